@@ -1,0 +1,98 @@
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+import Dispatch
+
+/// A line on standard error that says how far something long has come: `calibrating  42/100 batches  ████▌      3 s left`.
+///
+/// It shows itself only on a terminal, and only once the work has taken half a second; otherwise it is silent. It is safe
+/// to advance from several threads.
+public final class ProgressBar: @unchecked Sendable {
+    private let title: String
+    private let unit: String
+    private let total: Int?
+    private let start = DispatchTime.now()
+    private let lock = DispatchSemaphore(value: 1)
+    private let isVisible = isatty(STDERR_FILENO) == 1
+    private var completed: Int
+    private let initial: Int
+    private var lastDrawn: Double = 0.3
+
+    /// - Parameters:
+    ///   - total: how much there is to do, in units; `nil` where it is not known.
+    ///   - completed: what was there already (a resumed download).
+    public init(_ title: String, total: Int?, unit: String, completed: Int = 0) {
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.completed = completed
+        self.initial = completed
+    }
+
+    /// Says that `amount` more units are done.
+    public func advance(by amount: Int = 1) {
+        lock.wait()
+        defer { lock.signal() }
+        completed += amount
+        let seconds = elapsed
+        guard isVisible, seconds - lastDrawn > 0.2 else { return }
+        lastDrawn = seconds
+        write("\r\u{1B}[K" + Self.line(title: title, unit: unit, completed: completed, initial: initial, total: total, seconds: seconds))
+    }
+
+    /// Removes the line.
+    public func finish() {
+        lock.wait()
+        defer { lock.signal() }
+        if isVisible, lastDrawn > 0.3 { write("\r\u{1B}[K") }
+        lastDrawn = 0.3
+    }
+
+    private var elapsed: Double {
+        Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+    }
+
+    private func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = bytes.withUnsafeBytes { writeBytes(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    /// The text of the bar. The estimate of what is left assumes the mean speed so far.
+    package static func line(title: String, unit: String, completed: Int, initial: Int, total: Int?, seconds: Double) -> String {
+        guard let total, total > 0 else { return "\(title)  \(grouped(completed)) \(unit)" }
+        let share = min(1, Double(completed) / Double(total))
+        let width = 24
+        let eighths = Int(share * Double(width * 8))
+        let partial = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
+        let bar = String(repeating: "█", count: eighths / 8) + partial
+        let padding = String(repeating: "·", count: max(0, width - bar.count))
+        var text = "\(title)  \(grouped(completed))/\(grouped(total)) \(unit)  \(bar)\(padding)"
+        if completed > initial {
+            let left = seconds / Double(completed - initial) * Double(max(0, total - completed))
+            text += "  \(duration(left)) left"
+        }
+        return text
+    }
+
+    private static func duration(_ seconds: Double) -> String {
+        let whole = Int(seconds.rounded())
+        return whole < 90 ? "\(whole) s" : whole < 5400 ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) min"
+    }
+
+    private static func grouped(_ number: Int) -> String {
+        var digits = String(number)
+        var position = digits.count - 3
+        while position > 0 {
+            digits.insert(",", at: digits.index(digits.startIndex, offsetBy: position))
+            position -= 3
+        }
+        return digits
+    }
+}
+
+/// `write(2)`, under a name that the method above does not hide.
+private func writeBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}

@@ -1,0 +1,54 @@
+/// What went wrong, where, and what to do about it.
+///
+/// Every error that Spikelet throws for bad input is of this type. `description` is the text a person reads.
+public struct SpikeletError: Error, Equatable, CustomStringConvertible {
+    /// The class of a failure, for programs.
+    public enum Code: String, Sendable, CaseIterable {
+        /// A file cannot be read, or its bytes are not what its format says.
+        case malformedFile
+        /// A file or a folder is missing, full, or not permitted.
+        case fileSystem
+        /// A well-formed model that breaks a rule of its own format, or holds NaN or infinity.
+        case invalidModel
+        /// An operator, an attribute or a data type that Spikelet does not take.
+        case unsupported
+        /// A network that cannot become a spiking one as it is.
+        case notConvertible
+        /// Data (inputs, labels, calibration) that does not fit the network.
+        case invalidData
+        /// An option outside its range.
+        case invalidOption
+        /// A transfer that failed.
+        case network
+        /// A graph edit that would break the law of graphs (see ``Verifier``).
+        case illegalGraph
+    }
+
+    public var code: Code
+    /// What is wrong, as a sentence without its full stop.
+    public var message: String
+    /// Where: a file, a node, a byte offset.
+    public var location: String?
+    /// What the reader can do about it.
+    public var remedy: String?
+
+    public init(_ code: Code, _ message: String, at location: String? = nil, remedy: String? = nil) {
+        self.code = code
+        self.message = message
+        self.location = location
+        self.remedy = remedy
+    }
+
+    public var description: String {
+        var text = location.map { "\($0): \(message)" } ?? message
+        if let remedy { text += "\n  → \(remedy)" }
+        return text
+    }
+
+    /// The same error, seen from further out: `file.onnx: node 'conv1': …`.
+    public func located(_ outer: String) -> SpikeletError {
+        var copy = self
+        copy.location = location.map { "\(outer): \($0)" } ?? outer
+        return copy
+    }
+}

@@ -1,0 +1,120 @@
+/// The element types that graphs compute with. Other types in files (float16, float64, …) are converted on reading.
+public enum ElementType: String, Codable, Hashable, Sendable, CaseIterable {
+    case float32, int64, bool
+}
+
+/// A dense array of numbers in row-major order (the last axis varies fastest). Activations are `[N, C, …]`.
+public struct Tensor: Sendable, Equatable {
+    public enum Storage: Sendable, Equatable {
+        case float32([Float])
+        case int64([Int64])
+        case bool([Bool])
+    }
+
+    public let shape: [Int]
+    public let storage: Storage
+
+    /// - Parameter values: exactly as many as the product of `shape`.
+    public init(_ values: [Float], shape: [Int]) {
+        self.init(storage: .float32(values), shape: shape)
+    }
+
+    /// - Parameter values: exactly as many as the product of `shape`.
+    public init(_ values: [Int64], shape: [Int]) {
+        self.init(storage: .int64(values), shape: shape)
+    }
+
+    /// - Parameter values: exactly as many as the product of `shape`.
+    public init(_ values: [Bool], shape: [Int]) {
+        self.init(storage: .bool(values), shape: shape)
+    }
+
+    public init(storage: Storage, shape: [Int]) {
+        self.shape = shape
+        self.storage = storage
+        precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
+    }
+
+    public init(repeating value: Float, shape: [Int]) {
+        self.init([Float](repeating: value, count: shape.reduce(1, *)), shape: shape)
+    }
+
+    /// A rank-0 tensor.
+    public init(scalar value: Float) {
+        self.init([value], shape: [])
+    }
+
+    public var count: Int {
+        switch storage {
+        case .float32(let values): values.count
+        case .int64(let values): values.count
+        case .bool(let values): values.count
+        }
+    }
+
+    public var rank: Int { shape.count }
+
+    public var elementType: ElementType {
+        switch storage {
+        case .float32: .float32
+        case .int64: .int64
+        case .bool: .bool
+        }
+    }
+
+    /// The values of a float32 tensor. Asking another type for them is a programmer's error: types are inferred and
+    /// verified before anything runs.
+    public var floats: [Float] {
+        guard case .float32(let values) = storage else { preconditionFailure("\(elementType) tensor read as float32") }
+        return values
+    }
+
+    /// The values of an int64 tensor. See ``floats``.
+    public var integers: [Int64] {
+        guard case .int64(let values) = storage else { preconditionFailure("\(elementType) tensor read as int64") }
+        return values
+    }
+
+    /// The values of a bool tensor. See ``floats``.
+    public var booleans: [Bool] {
+        guard case .bool(let values) = storage else { preconditionFailure("\(elementType) tensor read as bool") }
+        return values
+    }
+
+    /// The same values under another shape with as many places.
+    public func reshaped(to shape: [Int]) -> Tensor {
+        Tensor(storage: storage, shape: shape)
+    }
+
+    /// Samples `range` of the first axis.
+    public func samples(_ range: Range<Int>) -> Tensor {
+        let size = shape.dropFirst().reduce(1, *)
+        let bounds = range.lowerBound * size..<range.upperBound * size
+        let part = [range.count] + shape.dropFirst()
+        return switch storage {
+        case .float32(let values): Tensor(Array(values[bounds]), shape: part)
+        case .int64(let values): Tensor(Array(values[bounds]), shape: part)
+        case .bool(let values): Tensor(Array(values[bounds]), shape: part)
+        }
+    }
+
+    /// Float32 tensors joined along the first axis. All have the same shape behind it; there is at least one.
+    public static func joined(_ parts: [Tensor]) -> Tensor {
+        let samples = parts.reduce(0) { $0 + $1.shape[0] }
+        return Tensor(parts.flatMap(\.floats), shape: [samples] + parts[0].shape.dropFirst())
+    }
+
+    /// Elementwise map of a float32 tensor.
+    public func map(_ transform: (Float) -> Float) -> Tensor {
+        Tensor(floats.map(transform), shape: shape)
+    }
+
+    /// The flat position of the first NaN or infinity, if any.
+    public var firstNonFinite: Int? {
+        guard case .float32(let values) = storage else { return nil }
+        // x·0 is NaN exactly for NaN and ±∞, so that one sum decides the ordinary case.
+        let probe = values.withUnsafeBufferPointer { buffer in buffer.reduce(Float(0)) { $0 + $1 * 0 } }
+        guard probe.isNaN else { return nil }
+        return values.firstIndex { !$0.isFinite }
+    }
+}
