@@ -1,0 +1,46 @@
+extension Graph: CustomStringConvertible {
+    /// A table of every layer and what it reads: name, operator, inputs, shape of the output, parameters.
+    public var description: String {
+        var rows = [["name", "operator", "inputs", "output", "parameters", "attributes"]]
+        for input in inputs { rows.append([input.name, "Input", "", input.type.shape.description, "", ""]) }
+        for node in nodes {
+            let parameters = node.inputs.compactMap { constants[$0]?.count }.reduce(0, +)
+            rows.append([
+                node.name, node.operator.name,
+                node.inputs.filter { constants[$0] == nil }.joined(separator: ", "),
+                node.outputs.compactMap { types[$0]?.shape.description }.joined(separator: " "),
+                parameters > 0 ? "\(parameters)" : "",
+                node.operator.payload.summary,
+            ])
+        }
+        for output in outputs { rows.append([output.name, "Output", output.value, types[output.value]?.shape.description ?? "", "", ""]) }
+        let kind = spiking.map { "spiking network (\($0.recipe), \($0.schedule.rawValue))" } ?? "network"
+        return "\(kind) '\(name)': \(nodes.count) nodes, \(parameterCount) parameters\n" + TextTable.format(rows, rightAligned: [4])
+    }
+}
+
+/// Plain text tables for terminals.
+public enum TextTable {
+    /// Columns as wide as their widest cell, two spaces apart, a rule under the header row. The widest column of text gives
+    /// way, ending in `…`, where a line would pass `width` columns.
+    public static func format(_ rows: [[String]], rightAligned: Set<Int> = [], width: Int = 100) -> String {
+        guard let header = rows.first else { return "" }
+        var widths = header.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        while widths.reduce(0, +) + 2 * (widths.count - 1) > width, let widest = widths.indices.max(by: { widths[$0] < widths[$1] }),
+            widths[widest] > 8
+        {
+            widths[widest] -= 1
+        }
+        func line(_ row: [String]) -> String {
+            var text = zip(row.indices, row).map { column, cell in
+                let fitted = cell.count > widths[column] ? String(cell.prefix(widths[column] - 1)) + "…" : cell
+                let padding = String(repeating: " ", count: widths[column] - fitted.count)
+                return rightAligned.contains(column) ? padding + fitted : fitted + padding
+            }.joined(separator: "  ")
+            while text.last == " " { text.removeLast() }
+            return text
+        }
+        let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
+        return ([line(header), rule] + rows.dropFirst().map(line)).joined(separator: "\n") + "\n"
+    }
+}

@@ -1,0 +1,143 @@
+/// What every operator's payload says of itself. One file in `Operators/` holds each payload with its equation, its shape
+/// rule and its linearity; `SpikeReference` holds what it computes; `SpikeONNX` how it is read.
+public protocol OperatorPayload: Codable, Hashable, Sendable {
+    /// The operator's name: ONNX's own where ONNX has it.
+    static var name: String { get }
+    /// How many inputs a node may have. Optional inputs come last.
+    var arity: ClosedRange<Int> { get }
+    /// The types of the outputs.
+    ///
+    /// - Parameter constants: the value of each input that is a constant of the graph, else `nil`.
+    /// - Throws: ``SpikeletError`` where the inputs do not fit.
+    func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType]
+    /// - Parameter isConstant: for each input, whether it is a constant of the graph.
+    func linearity(isConstant: [Bool]) -> Linearity
+    /// Attributes as a person would write them, without those at their default.
+    var summary: String { get }
+}
+
+extension OperatorPayload {
+    public var summary: String { "" }
+}
+
+/// All operators a ``Graph`` may hold. A new one is a line in each of the two tables below.
+public enum Operator: Sendable, Hashable {
+    case add(Add)
+    case averagePool(AveragePool)
+    case batchNormalization(BatchNormalization)
+    case clip(Clip)
+    case concat(Concat)
+    case conv(Conv)
+    case dropout(Dropout)
+    case flatten(Flatten)
+    case gemm(Gemm)
+    case globalAveragePool(GlobalAveragePool)
+    case globalMaxPool(GlobalMaxPool)
+    case identity(Identity)
+    case logSoftmax(LogSoftmax)
+    case matMul(MatMul)
+    case maxPool(MaxPool)
+    case mul(Mul)
+    case neuron(NeuronNode)
+    case reduceMean(ReduceMean)
+    case relu(Relu)
+    case reshape(Reshape)
+    case runningMaximumPool(RunningMaximumPool)
+    case sigmoid(Sigmoid)
+    case softmax(Softmax)
+    case voltageHook(VoltageHook)
+    case voltageScaler(VoltageScaler)
+
+    public var payload: any OperatorPayload {
+        switch self {
+        case .add(let payload): payload
+        case .averagePool(let payload): payload
+        case .batchNormalization(let payload): payload
+        case .clip(let payload): payload
+        case .concat(let payload): payload
+        case .conv(let payload): payload
+        case .dropout(let payload): payload
+        case .flatten(let payload): payload
+        case .gemm(let payload): payload
+        case .globalAveragePool(let payload): payload
+        case .globalMaxPool(let payload): payload
+        case .identity(let payload): payload
+        case .logSoftmax(let payload): payload
+        case .matMul(let payload): payload
+        case .maxPool(let payload): payload
+        case .mul(let payload): payload
+        case .neuron(let payload): payload
+        case .reduceMean(let payload): payload
+        case .relu(let payload): payload
+        case .reshape(let payload): payload
+        case .runningMaximumPool(let payload): payload
+        case .sigmoid(let payload): payload
+        case .softmax(let payload): payload
+        case .voltageHook(let payload): payload
+        case .voltageScaler(let payload): payload
+        }
+    }
+
+    /// How each operator is read back from a file, by name.
+    private static let readers: [String: @Sendable (any Decoder) throws -> Operator] = [
+        Add.name: { .add(try Add(from: $0)) },
+        AveragePool.name: { .averagePool(try AveragePool(from: $0)) },
+        BatchNormalization.name: { .batchNormalization(try BatchNormalization(from: $0)) },
+        Clip.name: { .clip(try Clip(from: $0)) },
+        Concat.name: { .concat(try Concat(from: $0)) },
+        Conv.name: { .conv(try Conv(from: $0)) },
+        Dropout.name: { .dropout(try Dropout(from: $0)) },
+        Flatten.name: { .flatten(try Flatten(from: $0)) },
+        Gemm.name: { .gemm(try Gemm(from: $0)) },
+        GlobalAveragePool.name: { .globalAveragePool(try GlobalAveragePool(from: $0)) },
+        GlobalMaxPool.name: { .globalMaxPool(try GlobalMaxPool(from: $0)) },
+        Identity.name: { .identity(try Identity(from: $0)) },
+        LogSoftmax.name: { .logSoftmax(try LogSoftmax(from: $0)) },
+        MatMul.name: { .matMul(try MatMul(from: $0)) },
+        MaxPool.name: { .maxPool(try MaxPool(from: $0)) },
+        Mul.name: { .mul(try Mul(from: $0)) },
+        NeuronNode.name: { .neuron(try NeuronNode(from: $0)) },
+        ReduceMean.name: { .reduceMean(try ReduceMean(from: $0)) },
+        Relu.name: { .relu(try Relu(from: $0)) },
+        Reshape.name: { .reshape(try Reshape(from: $0)) },
+        RunningMaximumPool.name: { .runningMaximumPool(try RunningMaximumPool(from: $0)) },
+        Sigmoid.name: { .sigmoid(try Sigmoid(from: $0)) },
+        Softmax.name: { .softmax(try Softmax(from: $0)) },
+        VoltageHook.name: { .voltageHook(try VoltageHook(from: $0)) },
+        VoltageScaler.name: { .voltageScaler(try VoltageScaler(from: $0)) },
+    ]
+
+    /// The name shown to people: the operator's, or the kind of neuron.
+    public var name: String {
+        if case .neuron(let node) = self { return type(of: node.neuron).kind }
+        return type(of: payload).name
+    }
+
+    public static func == (a: Operator, b: Operator) -> Bool {
+        AnyHashable(a.payload) == AnyHashable(b.payload)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(AnyHashable(payload))
+    }
+}
+
+extension Operator: Codable {
+    private enum Key: String, CodingKey { case type, attributes }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        let type = try container.decode(String.self, forKey: .type)
+        guard let reader = Self.readers[type] else {
+            throw SpikeletError(.unsupported, "operator '\(type)' is not known to this version of Spikelet", remedy: "update Spikelet")
+        }
+        self = try reader(container.superDecoder(forKey: .attributes))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        let payload = self.payload
+        try container.encode(type(of: payload).name, forKey: .type)
+        try payload.encode(to: container.superEncoder(forKey: .attributes))
+    }
+}

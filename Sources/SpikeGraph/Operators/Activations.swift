@@ -1,0 +1,130 @@
+/// y = max(0, x).
+public struct Relu: OperatorPayload {
+    public static let name = "Relu"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .rectifier }
+}
+
+/// y = min(max(x, minimum), maximum), applied in this order; an absent bound does not bound. ReLU6 is `Clip(0, 6)`.
+public struct Clip: OperatorPayload {
+    public static let name = "Clip"
+    public var minimum: Float?
+    public var maximum: Float?
+
+    public init(minimum: Float? = nil, maximum: Float? = nil) {
+        self.minimum = minimum
+        self.maximum = maximum
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        if minimum == nil, maximum == nil { return .linear }
+        return minimum == 0 && (maximum ?? 1) > 0 ? .rectifier : .nonlinear
+    }
+
+    public var summary: String {
+        [minimum.map { "minimum \($0)" }, maximum.map { "maximum \($0)" }].compactMap { $0 }.joined(separator: ", ")
+    }
+}
+
+/// y = 1 / (1 + e⁻ˣ).
+public struct Sigmoid: OperatorPayload {
+    public static let name = "Sigmoid"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+}
+
+/// y = eˣ / Σ eˣ along `axis`.
+public struct Softmax: OperatorPayload {
+    public static let name = "Softmax"
+    public var axis: Int
+    /// Opsets before 13 flatten the input to a matrix at `axis` and normalise whole rows.
+    public var flattensTail: Bool
+
+    public init(axis: Int = -1, flattensTail: Bool = false) {
+        self.axis = axis
+        self.flattensTail = flattensTail
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
+        return try unaryType(inputs)
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+
+    public var summary: String { "axis \(axis)" }
+}
+
+/// y = x − log Σ eˣ along `axis`.
+public struct LogSoftmax: OperatorPayload {
+    public static let name = "LogSoftmax"
+    public var axis: Int
+    /// See ``Softmax/flattensTail``.
+    public var flattensTail: Bool
+
+    public init(axis: Int = -1, flattensTail: Bool = false) {
+        self.axis = axis
+        self.flattensTail = flattensTail
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
+        return try unaryType(inputs)
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+
+    public var summary: String { "axis \(axis)" }
+}
+
+/// y = x. Exporters leave it behind; the importer removes it.
+public struct Identity: OperatorPayload {
+    public static let name = "Identity"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+}
+
+/// Dropout at inference: y = x.
+public struct Dropout: OperatorPayload {
+    public static let name = "Dropout"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+}
+
+/// The type of an elementwise operator's output.
+func unaryType(_ inputs: [ValueType]) throws -> [ValueType] {
+    try inputs.requireFloat()
+    return [inputs[0]]
+}

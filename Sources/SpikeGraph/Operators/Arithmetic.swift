@@ -1,0 +1,35 @@
+/// y = a + b, with NumPy's broadcasting. Residual connections are additions of two activations.
+public struct Add: OperatorPayload {
+    public static let name = "Add"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 2...2 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        return [ValueType(.float32, try inputs[0].shape.broadcast(with: inputs[1].shape))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        isConstant.contains(true) ? .affine : .linear
+    }
+}
+
+/// y = a · b, with NumPy's broadcasting. Linear by a constant; a product of two activations is not.
+public struct Mul: OperatorPayload {
+    public static let name = "Mul"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 2...2 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        return [ValueType(.float32, try inputs[0].shape.broadcast(with: inputs[1].shape))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        isConstant.contains(true) ? .linear : .nonlinear
+    }
+}

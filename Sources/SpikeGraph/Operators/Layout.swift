@@ -1,0 +1,115 @@
+/// `[a, b, …, c]` → `[a·b·…, …·c]`, cut before `axis`.
+public struct Flatten: OperatorPayload {
+    public static let name = "Flatten"
+    public var axis: Int
+
+    public init(axis: Int = 1) {
+        self.axis = axis
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        let shape = inputs[0].shape
+        // Unlike elsewhere, axis = rank is legal here.
+        let cut = axis < 0 ? axis + shape.rank : axis
+        guard cut >= 0, cut <= shape.rank, let rows = Shape.product(shape.dimensions[..<cut]),
+            let columns = Shape.product(shape.dimensions[cut...])
+        else { throw SpikeletError(.invalidModel, "a value of shape \(shape) cannot be flattened at axis \(axis)") }
+        return [ValueType(inputs[0].elementType, Shape([rows, columns]))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+
+    public var summary: String { axis == 1 ? "" : "axis \(axis)" }
+}
+
+/// The same values under another shape. Sizes may hold the open batch; one of them may be left to follow from the others.
+public struct Reshape: OperatorPayload {
+    /// One size of the target.
+    public enum Size: Hashable, Sendable, Codable {
+        /// A number, or a multiple of the batch.
+        case fixed(constant: Int, batchFactor: Int)
+        /// The input's own size on this axis.
+        case same
+        /// What is left (ONNX's −1).
+        case rest
+    }
+
+    public static let name = "Reshape"
+    public var sizes: [Size]
+
+    public init(sizes: [Size]) {
+        self.sizes = sizes
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        let shape = inputs[0].shape
+        let misfit = SpikeletError(.invalidModel, "a value of shape \(shape) cannot be reshaped to [\(summary)]")
+        var dimensions: [Dimension?] = []
+        for (axis, size) in sizes.enumerated() {
+            switch size {
+            case .fixed(let constant, let batchFactor): dimensions.append(Dimension(constant, batchFactor: batchFactor))
+            case .same:
+                guard axis < shape.rank else { throw misfit }
+                dimensions.append(shape[axis])
+            case .rest: dimensions.append(nil)
+            }
+        }
+        guard let total = shape.count, let known = Shape.product(dimensions.compactMap { $0 }) else { throw misfit }
+        if dimensions.contains(nil) {
+            guard dimensions.filter({ $0 == nil }).count == 1, let rest = total / known else { throw misfit }
+            dimensions = dimensions.map { $0 ?? rest }
+        } else if total != known {
+            throw misfit
+        }
+        return [ValueType(inputs[0].elementType, Shape(dimensions.compactMap { $0 }))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+
+    public var summary: String {
+        sizes.map {
+            switch $0 {
+            case .fixed(let constant, let batchFactor): Dimension(constant, batchFactor: batchFactor).description
+            case .same: "same"
+            case .rest: "rest"
+            }
+        }.joined(separator: ", ")
+    }
+}
+
+/// Values joined along `axis`.
+public struct Concat: OperatorPayload {
+    public static let name = "Concat"
+    public var axis: Int
+
+    public init(axis: Int) {
+        self.axis = axis
+    }
+
+    public var arity: ClosedRange<Int> { 1...Int.max }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        var shape = inputs[0].shape
+        let position = try Shape.axis(axis, rank: shape.rank)
+        for other in inputs.dropFirst() {
+            var expected = shape
+            guard other.shape.rank == shape.rank, other.elementType == inputs[0].elementType else {
+                throw SpikeletError(.invalidModel, "\(inputs[0]) and \(other) cannot be joined")
+            }
+            expected.dimensions[position] = other.shape[position]
+            guard expected == other.shape else {
+                throw SpikeletError(.invalidModel, "shapes \(shape) and \(other.shape) cannot be joined along axis \(axis)")
+            }
+            shape.dimensions[position] = shape[position] + other.shape[position]
+        }
+        return [ValueType(inputs[0].elementType, shape)]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { isConstant.contains(true) ? .affine : .linear }
+
+    public var summary: String { "axis \(axis)" }
+}

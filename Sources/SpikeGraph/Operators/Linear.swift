@@ -1,0 +1,72 @@
+/// y = α · A' · B' + β · C, where ' transposes on demand. A `[M, K]`, B `[K, N]`, C broadcasts to `[M, N]` and may be absent.
+public struct Gemm: OperatorPayload {
+    public static let name = "Gemm"
+    public var alpha: Float
+    public var beta: Float
+    public var transposeA: Bool
+    public var transposeB: Bool
+
+    public init(alpha: Float = 1, beta: Float = 1, transposeA: Bool = false, transposeB: Bool = false) {
+        self.alpha = alpha
+        self.beta = beta
+        self.transposeA = transposeA
+        self.transposeB = transposeB
+    }
+
+    public var arity: ClosedRange<Int> { 2...3 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        let (a, b) = (inputs[0].shape, inputs[1].shape)
+        guard a.rank == 2, b.rank == 2, (transposeA ? a[0] : a[1]) == (transposeB ? b[1] : b[0]) else {
+            throw SpikeletError(
+                .invalidModel,
+                "matrices \(a)\(transposeA ? " (transposed)" : "") and \(b)\(transposeB ? " (transposed)" : "") cannot be multiplied")
+        }
+        let output = Shape([transposeA ? a[1] : a[0], transposeB ? b[0] : b[1]])
+        if inputs.count > 2, try output.broadcast(with: inputs[2].shape) != output {
+            throw SpikeletError(.invalidModel, "a bias of shape \(inputs[2].shape) for an output of shape \(output)")
+        }
+        return [ValueType(.float32, output)]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        let dynamic = isConstant.prefix(2).filter { !$0 }.count
+        if dynamic > 1 { return .nonlinear }
+        return isConstant.count > 2 && isConstant[2] ? .affine : .linear
+    }
+
+    public var summary: String {
+        var parts: [String] = []
+        if alpha != 1 { parts.append("alpha \(alpha)") }
+        if beta != 1 { parts.append("beta \(beta)") }
+        if transposeA { parts.append("transposed A") }
+        if transposeB { parts.append("transposed B") }
+        return parts.joined(separator: ", ")
+    }
+}
+
+/// NumPy's `matmul`: the last two axes are matrices, those before them broadcast, vectors are promoted.
+public struct MatMul: OperatorPayload {
+    public static let name = "MatMul"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 2...2 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        let (a, b) = (inputs[0].shape, inputs[1].shape)
+        guard a.rank >= 1, b.rank >= 1, a.dimensions.last == b[max(0, b.rank - 2)] else {
+            throw SpikeletError(.invalidModel, "matrices \(a) and \(b) cannot be multiplied")
+        }
+        var output = try Shape(Array(a.dimensions.dropLast(2))).broadcast(with: Shape(Array(b.dimensions.dropLast(2))))
+        if a.rank > 1 { output.dimensions.append(a[a.rank - 2]) }
+        if b.rank > 1 { output.dimensions.append(b[b.rank - 1]) }
+        return [ValueType(.float32, output)]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        isConstant.contains(true) ? .linear : .nonlinear
+    }
+}

@@ -1,0 +1,137 @@
+/// The mean over a window. Input `[N, C, spatial…]`.
+public struct AveragePool: OperatorPayload {
+    public static let name = "AveragePool"
+    public var window: Window
+    /// Whether padded places count in the divisor. Places beyond the pads, which `ceilMode` may reach, never do.
+    public var countsPadding: Bool
+
+    public init(window: Window, countsPadding: Bool = false) {
+        self.window = window
+        self.countsPadding = countsPadding
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        return [ValueType(.float32, try window.outputShape(inputs[0].shape))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+
+    public var summary: String { window.summary + (countsPadding ? ", counts padding" : "") }
+}
+
+/// The maximum over a window; padded places do not take part. Input `[N, C, spatial…]`.
+public struct MaxPool: OperatorPayload {
+    public static let name = "MaxPool"
+    public var window: Window
+
+    public init(window: Window) {
+        self.window = window
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        return [ValueType(.float32, try window.outputShape(inputs[0].shape))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .maximum }
+
+    public var summary: String { window.summary }
+}
+
+/// Max pooling of spike trains: the pool keeps Σ, the sum of each input over time, and emits the growth of the window's
+/// maximum, y(t) = max Σ(t) − max Σ(t−1). Summed over time that is the maximum of the sums: exact for rates, and binary
+/// for binary inputs of one size.
+///
+/// Source: the same rule is Burst's LIPooling (Li & Zeng, "Efficient and Accurate Conversion of Spiking Neural Network with
+/// Burst Spikes", IJCAI 2022), written there by subtraction.
+public struct RunningMaximumPool: OperatorPayload {
+    public static let name = "RunningMaximumPool"
+    public var window: Window
+
+    public init(window: Window) {
+        self.window = window
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try MaxPool(window: window).outputTypes(inputs, constants: constants)
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
+
+    public var summary: String { window.summary }
+}
+
+/// The mean over all spatial axes: `[N, C, spatial…]` → `[N, C, 1…]`.
+public struct GlobalAveragePool: OperatorPayload {
+    public static let name = "GlobalAveragePool"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+}
+
+/// The maximum over all spatial axes: `[N, C, spatial…]` → `[N, C, 1…]`.
+public struct GlobalMaxPool: OperatorPayload {
+    public static let name = "GlobalMaxPool"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .maximum }
+}
+
+private func globalType(_ inputs: [ValueType]) throws -> [ValueType] {
+    try inputs.requireFloat()
+    let shape = inputs[0].shape
+    guard shape.rank >= 3 else {
+        throw SpikeletError(.invalidModel, "a global pool over an input of shape \(shape), [N, C, spatial…] is needed")
+    }
+    return [ValueType(.float32, Shape(Array(shape.dimensions.prefix(2)) + shape.dimensions.dropFirst(2).map { _ in 1 }))]
+}
+
+/// The mean over `axes` (all of them where none are named).
+public struct ReduceMean: OperatorPayload {
+    public static let name = "ReduceMean"
+    public var axes: [Int]
+    public var keepsDimensions: Bool
+
+    public init(axes: [Int] = [], keepsDimensions: Bool = true) {
+        self.axes = axes
+        self.keepsDimensions = keepsDimensions
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    /// The reduced axes of a value of `rank` axes, counted from the front.
+    public func reducedAxes(rank: Int) throws -> Set<Int> {
+        axes.isEmpty ? Set(0..<rank) : Set(try axes.map { try Shape.axis($0, rank: rank) })
+    }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        let shape = inputs[0].shape
+        let reduced = try reducedAxes(rank: shape.rank)
+        let dimensions = shape.dimensions.enumerated().compactMap { axis, size -> Dimension? in
+            reduced.contains(axis) ? (keepsDimensions ? 1 : nil) : size
+        }
+        return [ValueType(.float32, Shape(dimensions))]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+
+    public var summary: String { "axes \(axes.isEmpty ? "all" : "\(axes)")" + (keepsDimensions ? "" : ", dropped") }
+}

@@ -1,0 +1,116 @@
+import Foundation
+
+/// Watches the activations of a rectifier and keeps a scale for the neuron that will replace it.
+///
+/// Each batch gives s_t by the mode; the first batch sets the scale, every later one moves it: s ← (1 − m)·s + m·s_t.
+/// So the scale depends on the order and the size of the batches; it is SpikingJelly's rule, kept exactly. The output is
+/// the input.
+public struct VoltageHook: OperatorPayload {
+    /// How a batch gives a scale.
+    public enum Mode: Hashable, Sendable, Codable, CustomStringConvertible {
+        /// The largest activation.
+        case max
+        /// A percentile of all activations of the batch, zeros included, interpolated linearly between neighbours.
+        case percentile(Double)
+        /// A share of the largest activation, 0 < share ≤ 1.
+        case scaled(Double)
+
+        /// Reads `max`, `99.9%` or a number in (0, 1].
+        public init(_ text: String) throws {
+            let trimmed = text.trimmingCharacters(in: .whitespaces)
+            if trimmed.lowercased() == "max" {
+                self = .max
+            } else if trimmed.hasSuffix("%"), let percent = Double(trimmed.dropLast()) {
+                self = .percentile(percent)
+            } else if let share = Double(trimmed) {
+                self = .scaled(share)
+            } else {
+                throw Self.error(text)
+            }
+            try validate()
+        }
+
+        /// Throws unless the mode's number is in its range.
+        public func validate() throws {
+            switch self {
+            case .max: return
+            case .percentile(let percent): if percent > 0, percent <= 100 { return }
+            case .scaled(let share): if share > 0, share <= 1 { return }
+            }
+            throw Self.error(description)
+        }
+
+        private static func error(_ text: String) -> SpikeletError {
+            SpikeletError(
+                .invalidOption, "mode '\(text)' is none of the conversion modes",
+                remedy: "use 'max', a percentile above 0% and up to 100% such as '99.9%', or a number above 0 and up to 1 such as 0.5")
+        }
+
+        public var description: String {
+            switch self {
+            case .max: "max"
+            case .percentile(let percent): "\(percent)%"
+            case .scaled(let share): "\(share)"
+            }
+        }
+    }
+
+    public static let name = "VoltageHook"
+    public private(set) var scale: Float
+    public let momentum: Float
+    public let mode: Mode
+    /// The number of samples seen so far (the sum of the batches' first axes).
+    public private(set) var samplesTracked = 0
+
+    /// - Throws: for a mode or a momentum (0…1) outside its range.
+    public init(scale: Float = 1, momentum: Float = 0.1, mode: Mode = .max) throws {
+        try mode.validate()
+        guard momentum >= 0, momentum <= 1 else {
+            throw SpikeletError(
+                .invalidOption, "momentum \(momentum) is outside 0…1", remedy: "0.1 is the usual value; 1 keeps only the last batch")
+        }
+        self.scale = scale
+        self.momentum = momentum
+        self.mode = mode
+    }
+
+    /// Takes a batch of activations into the scale, and returns it unchanged.
+    ///
+    /// - Throws: for an empty batch, and for NaN or infinity among the activations.
+    public mutating func callAsFunction(_ x: Tensor) throws -> Tensor {
+        guard x.count > 0 else { throw SpikeletError(.invalidData, "an empty batch has no scale") }
+        if let position = x.firstNonFinite {
+            throw SpikeletError(
+                .invalidData, "the activations hold \(x.floats[position]) at position \(position)",
+                remedy: "look for NaN or infinity in the calibration data, and for weights that overflow")
+        }
+        let values = x.floats
+        let batchScale: Float =
+            switch mode {
+            case .max: values.max() ?? 0
+            case .percentile(let percent): Self.percentile(percent, of: values)
+            case .scaled(let share): (values.max() ?? 0) * Float(share)
+            }
+        scale = samplesTracked == 0 ? batchScale : (1 - momentum) * scale + momentum * batchScale
+        samplesTracked += x.shape.first ?? 1
+        return x
+    }
+
+    /// NumPy's `percentile` with linear interpolation; `values` is not empty.
+    private static func percentile(_ percent: Double, of values: [Float]) -> Float {
+        let sorted = values.sorted()
+        let position = percent / 100 * Double(sorted.count - 1)
+        let lower = Int(position)
+        let upper = Swift.min(lower + 1, sorted.count - 1)
+        let below = Double(sorted[lower])
+        return Float(below + (Double(sorted[upper]) - below) * (position - Double(lower)))
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
+
+    public var summary: String { "mode \(mode), momentum \(momentum)" + (samplesTracked > 0 ? ", scale \(scale)" : "") }
+}
