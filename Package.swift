@@ -14,6 +14,15 @@ let package = Package(
     products: [],
     dependencies: [],
     targets: [
-        .target(name: "SpikeGraph", swiftSettings: settings)
+        .target(name: "SpikeGraph", swiftSettings: settings),
+
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(
+            name: "CDense",
+            dependencies: [.target(name: "COpenBLAS", condition: .when(platforms: [.linux]))],
+            linkerSettings: [.linkedFramework("Accelerate", .when(platforms: [.macOS]))]),
+        .target(name: "SpikeReference", dependencies: ["SpikeGraph", "CDense"], swiftSettings: settings),
+        .testTarget(name: "SpikeGraphTests", dependencies: ["SpikeGraph"], swiftSettings: settings),
+        .testTarget(name: "SpikeReferenceTests", dependencies: ["SpikeReference", "SpikeGraph"], swiftSettings: settings),
     ]
 )

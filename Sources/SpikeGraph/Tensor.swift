@@ -105,6 +105,7 @@ public struct Tensor: Sendable, Equatable {
     }
 
     /// Elementwise map of a float32 tensor.
+    @inlinable
     public func map(_ transform: (Float) -> Float) -> Tensor {
         Tensor(floats.map(transform), shape: shape)
     }

@@ -1,0 +1,10 @@
+#ifndef SPIKE_CDENSE_H
+#define SPIKE_CDENSE_H
+
+/// C ← A' · B' + β · C in float32, row-major, on one thread.
+///
+/// A' is m × k and B' is k × n after the transposition that the flags ask for; C is m × n. All are dense. The result
+/// depends on the shapes and the numbers alone, not on how many threads the caller runs.
+void spike_dense_product(int transpose_a, int transpose_b, int m, int n, int k, const float *a, const float *b, float beta, float *c);
+
+#endif

@@ -1,0 +1,44 @@
+extension Graph {
+    /// Checks that tensors fit the inputs: number, types, shapes, one batch size, no NaN or infinity.
+    ///
+    /// - Returns: the batch size.
+    /// - Throws: ``SpikeletError`` that says which input does not fit, and what would.
+    @discardableResult
+    public func check(inputs tensors: [Tensor]) throws -> Int {
+        guard tensors.count == inputs.count else {
+            throw SpikeletError(
+                .invalidData, "\(tensors.count) inputs are given, the network takes \(inputs.count)",
+                remedy: "its inputs are: " + inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", "))
+        }
+        var batch: Int?
+        for (input, tensor) in zip(inputs, tensors) {
+            let found = batch ?? input.type.batch(of: tensor)
+            guard tensor.elementType == input.type.elementType, let size = found, tensor.shape == input.type.shape.resolved(batch: size)
+            else {
+                throw SpikeletError(
+                    .invalidData, "input '\(input.name)' is \(ValueType(tensor)), the network takes \(input.type)",
+                    remedy: "N is the number of samples; images are [N, channels, height, width], float32")
+            }
+            guard size > 0 else { throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples") }
+            if let position = tensor.firstNonFinite {
+                throw SpikeletError(
+                    .invalidData,
+                    "input '\(input.name)' holds \(tensor.floats[position]) in sample \(position * size / max(1, tensor.count))",
+                    remedy: "remove NaN and infinity from the data")
+            }
+            batch = size
+        }
+        return batch ?? 1
+    }
+}
+
+extension ValueType {
+    /// The batch size at which this type would be the tensor's, judged by the first open axis; a type without one fits any.
+    fileprivate func batch(of tensor: Tensor) -> Int? {
+        guard tensor.rank == shape.rank else { return nil }
+        for (dimension, size) in zip(shape.dimensions, tensor.shape) where dimension.batchFactor > 0 {
+            return (size - dimension.constant) / dimension.batchFactor
+        }
+        return tensor.shape.first ?? 1
+    }
+}

@@ -1,0 +1,138 @@
+internal import CDense
+internal import SpikeGraph
+
+extension Kernels {
+    /// One single-threaded product C ← A'·B' + β·C.
+    static func product(
+        transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int,
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, beta: Float = 0, _ c: UnsafeMutablePointer<Float>
+    ) {
+        guard m > 0, n > 0 else { return }
+        spike_dense_product(transposeA ? 1 : 0, transposeB ? 1 : 0, Int32(m), Int32(n), Int32(k), a, b, beta, c)
+    }
+
+    /// Convolution as one product per sample and group: weights `[O/g, C/g·places]` times the unrolled input
+    /// `[C/g·places, positions]`.
+    static func conv(_ conv: Conv, _ inputs: [Tensor]) throws -> Tensor {
+        let (x, w) = (inputs[0], inputs[1])
+        let table = try WindowTable(conv.window, input: Array(x.shape[2...]))
+        let (samples, channels, features) = (x.shape[0], x.shape[1], w.shape[0])
+        let size = x.shape[2...].reduce(1, *)
+        let (groupChannels, groupFeatures) = (channels / conv.groups, features / conv.groups)
+        let depth = groupChannels * table.places
+        // A 1×1 window that visits every place in order reads the input as it is.
+        let isIdentity = table.places == 1 && table.positions == size && table.offsets.indices.allSatisfy { table.offsets[$0] == $0 }
+        var unrolled = [Float](repeating: 0, count: isIdentity ? 0 : depth * table.positions)
+        var output = [Float](repeating: 0, count: samples * features * table.positions)
+        let bias = inputs.count > 2 ? inputs[2].floats : nil
+        let (xs, ws) = (x.floats, w.floats)
+        output.withUnsafeMutableBufferPointer { y in
+            xs.withUnsafeBufferPointer { x in
+                ws.withUnsafeBufferPointer { w in
+                    guard let x0 = x.baseAddress, let w0 = w.baseAddress, let y0 = y.baseAddress else { return }
+                    for sample in 0..<samples {
+                        for group in 0..<conv.groups {
+                            let source = x0 + (sample * channels + group * groupChannels) * size
+                            let target = y0 + (sample * features + group * groupFeatures) * table.positions
+                            let weights = w0 + group * groupFeatures * depth
+                            if isIdentity {
+                                product(m: groupFeatures, n: table.positions, k: depth, weights, source, target)
+                            } else {
+                                unrolled.withUnsafeMutableBufferPointer { columns in
+                                    unroll(source, channels: groupChannels, size: size, table: table, into: columns)
+                                    guard let columns = columns.baseAddress else { return }
+                                    product(m: groupFeatures, n: table.positions, k: depth, weights, columns, target)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            guard let bias else { return }
+            for row in 0..<samples * features {
+                let offset = bias[row % features]
+                for index in row * table.positions..<(row + 1) * table.positions { y[index] += offset }
+            }
+        }
+        return Tensor(output, shape: [samples, features] + table.output)
+    }
+
+    private static func unroll(
+        _ source: UnsafePointer<Float>, channels: Int, size: Int, table: WindowTable, into columns: UnsafeMutableBufferPointer<Float>
+    ) {
+        let count = table.places * table.positions
+        table.offsets.withUnsafeBufferPointer { offsets in
+            for channel in 0..<channels {
+                let plane = source + channel * size
+                for index in 0..<count {
+                    let offset = offsets[index]
+                    columns[channel * count + index] = offset < 0 ? 0 : plane[offset]
+                }
+            }
+        }
+    }
+
+    /// y = α·A'·B' + β·C, one product per row of A', so that a sample's result does not depend on its batch.
+    static func gemm(_ gemm: Gemm, _ inputs: [Tensor]) -> Tensor {
+        let (a, b) = (inputs[0], inputs[1])
+        let rows = gemm.transposeA ? a.shape[1] : a.shape[0]
+        let depth = gemm.transposeA ? a.shape[0] : a.shape[1]
+        let columns = gemm.transposeB ? b.shape[0] : b.shape[1]
+        let left = gemm.transposeA ? transpose(a, [1, 0]) : a
+        var output = rowProducts(left.floats, b.floats, rows: rows, columns: columns, depth: depth, transposeB: gemm.transposeB)
+        if gemm.alpha != 1 { output = output.map { $0 * gemm.alpha } }
+        let product = Tensor(output, shape: [rows, columns])
+        guard inputs.count > 2 else { return product }
+        return elementwise(product, inputs[2]) { $0 + gemm.beta * $1 }
+    }
+
+    private static func rowProducts(_ a: [Float], _ b: [Float], rows: Int, columns: Int, depth: Int, transposeB: Bool) -> [Float] {
+        var output = [Float](repeating: 0, count: rows * columns)
+        output.withUnsafeMutableBufferPointer { y in
+            a.withUnsafeBufferPointer { a in
+                b.withUnsafeBufferPointer { b in
+                    guard let a0 = a.baseAddress, let b0 = b.baseAddress, let y0 = y.baseAddress else { return }
+                    for row in 0..<rows {
+                        product(transposeB: transposeB, m: 1, n: columns, k: depth, a0 + row * depth, b0, y0 + row * columns)
+                    }
+                }
+            }
+        }
+        return output
+    }
+
+    /// NumPy's matmul: one product per matrix of the broadcast leading axes; per row where A is a plain matrix of samples.
+    static func matMul(_ inputs: [Tensor]) throws -> Tensor {
+        let a = inputs[0].rank == 1 ? inputs[0].reshaped(to: [1] + inputs[0].shape) : inputs[0]
+        let b = inputs[1].rank == 1 ? inputs[1].reshaped(to: inputs[1].shape + [1]) : inputs[1]
+        let (rows, depth, columns) = (a.shape[a.rank - 2], a.shape[a.rank - 1], b.shape[b.rank - 1])
+        var shape: [Int]
+        var output: [Float]
+        if a.rank == 2, b.rank == 2 {
+            shape = []
+            output = rowProducts(a.floats, b.floats, rows: rows, columns: columns, depth: depth, transposeB: false)
+        } else {
+            let (aLead, bLead) = (Array(a.shape.dropLast(2)), Array(b.shape.dropLast(2)))
+            shape = try Shape(aLead).broadcast(with: Shape(bLead)).resolved(batch: 0)
+            let aIndex = Broadcast.indices(of: aLead, in: shape)
+            let bIndex = Broadcast.indices(of: bLead, in: shape)
+            let (xs, ws) = (a.floats, b.floats)
+            output = [Float](repeating: 0, count: aIndex.count * rows * columns)
+            output.withUnsafeMutableBufferPointer { y in
+                xs.withUnsafeBufferPointer { x in
+                    ws.withUnsafeBufferPointer { w in
+                        guard let x0 = x.baseAddress, let w0 = w.baseAddress, let y0 = y.baseAddress else { return }
+                        for (matrix, (i, j)) in zip(aIndex, bIndex).enumerated() {
+                            product(
+                                m: rows, n: columns, k: depth, x0 + i * rows * depth, w0 + j * depth * columns,
+                                y0 + matrix * rows * columns)
+                        }
+                    }
+                }
+            }
+        }
+        if inputs[0].rank > 1 { shape.append(rows) }
+        if inputs[1].rank > 1 { shape.append(columns) }
+        return Tensor(output, shape: shape)
+    }
+}

@@ -1,0 +1,92 @@
+public import SpikeGraph
+
+/// Runs a network once, node by node, in float32: slow, obvious, and the law that everything faster is tested against.
+///
+/// Dense products are done one sample at a time on one thread, so that a sample's result depends neither on the batch it
+/// came in nor on other threads.
+public struct ReferenceExecutor: Sendable {
+    public let graph: Graph
+    /// For each node, the values that nothing reads after it.
+    private let lastReads: [[String]]
+
+    public init(_ graph: Graph) {
+        self.graph = graph
+        var remaining = Set(graph.outputs.map(\.value))
+        var lastReads: [[String]] = []
+        for node in graph.nodes.reversed() {
+            lastReads.append((node.inputs + node.outputs).filter { remaining.insert($0).inserted })
+        }
+        self.lastReads = lastReads.reversed()
+    }
+
+    /// The outputs of the network for a batch, in the graph's order.
+    ///
+    /// - Parameters:
+    ///   - inputs: one tensor for each input of the graph, `[N, …]`.
+    ///   - observe: called after each node with what it read and what it made.
+    /// - Throws: ``SpikeletError`` where the inputs do not fit the network.
+    public func run(_ inputs: [Tensor], observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil) throws -> [Tensor] {
+        try graph.check(inputs: inputs)
+        var values = graph.constants
+        for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
+        for (node, lastReads) in zip(graph.nodes, lastReads) {
+            let operands = node.inputs.compactMap { values[$0] }
+            let results = try Self.evaluate(node.operator, operands)
+            try observe?(node, operands, results)
+            for (name, result) in zip(node.outputs, results) { values[name] = result }
+            for name in lastReads { values[name] = nil }
+        }
+        return graph.outputs.compactMap { values[$0.value] }
+    }
+
+    /// What one operator makes of its inputs. Spiking operators act as in the first step of a simulation; hooks do nothing.
+    ///
+    /// - Parameter inputs: of types that the operator's shape rule accepts.
+    public static func evaluate(_ operator: Operator, _ inputs: [Tensor]) throws -> [Tensor] {
+        let x = inputs[0]
+        let output: Tensor =
+            switch `operator` {
+            case .add: Kernels.elementwise(x, inputs[1], +)
+            case .averagePool(let pool): try Kernels.averagePool(pool, x)
+            case .batchNormalization(let normalization): Kernels.batchNormalization(normalization, inputs)
+            case .clip(let clip): Kernels.clip(clip, x)
+            case .concat(let concat): try Kernels.concat(concat, inputs)
+            case .conv(let conv): try Kernels.conv(conv, inputs)
+            case .dropout, .identity, .voltageHook: x
+            case .flatten, .reshape: x.reshaped(to: try concreteShape(`operator`, inputs))
+            case .gemm(let gemm): Kernels.gemm(gemm, inputs)
+            case .globalAveragePool: Kernels.globalPool(x) { $0.reduce(0, +) / Float($0.count) }
+            case .globalMaxPool: Kernels.globalPool(x) { $0.max() ?? -.infinity }
+            case .logSoftmax(let softmax):
+                try Kernels.softmax(x, axis: softmax.axis, flattensTail: softmax.flattensTail, logarithmic: true)
+            case .matMul: try Kernels.matMul(inputs)
+            case .maxPool(let pool): try Kernels.maxPool(pool.window, x)
+            case .mul: Kernels.elementwise(x, inputs[1], *)
+            case .neuron(let node):
+                {
+                    var state = node.neuron.initialState(shape: x.shape)
+                    return node.neuron.step(x, state: &state)
+                }()
+            case .reduceMean(let reduce): try Kernels.reduceMean(reduce, x)
+            case .relu: x.map { max(0, $0) }
+            case .runningMaximumPool(let pool): try Kernels.maxPool(pool.window, x)
+            case .sigmoid: Kernels.sigmoid(x)
+            case .softmax(let softmax):
+                try Kernels.softmax(x, axis: softmax.axis, flattensTail: softmax.flattensTail, logarithmic: false)
+            case .voltageScaler(let scaler): try scaler(x)
+            }
+        return [output]
+    }
+
+    /// The shape rule's answer for these very tensors. An open batch in the rule's own sizes is the first axis.
+    private static func concreteShape(_ operator: Operator, _ inputs: [Tensor]) throws -> [Int] {
+        var open = inputs.map { ValueType($0) }
+        let batch = inputs[0].shape.first ?? 1
+        if case .reshape(let reshape) = `operator`,
+            reshape.sizes.contains(where: { if case .fixed(_, let factor) = $0 { factor != 0 } else { false } })
+        {
+            open[0].shape.dimensions[0] = .batch
+        }
+        return try `operator`.payload.outputTypes(open, constants: inputs.map { _ in nil })[0].shape.resolved(batch: batch)
+    }
+}
