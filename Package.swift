@@ -22,6 +22,7 @@ let package = Package(
             dependencies: [.target(name: "COpenBLAS", condition: .when(platforms: [.linux]))],
             linkerSettings: [.linkedFramework("Accelerate", .when(platforms: [.macOS]))]),
         .target(name: "SpikeReference", dependencies: ["SpikeGraph", "CDense"], swiftSettings: settings),
+        .target(name: "SpikeConversion", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
         .testTarget(name: "SpikeGraphTests", dependencies: ["SpikeGraph"], swiftSettings: settings),
         .testTarget(name: "SpikeReferenceTests", dependencies: ["SpikeReference", "SpikeGraph"], swiftSettings: settings),
     ]
