@@ -23,6 +23,7 @@ let package = Package(
             linkerSettings: [.linkedFramework("Accelerate", .when(platforms: [.macOS]))]),
         .target(name: "SpikeReference", dependencies: ["SpikeGraph", "CDense"], swiftSettings: settings),
         .target(name: "SpikeConversion", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
+        .target(name: "SpikeEvaluation", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
         .testTarget(name: "SpikeGraphTests", dependencies: ["SpikeGraph"], swiftSettings: settings),
         .testTarget(name: "SpikeReferenceTests", dependencies: ["SpikeReference", "SpikeGraph"], swiftSettings: settings),
     ]
