@@ -53,7 +53,8 @@ struct ConvertCommand: ParsableCommand {
         }
         let ann = try ONNXImporter.importModel(at: model).graph
         let converter = try Converter(
-            dataloader: data.loader(calibration), mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling, allowAnalog: allowAnalog)
+            dataloader: data.loader(calibration), mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling,
+            allowAnalog: allowAnalog)
         var snn = try converter(ann)
         if var description = snn.spiking, let steps {
             description.steps = steps

@@ -10,7 +10,8 @@ struct DemoCommand: ParsableCommand {
     @Option(help: "The bundled network: cnn, vgg, resnet or mobile.")
     var network = "vgg"
 
-    @Option(help: ArgumentHelp("The folder with the bundled networks and images. Default: looked for around the program.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("The folder with the bundled networks and images. Default: looked for around the program.", valueName: "folder"))
     var models: String?
 
     func run() throws {

@@ -25,7 +25,9 @@ struct DataOptions: ParsableArguments {
             switch (mean, std) {
             case (nil, nil): nil
             case (let mean?, let std?): try Normalization(mean: numbers(mean, "--mean"), standardDeviation: numbers(std, "--std"))
-            default: throw SpikeletError(.invalidOption, "only one of --mean and --std is given", remedy: "give both, one number for each channel")
+            default:
+                throw SpikeletError(
+                    .invalidOption, "only one of --mean and --std is given", remedy: "give both, one number for each channel")
             }
         return try DataLoader(Dataset(path: path, split: split, normalization: normalization), batchSize: batchSize, limit: limit)
     }
@@ -38,7 +40,9 @@ extension Converter.Pooling: ExpressibleByArgument {}
 private func numbers(_ text: String, _ option: String) throws -> [Float] {
     try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
         guard let number = Float(part.trimmingCharacters(in: .whitespaces)) else {
-            throw SpikeletError(.invalidOption, "'\(part)' in \(option) is not a number", remedy: "write numbers with commas between them, such as 0.485,0.456,0.406")
+            throw SpikeletError(
+                .invalidOption, "'\(part)' in \(option) is not a number",
+                remedy: "write numbers with commas between them, such as 0.485,0.456,0.406")
         }
         return number
     }
@@ -48,7 +52,9 @@ private func numbers(_ text: String, _ option: String) throws -> [Float] {
 func stepList(_ text: String) throws -> [Int] {
     try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
         guard let steps = Int(part.trimmingCharacters(in: .whitespaces)) else {
-            throw SpikeletError(.invalidOption, "'\(part)' in --steps is not a number", remedy: "write whole numbers with commas between them, such as 1,2,4,8,16,32")
+            throw SpikeletError(
+                .invalidOption, "'\(part)' in --steps is not a number",
+                remedy: "write whole numbers with commas between them, such as 1,2,4,8,16,32")
         }
         return steps
     }

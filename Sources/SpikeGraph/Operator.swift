@@ -12,12 +12,17 @@ public protocol OperatorPayload: Codable, Hashable, Sendable {
     func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType]
     /// - Parameter isConstant: for each input, whether it is a constant of the graph.
     func linearity(isConstant: [Bool]) -> Linearity
+    /// The positions of inputs that, where they are constants, are added to the rest: biases and the like. With zeros in their
+    /// place an affine operator is linear.
+    var additiveInputs: [Int] { get }
     /// Attributes as a person would write them, without those at their default.
     var summary: String { get }
 }
 
 extension OperatorPayload {
     public var summary: String { "" }
+
+    public var additiveInputs: [Int] { [] }
 }
 
 /// All operators a ``Graph`` may hold. A new one is a line in each of the two tables below.

@@ -34,6 +34,8 @@ public struct Conv: OperatorPayload {
         return isConstant.count > 2 ? .affine : .linear
     }
 
+    public var additiveInputs: [Int] { [2] }
+
     public var summary: String { window.summary + (groups > 1 ? ", groups \(groups)" : "") }
 }
 
