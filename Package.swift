@@ -14,6 +14,8 @@ let package = Package(
     products: [],
     dependencies: [],
     targets: [
-        .target(name: "SpikeGraph", swiftSettings: settings)
+        .target(name: "SpikeGraph", swiftSettings: settings),
+        .target(name: "SpikeFormats", dependencies: ["SpikeGraph"], swiftSettings: settings),
+        .testTarget(name: "SpikeFormatsTests", dependencies: ["SpikeFormats"], swiftSettings: settings),
     ]
 )
