@@ -2,7 +2,7 @@ import SpikeGraph
 
 /// Reads JSON (RFC 8259) strictly: no comments, no trailing commas, valid UTF-8, no lone surrogates, no repeated keys; and
 /// within bounds, since a few hostile bytes could otherwise ask for a deep stack or for much memory.
-struct JSONParser {
+package struct JSONParser {
     /// How deep arrays and objects may lie in one another. A graph needs about ten levels.
     static let depthLimit = 64
     /// How many values a document may hold: some hundred times what a large network's file holds.
@@ -21,7 +21,7 @@ struct JSONParser {
 
     /// - Parameter origin: where the bytes stand in their file, for messages.
     /// - Throws: ``SpikeletError`` that names the byte.
-    static func parse(_ bytes: [UInt8], origin: Int = 0) throws -> JSONValue {
+    package static func parse(_ bytes: [UInt8], origin: Int = 0) throws -> JSONValue {
         var parser = JSONParser(bytes, origin: origin)
         let value = try parser.value()
         parser.skipSpace()

@@ -2,7 +2,7 @@
 ///
 /// Foundation's parser takes the last of two equal keys in silence and knows no bounds of its own. What comes out of a
 /// file goes through this one first.
-enum JSONValue: Equatable {
+package enum JSONValue: Equatable {
     case null
     case bool(Bool)
     case number(String)
@@ -11,7 +11,7 @@ enum JSONValue: Equatable {
     case object([String: JSONValue])
 
     /// The whole number, where it is one and fits.
-    var integer: Int? {
+    package var integer: Int? {
         if case .number(let text) = self { Int(text) } else { nil }
     }
 
@@ -32,7 +32,7 @@ enum JSONValue: Equatable {
 
     /// The shortest text, with the keys of each object in the order of their UTF-8 bytes: the same value gives the same
     /// text on every platform.
-    var text: String {
+    package var text: String {
         var text = ""
         write(to: &text)
         return text

@@ -6,8 +6,9 @@ import SpikeGraph
 enum Samples {
     /// Floats that a careless writer or reader changes.
     static let awkward: [Float] = [
-        0.1, -0.0, 1 / 3, 16_777_217, .leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude, -3.4e38, 1.1754942e-38,
-        0x1.fffffep-1, 1e10, 123_456_789, 9.999999e-5, .pi, 2.5e-45,
+        0.1, -0.0, 1 / 3, 16_777_215, .leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude, -3.4e38,
+        .leastNormalMagnitude.nextDown,
+        0x1.fffffep-1, 1e10, 123_456_792, 9.999999e-5, .pi, 0x1p-148,
     ]
 
     /// Every operator in at least one shape, each with attributes that are not its defaults.
@@ -16,13 +17,13 @@ enum Samples {
             kernel: [3, 2], strides: [2, 1], dilations: [1, 2], padsBegin: [1, 0], padsEnd: [0, 1], autoPad: .notSet, ceilMode: true)
         return [
             .add(Add()), .averagePool(AveragePool(window: window, countsPadding: true)),
-            .batchNormalization(BatchNormalization(epsilon: 1.1754942e-38)), .clip(Clip(minimum: -0.0, maximum: 6)), .clip(Clip()),
+            .batchNormalization(BatchNormalization(epsilon: .leastNonzeroMagnitude)), .clip(Clip(minimum: -0.0, maximum: 6)), .clip(Clip()),
             .clip(Clip(maximum: 0.1)), .concat(Concat(axis: -1)),
             .conv(Conv(window: Window(kernel: [5], autoPad: .sameLower), groups: 4)), .dropout(Dropout()), .flatten(Flatten(axis: 2)),
             .gemm(Gemm(alpha: 0.1, beta: .greatestFiniteMagnitude, transposeA: true, transposeB: true)),
             .globalAveragePool(GlobalAveragePool()), .globalMaxPool(GlobalMaxPool()), .identity(Identity()),
             .logSoftmax(LogSoftmax(axis: 1, flattensTail: true)), .matMul(MatMul()), .maxPool(MaxPool(window: window)), .mul(Mul()),
-            .neuron(NeuronNode(IFNode(threshold: 1 / 3, reset: .to(-0.7), initialMembrane: 16_777_217))),
+            .neuron(NeuronNode(IFNode(threshold: 1 / 3, reset: .to(-0.7), initialMembrane: 16_777_215))),
             .neuron(NeuronNode(IFNode())), .reduceMean(ReduceMean(axes: [-1, 2], keepsDimensions: false)), .relu(Relu()),
             .reshape(Reshape(sizes: [.fixed(constant: -1, batchFactor: 3), .same, .rest])),
             .runningMaximumPool(RunningMaximumPool(window: window)), .sigmoid(Sigmoid()), .softmax(Softmax(axis: 3, flattensTail: true)),
