@@ -26,5 +26,7 @@ let package = Package(
         .target(name: "SpikeEvaluation", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
         .testTarget(name: "SpikeGraphTests", dependencies: ["SpikeGraph"], swiftSettings: settings),
         .testTarget(name: "SpikeReferenceTests", dependencies: ["SpikeReference", "SpikeGraph"], swiftSettings: settings),
+        .target(name: "SpikeFormats", dependencies: ["SpikeGraph"], swiftSettings: settings),
+        .testTarget(name: "SpikeFormatsTests", dependencies: ["SpikeFormats"], swiftSettings: settings),
     ]
 )

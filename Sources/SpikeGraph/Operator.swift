@@ -112,6 +112,9 @@ public enum Operator: Sendable, Hashable {
         VoltageScaler.name: { .voltageScaler(try VoltageScaler(from: $0)) },
     ]
 
+    /// The names of all operators, so that tests can tell that they miss none.
+    package static var allNames: Set<String> { Set(readers.keys) }
+
     /// The name shown to people: the operator's, or the kind of neuron.
     public var name: String {
         if case .neuron(let node) = self { return type(of: node.neuron).kind }
