@@ -28,11 +28,15 @@ let package = Package(
             name: "SpikeONNX",
             dependencies: ["SpikeGraph", "SpikeReference", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             exclude: ["Wire/onnx.proto"], swiftSettings: settings),
+        .target(name: "SpikeConversion", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
+        .target(name: "SpikeEvaluation", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
         .testTarget(name: "SpikeGraphTests", dependencies: ["SpikeGraph"], swiftSettings: settings),
         .testTarget(name: "SpikeReferenceTests", dependencies: ["SpikeReference", "SpikeGraph"], swiftSettings: settings),
+        .target(name: "SpikeFormats", dependencies: ["SpikeGraph"], swiftSettings: settings),
+        .testTarget(name: "SpikeFormatsTests", dependencies: ["SpikeFormats"], swiftSettings: settings),
         .testTarget(
             name: "SpikeONNXTests",
-            dependencies: ["SpikeONNX", "SpikeGraph", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: ["SpikeONNX", "SpikeGraph", "SpikeReference", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: settings),
     ]
 )

@@ -144,20 +144,32 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
         case layerSynchronous = "layer-synchronous"
     }
 
+    /// What a spike stands for.
+    public enum Code: String, Sendable, Hashable, Codable {
+        /// Every spike stands for θ / T: activations are counts.
+        case rate
+        /// A spike in step k of K stands for θ · 2^(K−k) / (2^K − 1): activations are binary numbers (``RadixNode``).
+        case radix
+    }
+
     /// The recipe's name.
     public var recipe: String
     public var schedule: Schedule
-    /// The number of steps the thresholds were chosen for, where the recipe has one.
+    public var code: Code
+    /// The number of steps the thresholds were chosen for, where the recipe has one; K of a radix code.
     public var steps: Int?
     /// The recipe's options and the calibration's facts, for people.
     public var facts: [String: String]
     /// What the user should know: dead layers, approximations.
     public var warnings: [String]
 
-    public init(recipe: String, schedule: Schedule = .streaming, steps: Int? = nil, facts: [String: String] = [:], warnings: [String] = [])
-    {
+    public init(
+        recipe: String, schedule: Schedule = .streaming, code: Code = .rate, steps: Int? = nil, facts: [String: String] = [:],
+        warnings: [String] = []
+    ) {
         self.recipe = recipe
         self.schedule = schedule
+        self.code = code
         self.steps = steps
         self.facts = facts
         self.warnings = warnings

@@ -12,12 +12,17 @@ public protocol OperatorPayload: Codable, Hashable, Sendable {
     func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType]
     /// - Parameter isConstant: for each input, whether it is a constant of the graph.
     func linearity(isConstant: [Bool]) -> Linearity
+    /// The positions of inputs that, where they are constants, are added to the rest: biases and the like. With zeros in their
+    /// place an affine operator is linear.
+    var additiveInputs: [Int] { get }
     /// Attributes as a person would write them, without those at their default.
     var summary: String { get }
 }
 
 extension OperatorPayload {
     public var summary: String { "" }
+
+    public var additiveInputs: [Int] { [] }
 }
 
 /// All operators a ``Graph`` may hold. A new one is a line in each of the two tables below.
@@ -106,6 +111,9 @@ public enum Operator: Sendable, Hashable {
         VoltageHook.name: { .voltageHook(try VoltageHook(from: $0)) },
         VoltageScaler.name: { .voltageScaler(try VoltageScaler(from: $0)) },
     ]
+
+    /// The names of all operators, so that tests can tell that they miss none.
+    package static var allNames: Set<String> { Set(readers.keys) }
 
     /// The name shown to people: the operator's, or the kind of neuron.
     public var name: String {

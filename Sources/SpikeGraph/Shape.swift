@@ -44,10 +44,10 @@ public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, Custom
 
     /// The exact quotient; `nil` where there is a remainder for some batch size.
     public static func / (a: Dimension, b: Dimension) -> Dimension? {
-        if a.constant == 0, b.constant == 0, b.batchFactor != 0, a.batchFactor % b.batchFactor == 0 {
+        if a.constant == 0, b.constant == 0, b.batchFactor > 0, a.batchFactor % b.batchFactor == 0 {
             return Dimension(a.batchFactor / b.batchFactor)
         }
-        guard let divisor = b.known, divisor != 0, a.constant % divisor == 0, a.batchFactor % divisor == 0 else { return nil }
+        guard let divisor = b.known, divisor > 0, a.constant % divisor == 0, a.batchFactor % divisor == 0 else { return nil }
         return Dimension(a.constant / divisor, batchFactor: a.batchFactor / divisor)
     }
 
@@ -56,7 +56,7 @@ public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, Custom
         case (0, _): "\(constant)"
         case (1, 0): "N"
         case (_, 0): "\(batchFactor)N"
-        default: "\(batchFactor == 1 ? "" : "\(batchFactor)")N\(constant < 0 ? "-" : "+")\(abs(constant))"
+        default: "\(batchFactor == 1 ? "" : "\(batchFactor)")N\(constant < 0 ? "-" : "+")\(constant.magnitude)"
         }
     }
 }

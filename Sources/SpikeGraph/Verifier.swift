@@ -5,6 +5,7 @@
 /// 3. A node has as many inputs as its operator takes, and as many outputs as it makes.
 /// 4. The operator's shape rule accepts the types of the inputs.
 /// 5. Every output of the graph shows a value that is defined.
+/// 6. Sizes are not negative, and so small that adding or multiplying two of them cannot overflow.
 ///
 /// All breaches are reported at once.
 public enum Verifier {
@@ -40,6 +41,10 @@ public enum Verifier {
         let ordered = try topologicalOrder(nodes)
         var types = Dictionary(uniqueKeysWithValues: inputs.map { ($0.name, $0.type) })
         for (name, tensor) in constants { types[name] = ValueType(tensor) }
+        for (name, type) in types.sorted(by: { $0.key < $1.key }) where !type.shape.isReasonable {
+            problems.append("value '\(name)' has the shape \(type.shape), \(Shape.bounds)")
+        }
+        try report(problems)
         for node in ordered {
             // A node behind one that was refused has no types to check: one report for each cause.
             let inputTypes = node.inputs.compactMap { types[$0] }
@@ -53,7 +58,12 @@ public enum Verifier {
                 guard outputTypes.count == node.outputs.count else {
                     throw SpikeletError(.invalidModel, "\(node.outputs.count) outputs, \(outputTypes.count) are made")
                 }
-                for (output, type) in zip(node.outputs, outputTypes) { types[output] = type }
+                for (output, type) in zip(node.outputs, outputTypes) {
+                    guard type.shape.isReasonable else {
+                        throw SpikeletError(.invalidModel, "an output of shape \(type.shape), \(Shape.bounds)")
+                    }
+                    types[output] = type
+                }
             } catch let error as SpikeletError {
                 problems.append("node '\(node.name)' (\(node.operator.name)): \(error.message)" + (error.remedy.map { " (\($0))" } ?? ""))
             }
@@ -100,6 +110,18 @@ public enum Verifier {
             throw SpikeletError(.invalidModel, "the network has a cycle through \(stuck)")
         }
         return order
+    }
+}
+
+extension Shape {
+    fileprivate static let bounds = "sizes from 0 to \(Int32.max) are needed"
+
+    /// Rule 6: shape rules may then compute with sizes as they are.
+    fileprivate var isReasonable: Bool {
+        let limit = Int(Int32.max)
+        return dimensions.allSatisfy {
+            $0.constant.magnitude <= limit && (0...limit).contains($0.batchFactor) && $0.resolved(batch: 1) >= 0
+        }
     }
 }
 

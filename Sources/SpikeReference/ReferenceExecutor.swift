@@ -65,7 +65,7 @@ public struct ReferenceExecutor: Sendable {
             case .neuron(let node):
                 {
                     var state = node.neuron.initialState(shape: x.shape)
-                    return node.neuron.step(x, state: &state)
+                    return node.neuron.step(x, state: &state, at: TimeStep(0))
                 }()
             case .reduceMean(let reduce): try Kernels.reduceMean(reduce, x)
             case .relu: x.map { max(0, $0) }

@@ -1,20 +1,24 @@
 public import SpikeGraph
 
-/// Simulates a spiking network step by step, as it is written: every layer advances in every step (streaming schedule).
+/// Simulates a spiking network as it is written, in float32: the law for every faster engine.
 ///
 ///     let simulation = try ReferenceSimulation(snn)
 ///     let outputs = try simulation.run([images], steps: 32)
 ///
-/// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps and divided by
-/// their number, and a trailing softmax acts on that mean.
+/// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps and, for rate
+/// codes, divided by their number. A trailing softmax acts on the accumulated output.
 public final class ReferenceSimulation {
+    /// Called after each node, in each step, with what it read and what it made.
+    public typealias Observer = (Node, [Tensor], [Tensor]) throws -> Void
+
     public let graph: Graph
-    private let readout: Set<String>
+    let description: SpikingDescription
+    let readout: Set<String>
     private let spiking: Set<String>
     /// The values whose sum over time the outputs are made of.
-    private let accumulated: [String]
+    let accumulated: [String]
     private var states: [String: NeuronState] = [:]
-    private var pools: [String: (sum: Tensor, maximum: Tensor)] = [:]
+    private var pools: [String: RunningMaximum] = [:]
     private var sums: [String: Tensor] = [:]
     private var counts: [String: Tensor] = [:]
     /// Values that do not depend on spikes, kept from the first step while the input stays the same.
@@ -23,15 +27,21 @@ public final class ReferenceSimulation {
     /// The number of steps since the last reset.
     public private(set) var steps = 0
 
-    /// - Throws: where the graph is no spiking network, or has a schedule that this simulation does not know.
+    /// - Throws: where the graph is no spiking network, or a neuron's rule does not fit its schedule.
     public init(_ graph: Graph) throws {
         guard let description = graph.spiking else {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
-        guard description.schedule == .streaming else {
-            throw SpikeletError(.unsupported, "the \(description.schedule.rawValue) schedule is not known here")
+        for node in graph.nodes {
+            guard case .neuron(let neuronNode) = node.operator else { continue }
+            let kind = type(of: neuronNode.neuron)
+            guard kind.schedules.contains(description.schedule) else {
+                throw SpikeletError(
+                    .invalidModel, "node '\(node.name)': \(kind.kind) does not work under the \(description.schedule.rawValue) schedule")
+            }
         }
         self.graph = graph
+        self.description = description
         let readout = graph.readoutNodes
         self.readout = readout
         spiking = graph.spikingValues
@@ -52,19 +62,61 @@ public final class ReferenceSimulation {
         steps = 0
     }
 
-    /// One time step.
+    /// Resets, then simulates `steps` steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: one tensor for each input: `[N, …]`, the same in every step; or, if `timeVarying`, `[T, N, …]` with at
+    ///     least `steps` steps.
+    ///   - steps: T; for a radix code its K.
+    ///   - onStep: called after each step with the number of steps done; ``outputs()`` then gives the outputs so far. Under
+    ///     the layer-synchronous schedule these are the steps of the last layer, after all others have finished.
+    /// - Returns: ``outputs()`` after the last step.
+    public func run(
+        _ inputs: [Tensor], steps: Int, timeVarying: Bool = false, observe: Observer? = nil, onStep: ((Int) throws -> Void)? = nil
+    ) throws -> [Tensor] {
+        guard steps >= 1, steps <= 1 << 20 else {
+            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
+        }
+        reset()
+        if timeVarying, let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
+            throw SpikeletError(
+                .invalidData, "a time-varying input of shape \(short.shape) for \(steps) steps",
+                remedy: "its first axis counts time steps: [T, N, …]")
+        }
+        switch description.schedule {
+        case .streaming:
+            for step in 0..<steps {
+                if timeVarying {
+                    try self.step(inputs.map { $0.samples(step..<step + 1).reshaped(to: Array($0.shape.dropFirst())) }, observe: observe)
+                } else {
+                    try self.step(inputs, isSameInput: step > 0, observe: observe)
+                }
+                try onStep?(step + 1)
+            }
+        case .layerSynchronous:
+            guard !timeVarying else {
+                throw SpikeletError(
+                    .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+            }
+            try runLayers(inputs, steps: steps, observe: observe, onStep: onStep)
+        }
+        return try outputs()
+    }
+
+    /// One time step of the streaming schedule.
     ///
     /// - Parameters:
     ///   - inputs: what arrives in this step, one tensor `[N, …]` for each input of the network.
     ///   - isSameInput: whether the inputs are those of the step before; what depends on them alone is then not
     ///     computed again.
-    ///   - observe: called after each node with what it read and what it made.
     /// - Returns: this step's own outputs, before accumulation and readout.
     /// - Throws: where the inputs do not fit, or their batch size is not that of the steps before.
     @discardableResult
-    public func step(
-        _ inputs: [Tensor], isSameInput: Bool = false, observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil
-    ) throws -> [Tensor] {
+    public func step(_ inputs: [Tensor], isSameInput: Bool = false, observe: Observer? = nil) throws -> [Tensor] {
+        guard description.schedule == .streaming else {
+            throw SpikeletError(
+                .unsupported, "single steps of a network with the \(description.schedule.rawValue) schedule", remedy: "simulate whole runs")
+        }
         if !(isSameInput && steps > 0) {
             let size = try graph.check(inputs: inputs)
             if let batch, batch != size {
@@ -78,87 +130,58 @@ public final class ReferenceSimulation {
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for node in graph.nodes where !readout.contains(node.name) {
-            if let kept = node.outputs.first.flatMap({ still[$0] }) {
-                values[node.outputs[0]] = kept
-                try observe?(node, node.inputs.compactMap { values[$0] }, [kept])
-                continue
-            }
             let operands = node.inputs.compactMap { values[$0] }
-            let results = try advance(node, operands)
-            try observe?(node, operands, results)
-            for (name, result) in zip(node.outputs, results) {
-                values[name] = result
-                if !spiking.contains(name) { still[name] = result }
+            let result: Tensor
+            if let kept = still[node.outputs[0]] {
+                result = kept
+            } else {
+                switch node.operator {
+                case .neuron(let neuronNode):
+                    var state = states[node.name] ?? neuronNode.neuron.initialState(shape: operands[0].shape)
+                    result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
+                    keep(state, spikes: result, of: node)
+                case .runningMaximumPool(let pool):
+                    result = try pools[node.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
+                default:
+                    result = try ReferenceExecutor.evaluate(node.operator, operands)[0]
+                }
+                if !spiking.contains(node.outputs[0]) { still[node.outputs[0]] = result }
             }
+            values[node.outputs[0]] = result
+            try observe?(node, operands, [result])
         }
-        steps += 1
-        for name in accumulated {
-            guard let value = values[name] else { continue }
-            sums[name] = sums[name].map { Tensor(zip($0.floats, value.floats).map(+), shape: value.shape) } ?? value
-        }
+        accumulate(values)
         return graph.outputs.compactMap { values[$0.value] }
     }
 
-    private func advance(_ node: Node, _ operands: [Tensor]) throws -> [Tensor] {
-        switch node.operator {
-        case .neuron(let neuronNode):
-            var state = states[node.name] ?? neuronNode.neuron.initialState(shape: operands[0].shape)
-            let spikes = neuronNode.neuron.step(operands[0], state: &state)
-            states[node.name] = state
-            counts[node.name] =
-                counts[node.name].map { Tensor(zip($0.floats, spikes.floats).map { $0 + abs($1) }, shape: spikes.shape) } ?? spikes.map(abs)
-            return [spikes]
-        case .runningMaximumPool(let pool):
-            let sum =
-                pools[node.name].map { Tensor(zip($0.sum.floats, operands[0].floats).map(+), shape: operands[0].shape) } ?? operands[0]
-            let maximum = try Kernels.maxPool(pool.window, sum)
-            let growth = pools[node.name].map { Tensor(zip(maximum.floats, $0.maximum.floats).map(-), shape: maximum.shape) } ?? maximum
-            pools[node.name] = (sum, maximum)
-            return [growth]
-        default:
-            return try ReferenceExecutor.evaluate(node.operator, operands)
-        }
+    /// Takes note of a neuron node's state and of the spikes it just emitted.
+    func keep(_ state: NeuronState, spikes: Tensor, of node: Node) {
+        states[node.name] = state
+        var total = counts[node.name]?.floats ?? [Float](repeating: 0, count: spikes.count)
+        let emitted = spikes.floats
+        for index in total.indices { total[index] += abs(emitted[index]) }
+        counts[node.name] = Tensor(total, shape: spikes.shape)
     }
 
-    /// The outputs so far: accumulated, divided by the number of steps, and read out.
+    /// Adds a step's values to the sums that outputs are made of, and counts the step.
+    func accumulate(_ values: [String: Tensor]) {
+        for name in accumulated {
+            guard let value = values[name] else { continue }
+            sums[name] = sums[name].map { $0.scaledSum(description.growth, value) } ?? value
+        }
+        steps += 1
+    }
+
+    /// The outputs so far: accumulated, for rate codes divided by the number of steps, and read out.
     public func outputs() throws -> [Tensor] {
         guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
         var values = graph.constants
-        let count = Float(steps)
-        for (name, sum) in sums { values[name] = sum.map { $0 / count } }
+        let divisor: Float = description.code == .rate ? Float(steps) : 1
+        for (name, sum) in sums { values[name] = divisor == 1 ? sum : sum.map { $0 / divisor } }
         for node in graph.nodes where readout.contains(node.name) {
-            let results = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] })
-            for (name, result) in zip(node.outputs, results) { values[name] = result }
+            values[node.outputs[0]] = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] })[0]
         }
         return graph.outputs.compactMap { values[$0.value] }
-    }
-
-    /// Resets, then simulates `steps` steps.
-    ///
-    /// - Parameters:
-    ///   - inputs: one tensor for each input: `[N, …]`, the same in every step; or, if `timeVarying`, `[T, N, …]` with at
-    ///     least `steps` steps.
-    ///   - onStep: called after each step with the number of steps done.
-    /// - Returns: ``outputs()`` after the last step.
-    public func run(_ inputs: [Tensor], steps: Int, timeVarying: Bool = false, onStep: ((Int) throws -> Void)? = nil) throws -> [Tensor] {
-        guard steps >= 1, steps <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
-        }
-        reset()
-        if timeVarying, let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
-            throw SpikeletError(
-                .invalidData, "a time-varying input of shape \(short.shape) for \(steps) steps",
-                remedy: "its first axis counts time steps: [T, N, …]")
-        }
-        for step in 0..<steps {
-            if timeVarying {
-                try self.step(inputs.map { $0.samples(step..<step + 1).reshaped(to: Array($0.shape.dropFirst())) })
-            } else {
-                try self.step(inputs, isSameInput: step > 0)
-            }
-            try onStep?(step + 1)
-        }
-        return try outputs()
     }
 
     /// For each neuron node, the number of spikes of each neuron since the last reset, `[N, …]` (spikes taken back count too).
@@ -166,4 +189,42 @@ public final class ReferenceSimulation {
 
     /// For each neuron node, the state after the last step.
     public var neuronStates: [String: NeuronState] { states }
+}
+
+extension SpikingDescription {
+    /// What a running sum is multiplied with before the next step is added: the weight of a step against the next one's.
+    var growth: Float { code == .radix ? 2 : 1 }
+}
+
+extension Tensor {
+    /// growth · self + other.
+    func scaledSum(_ growth: Float, _ other: Tensor) -> Tensor {
+        var values = floats
+        let added = other.floats
+        for index in values.indices { values[index] = growth * values[index] + added[index] }
+        return Tensor(values, shape: shape)
+    }
+}
+
+/// The state of a ``RunningMaximumPool``.
+struct RunningMaximum {
+    let window: Window
+    /// 1 for rate codes, 2 for radix codes.
+    var growth: Float = 1
+    private var sum: Tensor?
+    private var maximum: Tensor?
+
+    init(window: Window, growth: Float = 1) {
+        self.window = window
+        self.growth = growth
+    }
+
+    /// Σ ← g·Σ + x; emits max Σ − g·(max Σ before).
+    mutating func advance(_ input: Tensor) throws -> Tensor {
+        let sum = self.sum.map { $0.scaledSum(growth, input) } ?? input
+        let maximum = try Kernels.maxPool(window, sum)
+        let emitted = self.maximum.map { $0.scaledSum(-growth, maximum) } ?? maximum
+        (self.sum, self.maximum) = (sum, maximum)
+        return emitted
+    }
 }

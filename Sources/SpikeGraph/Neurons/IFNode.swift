@@ -15,6 +15,7 @@ public struct IFNode: Neuron {
     }
 
     public static let kind = "IFNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.streaming, .layerSynchronous]
     /// θ, in the unit of the current that arrives.
     public var threshold: Float
     public var reset: Reset
@@ -31,20 +32,19 @@ public struct IFNode: Neuron {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }
 
-    public func step(_ current: Tensor, state: inout NeuronState) -> Tensor {
-        var membrane = state.membrane.floats
-        var spikes = current.floats
-        for index in membrane.indices {
-            let potential = membrane[index] + spikes[index]
-            let fires = potential >= threshold
-            spikes[index] = fires ? 1 : 0
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
+        state.add(current)
+    }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        state.emit { membrane in
+            guard membrane >= threshold else { return 0 }
             switch reset {
-            case .subtraction: membrane[index] = fires ? potential - threshold : potential
-            case .to(let value): membrane[index] = fires ? value : potential
+            case .subtraction: membrane -= threshold
+            case .to(let value): membrane = value
             }
+            return 1
         }
-        state.membrane = Tensor(membrane, shape: current.shape)
-        return Tensor(spikes, shape: current.shape)
     }
 
     public var summary: String {

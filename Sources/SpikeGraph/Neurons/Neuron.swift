@@ -1,6 +1,9 @@
 import Foundation
 
-/// A spiking neuron's rule, for a whole layer of them at once.
+/// A spiking neuron's rule, for a whole layer of them at once: how it takes up a current, and what it then emits.
+///
+/// The schedule decides when each happens. Streaming: integrate and emit in every step. Layer-synchronous: integrate all
+/// steps of the input first, then emit all steps of the output.
 ///
 /// A new neuron is one file with a type that conforms, and one line in ``NeuronRegistry``. Its rule runs in the reference
 /// executor at once.
@@ -8,22 +11,47 @@ public protocol Neuron: Codable, Hashable, Sendable {
     /// The name in printouts and files.
     static var kind: String { get }
 
+    /// The schedules under which the rule means what it says.
+    static var schedules: Set<SpikingDescription.Schedule> { get }
+
     /// The state before the first step.
     ///
     /// - Parameter shape: of the layer, `[N, C, …]`.
     func initialState(shape: [Int]) -> NeuronState
 
-    /// One time step.
+    /// Takes up one step's current.
     ///
-    /// - Parameters:
-    ///   - current: what arrives in this step, `[N, C, …]`.
-    ///   - state: as the step before left it.
-    /// - Returns: what the neurons emit, shaped like `current`: the number of spikes of each (negative for spikes taken
-    ///   back), zero almost everywhere.
-    func step(_ current: Tensor, state: inout NeuronState) -> Tensor
+    /// - Parameter current: `[N, C, …]`, in units of the threshold.
+    func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep)
+
+    /// Emits one step's spikes: for each neuron their number (negative for spikes taken back), zero almost everywhere.
+    func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor
 
     /// Parameters as a person would write them.
     var summary: String { get }
+}
+
+extension Neuron {
+    /// A step of the streaming schedule: integrate, then emit.
+    ///
+    /// - Returns: the spikes, shaped like `current`.
+    public func step(_ current: Tensor, state: inout NeuronState, at time: TimeStep) -> Tensor {
+        integrate(current, state: &state, at: time)
+        return emit(&state, at: time)
+    }
+}
+
+/// A position in a simulation.
+public struct TimeStep: Hashable, Sendable {
+    /// Steps before this one.
+    public var index: Int
+    /// The steps of the whole simulation (T, or K); `nil` where it goes on until someone stops it.
+    public var count: Int?
+
+    public init(_ index: Int, of count: Int? = nil) {
+        self.index = index
+        self.count = count
+    }
 }
 
 /// What a layer of neurons remembers from step to step.
@@ -35,6 +63,40 @@ public struct NeuronState: Sendable, Equatable {
 
     public init(membrane: Tensor) {
         self.membrane = membrane
+    }
+
+    /// v ← factor · v + current.
+    public mutating func add(_ current: Tensor, afterScaling factor: Float = 1) {
+        let added = current.floats
+        var values = membrane.floats
+        if factor == 1 {
+            for index in values.indices { values[index] += added[index] }
+        } else {
+            for index in values.indices { values[index] = factor * values[index] + added[index] }
+        }
+        membrane = Tensor(values, shape: membrane.shape)
+    }
+
+    /// Lets every neuron emit.
+    ///
+    /// - Parameter rule: changes a neuron's membrane and returns its number of spikes.
+    public mutating func emit(_ rule: (inout Float) -> Float) -> Tensor {
+        var values = membrane.floats
+        var spikes = values
+        for index in values.indices { spikes[index] = rule(&values[index]) }
+        membrane = Tensor(values, shape: membrane.shape)
+        return Tensor(spikes, shape: membrane.shape)
+    }
+
+    /// Lets every neuron emit, by its membrane and one number that it remembers under `name` (0 at first).
+    public mutating func emit(remembering name: String, _ rule: (_ membrane: inout Float, _ memory: inout Float) -> Float) -> Tensor {
+        var remembered = memory[name]?.floats ?? [Float](repeating: 0, count: membrane.count)
+        var values = membrane.floats
+        var spikes = values
+        for index in values.indices { spikes[index] = rule(&values[index], &remembered[index]) }
+        membrane = Tensor(values, shape: membrane.shape)
+        memory[name] = Tensor(remembered, shape: membrane.shape)
+        return Tensor(spikes, shape: membrane.shape)
     }
 }
 
@@ -81,7 +143,7 @@ public struct NeuronNode: OperatorPayload {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self
+        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self,
     ]
 
     private static let lock = NSLock()

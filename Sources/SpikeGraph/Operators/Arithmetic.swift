@@ -14,6 +14,8 @@ public struct Add: OperatorPayload {
     public func linearity(isConstant: [Bool]) -> Linearity {
         isConstant.contains(true) ? .affine : .linear
     }
+
+    public var additiveInputs: [Int] { [0, 1] }
 }
 
 /// y = a · b, with NumPy's broadcasting. Linear by a constant; a product of two activations is not.

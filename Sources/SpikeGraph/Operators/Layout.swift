@@ -111,5 +111,8 @@ public struct Concat: OperatorPayload {
 
     public func linearity(isConstant: [Bool]) -> Linearity { isConstant.contains(true) ? .affine : .linear }
 
+    /// Any of them.
+    public var additiveInputs: [Int] { Array(0..<1024) }
+
     public var summary: String { "axis \(axis)" }
 }

@@ -36,6 +36,8 @@ public struct Gemm: OperatorPayload {
         return isConstant.count > 2 && isConstant[2] ? .affine : .linear
     }
 
+    public var additiveInputs: [Int] { [2] }
+
     public var summary: String {
         var parts: [String] = []
         if alpha != 1 { parts.append("alpha \(alpha)") }

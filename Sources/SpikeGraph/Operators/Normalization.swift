@@ -26,5 +26,7 @@ public struct BatchNormalization: OperatorPayload {
         isConstant.dropFirst().allSatisfy { $0 } ? .affine : .nonlinear
     }
 
+    public var additiveInputs: [Int] { [2, 3] }
+
     public var summary: String { epsilon == 1e-5 ? "" : "epsilon \(epsilon)" }
 }

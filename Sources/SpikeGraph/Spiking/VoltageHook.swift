@@ -64,14 +64,18 @@ public struct VoltageHook: OperatorPayload {
 
     /// - Throws: for a mode or a momentum (0…1) outside its range.
     public init(scale: Float = 1, momentum: Float = 0.1, mode: Mode = .max) throws {
+        self.scale = scale
+        self.momentum = momentum
+        self.mode = mode
+        try validate()
+    }
+
+    private func validate() throws {
         try mode.validate()
         guard momentum >= 0, momentum <= 1 else {
             throw SpikeletError(
                 .invalidOption, "momentum \(momentum) is outside 0…1", remedy: "0.1 is the usual value; 1 keeps only the last batch")
         }
-        self.scale = scale
-        self.momentum = momentum
-        self.mode = mode
     }
 
     /// Takes a batch of activations into the scale, and returns it unchanged.
@@ -108,7 +112,11 @@ public struct VoltageHook: OperatorPayload {
 
     public var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        // A hook out of a file has not been through the initialiser.
+        try validate()
+        return try unaryType(inputs)
+    }
 
     public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
 

@@ -1,0 +1,24 @@
+public import ArgumentParser
+
+/// The command line: one file for each subcommand.
+public struct SpikeletCommand: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "spikelet",
+        abstract: "Turns a trained ReLU network into a spiking one, and proves that it still works.",
+        discussion: """
+            From an ONNX file to a spiking network in three commands:
+
+              spikelet inspect  model.onnx
+              spikelet convert  model.onnx --calibration images.npz --recipe rate-coding --output snn.safetensors
+              spikelet evaluate snn.safetensors --data test.npz --ann model.onnx
+
+            'spikelet demo' does all of it on a network and images that come with Spikelet.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            DemoCommand.self, InspectCommand.self, RunCommand.self, ConvertCommand.self, SimulateCommand.self, EvaluateCommand.self,
+            DownloadCommand.self,
+        ])
+
+    public init() {}
+}

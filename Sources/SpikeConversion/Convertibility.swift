@@ -1,0 +1,75 @@
+public import SpikeGraph
+
+/// What stands between a network and its spiking form: every node that breaks the rule that between neurons sums must
+/// stay sums (see ``Linearity``), found before any work is done.
+public struct Convertibility: Sendable {
+    /// A node that a spiking network cannot hold.
+    public struct Obstacle: Sendable, Hashable {
+        public var node: String
+        public var `operator`: String
+        public var reason: String
+    }
+
+    /// The rectifiers that become neurons, in order.
+    public let rectifiers: [String]
+    public let obstacles: [Obstacle]
+
+    public init(_ ann: Graph) {
+        var afterNeurons: Set<String> = []
+        var obstacles: [Obstacle] = []
+        let readout = Self.trailingNodes(ann)
+        for node in ann.nodes {
+            let linearity = ann.linearity(of: node)
+            let readsSpikes = node.inputs.contains(where: afterNeurons.contains)
+            if readsSpikes, linearity == .nonlinear, !readout.contains(node.name) {
+                let spiking = node.inputs.filter(afterNeurons.contains)
+                let reason =
+                    spiking.count > 1
+                    ? "a product of two activations that are both made of spikes"
+                    : "not linear, and not a rectifier: it would act on single spikes"
+                obstacles.append(Obstacle(node: node.name, operator: node.operator.name, reason: reason))
+            }
+            if readsSpikes || linearity == .rectifier { afterNeurons.formUnion(node.outputs) }
+        }
+        self.rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }.map(\.name)
+        self.obstacles = obstacles
+    }
+
+    /// Softmax, log-softmax and sigmoid at the very output: they will act on the accumulated output.
+    private static func trailingNodes(_ ann: Graph) -> Set<String> {
+        let consumers = ann.consumers
+        var trailing: Set<String> = []
+        for node in ann.nodes.reversed() {
+            switch node.operator {
+            case .softmax, .logSoftmax, .sigmoid:
+                if node.outputs.allSatisfy({ (consumers[$0] ?? []).allSatisfy { trailing.contains($0.name) } }) {
+                    trailing.insert(node.name)
+                }
+            default: break
+            }
+        }
+        return trailing
+    }
+
+    /// - Parameter allowAnalog: lets obstacles pass, as warnings; they act on each step's value.
+    /// - Returns: warnings.
+    /// - Throws: ``SpikeletError`` that lists all obstacles, or says that there is nothing to convert.
+    public func check(allowAnalog: Bool) throws -> [String] {
+        guard !rectifiers.isEmpty else {
+            throw SpikeletError(
+                .notConvertible, "the network has no rectifier (Relu, or Clip from 0), so there is nothing that could become a neuron",
+                remedy: "train the network with ReLU or ReLU6 activations")
+        }
+        if obstacles.isEmpty { return [] }
+        if allowAnalog { return obstacles.map { "'\($0.node)' (\($0.operator)) is left analog: \($0.reason)" } }
+        let groups = Dictionary(grouping: obstacles) { "\($0.operator): \($0.reason)" }
+        let lines = groups.sorted { $0.key < $1.key }.map { key, members in
+            "\n  - \(members.count) × \(key): " + members.map { "'\($0.node)'" }.joined(separator: ", ")
+        }
+        throw SpikeletError(
+            .notConvertible,
+            "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:" + lines.joined(),
+            remedy:
+                "replace these activations by ReLU and train again, or pass --allow-analog to keep them as they are, acting on each step")
+    }
+}

@@ -1,0 +1,9 @@
+public import SpikeGraph
+
+/// A rewriting of a graph with a name. Each pass states what it expects (Given) and what it leaves behind (Result); graphs
+/// are verified after every one of them, since a ``Graph`` cannot be made otherwise.
+public protocol Pass: Sendable {
+    /// The pass's name in code, commands, reports and documentation: imperative, with hyphens.
+    static var id: String { get }
+    func run(_ graph: Graph) throws -> Graph
+}

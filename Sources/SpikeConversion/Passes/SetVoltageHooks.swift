@@ -1,0 +1,31 @@
+public import SpikeGraph
+
+/// Puts a ``VoltageHook`` behind every rectifier.
+///
+/// Given: an ANN.
+///
+/// Result: for the k-th rectifier (`Relu`, or `Clip` from 0) a node `snn tailor.<k>.0` that watches its output. Nothing reads
+/// the hooks, so that the network computes what it did.
+public struct SetVoltageHooks: Pass {
+    public static let id = "set-voltage-hooks"
+    private let hook: VoltageHook
+
+    /// - Throws: for a mode or a momentum outside its range.
+    public init(mode: VoltageHook.Mode, momentum: Float) throws {
+        hook = try VoltageHook(momentum: momentum, mode: mode)
+    }
+
+    public func run(_ graph: Graph) throws -> Graph {
+        var patch = Patch()
+        let rectifiers = graph.nodes.filter { graph.linearity(of: $0) == .rectifier }
+        for (k, rectifier) in rectifiers.enumerated() {
+            patch.insert(Node(tailorName(k, 0), .voltageHook(hook), inputs: [rectifier.outputs[0]]))
+        }
+        return try graph.applying(patch)
+    }
+}
+
+/// The seed's names for what conversion inserts: grouped under `snn tailor`, by rectifier and place.
+func tailorName(_ rectifier: Int, _ place: Int) -> String {
+    "snn tailor.\(rectifier).\(place)"
+}

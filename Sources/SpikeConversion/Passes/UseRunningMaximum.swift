@@ -1,0 +1,31 @@
+public import SpikeGraph
+
+/// Makes max pooling exact on spike trains.
+///
+/// Given: a spiking network.
+///
+/// Result: every `MaxPool` and `GlobalMaxPool` that reads values made of spikes is a ``RunningMaximumPool`` of the same
+/// window. A pool in front of the first neuron stays: it reads whole activations.
+public struct UseRunningMaximum: Pass {
+    public static let id = "use-running-maximum"
+
+    public init() {}
+
+    public func run(_ graph: Graph) throws -> Graph {
+        var patch = Patch()
+        let spiking = graph.spikingValues
+        for node in graph.nodes where spiking.contains(node.inputs[0]) {
+            var copy = node
+            switch node.operator {
+            case .maxPool(let pool):
+                copy.operator = .runningMaximumPool(RunningMaximumPool(window: pool.window))
+            case .globalMaxPool:
+                let spatial = graph.types[node.inputs[0]]?.shape.dimensions.dropFirst(2).compactMap(\.known) ?? []
+                copy.operator = .runningMaximumPool(RunningMaximumPool(window: Window(kernel: spatial)))
+            default: continue
+            }
+            patch.replace(copy)
+        }
+        return patch.isEmpty ? graph : try graph.applying(patch)
+    }
+}

@@ -1,0 +1,35 @@
+import Foundation
+import SpikeGraph
+
+extension EvaluationResult: CustomStringConvertible {
+    /// The table for a terminal: one row a number of steps.
+    public var description: String {
+        var title = "'\(network)' (\(recipe)), \(samples) samples"
+        if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
+        var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
+        var rows = steps.map { step in
+            [
+                "\(step.steps)", step.accuracy.map(Self.percent) ?? "–",
+                step.confidence95.map { String(format: "%.1f", $0 * 100) }.joined(separator: "–"),
+                step.agreement.map(Self.percent) ?? "–", String(format: "%.3f", step.spikesPerNeuron),
+                Self.magnitude(step.synapticOperations), String(format: "%.2f", step.energy.snn / step.energy.ann),
+            ]
+        }
+        for column in [3, 1] where steps.allSatisfy({ column == 3 ? $0.agreement == nil : $0.accuracy == nil }) {
+            header.remove(at: column)
+            for row in rows.indices { rows[row].remove(at: column) }
+        }
+        var text = title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices))
+        if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        for warning in warnings { text += "warning: \(warning)\n" }
+        return text
+    }
+
+    private static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
+
+    private static func magnitude(_ number: Double) -> String {
+        number >= 1e9
+            ? String(format: "%.2f G", number / 1e9)
+            : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
+    }
+}

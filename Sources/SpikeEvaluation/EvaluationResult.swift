@@ -1,0 +1,56 @@
+/// What an evaluation found. Its JSON is stable: other programs read it.
+public struct EvaluationResult: Codable, Sendable, Equatable {
+    /// The source network on the same samples.
+    public struct ANN: Codable, Sendable, Equatable {
+        /// The share of samples whose largest output is the label's.
+        public var accuracy: Double?
+    }
+
+    /// The spiking network after a number of time steps.
+    public struct Step: Codable, Sendable, Equatable {
+        public var steps: Int
+        /// The share of samples whose largest output is the label's.
+        public var accuracy: Double?
+        /// The share of samples on which the largest outputs of the two networks are the same; with the ANN only.
+        public var agreement: Double?
+        /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels.
+        public var confidence95: [Double]
+        /// Total spikes / number of neurons, mean over samples, over all steps so far.
+        public var spikesPerNeuron: Double
+        /// Synaptic operations of one sample, mean, over all steps so far (see ``SynapseCounter``).
+        public var synapticOperations: Double
+        public var energy: Energy
+    }
+
+    /// One layer of neurons, at the largest number of steps.
+    public struct Layer: Codable, Sendable, Equatable {
+        public var name: String
+        public var neurons: Int
+        /// The activation that one spike stands for: least and largest of the channels'.
+        public var threshold: [Float]
+        public var spikesPerNeuron: Double
+    }
+
+    public var network: String
+    public var recipe: String
+    public var samples: Int
+    public var ann: ANN?
+    public var steps: [Step]
+    public var layers: [Layer]
+    public var precision: String
+    public var seconds: Double
+    public var warnings: [String]
+}
+
+/// The 95 % confidence interval of a proportion.
+///
+/// Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+public func wilsonInterval(successes: Int, trials: Int) -> [Double] {
+    guard trials > 0 else { return [0, 1] }
+    let z = 1.959963984540054
+    let n = Double(trials)
+    let p = Double(successes) / n
+    let centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    let spread = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
+    return [max(0, centre - spread), min(1, centre + spread)]
+}

@@ -1,0 +1,190 @@
+import Dispatch
+public import SpikeGraph
+import SpikeReference
+
+/// Measures a spiking network on labelled data, or against its ANN: accuracy over steps, agreement, spikes, synaptic
+/// operations, energy.
+///
+///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
+///     print(result)
+///
+/// A network with several outputs is judged by its first.
+public struct Evaluator: Sendable {
+    public let snn: Graph
+    public let ann: Graph?
+    /// The numbers of steps to report, ascending.
+    public let steps: [Int]
+    public let threads: Int
+
+    /// - Parameters:
+    ///   - ann: the source network, for its own accuracy and the agreement.
+    ///   - steps: the numbers of time steps to report; the largest is simulated.
+    ///   - threads: how many batches are worked on at a time; results do not depend on it.
+    public init(_ snn: Graph, ann: Graph? = nil, steps: [Int], threads: Int = 1) throws {
+        guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
+            throw SpikeletError(
+                .invalidOption, "steps \(steps)",
+                remedy: "give one or more numbers of time steps from 1 to \(1 << 20), such as 1,2,4,8,16,32")
+        }
+        guard threads >= 1, threads <= 1024 else {
+            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+        }
+        _ = try ReferenceSimulation(snn)
+        self.snn = snn
+        self.ann = ann
+        self.steps = Set(steps).sorted()
+        self.threads = threads
+    }
+
+    /// Goes through the data once. A bar on standard error shows the progress.
+    ///
+    /// - Throws: where the data is empty or does not fit, or there is nothing to compare with: neither labels nor an ANN.
+    public func run(_ data: any BatchSource) throws -> EvaluationResult {
+        let start = DispatchTime.now()
+        let counter = SynapseCounter(snn)
+        let bar = ProgressBar("evaluating", total: data.batchCount.map { $0 * (steps.last ?? 1) }, unit: "steps of a batch")
+        defer { bar.finish() }
+        var total = Tally(steps: steps)
+        var pass = try data.makePass()
+        while true {
+            var group: [Batch] = []
+            while group.count < threads, let batch = try pass.next() { group.append(batch) }
+            if group.isEmpty { break }
+            for tally in try concurrentMap(group, { try self.tally($0, counter: counter, bar: bar) }) { total.add(tally) }
+        }
+        guard total.samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
+        let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+        return result(total, counter: counter, seconds: seconds)
+    }
+
+    private func tally(_ batch: Batch, counter: SynapseCounter, bar: ProgressBar) throws -> Tally {
+        if batch.labels == nil, ann == nil {
+            throw SpikeletError(
+                .invalidData, "the data has no labels, so there is nothing to compare with",
+                remedy: "add labels, or pass the ANN: --ann MODEL.onnx")
+        }
+        if let labels = batch.labels, labels.count != batch.count {
+            throw SpikeletError(.invalidData, "\(labels.count) labels for \(batch.count) samples")
+        }
+        var tally = Tally(steps: steps)
+        tally.samples = batch.count
+        tally.hasLabels = batch.labels != nil
+        let annClasses = try ann.map { Self.classes(try ReferenceExecutor($0).run(batch.inputs)[0]) }
+        if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
+
+        let simulation = try ReferenceSimulation(snn)
+        var operations = 0
+        var (spikes, layerSpikes): (Double, [String: Double]) = (0, [:])
+        var column = 0
+        for step in 1...(steps.last ?? 1) {
+            try simulation.step(batch.inputs, isSameInput: step > 1) { node, operands, results in
+                operations += counter.count(node, input: operands[0])
+                if case .neuron = node.operator {
+                    let emitted = results[0].floats.reduce(0.0) { $0 + Double(abs($1)) }
+                    spikes += emitted
+                    layerSpikes[node.name, default: 0] += emitted
+                }
+            }
+            bar.advance()
+            guard step == steps[column] else { continue }
+            let classes = Self.classes(try simulation.outputs()[0])
+            if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
+            if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+            tally.spikes[column] = spikes
+            tally.operations[column] = operations
+            column += 1
+        }
+        tally.layerSpikes = layerSpikes
+        return tally
+    }
+
+    private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) -> EvaluationResult {
+        let consumers = snn.consumers
+        let layers = snn.nodes.compactMap { node -> EvaluationResult.Layer? in
+            guard case .neuron = node.operator, let shape = snn.types[node.outputs[0]]?.shape.resolved(batch: 1) else { return nil }
+            let neurons = shape.reduce(1, *)
+            let scales = (consumers[node.outputs[0]] ?? []).compactMap {
+                if case .voltageScaler(let scaler) = $0.operator { scaler.scales } else { nil }
+            }
+            .flatMap { $0 }
+            return EvaluationResult.Layer(
+                name: node.name, neurons: neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
+                spikesPerNeuron: (total.layerSpikes[node.name] ?? 0) / Double(neurons * total.samples))
+        }
+        let neurons = Double(layers.reduce(0) { $0 + $1.neurons })
+        let samples = Double(total.samples)
+        let rows = steps.indices.map { column -> EvaluationResult.Step in
+            let operations = Double(total.operations[column]) / samples
+            return EvaluationResult.Step(
+                steps: steps[column],
+                accuracy: total.hasLabels ? Double(total.correct[column]) / samples : nil,
+                agreement: ann == nil ? nil : Double(total.agreeing[column]) / samples,
+                confidence95: wilsonInterval(
+                    successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples),
+                spikesPerNeuron: total.spikes[column] / samples / neurons,
+                synapticOperations: operations,
+                energy: .horowitz45nm(
+                    annOperations: Double(counter.denseOperations), analogOperations: Double(counter.analogOperations),
+                    synapticOperations: operations))
+        }
+        return EvaluationResult(
+            network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
+            ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
+            steps: rows, layers: layers, precision: "float32", seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+    }
+
+    /// The position of each sample's largest output.
+    static func classes(_ output: Tensor) -> [Int] {
+        let size = output.shape.dropFirst().reduce(1, *)
+        let values = output.floats
+        return (0..<output.shape[0]).map { sample in
+            (1..<max(1, size)).reduce(0) { values[sample * size + $1] > values[sample * size + $0] ? $1 : $0 }
+        }
+    }
+}
+
+/// Sums over samples; whole numbers, so that they do not depend on the order of the batches.
+private struct Tally: Sendable {
+    var samples = 0
+    var hasLabels = true
+    var annCorrect = 0
+    var correct: [Int]
+    var agreeing: [Int]
+    var spikes: [Double]
+    var operations: [Int]
+    var layerSpikes: [String: Double] = [:]
+
+    init(steps: [Int]) {
+        correct = steps.map { _ in 0 }
+        agreeing = correct
+        operations = correct
+        spikes = steps.map { _ in 0 }
+    }
+
+    mutating func add(_ other: Tally) {
+        samples += other.samples
+        hasLabels = hasLabels && other.hasLabels
+        annCorrect += other.annCorrect
+        for column in correct.indices {
+            correct[column] += other.correct[column]
+            agreeing[column] += other.agreeing[column]
+            spikes[column] += other.spikes[column]
+            operations[column] += other.operations[column]
+        }
+        layerSpikes.merge(other.layerSpikes, uniquingKeysWith: +)
+    }
+}
+
+/// `items` mapped at the same time, results in order. The first error, in the items' order, is thrown.
+func concurrentMap<Item: Sendable, Result: Sendable>(_ items: [Item], _ transform: @Sendable (Item) throws -> Result) throws -> [Result] {
+    if items.count == 1 { return [try transform(items[0])] }
+    nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
+    let lock = DispatchSemaphore(value: 1)
+    DispatchQueue.concurrentPerform(iterations: items.count) { index in
+        let result = Swift.Result { try transform(items[index]) }
+        lock.wait()
+        results[index] = result
+        lock.signal()
+    }
+    return try results.compactMap { try $0?.get() }
+}

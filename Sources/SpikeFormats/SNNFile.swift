@@ -1,0 +1,80 @@
+import Foundation
+public import SpikeGraph
+
+/// A network in one file, to be simulated, evaluated and exported later: a safetensors file whose tensors are the graph's
+/// constants, by name, and whose metadata hold the rest of the graph as JSON under the key `spikelet`.
+///
+/// A graph comes back exactly as it was written: constants to the bit, attributes too. The same graph gives the same bytes.
+public enum SNNFile {
+    /// The version of the JSON's layout. It grows when an older Spikelet could misread a newer file.
+    public static let formatVersion = 1
+    static let metadataKey = "spikelet"
+
+    /// Writes a graph, as a whole or not at all (see ``SafetensorsFile/write(_:metadata:to:)``).
+    ///
+    /// - Throws: ``SpikeletError``: `fileSystem` where the file cannot be written, `invalidModel` for a graph with NaN or
+    ///   infinity in an attribute.
+    public static func write(_ graph: Graph, to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        let json: Data
+        do {
+            json = try encoder.encode(SNNDocument(graph))
+        } catch EncodingError.invalidValue(let value, let context) {
+            throw SpikeletError(
+                .invalidModel, "\(SNNDocument.place(context.codingPath, in: graph)) is \(value), which a file cannot hold", at: path,
+                remedy: "every attribute has to be a finite number; look for overflow in the calibration")
+        }
+        // Written once more, since Foundation's order of keys differs from system to system.
+        let text = try JSONParser.parse(Array(json)).text
+        try SafetensorsFile.write(graph.constants, metadata: [metadataKey: text, "format": metadataKey], to: path)
+    }
+
+    /// Reads a graph. It is verified, like every ``Graph``.
+    ///
+    /// - Throws: ``SpikeletError``: `fileSystem` where there is no such file, `malformedFile` where it is damaged or something
+    ///   else, `unsupported` where a newer Spikelet wrote it.
+    public static func read(_ path: String) throws -> Graph {
+        try graph(in: try SafetensorsFile(path: path))
+    }
+
+    /// The graph in a safetensors file that is open already.
+    ///
+    /// - Throws: ``SpikeletError``, as ``read(_:)``.
+    public static func graph(in file: SafetensorsFile) throws -> Graph {
+        guard let text = file.metadata[metadataKey] else {
+            throw SpikeletError(
+                .malformedFile, "this safetensors file holds no spiking network", at: file.source.name,
+                remedy: "it is not Spikelet's; 'spikelet convert' makes one from an ONNX model")
+        }
+        do {
+            // Bounds, repeated keys and UTF-8 are checked before Foundation sees the text.
+            _ = try JSONParser.parse(Array(text.utf8))
+            let decoder = JSONDecoder()
+            let data = Data(text.utf8)
+            let version = try decoder.decode(SNNDocument.Version.self, from: data).formatVersion
+            guard version <= formatVersion else {
+                throw SpikeletError(
+                    .unsupported, "the file has format version \(version), this Spikelet reads up to \(formatVersion)",
+                    remedy: "update Spikelet, or convert the model again with this one")
+            }
+            guard version >= 1 else { throw SpikeletError(.malformedFile, "there is no format version \(version)") }
+            let document = try decoder.decode(SNNDocument.self, from: data)
+            var constants: [String: Tensor] = [:]
+            for entry in file.entries { constants[entry.name] = try file.tensor(named: entry.name) }
+            return try document.graph(constants: constants)
+        } catch let error as DecodingError {
+            throw malformed(SNNDocument.message(error)).located("\(file.source.name): metadata '\(metadataKey)'")
+        } catch let error as SpikeletError {
+            // A tensor's own error says where it is already.
+            if let location = error.location, location.hasPrefix(file.source.name) { throw error }
+            // What Spikelet writes is legal, so an illegal graph is a damaged file.
+            let located = error.code == .unsupported ? error : malformed(error.message, at: error.location, remedy: error.remedy)
+            throw located.located("\(file.source.name): metadata '\(metadataKey)'")
+        }
+    }
+
+    private static func malformed(_ message: String, at location: String? = nil, remedy: String? = nil) -> SpikeletError {
+        SpikeletError(.malformedFile, message, at: location, remedy: remedy ?? "the file is damaged: fetch it or convert the model again")
+    }
+}

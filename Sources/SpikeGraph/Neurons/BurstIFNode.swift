@@ -1,0 +1,37 @@
+/// Integrate-and-fire with up to b spikes a step: s(t) = min(b, max(0, ⌊v/θ⌋)), v ← v − θ·s(t).
+///
+/// Source: Li & Zeng, "Efficient and Accurate Conversion of Spiking Neural Network with Burst Spikes", IJCAI 2022.
+public struct BurstIFNode: Neuron {
+    public static let kind = "BurstIFNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.streaming, .layerSynchronous]
+    /// θ, in the unit of the current that arrives.
+    public var threshold: Float
+    /// v₀, the membrane before the first step.
+    public var initialMembrane: Float
+    /// b, the most spikes in one step.
+    public var maximumBurst: Int
+
+    public init(threshold: Float = 1, initialMembrane: Float = 0.5, maximumBurst: Int = 5) {
+        self.threshold = threshold
+        self.initialMembrane = initialMembrane
+        self.maximumBurst = maximumBurst
+    }
+
+    public func initialState(shape: [Int]) -> NeuronState {
+        NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
+    }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
+        state.add(current)
+    }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        state.emit { membrane in
+            let spikes = min(Float(maximumBurst), max(0, (membrane / threshold).rounded(.down)))
+            membrane -= threshold * spikes
+            return spikes
+        }
+    }
+
+    public var summary: String { "threshold \(threshold), v₀ \(initialMembrane), bursts up to \(maximumBurst)" }
+}

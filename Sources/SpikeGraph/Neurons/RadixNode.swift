@@ -1,0 +1,51 @@
+/// A neuron whose K spikes are the binary digits of its activation, most significant first; layer-synchronous.
+///
+///     integrating, k = 1…K:   u ← 2u + I(k)
+///     then once:              u ← u + ½
+///     emitting, k = 1…K:      s(k) = [u ≥ 2^(K−k)],   u ← u − 2^(K−k)·s(k)
+///
+/// in units of the quantum q = θ/(2^K − 1): a ``VoltageScaler`` of 1/q stands in front of it, one of q behind it. Together
+/// that is uniform quantisation of max(0, x) to 2^K − 1 levels of q, rounded to the nearest, halves up, clipped at θ.
+/// Biases and analog inputs arrive with the last input step only, so that no doubling reaches them.
+///
+/// Sources: few-spikes neurons (Stöckl & Maass, Nature Machine Intelligence 2021) with thresholds α·2^(−k); radix encoding
+/// (Wang et al., TNNLS 2024).
+public struct RadixNode: Neuron {
+    public static let kind = "RadixNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.layerSynchronous]
+    /// K, the number of binary digits.
+    public var digits: Int
+
+    /// - Throws: for fewer than 1 or more than 16 digits.
+    public init(digits: Int) throws {
+        guard (1...16).contains(digits) else {
+            throw SpikeletError(.invalidOption, "a radix code of \(digits) steps", remedy: "K is from 1 to 16; 4 to 8 are usual")
+        }
+        self.digits = digits
+    }
+
+    public init(from decoder: any Decoder) throws {
+        try self.init(digits: decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .digits))
+    }
+
+    public func initialState(shape: [Int]) -> NeuronState {
+        NeuronState(membrane: Tensor(repeating: 0, shape: shape))
+    }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
+        state.add(current, afterScaling: 2)
+    }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        let rounding: Float = time.index == 0 ? 0.5 : 0
+        let weight = Float(sign: .plus, exponent: digits - 1 - time.index, significand: 1)
+        return state.emit { membrane in
+            membrane += rounding
+            guard membrane >= weight else { return 0 }
+            membrane -= weight
+            return 1
+        }
+    }
+
+    public var summary: String { "\(digits) digits" }
+}

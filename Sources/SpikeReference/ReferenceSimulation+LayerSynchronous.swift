@@ -1,0 +1,85 @@
+internal import SpikeGraph
+
+/// A value over the steps of a layer-synchronous simulation.
+private enum Signal {
+    /// Does not depend on spikes. It arrives in every step of a rate code, and with the last step alone of a radix code, where
+    /// nothing doubles it.
+    case still(Tensor)
+    /// One tensor for each step.
+    case steps([Tensor])
+}
+
+extension ReferenceSimulation {
+    /// The layer-synchronous schedule: each node goes through all steps before the next node starts.
+    func runLayers(_ inputs: [Tensor], steps count: Int, observe: Observer?, onStep: ((Int) throws -> Void)?) throws {
+        try graph.check(inputs: inputs)
+        if description.code == .radix, let digits = description.steps, digits != count {
+            throw SpikeletError(
+                .invalidOption, "\(count) steps for a radix code of \(digits)",
+                remedy: "simulate it with --steps \(digits); convert again for another number")
+        }
+        var signals = graph.constants.mapValues { Signal.still($0) }
+        for (input, tensor) in zip(graph.inputs, inputs) { signals[input.name] = .still(tensor) }
+        for node in graph.nodes where !readout.contains(node.name) {
+            signals[node.outputs[0]] = try run(node, signals: signals, count: count, observe: observe)
+        }
+        for index in 0..<count {
+            var values: [String: Tensor] = [:]
+            for name in accumulated { values[name] = signals[name].map { tensor($0, at: index, of: count) } }
+            accumulate(values)
+            try onStep?(index + 1)
+        }
+    }
+
+    private func run(_ node: Node, signals: [String: Signal], count: Int, observe: Observer?) throws -> Signal {
+        let operands = node.inputs.compactMap { signals[$0] }
+        func operand(at index: Int) -> Tensor { tensor(operands[0], at: index, of: count) }
+        var results: [Tensor] = []
+        switch node.operator {
+        case .neuron(let neuronNode):
+            var state = neuronNode.neuron.initialState(shape: operand(at: 0).shape)
+            for index in 0..<count { neuronNode.neuron.integrate(operand(at: index), state: &state, at: TimeStep(index, of: count)) }
+            for index in 0..<count {
+                results.append(neuronNode.neuron.emit(&state, at: TimeStep(index, of: count)))
+                keep(state, spikes: results[index], of: node)
+            }
+        case .runningMaximumPool(let pool):
+            var state = RunningMaximum(window: pool.window, growth: description.growth)
+            for index in 0..<count { results.append(try state.advance(operand(at: index))) }
+        default:
+            let tensors = operands.compactMap { if case .still(let tensor) = $0 { tensor } else { nil } }
+            if tensors.count == operands.count {
+                let result = try ReferenceExecutor.evaluate(node.operator, tensors)[0]
+                try observe?(node, tensors, [result])
+                return .still(result)
+            }
+            let additive = Set(node.operator.payload.additiveInputs)
+            for index in 0..<count {
+                let step = operands.enumerated().map { position, signal -> Tensor in
+                    guard graph.constants[node.inputs[position]] != nil else { return tensor(signal, at: index, of: count) }
+                    // A weight acts in every step; a bias is what a still signal is.
+                    guard case .still(let constant) = signal, !additive.contains(position) else {
+                        return tensor(signal, at: index, of: count)
+                    }
+                    return constant
+                }
+                results.append(try ReferenceExecutor.evaluate(node.operator, step)[0])
+            }
+        }
+        if let observe {
+            for index in 0..<count {
+                try observe(node, operands.map { tensor($0, at: index, of: count) }, [results[index]])
+            }
+        }
+        return .steps(results)
+    }
+
+    private func tensor(_ signal: Signal, at index: Int, of count: Int) -> Tensor {
+        switch signal {
+        case .steps(let tensors): tensors[index]
+        case .still(let tensor):
+            description.code == .rate || index == count - 1 || tensor.elementType != .float32
+                ? tensor : Tensor(repeating: 0, shape: tensor.shape)
+        }
+    }
+}

@@ -1,0 +1,3 @@
+import SpikeCommands
+
+await SpikeletCommand.main()
