@@ -12,7 +12,9 @@ let package = Package(
     name: "spikelet",
     platforms: [.macOS(.v13)],
     products: [],
-    dependencies: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0")
+    ],
     targets: [
         .target(name: "SpikeGraph", swiftSettings: settings),
 
@@ -22,11 +24,19 @@ let package = Package(
             dependencies: [.target(name: "COpenBLAS", condition: .when(platforms: [.linux]))],
             linkerSettings: [.linkedFramework("Accelerate", .when(platforms: [.macOS]))]),
         .target(name: "SpikeReference", dependencies: ["SpikeGraph", "CDense"], swiftSettings: settings),
+        .target(
+            name: "SpikeONNX",
+            dependencies: ["SpikeGraph", "SpikeReference", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["Wire/onnx.proto"], swiftSettings: settings),
         .target(name: "SpikeConversion", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
         .target(name: "SpikeEvaluation", dependencies: ["SpikeGraph", "SpikeReference"], swiftSettings: settings),
         .testTarget(name: "SpikeGraphTests", dependencies: ["SpikeGraph"], swiftSettings: settings),
         .testTarget(name: "SpikeReferenceTests", dependencies: ["SpikeReference", "SpikeGraph"], swiftSettings: settings),
         .target(name: "SpikeFormats", dependencies: ["SpikeGraph"], swiftSettings: settings),
         .testTarget(name: "SpikeFormatsTests", dependencies: ["SpikeFormats"], swiftSettings: settings),
+        .testTarget(
+            name: "SpikeONNXTests",
+            dependencies: ["SpikeONNX", "SpikeGraph", "SpikeReference", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: settings),
     ]
 )

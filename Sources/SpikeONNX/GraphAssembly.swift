@@ -1,0 +1,78 @@
+internal import SpikeGraph
+
+/// Names everything, and checks the weights: the last step before there is a ``Graph``.
+struct GraphAssembly {
+    private(set) var nodes: [Node] = []
+    private(set) var constants: [String: Tensor] = [:]
+    private(set) var outputs: [Graph.Output] = []
+
+    init(_ session: ImportSession) throws {
+        let pending = session.builder.nodes
+        var taken = Set(session.inputs.map(\.name))
+        var names: [String: String] = [:]
+        for name in session.builder.constants.keys.sorted() where Self.isGiven(name) {
+            names[name] = NodeNames.unique(name, &taken)
+        }
+        let origins = pending.map { NodeNames.origin(of: session.model.graph.node[$0.source], index: $0.source) }
+        let nodeNames = NodeNames.choose(origins, taken: &taken)
+        for (node, name) in zip(pending, nodeNames) { names[node.value] = name }
+        for (node, name) in zip(pending, nodeNames) {
+            for (position, input) in node.inputs.enumerated() where names[input] == nil && session.builder.constants[input] != nil {
+                names[input] = NodeNames.unique("\(name).\(Self.role(of: position, in: node.operator))", &taken)
+            }
+        }
+        constants = Dictionary(
+            session.builder.constants.compactMap { key, tensor in names[key].map { ($0, tensor) } }, uniquingKeysWith: { first, _ in first }
+        )
+        nodes = zip(pending, nodeNames).map { node, name in
+            Node(name, node.operator, inputs: node.inputs.map { names[$0] ?? $0 })
+        }
+        try Self.checkFinite(nodes, constants)
+        outputs = try session.model.graph.output.map { output in
+            switch session.values[output.name] {
+            case .computed(let name, _)?: return Graph.Output(output.name, value: names[name] ?? name)
+            case .constant?, .sizes?:
+                throw SpikeletError(
+                    .unsupported, "output '\(output.name)' does not depend on the input's values",
+                    remedy: "export a model without this output")
+            case .unknown?, nil:
+                throw SpikeletError(
+                    .invalidModel, "output '\(output.name)' is defined by nothing in the model", remedy: "export the model again")
+            }
+        }
+    }
+
+    /// Whether a constant's name was given by a person. Exporters number those that they make themselves.
+    private static func isGiven(_ name: String) -> Bool {
+        guard let first = name.first, first.isLetter || first == "_" else { return false }
+        return !name.contains("::") && !name.contains("/") && !name.hasPrefix("val_") && !name.hasPrefix("_val_")
+    }
+
+    /// What a constant input is to a node, for its name.
+    private static func role(of position: Int, in operator: Operator) -> String {
+        let roles: [String] =
+            switch `operator` {
+            case .conv, .gemm: ["input", "weight", "bias"]
+            case .matMul: ["weight", "weight"]
+            case .batchNormalization: ["input", "weight", "bias", "running_mean", "running_var"]
+            default: []
+            }
+        return position < roles.count ? roles[position] : "constant"
+    }
+
+    private static func checkFinite(_ nodes: [Node], _ constants: [String: Tensor]) throws {
+        var bad: [String: String] = [:]
+        for (name, tensor) in constants {
+            guard let position = tensor.firstNonFinite else { continue }
+            bad[name] = "'\(name)' \(tensor.shape) holds \(tensor.floats[position]) at place \(position)"
+        }
+        guard !bad.isEmpty else { return }
+        let lines = nodes.flatMap { node in
+            node.inputs.compactMap { bad[$0] }.map { "\n  - node '\(node.name)' (\(node.operator.name)): tensor \($0)" }
+        }
+        throw SpikeletError(
+            .invalidModel,
+            "weights are not finite numbers:" + lines.prefix(20).joined() + (lines.count > 20 ? "\n  - and \(lines.count - 20) more" : ""),
+            remedy: "the training diverged or the file is damaged: check the weights, and export again")
+    }
+}

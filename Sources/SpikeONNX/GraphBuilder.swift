@@ -1,0 +1,84 @@
+internal import SpikeGraph
+internal import SpikeReference
+
+/// Collects the nodes of the graph to be, and folds what does not depend on the network's input.
+final class GraphBuilder {
+    /// A node before it has its name.
+    struct PendingNode {
+        /// Stands for the output until names are given.
+        let value: String
+        let `operator`: Operator
+        let inputs: [String]
+        /// The ONNX node it comes from, by position in the file.
+        let source: Int
+    }
+
+    private(set) var nodes: [PendingNode] = []
+    /// The constants that nodes read.
+    private(set) var constants: [String: Tensor] = [:]
+    /// Counts of what was done on the way, for the report.
+    private(set) var actions: [String: Int] = [:]
+    private var newValues = 0
+    private var foldedElements = 0
+
+    /// Folding makes no more elements than this, all together (1 GiB): a few bytes in a damaged file could ask for more
+    /// than there is memory.
+    private static let foldingLimit = 1 << 28
+
+    /// A value that no model can name: ONNX's names are no `%` and number of ours.
+    func newName() -> String {
+        newValues += 1
+        return "%\(newValues)"
+    }
+
+    func note(_ action: String) { actions[action, default: 0] += 1 }
+
+    /// A constant that the importer makes.
+    func constant(_ tensor: Tensor) -> Value { .constant(name: newName(), tensor) }
+
+    /// Adds a node, or folds it where all inputs are constants.
+    ///
+    /// - Throws: ``SpikeletError`` where the operator's shape rule refuses the inputs.
+    func emit(_ operator: Operator, _ inputs: [Value], source: Int) throws -> Value {
+        var types: [ValueType] = []
+        for input in inputs {
+            if case .sizes = input {
+                throw SpikeletError(.unsupported, "a number that depends on the batch size is used as data")
+            }
+            guard let type = input.type else { throw SpikeletError(.invalidModel, "an input is not known") }
+            types.append(type)
+        }
+        let payload = `operator`.payload
+        guard payload.arity.contains(inputs.count) else {
+            throw SpikeletError(.invalidModel, "\(inputs.count) inputs do not fit")
+        }
+        let tensors = inputs.map(\.tensor)
+        let output = try payload.outputTypes(types, constants: tensors)[0]
+        let known = tensors.compactMap { $0 }
+        if known.count == inputs.count {
+            try reserve(output.shape)
+            note("computed once, as they depend on constants only")
+            return constant(try ReferenceExecutor.evaluate(`operator`, known)[0])
+        }
+        let names = inputs.compactMap { input -> String? in
+            switch input {
+            case .constant(let name, let tensor):
+                constants[name] = tensor
+                return name
+            case .computed(let name, _): return name
+            case .sizes, .unknown: return nil
+            }
+        }
+        let value = newName()
+        nodes.append(PendingNode(value: value, operator: `operator`, inputs: names, source: source))
+        return .computed(name: value, output)
+    }
+
+    /// Asks for room for one folded tensor.
+    func reserve(_ shape: Shape) throws {
+        guard let count = shape.count?.known, count <= Self.foldingLimit - foldedElements else {
+            throw SpikeletError(.unsupported, "a constant of shape \(shape) would have to be computed; that is too large")
+        }
+        foldedElements += count
+    }
+}

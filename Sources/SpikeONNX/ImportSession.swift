@@ -1,0 +1,149 @@
+internal import Foundation
+internal import SpikeGraph
+
+/// One import, from message to graph.
+///
+/// The nodes are taken in an order in which each comes after those it reads from. Each either folds to a constant, or
+/// passes its input on, or becomes nodes of the graph, or is refused; a node behind a refused one is still checked for
+/// what can be checked without its inputs, so that the list of refusals is complete.
+final class ImportSession {
+    let fileName: String
+    var model: ONNXModelProto
+    let reader: TensorReader
+    let builder = GraphBuilder()
+    var values: [String: Value] = [:]
+    var inputs: [Graph.Input] = []
+    var warnings: [String] = []
+    var refusals = Refusals()
+    /// The version of each operator set; ONNX's own is the empty domain.
+    private var opsets: [String: Int] = [:]
+    private var functions: Set<String> = []
+
+    init(_ model: ONNXModelProto, fileName: String, folder: URL) {
+        self.model = model
+        self.fileName = fileName
+        reader = TensorReader(folder: folder)
+    }
+
+    func run() throws -> ImportedModel {
+        try readHeader()
+        let order = try NodeOrder(model.graph)
+        try readInputs()
+        try readInitializers(needed: order.readValues)
+        for index in order.nodes { try importNode(at: index, order) }
+        try refusals.report()
+        return try finish(order)
+    }
+
+    // MARK: Header
+
+    private func readHeader() throws {
+        for entry in model.opsetImport {
+            opsets[Self.canonical(entry.domain)] = Int(entry.version)
+        }
+        functions = Set(model.functions.map { "\(Self.canonical($0.domain)):\($0.name)" })
+        guard let version = opsets[""] else { return }
+        guard version >= OperatorTable.opsets.lowerBound else {
+            throw SpikeletError(
+                .unsupported, "the model uses opset \(version); \(OperatorTable.opsets.lowerBound) and later are read",
+                remedy: "convert it: onnx.version_converter.convert_version(onnx.load(path), 17)")
+        }
+        if version > OperatorTable.opsets.upperBound {
+            warnings.append(
+                "opset \(version) is newer than \(OperatorTable.opsets.upperBound), the latest this version knows; operators may have changed"
+            )
+        }
+    }
+
+    /// ONNX's own domain has two spellings.
+    static func canonical(_ domain: String) -> String { domain == "ai.onnx" ? "" : domain }
+
+    // MARK: Nodes
+
+    private func importNode(at index: Int, _ order: NodeOrder) throws {
+        let proto = model.graph.node[index]
+        let domain = Self.canonical(proto.domain)
+        for output in proto.output where !output.isEmpty { values[output] = .unknown }
+        do {
+            let spec = try spec(of: proto, domain: domain)
+            let attributes = try check(proto, against: spec)
+            var inputs: [Value?] = []
+            for name in proto.input {
+                let value = values[name]
+                if case .unknown? = value { return }
+                guard value != nil || name.isEmpty else {
+                    throw SpikeletError(
+                        .invalidModel, "it reads '\(name)', which nothing in the model defines", remedy: "export the model again")
+                }
+                inputs.append(name.isEmpty ? nil : value)
+            }
+            let context = NodeContext(
+                proto: proto, index: index, opset: opsets[domain] ?? 0, inputs: inputs, attributes: attributes,
+                usedOutputs: proto.output.map { order.readValues.contains($0) }, builder: builder, reader: reader)
+            for (name, value) in zip(proto.output, try spec.build(context)) where !name.isEmpty { values[name] = value }
+        } catch let error as SpikeletError {
+            let label = NodeNames.origin(of: proto, index: index).label
+            guard error.code == .unsupported else { throw error.located("node '\(label)' (\(proto.opType))") }
+            refusals.add(proto, named: label, opset: opsets[domain], error)
+        }
+    }
+
+    private func spec(of node: ONNXNodeProto, domain: String) throws -> OperatorSpec {
+        if let opset = opsets[domain], let spec = OperatorTable.spec(domain: domain, name: node.opType, opset: opset) { return spec }
+        if opsets[domain] == nil, domain.isEmpty {
+            throw SpikeletError(
+                .malformedFile, "the model does not say which opset its operators are of", remedy: "export the model again")
+        }
+        throw Refusals.unknownOperator(node, isFunction: functions.contains("\(domain):\(node.opType)"))
+    }
+
+    /// Arity and attributes, before any operator's own code runs.
+    private func check(_ node: ONNXNodeProto, against spec: OperatorSpec) throws -> [String: AttributeValue] {
+        // Optional inputs at the end may be written as empty names.
+        let count = (node.input.lastIndex { !$0.isEmpty } ?? -1) + 1
+        func text(_ range: ClosedRange<Int>) -> String {
+            if range.upperBound == .max { return "\(range.lowerBound) or more" }
+            return range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+        }
+        guard spec.inputs.contains(max(count, min(node.input.count, spec.inputs.lowerBound))) else {
+            throw SpikeletError(.invalidModel, "it has \(count) inputs, \(text(spec.inputs)) are needed")
+        }
+        guard spec.outputs.contains(node.output.count) else {
+            throw SpikeletError(.invalidModel, "it has \(node.output.count) outputs, \(text(spec.outputs)) are possible")
+        }
+        return try AttributeSpec.values(of: node, in: spec.attributes)
+    }
+
+    // MARK: The graph
+
+    private func finish(_ order: NodeOrder) throws -> ImportedModel {
+        let assembly = try GraphAssembly(self)
+        let opset = opsets[""].map(String.init) ?? ""
+        let graph = try Graph(
+            name: fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName, inputs: inputs, outputs: assembly.outputs,
+            nodes: assembly.nodes, constants: assembly.constants,
+            origin: [
+                "file": fileName, "producer": "\(model.producerName) \(model.producerVersion)", "exporter": exporter, "opset": opset,
+                "irVersion": "\(model.irVersion)",
+            ])
+        if order.unusedNodes > 0 {
+            warnings.append("\(order.unusedNodes) nodes of the file contribute to no output of the model; they were left out")
+        }
+        let report = ImportReport(
+            file: fileName, producerName: model.producerName, producerVersion: model.producerVersion, exporter: exporter,
+            irVersion: Int(model.irVersion),
+            opsets: Dictionary(opsets.map { ($0.key.isEmpty ? "ai.onnx" : $0.key, $0.value) }, uniquingKeysWith: { first, _ in first }),
+            fileOperators: Dictionary(model.graph.node.map { ($0.opType, 1) }, uniquingKeysWith: +),
+            operators: Dictionary(graph.nodes.map { ($0.operator.name, 1) }, uniquingKeysWith: +),
+            parameterCount: graph.parameterCount,
+            actions: builder.actions.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }, warnings: warnings)
+        return ImportedModel(graph: graph, report: report)
+    }
+
+    private var exporter: String {
+        let producer = model.producerName.isEmpty ? "unknown producer" : "\(model.producerName) \(model.producerVersion)"
+        guard model.producerName == "pytorch" else { return producer }
+        let isDynamo = model.graph.node.contains { $0.metadataProps.contains { $0.key.hasPrefix("pkg.torch.onnx.") } }
+        return producer + (isDynamo ? " (dynamo exporter)" : " (TorchScript exporter)")
+    }
+}

@@ -1,0 +1,39 @@
+public import Foundation
+internal import SpikeGraph
+
+/// Reads ONNX models.
+///
+/// The network's input is a batch of samples: a first axis that the model leaves open becomes the batch N. Everything
+/// that depends on constants or on shapes alone is computed here. What is left is made of the operators of ``Graph``;
+/// where that cannot be done, one error lists every node in the way. Nothing is skipped in silence.
+public enum ONNXImporter {
+    /// - Parameter path: a `.onnx` file; external data lies in its folder.
+    /// - Throws: ``SpikeletError``.
+    public static func importModel(at path: String) throws -> ImportedModel {
+        try importModel(at: URL(fileURLWithPath: path))
+    }
+
+    /// - Parameter url: a `.onnx` file; external data lies in its folder.
+    /// - Throws: ``SpikeletError``.
+    public static func importModel(at url: URL) throws -> ImportedModel {
+        do {
+            return try importModel(ONNXFile.read(url), fileName: url.lastPathComponent, folder: url.deletingLastPathComponent())
+        } catch let error as SpikeletError {
+            throw error.located(url.relativePath)
+        }
+    }
+
+    /// A model that is in memory.
+    ///
+    /// - Parameters:
+    ///   - fileName: names the graph and stands in the report.
+    ///   - folder: where external data lies.
+    package static func importModel(_ model: ONNXModelProto, fileName: String, folder: URL) throws -> ImportedModel {
+        try ImportSession(model, fileName: fileName, folder: folder).run()
+    }
+
+    /// The same for a model's bytes.
+    package static func importModel(_ data: Data, fileName: String, folder: URL) throws -> ImportedModel {
+        try importModel(ONNXFile.decode(data), fileName: fileName, folder: folder)
+    }
+}

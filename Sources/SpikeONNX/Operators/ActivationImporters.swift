@@ -1,0 +1,89 @@
+internal import SpikeGraph
+
+extension OperatorSpec {
+    static let activations: [OperatorSpec] = [
+        OperatorSpec("Relu", since: 6, inputs: 1...1) { try $0.emit(.relu(Relu()), [$0.input(0)]) },
+        OperatorSpec("Sigmoid", since: 6, inputs: 1...1) { try $0.emit(.sigmoid(Sigmoid()), [$0.input(0)]) },
+        OperatorSpec(
+            "Clip", since: 6, inputs: 1...1,
+            attributes: [.float("min", -Float.greatestFiniteMagnitude), .float("max", Float.greatestFiniteMagnitude)]
+        ) { try clip($0, minimum: $0.float("min"), maximum: $0.float("max")) },
+        OperatorSpec("Clip", since: 11, inputs: 1...3) {
+            try clip($0, minimum: bound($0, 1, "minimum"), maximum: bound($0, 2, "maximum"))
+        },
+        OperatorSpec("Max", since: 6, inputs: 1...Int.max) { node in
+            try extremum(node, Elementwise.maximum) { Clip(minimum: $0) }
+        },
+        OperatorSpec("Min", since: 6, inputs: 1...Int.max) { node in
+            try extremum(node, Elementwise.minimum) { Clip(maximum: $0) }
+        },
+        OperatorSpec("Softmax", since: 1, inputs: 1...1, attributes: [.int("axis", 1)]) {
+            try $0.emit(.softmax(Softmax(axis: $0.int("axis") ?? 1, flattensTail: true)), [$0.input(0)])
+        },
+        OperatorSpec("Softmax", since: 13, inputs: 1...1, attributes: [.int("axis", -1)]) {
+            try $0.emit(.softmax(Softmax(axis: $0.int("axis") ?? -1)), [$0.input(0)])
+        },
+        OperatorSpec("LogSoftmax", since: 1, inputs: 1...1, attributes: [.int("axis", 1)]) {
+            try $0.emit(.logSoftmax(LogSoftmax(axis: $0.int("axis") ?? 1, flattensTail: true)), [$0.input(0)])
+        },
+        OperatorSpec("LogSoftmax", since: 13, inputs: 1...1, attributes: [.int("axis", -1)]) {
+            try $0.emit(.logSoftmax(LogSoftmax(axis: $0.int("axis") ?? -1)), [$0.input(0)])
+        },
+    ]
+
+    /// A bound of `Clip` from opset 11 on: a constant with one element, wherever it comes from.
+    private static func bound(_ node: NodeContext, _ position: Int, _ meaning: String) throws -> Float? {
+        guard let value = node.optionalInput(position) else { return nil }
+        guard let tensor = value.tensor else {
+            throw SpikeletError(.unsupported, "the \(meaning) is computed when the network runs; only constant bounds are taken")
+        }
+        guard tensor.count == 1 else {
+            throw SpikeletError(.invalidModel, "the \(meaning) has shape \(tensor.shape), a single number is needed")
+        }
+        return switch tensor.storage {
+        case .float32(let values): values[0]
+        case .int64(let values): Float(values[0])
+        case .bool: throw SpikeletError(.invalidModel, "the \(meaning) is a truth value")
+        }
+    }
+
+    private static func clip(_ node: NodeContext, minimum: Float?, maximum: Float?) throws -> [Value] {
+        // The largest finite number and infinity are how exporters write "no bound".
+        let low = minimum.flatMap { $0 <= -Float.greatestFiniteMagnitude ? nil : $0 }
+        let high = maximum.flatMap { $0 >= Float.greatestFiniteMagnitude ? nil : $0 }
+        guard low?.isNaN != true, high?.isNaN != true else { throw SpikeletError(.invalidModel, "a bound is NaN") }
+        return try clip(node, Clip(minimum: low, maximum: high), try node.input(0))
+    }
+
+    private static func clip(_ node: NodeContext, _ clip: Clip, _ input: Value) throws -> [Value] {
+        if clip.minimum == nil, clip.maximum == nil { return node.pass(input, because: "removed: a clip without bounds") }
+        // ±∞ the wrong way round would make a constant of everything: a broken model, not a bound.
+        guard clip.minimum?.isFinite != false, clip.maximum?.isFinite != false else {
+            throw SpikeletError(.invalidModel, "the bounds \(clip.summary) leave nothing of the input")
+        }
+        if clip.minimum == 0, clip.maximum == nil { return try node.emit(.relu(Relu()), [input]) }
+        return try node.emit(.clip(clip), [input])
+    }
+
+    /// `Max(x, c)` and `Min(x, c)` with a constant number are one-sided clips: `clamp(min=0)`, as dynamo writes it.
+    private static func extremum(_ node: NodeContext, _ rule: Elementwise.Rule, _ makeClip: (Float) -> Clip) throws -> [Value] {
+        var result = try node.input(0)
+        for value in try node.allInputs().dropFirst() {
+            if let folded = try Elementwise.fold(result, value, rule, node.builder) {
+                result = folded
+                continue
+            }
+            let (constant, input) = result.tensor != nil ? (result, value) : (value, result)
+            guard let tensor = constant.tensor, case .float32(let values) = tensor.storage, let number = values.first,
+                values.allSatisfy({ $0 == number }), let type = input.type,
+                try type.shape.broadcast(with: Shape(tensor.shape)) == type.shape, !number.isNaN
+            else {
+                throw SpikeletError(
+                    .unsupported, "a comparison of two activations, or with constants of several values",
+                    remedy: "max(x, c) and min(x, c) with one number c are taken; ReLU is max(x, 0)")
+            }
+            result = try clip(node, makeClip(number), input)[0]
+        }
+        return [result]
+    }
+}

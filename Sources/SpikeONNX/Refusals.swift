@@ -1,0 +1,67 @@
+internal import SpikeGraph
+
+/// The nodes that could not be imported: one message for all of them.
+struct Refusals {
+    private struct Kind: Hashable {
+        let `operator`: String
+        let reason: String
+        let hint: String
+    }
+
+    private var nodes: [Kind: [String]] = [:]
+    /// In the order of the file.
+    private var kinds: [Kind] = []
+
+    mutating func add(_ node: ONNXNodeProto, named name: String, opset: Int?, _ error: SpikeletError) {
+        let domain = node.domain.isEmpty ? "" : "\(node.domain)."
+        let version = opset.map { ", opset \($0)" } ?? ""
+        let kind = Kind(
+            operator: "\(domain)\(node.opType)\(version)", reason: error.message, hint: error.remedy ?? Self.hint(for: node.opType))
+        if nodes[kind] == nil { kinds.append(kind) }
+        nodes[kind, default: []].append(name)
+    }
+
+    /// - Throws: where there is anything to report.
+    func report() throws {
+        guard !kinds.isEmpty else { return }
+        let total = nodes.values.reduce(0) { $0 + $1.count }
+        let lines = kinds.map { kind in
+            let names = nodes[kind] ?? []
+            let hint = kind.hint.isEmpty ? "" : "\n      → \(kind.hint)"
+            return "\n  - \(kind.operator): \(names.count == 1 ? "1 node" : "\(names.count) nodes"): "
+                + "\(names.joined(separator: ", "))\n      \(kind.reason)" + hint
+        }
+        throw SpikeletError(
+            .unsupported, "\(total == 1 ? "1 node" : "\(total) nodes") cannot be imported:" + lines.joined(),
+            remedy: "change these places in the model and export it again")
+    }
+
+    /// An operator that no table has.
+    static func unknownOperator(_ node: ONNXNodeProto, isFunction: Bool) -> SpikeletError {
+        if isFunction {
+            return SpikeletError(
+                .unsupported, "it is a function that the model defines itself",
+                remedy: "inline it: onnx.inliner.inline_local_functions(onnx.load(path))")
+        }
+        guard node.domain.isEmpty else {
+            return SpikeletError(
+                .unsupported, "operators of '\(node.domain)' are not part of ONNX's own set",
+                remedy: "export without an optimiser that writes them, such as onnxruntime's")
+        }
+        return SpikeletError(.unsupported, "this operator is not supported")
+    }
+
+    private static func hint(for operator: String) -> String {
+        switch `operator` {
+        case "Gelu", "Erf", "Tanh", "Elu", "Selu", "Celu", "HardSwish", "HardSigmoid", "Mish", "Softplus", "Softsign", "PRelu", "LeakyRelu":
+            "train with ReLU or ReLU6 instead: a spiking neuron is a rectifier"
+        case "LSTM", "GRU", "RNN", "If", "Loop", "Scan": "only feed-forward networks are taken"
+        case "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "LpNormalization":
+            "train with batch normalisation instead: it is linear at inference"
+        case "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
+            "DynamicQuantizeLinear":
+            "export the model before quantising it"
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,127 @@
+internal import Foundation
+internal import SpikeGraph
+
+/// Turns ONNX's tensors into ours: float16, bfloat16 and float64 become float32, int32 becomes int64.
+final class TensorReader {
+    /// No axis may be longer; products of two sizes stay far from overflow.
+    static let axisLimit = Int64(Int32.max)
+    private let external: ExternalData
+
+    init(folder: URL) {
+        external = ExternalData(folder: folder)
+    }
+
+    /// - Throws: ``SpikeletError`` where type, shape and data do not go together. Shapes are compared with the bytes that
+    ///   are there before memory is asked for.
+    func read(_ proto: ONNXTensorProto, named name: String) throws -> Tensor {
+        do {
+            return try read(proto)
+        } catch let error as SpikeletError {
+            throw error.located("tensor '\(name)'")
+        }
+    }
+
+    private func read(_ proto: ONNXTensorProto) throws -> Tensor {
+        let (shape, count) = try shape(of: proto)
+        guard !proto.hasSegment else {
+            throw SpikeletError(
+                .unsupported, "its data is split into segments", remedy: "save the model again with a current version of onnx")
+        }
+        switch proto.dataType {
+        case .float: return Tensor(try floats(proto, count), shape: shape)
+        case .float16: return Tensor(try narrow(proto, count, Self.float16), shape: shape)
+        case .bfloat16: return Tensor(try narrow(proto, count) { Float(bitPattern: UInt32($0) << 16) }, shape: shape)
+        case .double: return Tensor(try values(proto, count, Double.self, typed: proto.doubleData).map { Float($0) }, shape: shape)
+        case .int64: return Tensor(try values(proto, count, Int64.self, typed: proto.int64Data), shape: shape)
+        case .int32: return Tensor(try values(proto, count, Int32.self, typed: proto.int32Data).map { Int64($0) }, shape: shape)
+        case .bool: return Tensor(try booleans(proto, count), shape: shape)
+        default:
+            throw SpikeletError(
+                .unsupported,
+                "its element type is \(proto.dataType.label); float32, float16, bfloat16, float64, int32, int64 and bool are read",
+                remedy: "export the model in float32")
+        }
+    }
+
+    /// The sizes, and their product.
+    private func shape(of proto: ONNXTensorProto) throws -> (shape: [Int], count: Int) {
+        var count = 1
+        for size in proto.dims {
+            let (product, overflow) = count.multipliedReportingOverflow(by: Int(size))
+            guard size >= 0, size <= Self.axisLimit, !overflow, product <= 1 << 40, proto.dims.count <= 64 else {
+                throw SpikeletError(
+                    .malformedFile, "its shape \(proto.dims.prefix(64)) is impossible",
+                    remedy: "the file is damaged: export the model again")
+            }
+            count = product
+        }
+        return (proto.dims.map { Int($0) }, count)
+    }
+
+    private func floats(_ proto: ONNXTensorProto, _ count: Int) throws -> [Float] {
+        try values(proto, count, Float.self, typed: proto.floatData)
+    }
+
+    /// 16-bit floats: in `raw_data`, or one in each `int32_data`.
+    private func narrow(_ proto: ONNXTensorProto, _ count: Int, _ convert: (UInt16) -> Float) throws -> [Float] {
+        try values(proto, count, UInt16.self, typed: proto.int32Data.map { UInt16(truncatingIfNeeded: $0) }).map(convert)
+    }
+
+    private func booleans(_ proto: ONNXTensorProto, _ count: Int) throws -> [Bool] {
+        try values(proto, count, UInt8.self, typed: proto.int32Data.map { $0 == 0 ? 0 : 1 }).map { $0 != 0 }
+    }
+
+    /// `count` values from wherever they are: an external file, `raw_data` (little-endian), or the typed field.
+    private func values<Value>(_ proto: ONNXTensorProto, _ count: Int, _: Value.Type, typed: [Value]) throws -> [Value] {
+        let byteCount = count * MemoryLayout<Value>.size
+        if proto.dataLocation == .external {
+            let region = try external.region(of: proto, byteCount: byteCount)
+            return try Self.array(count) { try region.file.read(at: region.offset, into: $0) }
+        }
+        if !proto.rawData.isEmpty {
+            guard proto.rawData.count == byteCount else {
+                throw misfit(proto, needed: "\(byteCount) bytes", found: "\(proto.rawData.count)")
+            }
+            return try Self.array(count) { buffer in _ = proto.rawData.copyBytes(to: buffer) }
+        }
+        guard typed.count == count else { throw misfit(proto, needed: "\(count) values", found: "\(typed.count)") }
+        return typed
+    }
+
+    private func misfit(_ proto: ONNXTensorProto, needed: String, found: String) -> SpikeletError {
+        SpikeletError(
+            .malformedFile, "its shape \(proto.dims) of \(proto.dataType.label) needs \(needed), the file holds \(found)",
+            remedy: "the file is damaged: export or download the model again")
+    }
+
+    /// An array whose memory is filled once, with no copy in between.
+    private static func array<Value>(_ count: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws -> [Value] {
+        try [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
+            try fill(UnsafeMutableRawBufferPointer(buffer))
+            initialized = count
+        }
+    }
+
+    /// IEEE 754 half precision. Written out, as Swift has no `Float16` on Intel Macs.
+    private static func float16(_ bits: UInt16) -> Float {
+        let sign = UInt32(bits & 0x8000) << 16
+        let exponent = UInt32(bits >> 10) & 0x1F
+        let fraction = UInt32(bits & 0x3FF)
+        switch exponent {
+        case 0:
+            // Zero and subnormal numbers: fraction · 2⁻²⁴.
+            let magnitude = Float(fraction) * Float(sign: .plus, exponent: -24, significand: 1)
+            return sign == 0 ? magnitude : -magnitude
+        case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+        }
+    }
+}
+
+extension ONNXTensorProto.DataType {
+    /// The type's name as ONNX writes it.
+    var label: String {
+        if case .UNRECOGNIZED(let number) = self { return "type \(number)" }
+        return "\(self)".lowercased()
+    }
+}
