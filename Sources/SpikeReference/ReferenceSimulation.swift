@@ -10,6 +10,8 @@ public import SpikeGraph
 public final class ReferenceSimulation {
     public let graph: Graph
     private let readout: Set<String>
+    /// For each value that the readout makes, its node.
+    private let readoutProducers: [String: Node]
     private let spiking: Set<String>
     /// The values whose sum over time the outputs are made of.
     private let accumulated: [String]
@@ -35,10 +37,9 @@ public final class ReferenceSimulation {
         let readout = graph.readoutNodes
         self.readout = readout
         spiking = graph.spikingValues
-        let readByReadout = graph.nodes.filter { readout.contains($0.name) }.flatMap(\.inputs)
-        let madeByReadout = Set(graph.nodes.filter { readout.contains($0.name) }.flatMap(\.outputs))
-        accumulated = Set(graph.outputs.map(\.value) + readByReadout).filter { !madeByReadout.contains($0) && graph.constants[$0] == nil }
-            .sorted()
+        readoutProducers = graph.producers.filter { readout.contains($1.name) }
+        let shown = graph.outputs.map(\.value) + readoutProducers.values.flatMap(\.inputs)
+        accumulated = Set(shown).subtracting(readoutProducers.keys).subtracting(graph.constants.keys).sorted()
     }
 
     /// Forgets everything: membranes, sums, counts, the batch size.
@@ -65,16 +66,14 @@ public final class ReferenceSimulation {
     public func step(
         _ inputs: [Tensor], isSameInput: Bool = false, observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil
     ) throws -> [Tensor] {
-        if !(isSameInput && steps > 0) {
-            let size = try graph.check(inputs: inputs)
-            if let batch, batch != size {
-                throw SpikeletError(
-                    .invalidData, "a batch of \(size) samples in the middle of a simulation of \(batch)",
-                    remedy: "call reset() before a new batch")
-            }
-            batch = size
-            still = [:]
+        let size = try graph.check(inputs: inputs)
+        if let batch, batch != size {
+            throw SpikeletError(
+                .invalidData, "a batch of \(size) samples in the middle of a simulation of \(batch)",
+                remedy: "call reset() before a new batch")
         }
+        batch = size
+        if !isSameInput { still = [:] }
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for node in graph.nodes where !readout.contains(node.name) {
@@ -84,7 +83,7 @@ public final class ReferenceSimulation {
                 continue
             }
             let operands = node.inputs.compactMap { values[$0] }
-            let results = try advance(node, operands)
+            let results = try advance(node, operands, batch: size)
             try observe?(node, operands, results)
             for (name, result) in zip(node.outputs, results) {
                 values[name] = result
@@ -94,29 +93,34 @@ public final class ReferenceSimulation {
         steps += 1
         for name in accumulated {
             guard let value = values[name] else { continue }
-            sums[name] = sums[name].map { Tensor(zip($0.floats, value.floats).map(+), shape: value.shape) } ?? value
+            sums[name] = sums[name].map { Kernels.elementwise($0, value, +) } ?? value
         }
-        return graph.outputs.compactMap { values[$0.value] }
+        return graph.outputs.compactMap { values[beforeReadout($0.value)] }
     }
 
-    private func advance(_ node: Node, _ operands: [Tensor]) throws -> [Tensor] {
+    /// What a step's output is before the readout: the value that a trailing softmax reads.
+    private func beforeReadout(_ value: String) -> String {
+        var value = value
+        while let node = readoutProducers[value] { value = node.inputs[0] }
+        return value
+    }
+
+    private func advance(_ node: Node, _ operands: [Tensor], batch: Int) throws -> [Tensor] {
         switch node.operator {
         case .neuron(let neuronNode):
             var state = states[node.name] ?? neuronNode.neuron.initialState(shape: operands[0].shape)
             let spikes = neuronNode.neuron.step(operands[0], state: &state)
             states[node.name] = state
-            counts[node.name] =
-                counts[node.name].map { Tensor(zip($0.floats, spikes.floats).map { $0 + abs($1) }, shape: spikes.shape) } ?? spikes.map(abs)
+            counts[node.name] = counts[node.name].map { Kernels.elementwise($0, spikes) { $0 + abs($1) } } ?? spikes.map(abs)
             return [spikes]
         case .runningMaximumPool(let pool):
-            let sum =
-                pools[node.name].map { Tensor(zip($0.sum.floats, operands[0].floats).map(+), shape: operands[0].shape) } ?? operands[0]
+            let sum = pools[node.name].map { Kernels.elementwise($0.sum, operands[0], +) } ?? operands[0]
             let maximum = try Kernels.maxPool(pool.window, sum)
-            let growth = pools[node.name].map { Tensor(zip(maximum.floats, $0.maximum.floats).map(-), shape: maximum.shape) } ?? maximum
+            let growth = pools[node.name].map { Kernels.elementwise(maximum, $0.maximum, -) } ?? maximum
             pools[node.name] = (sum, maximum)
             return [growth]
         default:
-            return try ReferenceExecutor.evaluate(node.operator, operands)
+            return try ReferenceExecutor.evaluate(node.operator, operands, batch: batch)
         }
     }
 
@@ -127,7 +131,7 @@ public final class ReferenceSimulation {
         let count = Float(steps)
         for (name, sum) in sums { values[name] = sum.map { $0 / count } }
         for node in graph.nodes where readout.contains(node.name) {
-            let results = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] })
+            let results = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] }, batch: batch)
             for (name, result) in zip(node.outputs, results) { values[name] = result }
         }
         return graph.outputs.compactMap { values[$0.value] }

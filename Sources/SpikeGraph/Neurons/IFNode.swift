@@ -34,13 +34,18 @@ public struct IFNode: Neuron {
     public func step(_ current: Tensor, state: inout NeuronState) -> Tensor {
         var membrane = state.membrane.floats
         var spikes = current.floats
-        for index in membrane.indices {
-            let potential = membrane[index] + spikes[index]
-            let fires = potential >= threshold
-            spikes[index] = fires ? 1 : 0
-            switch reset {
-            case .subtraction: membrane[index] = fires ? potential - threshold : potential
-            case .to(let value): membrane[index] = fires ? value : potential
+        precondition(membrane.count == spikes.count, "a state of \(membrane.count) neurons for \(spikes.count) currents")
+        membrane.withUnsafeMutableBufferPointer { membrane in
+            spikes.withUnsafeMutableBufferPointer { spikes in
+                for index in membrane.indices {
+                    let potential = membrane[index] + spikes[index]
+                    let fires = potential >= threshold
+                    spikes[index] = fires ? 1 : 0
+                    switch reset {
+                    case .subtraction: membrane[index] = fires ? potential - threshold : potential
+                    case .to(let value): membrane[index] = fires ? value : potential
+                    }
+                }
             }
         }
         state.membrane = Tensor(membrane, shape: current.shape)
