@@ -40,7 +40,8 @@ public struct ActivationStatistics: Sendable, Hashable {
         }
         self = gathered
         guard samples > 0 else {
-            throw SpikeletError(.invalidData, "the calibration data holds no sample", remedy: "give at least one sample; some hundred are usual")
+            throw SpikeletError(
+                .invalidData, "the calibration data holds no sample", remedy: "give at least one sample; some hundred are usual")
         }
     }
 

@@ -34,7 +34,8 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     /// The sum of squared errors at threshold `threshold`.
     func error(of threshold: Double, bins: [(lower: Double, upper: Double, count: Double)]) -> Double {
         bins.reduce(0) { sum, bin in
-            sum + bin.count * (integral(to: bin.upper, threshold: threshold) - integral(to: bin.lower, threshold: threshold)) / (bin.upper - bin.lower)
+            sum + bin.count * (integral(to: bin.upper, threshold: threshold) - integral(to: bin.lower, threshold: threshold))
+                / (bin.upper - bin.lower)
         }
     }
 
