@@ -24,14 +24,18 @@ public struct ReferenceExecutor: Sendable {
     /// - Parameters:
     ///   - inputs: one tensor for each input of the graph, `[N, …]`.
     ///   - observe: called after each node with what it read and what it made.
+    ///   - rewrite: may give another tensor of the same shape for what a node made; the nodes behind it read that.
     /// - Throws: ``SpikeletError`` where the inputs do not fit the network.
-    public func run(_ inputs: [Tensor], observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil) throws -> [Tensor] {
+    public func run(
+        _ inputs: [Tensor], observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil, rewrite: ((Node, Tensor) throws -> Tensor)? = nil
+    ) throws -> [Tensor] {
         let batch = try graph.check(inputs: inputs)
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for (node, lastReads) in zip(graph.nodes, lastReads) {
             let operands = node.inputs.compactMap { values[$0] }
-            let results = try Self.evaluate(node.operator, operands, batch: batch)
+            var results = try Self.evaluate(node.operator, operands, batch: batch)
+            if let rewrite { results = try results.map { try rewrite(node, $0) } }
             try observe?(node, operands, results)
             for (name, result) in zip(node.outputs, results) { values[name] = result }
             for name in lastReads { values[name] = nil }
