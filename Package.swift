@@ -57,7 +57,9 @@ let package = Package(
 
         tests(of: "SpikeGraph"),
         tests(of: "SpikeReference", ["SpikeGraph"]),
-        // tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
+        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),
+        tests(of: "SpikeData", ["SpikeGraph", "CZlib"]),
+        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX"]),
     ]
 )
