@@ -12,6 +12,8 @@ struct ConvertCommand: ParsableCommand {
     /// The recipes that the command knows.
     enum RecipeName: String, ExpressibleByArgument, CaseIterable {
         case rateCoding = "rate-coding"
+        case calibrated, signed, burst, radix
+        case localThresholdBalancing = "local-threshold-balancing"
     }
 
     @Argument(help: "An ONNX model.")
@@ -52,10 +54,15 @@ struct ConvertCommand: ParsableCommand {
             throw SpikeletError(.invalidOption, "--steps \(steps)", remedy: "give a number of time steps from 1 to \(1 << 20)")
         }
         let ann = try ONNXImporter.importModel(at: model).graph
-        let converter = try Converter(
-            dataloader: data.loader(calibration), mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling,
-            allowAnalog: allowAnalog)
-        var snn = try converter(ann)
+        var snn: Graph
+        if let recipe = Recipe.named(recipe.rawValue) {
+            snn = try RecipeConverter(recipe.options(steps ?? recipe.usualSteps), calibration: data.loader(calibration))(ann)
+        } else {
+            let converter = try Converter(
+                dataloader: data.loader(calibration), mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling,
+                allowAnalog: allowAnalog)
+            snn = try converter(ann)
+        }
         if var description = snn.spiking, let steps {
             description.steps = steps
             snn = try snn.applying(Patch(), spiking: description)

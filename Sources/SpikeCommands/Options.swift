@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import Spikelet
+public import Spikelet
 
 /// Where data comes from and how it is read; shared by the commands that take DATA.
 struct DataOptions: ParsableArguments {
@@ -85,6 +85,6 @@ func writeJSON(_ value: some Encodable, to path: String) throws {
     if path == "-" {
         FileHandle.standardOutput.write(bytes)
     } else {
-        try AtomicFile.write(bytes, to: path)
+        try bytes.write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 }

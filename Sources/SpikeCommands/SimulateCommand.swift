@@ -33,10 +33,12 @@ struct SimulateCommand: ParsableCommand {
         let simulation = try ReferenceSimulation(snn)
         let bar = ProgressBar("simulating", total: steps, unit: "steps")
         var after: [Tensor] = []
-        let outputs = try simulation.run([input], steps: steps, timeVarying: timeVarying) { _ in
-            bar.advance()
-            if perStep { after.append(try simulation.outputs()[0]) }
-        }
+        let outputs = try simulation.run(
+            [input], steps: steps, timeVarying: timeVarying,
+            onStep: { _ in
+                bar.advance()
+                if perStep { after.append(try simulation.outputs()[0]) }
+            })
         bar.finish()
         if let output {
             try NPY.write(perStep ? Tensor(after.flatMap(\.floats), shape: [steps] + outputs[0].shape) : outputs[0], to: output)

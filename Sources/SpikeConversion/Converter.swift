@@ -15,7 +15,7 @@ public struct Converter: Sendable {
     }
 
     /// How max pooling treats spikes.
-    public enum Pooling: String, Sendable, CaseIterable {
+    public enum Pooling: String, Sendable, CaseIterable, Codable {
         /// The growth of the maximum of running sums: exact for rates (``RunningMaximumPool``).
         case runningMaximum = "running-maximum"
         /// The maximum of each step's spikes by themselves, as in the seed system: it overestimates, more with every step.

@@ -32,9 +32,19 @@ public struct Evaluator: Sendable {
         _ = try ReferenceSimulation(snn)
         self.snn = snn
         self.ann = ann
-        self.steps = Set(steps).sorted()
+        if let description = snn.spiking, description.code == .radix {
+            // A radix code is read as a whole: its K steps are the only number of steps it has.
+            self.steps = [description.steps ?? largest]
+        } else {
+            self.steps = Set(steps).sorted()
+        }
         self.threads = threads
     }
+
+    private var runsStream: Bool { snn.spiking?.schedule == .streaming }
+
+    /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
+    private var runs: [Int] { runsStream ? steps.suffix(1) : steps }
 
     /// Goes through the data once. A bar on standard error shows the progress.
     ///
@@ -42,7 +52,7 @@ public struct Evaluator: Sendable {
     public func run(_ data: any BatchSource) throws -> EvaluationResult {
         let start = DispatchTime.now()
         let counter = SynapseCounter(snn)
-        let bar = ProgressBar("evaluating", total: data.batchCount.map { $0 * (steps.last ?? 1) }, unit: "steps of a batch")
+        let bar = ProgressBar("evaluating", total: data.batchCount.map { $0 * runs.reduce(0, +) }, unit: "steps of a batch")
         defer { bar.finish() }
         var total = Tally(steps: steps)
         var pass = try data.makePass()
@@ -73,28 +83,28 @@ public struct Evaluator: Sendable {
         if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
 
         let simulation = try ReferenceSimulation(snn)
-        var operations = 0
-        var (spikes, layerSpikes): (Double, [String: Double]) = (0, [:])
-        var column = 0
-        for step in 1...(steps.last ?? 1) {
-            try simulation.step(batch.inputs, isSameInput: step > 1) { node, operands, results in
+        for run in runs {
+            var operations = 0
+            var (spikes, layerSpikes): (Double, [String: Double]) = (0, [:])
+            let observe: ReferenceSimulation.Observer = { node, operands, results in
                 operations += counter.count(node, input: operands[0])
-                if case .neuron = node.operator {
-                    let emitted = results[0].floats.reduce(0.0) { $0 + Double(abs($1)) }
-                    spikes += emitted
-                    layerSpikes[node.name, default: 0] += emitted
-                }
+                guard case .neuron = node.operator else { return }
+                let emitted = results[0].floats.reduce(0.0) { $0 + Double(abs($1)) }
+                spikes += emitted
+                layerSpikes[node.name, default: 0] += emitted
             }
-            bar.advance()
-            guard step == steps[column] else { continue }
-            let classes = Self.classes(try simulation.outputs()[0])
-            if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
-            if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
-            tally.spikes[column] = spikes
-            tally.operations[column] = operations
-            column += 1
+            _ = try simulation.run(batch.inputs, steps: run, observe: observe) { step in
+                bar.advance()
+                // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
+                guard let column = steps.firstIndex(of: step), runsStream || step == run else { return }
+                let classes = Self.classes(try simulation.outputs()[0])
+                if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
+                if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+                tally.spikes[column] = spikes
+                tally.operations[column] = operations
+            }
+            tally.layerSpikes = layerSpikes
         }
-        tally.layerSpikes = layerSpikes
         return tally
     }
 

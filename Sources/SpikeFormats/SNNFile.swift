@@ -47,30 +47,37 @@ public enum SNNFile {
                 .malformedFile, "this safetensors file holds no spiking network", at: file.source.name,
                 remedy: "it is not Spikelet's; 'spikelet convert' makes one from an ONNX model")
         }
+        let place = "\(file.source.name): metadata '\(metadataKey)'"
+        let document = try locating(place) { try decode(text) }
+        var constants: [String: Tensor] = [:]
+        for entry in file.entries { constants[entry.name] = try file.tensor(named: entry.name) }
+        return try locating(place) { try document.graph(constants: constants) }
+    }
+
+    private static func decode(_ text: String) throws -> SNNDocument {
+        // Bounds, repeated keys and UTF-8 are checked before Foundation sees the text.
+        _ = try JSONParser.parse(Array(text.utf8))
+        let decoder = JSONDecoder()
+        let data = Data(text.utf8)
+        let version = try decoder.decode(SNNDocument.Version.self, from: data).formatVersion
+        guard version <= formatVersion else {
+            throw SpikeletError(
+                .unsupported, "the file has format version \(version), this Spikelet reads up to \(formatVersion)",
+                remedy: "update Spikelet, or convert the model again with this one")
+        }
+        guard version >= 1 else { throw SpikeletError(.malformedFile, "there is no format version \(version)") }
+        return try decoder.decode(SNNDocument.self, from: data)
+    }
+
+    /// Gives an error its place in the file. What Spikelet writes is legal, so an illegal graph is a damaged file.
+    private static func locating<Result>(_ place: String, _ body: () throws -> Result) throws -> Result {
         do {
-            // Bounds, repeated keys and UTF-8 are checked before Foundation sees the text.
-            _ = try JSONParser.parse(Array(text.utf8))
-            let decoder = JSONDecoder()
-            let data = Data(text.utf8)
-            let version = try decoder.decode(SNNDocument.Version.self, from: data).formatVersion
-            guard version <= formatVersion else {
-                throw SpikeletError(
-                    .unsupported, "the file has format version \(version), this Spikelet reads up to \(formatVersion)",
-                    remedy: "update Spikelet, or convert the model again with this one")
-            }
-            guard version >= 1 else { throw SpikeletError(.malformedFile, "there is no format version \(version)") }
-            let document = try decoder.decode(SNNDocument.self, from: data)
-            var constants: [String: Tensor] = [:]
-            for entry in file.entries { constants[entry.name] = try file.tensor(named: entry.name) }
-            return try document.graph(constants: constants)
+            return try body()
         } catch let error as DecodingError {
-            throw malformed(SNNDocument.message(error)).located("\(file.source.name): metadata '\(metadataKey)'")
+            throw malformed(SNNDocument.message(error)).located(place)
         } catch let error as SpikeletError {
-            // A tensor's own error says where it is already.
-            if let location = error.location, location.hasPrefix(file.source.name) { throw error }
-            // What Spikelet writes is legal, so an illegal graph is a damaged file.
-            let located = error.code == .unsupported ? error : malformed(error.message, at: error.location, remedy: error.remedy)
-            throw located.located("\(file.source.name): metadata '\(metadataKey)'")
+            let sorted = error.code == .unsupported ? error : malformed(error.message, at: error.location, remedy: error.remedy)
+            throw sorted.located(place)
         }
     }
 

@@ -10,35 +10,34 @@ extension Graph {
                 .invalidData, "\(tensors.count) inputs are given, the network takes \(inputs.count)",
                 remedy: "its inputs are: " + inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", "))
         }
-        var batch: Int?
+        // The first open axis decides. Where no input has one, the network's own first axis is the batch.
+        let open = zip(inputs, tensors).lazy.compactMap { $0.type.openBatch(of: $1) }.first
+        let batch = open ?? inputs.first?.type.shape.dimensions.first?.known ?? 1
         for (input, tensor) in zip(inputs, tensors) {
-            let found = batch ?? input.type.batch(of: tensor)
-            guard tensor.elementType == input.type.elementType, let size = found, tensor.shape == input.type.shape.resolved(batch: size)
-            else {
+            guard tensor.elementType == input.type.elementType, tensor.shape == input.type.shape.resolved(batch: batch) else {
                 throw SpikeletError(
                     .invalidData, "input '\(input.name)' is \(ValueType(tensor)), the network takes \(input.type)",
                     remedy: "N is the number of samples; images are [N, channels, height, width], float32")
             }
-            guard size > 0 else { throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples") }
+            guard batch > 0 else { throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples") }
             if let position = tensor.firstNonFinite {
                 throw SpikeletError(
                     .invalidData,
-                    "input '\(input.name)' holds \(tensor.floats[position]) in sample \(position * size / max(1, tensor.count))",
+                    "input '\(input.name)' holds \(tensor.floats[position]) in sample \(position * batch / max(1, tensor.count))",
                     remedy: "remove NaN and infinity from the data")
             }
-            batch = size
         }
-        return batch ?? 1
+        return batch
     }
 }
 
 extension ValueType {
-    /// The batch size at which this type would be the tensor's, judged by the first open axis; a type without one fits any.
-    fileprivate func batch(of tensor: Tensor) -> Int? {
+    /// The batch size at which this type would be the tensor's, judged by the first open axis; `nil` without one.
+    fileprivate func openBatch(of tensor: Tensor) -> Int? {
         guard tensor.rank == shape.rank else { return nil }
         for (dimension, size) in zip(shape.dimensions, tensor.shape) where dimension.batchFactor > 0 {
             return (size - dimension.constant) / dimension.batchFactor
         }
-        return tensor.shape.first ?? 1
+        return nil
     }
 }

@@ -4,7 +4,8 @@
 ///     patch.insert(Node("hook", .voltageHook(hook), inputs: [relu.outputs[0]]))
 ///     let hooked = try graph.applying(patch)
 ///
-/// Constants that nothing reads any more are dropped. The result is verified.
+/// Constants that nothing reads any more are dropped. The result is verified: a patch that leaves no legal graph, or that
+/// names nodes which are not there, is an error.
 public struct Patch: Sendable {
     fileprivate var removed: Set<String> = []
     fileprivate var replaced: [String: Node] = [:]
@@ -43,14 +44,28 @@ public struct Patch: Sendable {
     }
 
     /// Where a value ends up after all redirections.
-    fileprivate func target(of value: String) -> String {
+    fileprivate func target(of value: String) throws -> String {
         var current = value
-        var steps = 0
-        while let next = redirections[current], steps <= redirections.count {
+        var passed: Set<String> = []
+        while let next = redirections[current] {
+            guard passed.insert(current).inserted else {
+                throw SpikeletError(.illegalGraph, "the redirections of '\(value)' go round in a circle")
+            }
             current = next
-            steps += 1
         }
         return current
+    }
+
+    /// Throws where the patch speaks of nodes that the graph does not have, or says two things of one.
+    fileprivate func check(against nodes: [Node]) throws {
+        let unknown = removed.union(replaced.keys).subtracting(nodes.map(\.name)).sorted()
+        guard unknown.isEmpty else {
+            throw SpikeletError(.illegalGraph, "a patch of nodes that do not exist: \(unknown.joined(separator: ", "))")
+        }
+        let both = removed.intersection(replaced.keys).sorted()
+        guard both.isEmpty else {
+            throw SpikeletError(.illegalGraph, "a patch both removes and replaces: \(both.joined(separator: ", "))")
+        }
     }
 }
 
@@ -60,23 +75,30 @@ extension Graph {
     /// - Parameter spiking: a new description of how to simulate it, if it becomes a spiking network by this.
     /// - Throws: ``SpikeletError`` where the result would not be legal.
     public func applying(_ patch: Patch, spiking: SpikingDescription? = nil) throws -> Graph {
+        try patch.check(against: nodes)
         var result: [Node] = []
         for node in nodes where !patch.removed.contains(node.name) {
             if let replacement = patch.replaced[node.name] {
                 result.append(replacement)
             } else {
                 var copy = node
-                copy.inputs = node.inputs.map(patch.target)
+                copy.inputs = try node.inputs.map(patch.target)
                 result.append(copy)
             }
         }
         result += patch.inserted
-        let outputs = outputs.map { Output($0.name, value: patch.target(of: $0.value)) }
+        let outputs = try outputs.map { Output($0.name, value: try patch.target(of: $0.value)) }
         let read = Set(result.flatMap(\.inputs)).union(outputs.map(\.value))
         let constants = constants.merging(patch.constants) { $1 }.filter { read.contains($0.key) }
-        return try Graph(
-            name: name, inputs: inputs, outputs: outputs, nodes: result, constants: constants, origin: origin,
-            spiking: spiking ?? self.spiking)
+        do {
+            return try Graph(
+                name: name, inputs: inputs, outputs: outputs, nodes: result, constants: constants, origin: origin,
+                spiking: spiking ?? self.spiking)
+        } catch var error as SpikeletError {
+            // The network was legal before: the edit is at fault, not the user's model.
+            error.code = .illegalGraph
+            throw error
+        }
     }
 
     /// A name that no node and no value of the graph has: `base`, or `base_2`, ….

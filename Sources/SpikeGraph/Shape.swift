@@ -24,12 +24,21 @@ public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, Custom
     /// The number at batch size `batch`.
     public func resolved(batch: Int) -> Int { constant + batchFactor * batch }
 
+    /// Both numbers have to be sizes of a legal graph (see ``isSize``), so that the sum cannot overflow.
     public static func + (a: Dimension, b: Dimension) -> Dimension {
         Dimension(a.constant + b.constant, batchFactor: a.batchFactor + b.batchFactor)
     }
 
+    /// See ``+(_:_:)``.
     public static func - (a: Dimension, b: Dimension) -> Dimension {
         Dimension(a.constant - b.constant, batchFactor: a.batchFactor - b.batchFactor)
+    }
+
+    /// Whether this can be the size of an axis: never negative, whatever the batch, and below 2³¹ a sample, which is as far
+    /// as dense products count.
+    public var isSize: Bool {
+        let limit = 1 << 31
+        return batchFactor >= 0 && batchFactor < limit && constant > -limit && constant < limit && constant + batchFactor >= 0
     }
 
     /// `nil` for a product of two open sizes, and where the number would overflow.
@@ -44,10 +53,14 @@ public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, Custom
 
     /// The exact quotient; `nil` where there is a remainder for some batch size.
     public static func / (a: Dimension, b: Dimension) -> Dimension? {
-        if a.constant == 0, b.constant == 0, b.batchFactor > 0, a.batchFactor % b.batchFactor == 0 {
-            return Dimension(a.batchFactor / b.batchFactor)
+        // The smallest number has no opposite: a product by −1 says so, a quotient would trap.
+        if b == -1 { return a * b }
+        guard let divisor = b.known else {
+            // Open by open: only a multiple of the whole divisor has a quotient at every batch size.
+            guard let quotient = Dimension(a.batchFactor) / Dimension(b.batchFactor), quotient * b == a else { return nil }
+            return quotient
         }
-        guard let divisor = b.known, divisor > 0, a.constant % divisor == 0, a.batchFactor % divisor == 0 else { return nil }
+        guard divisor != 0, a.constant % divisor == 0, a.batchFactor % divisor == 0 else { return nil }
         return Dimension(a.constant / divisor, batchFactor: a.batchFactor / divisor)
     }
 
@@ -93,6 +106,18 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     /// The number of elements; `nil` outside ``Dimension``'s arithmetic.
     public var count: Dimension? { Self.product(dimensions) }
 
+    /// Whether every axis has a size (see ``Dimension/isSize``), and one sample has fewer than 2³¹ elements.
+    var isLegal: Bool {
+        guard dimensions.allSatisfy(\.isSize) else { return false }
+        var count = 1
+        for size in resolved(batch: 1) {
+            // Below 2³¹ by below 2³²: the product does not overflow.
+            count *= size
+            guard count < 1 << 31 else { return false }
+        }
+        return true
+    }
+
     static func product(_ dimensions: some Sequence<Dimension>) -> Dimension? {
         var product: Dimension? = 1
         for dimension in dimensions { product = product.flatMap { $0 * dimension } }
@@ -103,10 +128,10 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
         "[" + dimensions.map(\.description).joined(separator: ", ") + "]"
     }
 
-    /// `axis` counted from the front: negative axes count from the end, as in ONNX.
+    /// `axis` counted from the front: negative axes count from the end, as in ONNX. A scalar has none.
     public static func axis(_ axis: Int, rank: Int) throws -> Int {
         let position = axis < 0 ? axis + rank : axis
-        guard position >= 0, position < max(rank, 1) else {
+        guard position >= 0, position < rank else {
             throw SpikeletError(.invalidModel, "axis \(axis) does not exist in \(rank) dimensions")
         }
         return position

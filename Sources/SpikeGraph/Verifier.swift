@@ -4,8 +4,8 @@
 /// 2. A node reads only values that are defined, and the nodes can be put in an order (no cycles).
 /// 3. A node has as many inputs as its operator takes, and as many outputs as it makes.
 /// 4. The operator's shape rule accepts the types of the inputs.
-/// 5. Every output of the graph shows a value that is defined.
-/// 6. Sizes are not negative, and so small that adding or multiplying two of them cannot overflow.
+/// 5. Every output of the graph shows a value that is defined; no two have one name.
+/// 6. Every size is one at any batch (``Dimension/isSize``), and a sample of a value has fewer than 2³¹ elements.
 ///
 /// All breaches are reported at once.
 public enum Verifier {
@@ -21,7 +21,7 @@ public enum Verifier {
             }
         }
         for input in inputs { define(input.name, by: "an input") }
-        for constant in constants.keys { define(constant, by: "a constant") }
+        for constant in constants.keys.sorted() { define(constant, by: "a constant") }
         var names: Set<String> = []
         for node in nodes {
             if !names.insert(node.name).inserted { problems.append("two nodes are named '\(node.name)'") }
@@ -36,40 +36,39 @@ public enum Verifier {
             problems.append("output '\(output.name)' shows '\(output.value)', which nothing defines")
         }
         if Set(outputs.map(\.name)).count != outputs.count { problems.append("two outputs have the same name") }
-        try report(problems)
+        for input in inputs where !input.type.shape.isLegal { problems.append("input '\(input.name)' cannot be \(input.type)") }
 
-        let ordered = try topologicalOrder(nodes)
-        var types = Dictionary(uniqueKeysWithValues: inputs.map { ($0.name, $0.type) })
+        let (ordered, cycle) = topologicalOrder(nodes)
+        if !cycle.isEmpty { problems.append("the network has a cycle: " + cycle.map { "'\($0)'" }.joined(separator: " → ")) }
+        var types = Dictionary(inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
         for (name, tensor) in constants { types[name] = ValueType(tensor) }
-        for (name, type) in types.sorted(by: { $0.key < $1.key }) where !type.shape.isReasonable {
-            problems.append("value '\(name)' has the shape \(type.shape), \(Shape.bounds)")
-        }
         try report(problems)
         for node in ordered {
             // A node behind one that was refused has no types to check: one report for each cause.
             let inputTypes = node.inputs.compactMap { types[$0] }
             guard inputTypes.count == node.inputs.count else { continue }
             do {
-                let payload = node.operator.payload
-                guard payload.arity.contains(inputTypes.count) else {
-                    throw SpikeletError(.invalidModel, "\(inputTypes.count) inputs, \(text(payload.arity)) are needed")
-                }
-                let outputTypes = try payload.outputTypes(inputTypes, constants: node.inputs.map { constants[$0] })
-                guard outputTypes.count == node.outputs.count else {
-                    throw SpikeletError(.invalidModel, "\(node.outputs.count) outputs, \(outputTypes.count) are made")
-                }
-                for (output, type) in zip(node.outputs, outputTypes) {
-                    guard type.shape.isReasonable else {
-                        throw SpikeletError(.invalidModel, "an output of shape \(type.shape), \(Shape.bounds)")
-                    }
-                    types[output] = type
-                }
+                for (output, type) in zip(node.outputs, try outputTypes(of: node, inputTypes, constants)) { types[output] = type }
             } catch let error as SpikeletError {
                 problems.append("node '\(node.name)' (\(node.operator.name)): \(error.message)" + (error.remedy.map { " (\($0))" } ?? ""))
             }
         }
         try report(problems)
         return (ordered, types)
+    }
+
+    /// Laws 3, 4 and 6 for one node.
+    private static func outputTypes(of node: Node, _ inputs: [ValueType], _ constants: [String: Tensor]) throws -> [ValueType] {
+        let payload = node.operator.payload
+        guard payload.arity.contains(inputs.count) else {
+            throw SpikeletError(.invalidModel, "\(inputs.count) inputs, \(text(payload.arity)) are needed")
+        }
+        let types = try payload.outputTypes(inputs, constants: node.inputs.map { constants[$0] })
+        guard types.count == node.outputs.count else {
+            throw SpikeletError(.invalidModel, "\(node.outputs.count) outputs, \(types.count) are made")
+        }
+        for type in types where !type.shape.isLegal { throw SpikeletError(.invalidModel, "its output cannot be \(type)") }
+        return types
     }
 
     private static func text(_ range: ClosedRange<Int>) -> String {
@@ -84,8 +83,8 @@ public enum Verifier {
         throw SpikeletError(.invalidModel, "the network is not well formed:\(shown)\(rest)")
     }
 
-    /// Nodes after those they read from; otherwise in the order given.
-    private static func topologicalOrder(_ nodes: [Node]) throws -> [Node] {
+    /// Nodes after those they read from, otherwise in the order given; and the names along one cycle, where there is any.
+    private static func topologicalOrder(_ nodes: [Node]) -> (order: [Node], cycle: [String]) {
         var producer: [String: Int] = [:]
         for (index, node) in nodes.enumerated() {
             for output in node.outputs { producer[output] = index }
@@ -105,22 +104,16 @@ public enum Verifier {
                 if waitsFor[reader] == 0 { ready.insert(reader) }
             }
         }
-        guard order.count == nodes.count else {
-            let stuck = nodes.indices.filter { waitsFor[$0] > 0 }.prefix(5).map { "'\(nodes[$0].name)'" }.joined(separator: ", ")
-            throw SpikeletError(.invalidModel, "the network has a cycle through \(stuck)")
-        }
-        return order
-    }
-}
-
-extension Shape {
-    fileprivate static let bounds = "sizes from 0 to \(Int32.max) are needed"
-
-    /// Rule 6: shape rules may then compute with sizes as they are.
-    fileprivate var isReasonable: Bool {
-        let limit = Int(Int32.max)
-        return dimensions.allSatisfy {
-            $0.constant.magnitude <= limit && (0...limit).contains($0.batchFactor) && $0.resolved(batch: 1) >= 0
+        guard let stuck = nodes.indices.first(where: { waitsFor[$0] > 0 }) else { return (order, []) }
+        // Every node that waits reads from one that waits: going backwards comes round.
+        var path = [stuck]
+        while true {
+            let sources = nodes[path[path.count - 1]].inputs.compactMap { producer[$0] }
+            guard let source = sources.first(where: { waitsFor[$0] > 0 }) else { return (order, []) }
+            if let start = path.firstIndex(of: source) {
+                return (order, (path[start...] + [source]).reversed().map { nodes[$0].name })
+            }
+            path.append(source)
         }
     }
 }

@@ -24,14 +24,18 @@ public struct ReferenceExecutor: Sendable {
     /// - Parameters:
     ///   - inputs: one tensor for each input of the graph, `[N, …]`.
     ///   - observe: called after each node with what it read and what it made.
+    ///   - rewrite: may give another tensor of the same shape for what a node made; the nodes behind it read that.
     /// - Throws: ``SpikeletError`` where the inputs do not fit the network.
-    public func run(_ inputs: [Tensor], observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil) throws -> [Tensor] {
-        try graph.check(inputs: inputs)
+    public func run(
+        _ inputs: [Tensor], observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil, rewrite: ((Node, Tensor) throws -> Tensor)? = nil
+    ) throws -> [Tensor] {
+        let batch = try graph.check(inputs: inputs)
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for (node, lastReads) in zip(graph.nodes, lastReads) {
             let operands = node.inputs.compactMap { values[$0] }
-            let results = try Self.evaluate(node.operator, operands)
+            var results = try Self.evaluate(node.operator, operands, batch: batch)
+            if let rewrite { results = try results.map { try rewrite(node, $0) } }
             try observe?(node, operands, results)
             for (name, result) in zip(node.outputs, results) { values[name] = result }
             for name in lastReads { values[name] = nil }
@@ -41,8 +45,10 @@ public struct ReferenceExecutor: Sendable {
 
     /// What one operator makes of its inputs. Spiking operators act as in the first step of a simulation; hooks do nothing.
     ///
-    /// - Parameter inputs: of types that the operator's shape rule accepts.
-    public static func evaluate(_ operator: Operator, _ inputs: [Tensor]) throws -> [Tensor] {
+    /// - Parameters:
+    ///   - inputs: of types that the operator's shape rule accepts.
+    ///   - batch: the number of samples N, for a reshape that names it; where it is not given, the size of the first axis.
+    public static func evaluate(_ operator: Operator, _ inputs: [Tensor], batch: Int? = nil) throws -> [Tensor] {
         let x = inputs[0]
         let output: Tensor =
             switch `operator` {
@@ -53,7 +59,7 @@ public struct ReferenceExecutor: Sendable {
             case .concat(let concat): try Kernels.concat(concat, inputs)
             case .conv(let conv): try Kernels.conv(conv, inputs)
             case .dropout, .identity, .voltageHook: x
-            case .flatten, .reshape: x.reshaped(to: try concreteShape(`operator`, inputs))
+            case .flatten(let flatten): x.reshaped(to: try concreteShape(flatten, x))
             case .gemm(let gemm): Kernels.gemm(gemm, inputs)
             case .globalAveragePool: Kernels.globalPool(x) { $0.reduce(0, +) / Float($0.count) }
             case .globalMaxPool: Kernels.globalPool(x) { $0.max() ?? -.infinity }
@@ -68,7 +74,9 @@ public struct ReferenceExecutor: Sendable {
                     return node.neuron.step(x, state: &state, at: TimeStep(0))
                 }()
             case .reduceMean(let reduce): try Kernels.reduceMean(reduce, x)
-            case .relu: x.map { max(0, $0) }
+            // A NaN stays one: it must not pass for a silent neuron.
+            case .relu: x.map { $0 < 0 ? 0 : $0 }
+            case .reshape(let reshape): x.reshaped(to: try concreteShape(reshape.closed(batch: batch ?? x.shape.first ?? 1), x))
             case .runningMaximumPool(let pool): try Kernels.maxPool(pool.window, x)
             case .sigmoid: Kernels.sigmoid(x)
             case .softmax(let softmax):
@@ -78,15 +86,19 @@ public struct ReferenceExecutor: Sendable {
         return [output]
     }
 
-    /// The shape rule's answer for these very tensors. An open batch in the rule's own sizes is the first axis.
-    private static func concreteShape(_ operator: Operator, _ inputs: [Tensor]) throws -> [Int] {
-        var open = inputs.map { ValueType($0) }
-        let batch = inputs[0].shape.first ?? 1
-        if case .reshape(let reshape) = `operator`,
-            reshape.sizes.contains(where: { if case .fixed(_, let factor) = $0 { factor != 0 } else { false } })
-        {
-            open[0].shape.dimensions[0] = .batch
-        }
-        return try `operator`.payload.outputTypes(open, constants: inputs.map { _ in nil })[0].shape.resolved(batch: batch)
+    /// The shape rule's answer for this very tensor.
+    private static func concreteShape(_ payload: some OperatorPayload, _ x: Tensor) throws -> [Int] {
+        try payload.outputTypes([ValueType(x)], constants: [nil])[0].shape.resolved(batch: 0)
+    }
+}
+
+extension Reshape {
+    /// The same with numbers for sizes that name the batch.
+    fileprivate func closed(batch: Int) -> Reshape {
+        Reshape(
+            sizes: sizes.map { size in
+                guard case .fixed(let constant, let factor) = size else { return size }
+                return .fixed(constant: constant + factor * batch, batchFactor: 0)
+            })
     }
 }

@@ -12,7 +12,7 @@ private enum Signal {
 extension ReferenceSimulation {
     /// The layer-synchronous schedule: each node goes through all steps before the next node starts.
     func runLayers(_ inputs: [Tensor], steps count: Int, observe: Observer?, onStep: ((Int) throws -> Void)?) throws {
-        try graph.check(inputs: inputs)
+        batch = try graph.check(inputs: inputs)
         if description.code == .radix, let digits = description.steps, digits != count {
             throw SpikeletError(
                 .invalidOption, "\(count) steps for a radix code of \(digits)",
@@ -49,7 +49,7 @@ extension ReferenceSimulation {
         default:
             let tensors = operands.compactMap { if case .still(let tensor) = $0 { tensor } else { nil } }
             if tensors.count == operands.count {
-                let result = try ReferenceExecutor.evaluate(node.operator, tensors)[0]
+                let result = try ReferenceExecutor.evaluate(node.operator, tensors, batch: batch)[0]
                 try observe?(node, tensors, [result])
                 return .still(result)
             }
@@ -63,7 +63,7 @@ extension ReferenceSimulation {
                     }
                     return constant
                 }
-                results.append(try ReferenceExecutor.evaluate(node.operator, step)[0])
+                results.append(try ReferenceExecutor.evaluate(node.operator, step, batch: batch)[0])
             }
         }
         if let observe {

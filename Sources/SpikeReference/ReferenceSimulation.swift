@@ -14,6 +14,8 @@ public final class ReferenceSimulation {
     public let graph: Graph
     let description: SpikingDescription
     let readout: Set<String>
+    /// For each value that the readout makes, its node.
+    private let readoutProducers: [String: Node]
     private let spiking: Set<String>
     /// The values whose sum over time the outputs are made of.
     let accumulated: [String]
@@ -23,7 +25,7 @@ public final class ReferenceSimulation {
     private var counts: [String: Tensor] = [:]
     /// Values that do not depend on spikes, kept from the first step while the input stays the same.
     private var still: [String: Tensor] = [:]
-    private var batch: Int?
+    var batch: Int?
     /// The number of steps since the last reset.
     public private(set) var steps = 0
 
@@ -45,10 +47,9 @@ public final class ReferenceSimulation {
         let readout = graph.readoutNodes
         self.readout = readout
         spiking = graph.spikingValues
-        let readByReadout = graph.nodes.filter { readout.contains($0.name) }.flatMap(\.inputs)
-        let madeByReadout = Set(graph.nodes.filter { readout.contains($0.name) }.flatMap(\.outputs))
-        accumulated = Set(graph.outputs.map(\.value) + readByReadout).filter { !madeByReadout.contains($0) && graph.constants[$0] == nil }
-            .sorted()
+        readoutProducers = graph.producers.filter { readout.contains($1.name) }
+        let shown = graph.outputs.map(\.value) + readoutProducers.values.flatMap(\.inputs)
+        accumulated = Set(shown).subtracting(readoutProducers.keys).subtracting(graph.constants.keys).sorted()
     }
 
     /// Forgets everything: membranes, sums, counts, the batch size.
@@ -117,16 +118,14 @@ public final class ReferenceSimulation {
             throw SpikeletError(
                 .unsupported, "single steps of a network with the \(description.schedule.rawValue) schedule", remedy: "simulate whole runs")
         }
-        if !(isSameInput && steps > 0) {
-            let size = try graph.check(inputs: inputs)
-            if let batch, batch != size {
-                throw SpikeletError(
-                    .invalidData, "a batch of \(size) samples in the middle of a simulation of \(batch)",
-                    remedy: "call reset() before a new batch")
-            }
-            batch = size
-            still = [:]
+        let size = try graph.check(inputs: inputs)
+        if let batch, batch != size {
+            throw SpikeletError(
+                .invalidData, "a batch of \(size) samples in the middle of a simulation of \(batch)",
+                remedy: "call reset() before a new batch")
         }
+        batch = size
+        if !isSameInput { still = [:] }
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for node in graph.nodes where !readout.contains(node.name) {
@@ -143,7 +142,7 @@ public final class ReferenceSimulation {
                 case .runningMaximumPool(let pool):
                     result = try pools[node.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
                 default:
-                    result = try ReferenceExecutor.evaluate(node.operator, operands)[0]
+                    result = try ReferenceExecutor.evaluate(node.operator, operands, batch: size)[0]
                 }
                 if !spiking.contains(node.outputs[0]) { still[node.outputs[0]] = result }
             }
@@ -151,7 +150,14 @@ public final class ReferenceSimulation {
             try observe?(node, operands, [result])
         }
         accumulate(values)
-        return graph.outputs.compactMap { values[$0.value] }
+        return graph.outputs.compactMap { values[beforeReadout($0.value)] }
+    }
+
+    /// What a step's output is before the readout: the value that a trailing softmax reads.
+    private func beforeReadout(_ value: String) -> String {
+        var value = value
+        while let node = readoutProducers[value] { value = node.inputs[0] }
+        return value
     }
 
     /// Takes note of a neuron node's state and of the spikes it just emitted.
@@ -179,7 +185,8 @@ public final class ReferenceSimulation {
         let divisor: Float = description.code == .rate ? Float(steps) : 1
         for (name, sum) in sums { values[name] = divisor == 1 ? sum : sum.map { $0 / divisor } }
         for node in graph.nodes where readout.contains(node.name) {
-            values[node.outputs[0]] = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] })[0]
+            values[node.outputs[0]] = try ReferenceExecutor.evaluate(
+                node.operator, node.inputs.compactMap { values[$0] }, batch: batch)[0]
         }
         return graph.outputs.compactMap { values[$0.value] }
     }

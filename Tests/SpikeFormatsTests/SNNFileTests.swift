@@ -165,6 +165,14 @@ import Testing
         #expect(error.remedy != nil)
     }
 
+    @Test func `a damaged constant is refused with its name`() throws {
+        try SNNFile.write(try Samples.smallGraph(), to: folder.file("n"))
+        var bytes = try folder.bytes("n")
+        bytes[bytes.count - 1] = 2  // the flag, the last of the data
+        let error = try #require(throws: SpikeletError.self) { try SNNFile.graph(in: SafetensorsFile(bytes: bytes, name: "f")) }
+        #expect(error.location == "f: tensor 'flag'")
+    }
+
     @Test func `somebody else's safetensors file is told from a network`() throws {
         try SafetensorsFile.write(["w": Tensor(scalar: 1)], to: folder.file("other"))
         let error = try #require(throws: SpikeletError.self) { try SNNFile.read(folder.file("other")) }

@@ -24,8 +24,3 @@ public struct SetVoltageHooks: Pass {
         return try graph.applying(patch)
     }
 }
-
-/// The seed's names for what conversion inserts: grouped under `snn tailor`, by rectifier and place.
-func tailorName(_ rectifier: Int, _ place: Int) -> String {
-    "snn tailor.\(rectifier).\(place)"
-}

@@ -22,7 +22,7 @@ public struct Conv: OperatorPayload {
         guard let weights = w.known, weights.count == window.rank + 2, Array(weights[2...]) == window.kernel else {
             throw SpikeletError(.invalidModel, "weights of shape \(w) for a kernel \(window.kernel)")
         }
-        guard x.rank >= 2, let channels = x[1].known, groups >= 1, groups <= channels, channels == weights[1] * groups,
+        guard x.rank >= 2, let channels = x[1].known, groups >= 1, channels % groups == 0, channels / groups == weights[1],
             weights[0] % groups == 0
         else {
             throw SpikeletError(.invalidModel, "weights of shape \(w) in \(groups) groups do not fit an input of shape \(x)")

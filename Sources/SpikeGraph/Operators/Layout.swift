@@ -65,7 +65,10 @@ public struct Reshape: OperatorPayload {
         } else if total != known {
             throw misfit
         }
-        return [ValueType(inputs[0].elementType, Shape(dimensions.compactMap { $0 }))]
+        let sizes = dimensions.compactMap { $0 }
+        // Two negative sizes multiply to a number that looks right.
+        guard sizes.allSatisfy(\.isSize) else { throw misfit }
+        return [ValueType(inputs[0].elementType, Shape(sizes))]
     }
 
     public func linearity(isConstant: [Bool]) -> Linearity { .linear }
@@ -103,6 +106,9 @@ public struct Concat: OperatorPayload {
             expected.dimensions[position] = other.shape[position]
             guard expected == other.shape else {
                 throw SpikeletError(.invalidModel, "shapes \(shape) and \(other.shape) cannot be joined along axis \(axis)")
+            }
+            guard shape[position].isSize, other.shape[position].isSize else {
+                throw SpikeletError(.invalidModel, "shapes \(shape) and \(other.shape) are too large to be joined")
             }
             shape.dimensions[position] = shape[position] + other.shape[position]
         }

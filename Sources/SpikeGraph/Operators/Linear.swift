@@ -33,7 +33,8 @@ public struct Gemm: OperatorPayload {
     public func linearity(isConstant: [Bool]) -> Linearity {
         let dynamic = isConstant.prefix(2).filter { !$0 }.count
         if dynamic > 1 { return .nonlinear }
-        return isConstant.count > 2 && isConstant[2] ? .affine : .linear
+        // Of a sum of a constant and an activation, either may be the constant: the product or C.
+        return isConstant.count > 2 && (dynamic == 0 || isConstant[2]) ? .affine : .linear
     }
 
     public var additiveInputs: [Int] { [2] }

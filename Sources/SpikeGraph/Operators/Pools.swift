@@ -14,7 +14,8 @@ public struct AveragePool: OperatorPayload {
 
     public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
-        return [ValueType(.float32, try window.outputShape(inputs[0].shape))]
+        let shape = inputs[0].shape
+        return [ValueType(.float32, try countsPadding ? window.outputShape(shape) : window.pooledShape(shape))]
     }
 
     public func linearity(isConstant: [Bool]) -> Linearity { .linear }
@@ -35,7 +36,7 @@ public struct MaxPool: OperatorPayload {
 
     public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
-        return [ValueType(.float32, try window.outputShape(inputs[0].shape))]
+        return [ValueType(.float32, try window.pooledShape(inputs[0].shape))]
     }
 
     public func linearity(isConstant: [Bool]) -> Linearity { .maximum }

@@ -63,6 +63,9 @@ public struct Window: Hashable, Sendable, Codable {
                 "kernel \(kernel), strides \(strides) and dilations \(dilations) must be at least 1, pads \(padsBegin + padsEnd) at least 0"
             )
         }
+        guard input.allSatisfy({ $0 >= 1 && $0 < limit }) else {
+            throw SpikeletError(.invalidModel, "a window over an input of spatial sizes \(input)")
+        }
         var placement = Placement(padsBegin: padsBegin, padsEnd: padsEnd, output: [])
         for axis in 0..<rank {
             let (size, stride) = (input[axis], strides[axis])
@@ -87,10 +90,30 @@ public struct Window: Hashable, Sendable, Codable {
                 let startsInPadding = ceilMode && rounded * stride >= size + placement.padsBegin[axis]
                 positions = startsInPadding ? rounded : rounded + 1
             }
-            guard size >= 1, positions >= 1 else { throw SpikeletError(.invalidModel, "an input axis of size \(size)") }
             placement.output.append(positions)
         }
         return placement
+    }
+
+    /// The shape rule of pools: a window that saw nothing but padding would have neither a maximum nor a mean.
+    func pooledShape(_ input: Shape) throws -> Shape {
+        let output = try outputShape(input)
+        let sizes = input.dimensions.dropFirst(2).compactMap(\.known)
+        let placement = try placement(over: sizes)
+        for axis in 0..<rank {
+            // The first place that is not in front of the input has to lie in it.
+            for position in 0..<placement.output[axis] {
+                let start = position * strides[axis] - placement.padsBegin[axis]
+                let skipped = start < 0 ? (-start + dilations[axis] - 1) / dilations[axis] : 0
+                guard skipped < kernel[axis], start + skipped * dilations[axis] < sizes[axis] else {
+                    throw SpikeletError(
+                        .unsupported,
+                        "a pool of kernel \(kernel) over an input of shape \(input) has a window that lies wholly in the padding",
+                        remedy: "make the pads smaller than the kernel")
+                }
+            }
+        }
+        return output
     }
 
     /// `N, C, spatial…` → the same with the output's spatial sizes.

@@ -27,17 +27,20 @@ public struct VoltageHook: OperatorPayload {
             } else {
                 throw Self.error(text)
             }
-            try validate()
+            guard isValid else { throw Self.error(text) }
         }
 
         /// Throws unless the mode's number is in its range.
         public func validate() throws {
+            guard isValid else { throw Self.error(description) }
+        }
+
+        private var isValid: Bool {
             switch self {
-            case .max: return
-            case .percentile(let percent): if percent > 0, percent <= 100 { return }
-            case .scaled(let share): if share > 0, share <= 1 { return }
+            case .max: true
+            case .percentile(let percent): percent > 0 && percent <= 100
+            case .scaled(let share): share > 0 && share <= 1
             }
-            throw Self.error(description)
         }
 
         private static func error(_ text: String) -> SpikeletError {

@@ -2,12 +2,12 @@ internal import CDense
 internal import SpikeGraph
 
 extension Kernels {
-    /// One single-threaded product C ← A'·B' + β·C.
+    /// One single-threaded product C ← A'·B' + β·C. An empty product leaves C as it is: zeros.
     static func product(
         transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int,
         _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, beta: Float = 0, _ c: UnsafeMutablePointer<Float>
     ) {
-        guard m > 0, n > 0 else { return }
+        guard m > 0, n > 0, k > 0 else { return }
         spike_dense_product(transposeA ? 1 : 0, transposeB ? 1 : 0, Int32(m), Int32(n), Int32(k), a, b, beta, c)
     }
 

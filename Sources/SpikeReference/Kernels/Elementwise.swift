@@ -20,23 +20,56 @@ enum Broadcast {
         }
         return indices
     }
+
+    /// The same in runs along the last axis: the element `column` of row `row` reads `starts[row] + column · stride`.
+    struct Runs {
+        let starts: [Int]
+        let length: Int
+        /// 1, or 0 where the operand has one element for the whole run.
+        let stride: Int
+
+        init(of operand: [Int], in shape: [Int]) {
+            length = shape.last ?? 1
+            stride = operand.last ?? 1 == 1 ? 0 : 1
+            let width = operand.last ?? 1
+            starts = Broadcast.indices(of: operand.dropLast(), in: shape.dropLast()).map { $0 * width }
+        }
+    }
 }
 
 extension Kernels {
+    /// `combine` of every pair, with broadcasting.
+    @inline(__always)
     static func elementwise(_ a: Tensor, _ b: Tensor, _ combine: (Float, Float) -> Float) -> Tensor {
-        if a.shape == b.shape { return Tensor(zip(a.floats, b.floats).map(combine), shape: a.shape) }
         let rank = max(a.rank, b.rank)
         func padded(_ shape: [Int]) -> [Int] { [Int](repeating: 1, count: rank - shape.count) + shape }
         let shape = zip(padded(a.shape), padded(b.shape)).map { $0 == 1 ? $1 : $0 }
-        let (x, y) = (a.floats, b.floats)
-        let pairs = zip(Broadcast.indices(of: a.shape, in: shape), Broadcast.indices(of: b.shape, in: shape))
-        return Tensor(pairs.map { combine(x[$0], y[$1]) }, shape: shape)
+        // Equal shapes are one long run.
+        let runShape = a.shape == b.shape ? [a.count] : shape
+        let left = Broadcast.Runs(of: a.shape == b.shape ? runShape : a.shape, in: runShape)
+        let right = Broadcast.Runs(of: a.shape == b.shape ? runShape : b.shape, in: runShape)
+        let count = runShape.reduce(1, *)
+        let values = a.floats.withUnsafeBufferPointer { x in
+            b.floats.withUnsafeBufferPointer { y in
+                [Float](unsafeUninitializedCapacity: count) { output, initialized in
+                    for row in left.starts.indices {
+                        let (xStart, yStart, start) = (left.starts[row], right.starts[row], row * left.length)
+                        for column in 0..<left.length {
+                            output[start + column] = combine(x[xStart + column * left.stride], y[yStart + column * right.stride])
+                        }
+                    }
+                    initialized = count
+                }
+            }
+        }
+        return Tensor(values, shape: shape)
     }
 
     static func clip(_ clip: Clip, _ x: Tensor) -> Tensor {
         x.map { value in
-            let raised = clip.minimum.map { Swift.max(value, $0) } ?? value
-            return clip.maximum.map { Swift.min(raised, $0) } ?? raised
+            // Comparisons in this order let a NaN through.
+            let raised = clip.minimum.map { value < $0 ? $0 : value } ?? value
+            return clip.maximum.map { raised > $0 ? $0 : raised } ?? raised
         }
     }
 
@@ -67,8 +100,9 @@ extension Kernels {
         var values = x.floats
         for row in 0..<outer {
             for column in 0..<inner {
-                let indices = (0..<length).map { (row * length + $0) * inner + column }
-                let largest = indices.map { values[$0] }.max() ?? 0
+                let start = row * length * inner + column
+                let indices = Swift.stride(from: start, to: start + length * inner, by: max(1, inner))
+                let largest = indices.reduce(-Float.infinity) { max($0, values[$1]) }
                 let total = indices.reduce(Float(0)) { $0 + exp(values[$1] - largest) }
                 for index in indices {
                     values[index] = logarithmic ? values[index] - largest - log(total) : exp(values[index] - largest) / total

@@ -2,13 +2,15 @@ internal import SpikeGraph
 
 extension Kernels {
     static func maxPool(_ window: Window, _ x: Tensor) throws -> Tensor {
-        try pool(window, x) { values, _ in values.max() ?? -.infinity }
+        let table = try WindowTable(window, input: Array(x.shape[2...]))
+        return fold(x, over: table, from: -.infinity) { max($0, $1) }
     }
 
     static func averagePool(_ pool: AveragePool, _ x: Tensor) throws -> Tensor {
-        try self.pool(pool.window, x) { values, paddedCount in
-            values.reduce(0, +) / Float(pool.countsPadding ? paddedCount : values.count)
-        }
+        let table = try WindowTable(pool.window, input: Array(x.shape[2...]))
+        let divisors = (pool.countsPadding ? table.paddedCounts : table.insideCounts).map { Float($0) }
+        let sums = fold(x, over: table, from: 0, +)
+        return elementwise(sums, Tensor(divisors, shape: table.output), /)
     }
 
     static func globalPool(_ x: Tensor, _ reduce: (ArraySlice<Float>) -> Float) -> Tensor {
@@ -18,24 +20,28 @@ extension Kernels {
         return Tensor(output, shape: Array(x.shape[..<2]) + x.shape[2...].map { _ in 1 })
     }
 
-    /// Applies `reduce` to the values in each window that are no padding.
-    private static func pool(_ window: Window, _ x: Tensor, _ reduce: (ArraySlice<Float>, Int) -> Float) throws -> Tensor {
-        let table = try WindowTable(window, input: Array(x.shape[2...]))
+    /// Combines the values in each window that are no padding, place after place.
+    @inline(__always)
+    private static func fold(
+        _ x: Tensor, over table: WindowTable, from start: Float, _ combine: (Float, Float) -> Float
+    ) -> Tensor {
         let size = x.shape[2...].reduce(1, *)
-        let values = x.floats
-        var output: [Float] = []
-        output.reserveCapacity(x.shape[0] * x.shape[1] * table.positions)
-        var inside = [Float](repeating: 0, count: table.places)
-        for plane in 0..<x.shape[0] * x.shape[1] {
-            for position in 0..<table.positions {
-                var count = 0
-                for place in 0..<table.places {
-                    let offset = table.offsets[place * table.positions + position]
-                    guard offset >= 0 else { continue }
-                    inside[count] = values[plane * size + offset]
-                    count += 1
+        let planes = x.shape[0] * x.shape[1]
+        var output = [Float](repeating: start, count: planes * table.positions)
+        output.withUnsafeMutableBufferPointer { y in
+            x.floats.withUnsafeBufferPointer { x in
+                table.offsets.withUnsafeBufferPointer { offsets in
+                    for plane in 0..<planes {
+                        for place in 0..<table.places {
+                            for position in 0..<table.positions {
+                                let offset = offsets[place * table.positions + position]
+                                guard offset >= 0 else { continue }
+                                let target = plane * table.positions + position
+                                y[target] = combine(y[target], x[plane * size + offset])
+                            }
+                        }
+                    }
                 }
-                output.append(reduce(inside[..<count], table.paddedCounts[position]))
             }
         }
         return Tensor(output, shape: Array(x.shape[..<2]) + table.output)
@@ -45,7 +51,14 @@ extension Kernels {
         let reduced = try reduce.reducedAxes(rank: x.rank)
         let kept = x.shape.enumerated().map { reduced.contains($0) ? 1 : $1 }
         var sums = [Float](repeating: 0, count: kept.reduce(1, *))
-        for (target, value) in zip(Broadcast.indices(of: kept, in: x.shape), x.floats) { sums[target] += value }
+        let runs = Broadcast.Runs(of: kept, in: x.shape)
+        sums.withUnsafeMutableBufferPointer { sums in
+            x.floats.withUnsafeBufferPointer { x in
+                for (row, target) in runs.starts.enumerated() {
+                    for column in 0..<runs.length { sums[target + column * runs.stride] += x[row * runs.length + column] }
+                }
+            }
+        }
         let divisor = Float(x.count / max(1, sums.count))
         let shape = reduce.keepsDimensions ? kept : x.shape.enumerated().filter { !reduced.contains($0.offset) }.map(\.element)
         return Tensor(sums.map { $0 / divisor }, shape: shape)

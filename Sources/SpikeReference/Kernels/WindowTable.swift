@@ -10,34 +10,45 @@ struct WindowTable {
     let places: Int
     /// `offsets[place * positions + position]`: the flat spatial offset in the input, or −1 in the padding.
     let offsets: [Int]
+    /// For each position, the places that lie in the input.
+    let insideCounts: [Int]
     /// For each position, the places that lie in the input or its pads: those that a divisor with padding counts.
     let paddedCounts: [Int]
 
     init(_ window: Window, input: [Int]) throws {
         let placement = try window.placement(over: input)
-        output = placement.output
-        positions = output.reduce(1, *)
-        places = window.kernel.reduce(1, *)
+        let positions = placement.output.reduce(1, *)
+        let places = window.kernel.reduce(1, *)
         var offsets = [Int](repeating: -1, count: places * positions)
+        var insideCounts = [Int](repeating: 0, count: positions)
         var paddedCounts = [Int](repeating: 0, count: positions)
+        let starts = (0..<positions).map { position in
+            Self.coordinates(position, sizes: placement.output).enumerated().map { $1 * window.strides[$0] - placement.padsBegin[$0] }
+        }
         for place in 0..<places {
-            let k = Self.coordinates(place, sizes: window.kernel)
-            for position in 0..<positions {
-                let p = Self.coordinates(position, sizes: output)
+            let steps = Self.coordinates(place, sizes: window.kernel).enumerated().map { $1 * window.dilations[$0] }
+            for (position, start) in starts.enumerated() {
                 var offset = 0
                 var isInside = true
                 var isPadded = true
                 for axis in input.indices {
-                    let x = p[axis] * window.strides[axis] + k[axis] * window.dilations[axis] - placement.padsBegin[axis]
+                    let x = start[axis] + steps[axis]
                     isInside = isInside && x >= 0 && x < input[axis]
                     isPadded = isPadded && x < input[axis] + placement.padsEnd[axis]
                     offset = offset * input[axis] + x
                 }
-                if isInside { offsets[place * positions + position] = offset }
+                if isInside {
+                    offsets[place * positions + position] = offset
+                    insideCounts[position] += 1
+                }
                 if isPadded { paddedCounts[position] += 1 }
             }
         }
+        self.output = placement.output
+        self.positions = positions
+        self.places = places
         self.offsets = offsets
+        self.insideCounts = insideCounts
         self.paddedCounts = paddedCounts
     }
 

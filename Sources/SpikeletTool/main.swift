@@ -1,3 +1,4 @@
+import ArgumentParser
 import SpikeCommands
 
 await SpikeletCommand.main()

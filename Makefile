@@ -1,0 +1,34 @@
+# What a newcomer types: `make demo`, `make test`. FLAGS go to what is run, BUILDFLAGS to what builds it:
+#   make test FLAGS="--filter SNNFile"      make build BUILDFLAGS="-Xswiftc -warnings-as-errors"
+SWIFT ?= swift
+FLAGS ?=
+BUILDFLAGS ?=
+# Where the build goes. Another folder keeps a build with other flags from throwing this one away.
+BUILD ?= .build
+SOURCES := Package.swift Sources Tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test format lint
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+
+setup: ## install what the build needs and this machine lacks
+	@Scripts/setup
+
+build: setup ## build the library and the command, optimised
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(BUILDFLAGS)
+
+demo: setup ## convert the bundled network, show its accuracy over time steps, write demo.html
+	@$(SWIFT) build -c release --scratch-path $(BUILD) --product spikelet $(BUILDFLAGS)
+	@$(BUILD)/release/spikelet demo $(FLAGS)
+
+test: setup ## build and run all tests, optimised (only failures are shown)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)
+	@$(SWIFT) test -c release --scratch-path $(BUILD) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
+
+format: ## lay out all Swift code as the project does
+	@$(SWIFT) format format --in-place --parallel --recursive $(SOURCES)
+
+lint: ## check the layout of all Swift code
+	@$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)

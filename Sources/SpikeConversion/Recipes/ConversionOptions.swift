@@ -1,0 +1,125 @@
+public import SpikeGraph
+
+/// Everything that a conversion chooses, in one value. ``Recipe`` has the presets.
+public struct ConversionOptions: Sendable, Hashable, Codable {
+    /// The rule that becomes of a rectifier.
+    public enum NeuronRule: Sendable, Hashable, Codable {
+        /// ``IFNode``: binary spikes.
+        case integrateAndFire
+        /// ``SignedIFNode``: may take back a spike.
+        case signed
+        /// ``BurstIFNode``: up to so many spikes in a step.
+        case burst(Int)
+        /// ``RadixNode``: binary digits, most significant first.
+        case radix
+    }
+
+    /// How thresholds are chosen from activations.
+    public enum Threshold: Sendable, Hashable, Codable {
+        /// The largest activation (``MaximumEstimator``).
+        case maximum
+        /// A percentile (``PercentileEstimator``).
+        case percentile(Double, countingZeros: Bool)
+        /// Least mean squared error of the neuron's own quantiser (``MeanSquaredErrorEstimator``).
+        case meanSquaredError
+        /// ``LocalThresholdBalancing``, with so many passes over the data.
+        case localThresholdBalancing(passes: Int)
+    }
+
+    /// The recipe's name, kept in the file.
+    public var recipe: String
+    /// T, or K for radix: the number of steps the thresholds are chosen for.
+    public var steps: Int
+    public var neuron: NeuronRule
+    public var schedule: SpikingDescription.Schedule
+    public var threshold: Threshold
+    /// One threshold a channel, or one a layer.
+    public var isPerChannel: Bool
+    /// v₀ as a share of θ. One half makes rounding out of rounding down. (Bu et al., "Optimized potential initialization",
+    /// AAAI 2022.)
+    public var initialMembrane: Float
+    public var pooling: Converter.Pooling
+    /// Whether biases are corrected on the calibration data (``BiasCorrection``).
+    public var correctsBias: Bool
+    /// Whether what cannot become a neuron may stay analog.
+    public var allowAnalog: Bool
+
+    public init(
+        recipe: String, steps: Int, neuron: NeuronRule = .integrateAndFire, schedule: SpikingDescription.Schedule = .streaming,
+        threshold: Threshold = .meanSquaredError, isPerChannel: Bool = true, initialMembrane: Float = 0.5,
+        pooling: Converter.Pooling = .runningMaximum, correctsBias: Bool = false, allowAnalog: Bool = false
+    ) {
+        self.recipe = recipe
+        self.steps = steps
+        self.neuron = neuron
+        self.schedule = schedule
+        self.threshold = threshold
+        self.isPerChannel = isPerChannel
+        self.initialMembrane = initialMembrane
+        self.pooling = pooling
+        self.correctsBias = correctsBias
+        self.allowAnalog = allowAnalog
+    }
+
+    /// Throws where the numbers are outside their ranges, or do not go together.
+    public func validate() throws {
+        guard steps >= 1, steps <= 1 << 20 else {
+            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "give a number from 1 to \(1 << 20); 4 to 64 are usual")
+        }
+        switch neuron {
+        case .radix:
+            _ = try RadixNode(digits: steps)
+            guard schedule == .layerSynchronous else {
+                throw SpikeletError(
+                    .invalidOption, "a radix code under the streaming schedule", remedy: "use the layer-synchronous schedule")
+            }
+        case .burst(let most):
+            guard (1...255).contains(most) else {
+                throw SpikeletError(
+                    .invalidOption, "bursts of up to \(most) spikes", remedy: "give a number from 1 to 255; 2 to 5 are usual")
+            }
+        case .signed:
+            guard schedule == .streaming else {
+                throw SpikeletError(.invalidOption, "signed neurons under the layer-synchronous schedule, where nothing is ever taken back")
+            }
+        case .integrateAndFire: break
+        }
+        if case .percentile(let percent, _) = threshold, !(percent > 0 && percent <= 100) {
+            throw SpikeletError(.invalidOption, "the percentile \(percent)", remedy: "give a number above 0 and up to 100")
+        }
+        if case .localThresholdBalancing(let passes) = threshold, !(1...10_000).contains(passes) {
+            throw SpikeletError(.invalidOption, "\(passes) passes over the data", remedy: "give a number from 1 to 10000")
+        }
+        guard initialMembrane >= 0, initialMembrane <= 1 else {
+            throw SpikeletError(.invalidOption, "an initial membrane of \(initialMembrane) θ", remedy: "give a share from 0 to 1")
+        }
+    }
+
+    /// L, the number of levels that a neuron's output can take above zero.
+    public var levels: Int {
+        switch neuron {
+        case .integrateAndFire, .signed: steps
+        case .burst(let most): steps * most
+        case .radix: 1 << steps - 1
+        }
+    }
+
+    /// What one spike of weight 1 stands for, as a share of θ.
+    var spikeShare: Float {
+        switch neuron {
+        case .integrateAndFire, .signed: 1
+        case .burst(let most): 1 / Float(most)
+        case .radix: 1 / Float(levels)
+        }
+    }
+
+    /// The neuron that these options ask for, in units of what one spike stands for.
+    func makeNeuron() throws -> any Neuron {
+        switch neuron {
+        case .integrateAndFire: IFNode(threshold: 1, initialMembrane: initialMembrane)
+        case .signed: SignedIFNode(threshold: 1, initialMembrane: initialMembrane)
+        case .burst(let most): BurstIFNode(threshold: 1, initialMembrane: initialMembrane, maximumBurst: most)
+        case .radix: try RadixNode(digits: steps)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import SpikeGraph
+
+/// A named way to convert. A recipe of your own is one more value of this type:
+///
+///     let coarse = Recipe(name: "coarse", summary: "binary spikes, one threshold a layer", usualSteps: 64) { steps in
+///         ConversionOptions(recipe: "coarse", steps: steps, threshold: .maximum, isPerChannel: false)
+///     }
+///     let snn = try RecipeConverter(coarse.options(64), calibration: loader)(ann)
+public struct Recipe: Sendable {
+    public let name: String
+    /// One line for people.
+    public let summary: String
+    /// The number of steps where the user names none.
+    public let usualSteps: Int
+    /// The options for a number of steps.
+    public let options: @Sendable (_ steps: Int) -> ConversionOptions
+
+    public init(name: String, summary: String, usualSteps: Int, options: @escaping @Sendable (_ steps: Int) -> ConversionOptions) {
+        self.name = name
+        self.summary = summary
+        self.usualSteps = usualSteps
+        self.options = options
+    }
+
+    /// All recipes that Spikelet comes with, but for the seed's own `rate-coding`, which is ``Converter``.
+    public static let all: [Recipe] = [calibrated, signed, burst, radix, localThresholdBalancing]
+
+    /// The recipe of this name.
+    public static func named(_ name: String) -> Recipe? { all.first { $0.name == name } }
+
+    public static let calibrated = Recipe(
+        name: "calibrated", summary: "binary spikes, streaming; thresholds of least squared error, biases corrected", usualSteps: 32
+    ) { ConversionOptions(recipe: "calibrated", steps: $0, correctsBias: true) }
+
+    public static let signed = Recipe(
+        name: "signed", summary: "spikes may be taken back; streaming", usualSteps: 8
+    ) { ConversionOptions(recipe: "signed", steps: $0, neuron: .signed) }
+
+    public static let burst = Recipe(
+        name: "burst", summary: "up to 4 spikes a step; streaming", usualSteps: 8
+    ) { ConversionOptions(recipe: "burst", steps: $0, neuron: .burst(4)) }
+
+    public static let radix = Recipe(
+        name: "radix", summary: "binary digits, most significant first; layer-synchronous", usualSteps: 4
+    ) { ConversionOptions(recipe: "radix", steps: $0, neuron: .radix, schedule: .layerSynchronous) }
+
+    public static let localThresholdBalancing = Recipe(
+        name: "local-threshold-balancing", summary: "thresholds by local gradient steps (Bu et al., CVPR 2025); streaming", usualSteps: 32
+    ) { ConversionOptions(recipe: "local-threshold-balancing", steps: $0, threshold: .localThresholdBalancing(passes: 4)) }
+}

@@ -1,0 +1,36 @@
+/// Chooses θ, the largest activation that a neuron can express, from the distribution of the activations it is to express.
+public protocol ThresholdEstimator: Sendable {
+    /// The estimator's name in options, reports and documentation.
+    var name: String { get }
+
+    /// - Parameter histogram: of the activations of a channel or a layer; at least one is not zero.
+    /// - Returns: θ > 0.
+    func threshold(_ histogram: ActivationHistogram) -> Float
+}
+
+/// θ is the largest activation seen: nothing that was seen is clipped. (Diehl et al., IJCNN 2015, data-based normalisation.)
+public struct MaximumEstimator: ThresholdEstimator {
+    public init() {}
+
+    public var name: String { "maximum" }
+
+    public func threshold(_ histogram: ActivationHistogram) -> Float { histogram.maximum }
+}
+
+/// θ is a percentile of the activations. (Rueckauer et al., Frontiers in Neuroscience 2017: 99.9 % of the non-zero ones.)
+public struct PercentileEstimator: ThresholdEstimator {
+    public var percent: Double
+    public var countingZeros: Bool
+
+    public init(percent: Double = 99.9, countingZeros: Bool = false) {
+        self.percent = percent
+        self.countingZeros = countingZeros
+    }
+
+    public var name: String { "percentile \(percent)" + (countingZeros ? " with zeros" : "") }
+
+    public func threshold(_ histogram: ActivationHistogram) -> Float {
+        let quantile = histogram.quantile(percent / 100, countingZeros: countingZeros)
+        return quantile > 0 ? quantile : histogram.maximum
+    }
+}
