@@ -57,7 +57,7 @@ let package = Package(
 
         tests(of: "SpikeGraph"),
         tests(of: "SpikeReference", ["SpikeGraph"]),
-        // tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
+        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),
     ]
 )
