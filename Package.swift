@@ -42,7 +42,12 @@ let package = Package(
         room("SpikeEvaluation", ["SpikeGraph", "SpikeReference"]),
         room("SpikeFormats", ["SpikeGraph"]),
         room("SpikeData", ["SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
-        room("Spikelet", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference"]),
+        room(
+            "Spikelet",
+            [
+                "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
+                "SpikeRuntime",
+            ]),
         room("SpikeCommands", ["Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
 
@@ -61,7 +66,9 @@ let package = Package(
         tests(of: "SpikeReference", ["SpikeGraph"]),
         // tests(of: "CSpikeKernels"),
         tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "CSpikeKernels"]),
-        // tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
+        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),
+        tests(of: "SpikeData", ["SpikeGraph", "CZlib"]),
+        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX"]),
     ]
 )

@@ -25,7 +25,7 @@ public enum TextTable {
     /// way, ending in `…`, where a line would pass `width` columns.
     public static func format(_ rows: [[String]], rightAligned: Set<Int> = [], width: Int = 100) -> String {
         guard let header = rows.first else { return "" }
-        var widths = header.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        var widths = header.indices.map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
         while widths.reduce(0, +) + 2 * (widths.count - 1) > width, let widest = widths.indices.max(by: { widths[$0] < widths[$1] }),
             widths[widest] > 8
         {

@@ -38,7 +38,7 @@ public enum Verifier {
         if Set(outputs.map(\.name)).count != outputs.count { problems.append("two outputs have the same name") }
         for input in inputs where !input.type.shape.isLegal { problems.append("input '\(input.name)' cannot be \(input.type)") }
 
-        let (ordered, cycle) = topologicalOrder(nodes)
+        let (ordered, cycle) = topologicalOrder(nodes, given: Set(inputs.map(\.name)).union(constants.keys))
         if !cycle.isEmpty { problems.append("the network has a cycle: " + cycle.map { "'\($0)'" }.joined(separator: " → ")) }
         var types = Dictionary(inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
         for (name, tensor) in constants { types[name] = ValueType(tensor) }
@@ -84,10 +84,12 @@ public enum Verifier {
     }
 
     /// Nodes after those they read from, otherwise in the order given; and the names along one cycle, where there is any.
-    private static func topologicalOrder(_ nodes: [Node]) -> (order: [Node], cycle: [String]) {
+    ///
+    /// - Parameter given: inputs and constants. Where a node defines one of these again, its readers do not wait for it.
+    private static func topologicalOrder(_ nodes: [Node], given: Set<String>) -> (order: [Node], cycle: [String]) {
         var producer: [String: Int] = [:]
         for (index, node) in nodes.enumerated() {
-            for output in node.outputs { producer[output] = index }
+            for output in node.outputs where !given.contains(output) { producer[output] = index }
         }
         var waitsFor = nodes.map { node in Set(node.inputs.compactMap { producer[$0] }).count }
         var readers = [[Int]](repeating: [], count: nodes.count)

@@ -19,7 +19,7 @@ final class ImportSession {
     private var opsets: [String: Int] = [:]
     private var functions: Set<String> = []
 
-    init(_ model: ONNXModelProto, fileName: String, folder: URL) {
+    init(_ model: consuming ONNXModelProto, fileName: String, folder: URL) {
         self.model = model
         self.fileName = fileName
         reader = TensorReader(folder: folder)

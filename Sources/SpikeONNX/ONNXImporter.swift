@@ -28,7 +28,7 @@ public enum ONNXImporter {
     /// - Parameters:
     ///   - fileName: names the graph and stands in the report.
     ///   - folder: where external data lies.
-    package static func importModel(_ model: ONNXModelProto, fileName: String, folder: URL) throws -> ImportedModel {
+    package static func importModel(_ model: consuming ONNXModelProto, fileName: String, folder: URL) throws -> ImportedModel {
         try ImportSession(model, fileName: fileName, folder: folder).run()
     }
 

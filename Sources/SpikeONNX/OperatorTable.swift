@@ -24,5 +24,5 @@ enum OperatorTable {
     }
 
     /// The names of all operators, in order.
-    static var names: [String] { entries.keys.map(\.name).sorted() }
+    static let names: [String] = entries.keys.map(\.name).sorted()
 }

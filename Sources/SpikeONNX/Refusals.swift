@@ -9,10 +9,12 @@ struct Refusals {
     }
 
     private var nodes: [Kind: [String]] = [:]
+    private var hasUnknownOperators = false
     /// In the order of the file.
     private var kinds: [Kind] = []
 
     mutating func add(_ node: ONNXNodeProto, named name: String, opset: Int?, _ error: SpikeletError) {
+        if !OperatorTable.names.contains(node.opType) { hasUnknownOperators = true }
         let domain = node.domain.isEmpty ? "" : "\(node.domain)."
         let version = opset.map { ", opset \($0)" } ?? ""
         let kind = Kind(
@@ -33,7 +35,8 @@ struct Refusals {
         }
         throw SpikeletError(
             .unsupported, "\(total == 1 ? "1 node" : "\(total) nodes") cannot be imported:" + lines.joined(),
-            remedy: "change these places in the model and export it again")
+            remedy: "change these places in the model and export it again"
+                + (hasUnknownOperators ? "; supported are \(OperatorTable.names.joined(separator: ", "))" : ""))
     }
 
     /// An operator that no table has.

@@ -214,20 +214,20 @@ extension Tensor {
 }
 
 /// The state of a ``RunningMaximumPool``.
-struct RunningMaximum {
+package struct RunningMaximum {
     let window: Window
     /// 1 for rate codes, 2 for radix codes.
     var growth: Float = 1
     private var sum: Tensor?
     private var maximum: Tensor?
 
-    init(window: Window, growth: Float = 1) {
+    package init(window: Window, growth: Float = 1) {
         self.window = window
         self.growth = growth
     }
 
     /// Σ ← g·Σ + x; emits max Σ − g·(max Σ before).
-    mutating func advance(_ input: Tensor) throws -> Tensor {
+    package mutating func advance(_ input: Tensor) throws -> Tensor {
         let sum = self.sum.map { $0.scaledSum(growth, input) } ?? input
         let maximum = try Kernels.maxPool(window, sum)
         let emitted = self.maximum.map { $0.scaledSum(-growth, maximum) } ?? maximum

@@ -35,6 +35,11 @@ public struct RecipeConverter: Sendable {
         let scales = thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var snn = try PlaceNeurons(scales: scales, neuron: options.makeNeuron(), description: description).run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
+        if options.correctsBias, options.schedule == .streaming {
+            let placed = rectifiers.enumerated().map { (tailorName($0, 1), $1.operator) }
+            let correction = BiasCorrection(steps: options.steps, rectifiers: Dictionary(uniqueKeysWithValues: placed))
+            snn = try correction(snn, data: calibration).graph
+        }
         return snn
     }
 

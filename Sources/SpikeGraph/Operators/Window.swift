@@ -80,13 +80,15 @@ public struct Window: Hashable, Sendable, Codable {
             case .notSet, .valid:
                 if autoPad == .valid { (placement.padsBegin[axis], placement.padsEnd[axis]) = (0, 0) }
                 let room = size + placement.padsBegin[axis] + placement.padsEnd[axis] - extent
-                guard room >= 0 else {
+                // Rounding up makes room for one window that sticks out, even for the first one.
+                let steps = ceilMode ? room + stride - 1 : room
+                guard steps >= 0 else {
                     throw SpikeletError(
                         .invalidModel,
                         "a window of extent \(extent) does not fit an input of size \(size) with pads "
                             + "\(placement.padsBegin[axis]) and \(placement.padsEnd[axis])")
                 }
-                let rounded = ceilMode ? (room + stride - 1) / stride : room / stride
+                let rounded = steps / stride
                 let startsInPadding = ceilMode && rounded * stride >= size + placement.padsBegin[axis]
                 positions = startsInPadding ? rounded : rounded + 1
             }

@@ -6,6 +6,7 @@ extension OperatorSpec {
         OperatorSpec("Sub", since: 7, inputs: 2...2, build: subtract),
         OperatorSpec("Mul", since: 7, inputs: 2...2, build: multiply),
         OperatorSpec("Div", since: 7, inputs: 2...2, build: divide),
+        OperatorSpec("Neg", since: 6, inputs: 1...1, build: negate),
         OperatorSpec("Sum", since: 6, inputs: 1...Int.max, build: sum),
     ]
 
@@ -30,6 +31,13 @@ extension OperatorSpec {
         }
         let negated = try node.emit(.mul(Mul()), [b, node.builder.constant(Tensor(scalar: -1))])
         return try node.emit(.add(Add()), [a] + negated)
+    }
+
+    @Sendable private static func negate(_ node: NodeContext) throws -> [Value] {
+        let value = try node.input(0)
+        let minusOne = try node.type(0).elementType == .int64 ? Tensor([Int64(-1)], shape: []) : Tensor(scalar: -1)
+        if let folded = try Elementwise.fold(value, node.builder.constant(minusOne), Elementwise.multiply, node.builder) { return [folded] }
+        return try node.emit(.mul(Mul()), [value, node.builder.constant(minusOne)])
     }
 
     /// x / c becomes x · (1/c), which may differ from the quotient in the last bit.

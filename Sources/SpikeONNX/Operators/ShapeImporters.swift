@@ -16,6 +16,7 @@ extension OperatorSpec {
                 $0, starts: $0.constantIntegers(1, "starts"), ends: $0.constantIntegers(2, "ends"), axes: $0.constantIntegers(3, "axes"),
                 steps: $0.constantIntegers(4, "steps"))
         },
+        OperatorSpec("Transpose", since: 1, inputs: 1...1, attributes: [.ints("perm")], build: transpose),
         OperatorSpec("Cast", since: 6, inputs: 1...1, attributes: [AttributeSpec.int("to").required], build: cast),
         OperatorSpec("Cast", since: 19, inputs: 1...1, attributes: [AttributeSpec.int("to").required, .int("saturate", 1)], build: cast),
         OperatorSpec(
@@ -129,6 +130,41 @@ extension OperatorSpec {
         let (first, last) =
             step > 0 ? (position(start, 0...size), position(end, 0...size)) : (position(start, -1...size - 1), position(end, -1...size - 1))
         return Array(stride(from: first, to: last, by: step))
+    }
+
+    @Sendable private static func transpose(_ node: NodeContext) throws -> [Value] {
+        let value = try node.input(0)
+        let rank = try node.type(0).shape.rank
+        let order = node.ints("perm") ?? Array((0..<rank).reversed())
+        guard order.sorted() == Array(0..<rank) else { throw SpikeletError(.invalidModel, "perm \(order) of \(rank) axes") }
+        if order == Array(0..<rank) { return node.pass(value, because: "removed: a Transpose that changes nothing") }
+        guard let tensor = value.tensor else { throw dynamic("reorders the axes of") }
+        let shape = order.map { tensor.shape[$0] }
+        try node.builder.reserve(Shape(shape))
+        let strides = tensor.shape.indices.map { tensor.shape[($0 + 1)...].reduce(1, *) }
+        let steps = order.map { strides[$0] }
+        func reordered<T>(_ values: [T]) -> [T] {
+            var index = [Int](repeating: 0, count: rank)
+            var place = 0
+            return values.indices.map { _ in
+                let result = values[place]
+                for axis in shape.indices.reversed() {
+                    index[axis] += 1
+                    place += steps[axis]
+                    if index[axis] < shape[axis] { break }
+                    place -= steps[axis] * shape[axis]
+                    index[axis] = 0
+                }
+                return result
+            }
+        }
+        let result =
+            switch tensor.storage {
+            case .float32(let values): Tensor(reordered(values), shape: shape)
+            case .int64(let values): Tensor(reordered(values), shape: shape)
+            case .bool(let values): Tensor(reordered(values), shape: shape)
+            }
+        return [node.builder.constant(result)]
     }
 
     @Sendable private static func cast(_ node: NodeContext) throws -> [Value] {

@@ -20,6 +20,7 @@ extension Kernels {
         shape[axis] = inputs.reduce(0) { $0 + $1.shape[axis] }
         func joined<Element>(_ parts: [[Element]]) -> [Element] {
             var output: [Element] = []
+            output.reserveCapacity(parts.reduce(0) { $0 + $1.count })
             for row in 0..<outer {
                 for part in parts {
                     let size = part.count / max(1, outer)

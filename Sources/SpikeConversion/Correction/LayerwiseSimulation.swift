@@ -1,0 +1,145 @@
+import SpikeGraph
+import SpikeReference
+
+/// Simulates a streaming network one layer of neurons at a time, over all steps: a layer's spikes depend on nothing behind
+/// it, so that calibration can change a layer once everything in front of it is final.
+///
+/// Beside the spikes it carries the activations that the ANN has at the same places, in units of what one spike stands for.
+struct LayerwiseSimulation {
+    /// Neurons of one layer over some samples.
+    struct Layer {
+        /// The spikes of each step, small whole numbers; `[T]` of `shape`.
+        var spikes: [[Int16]]
+        /// The ANN's activations, in units of a spike, divided by T: what the rate should be.
+        var target: Tensor
+
+        /// Spikes a step: the mean over all steps.
+        var rate: Tensor {
+            var sums = [Float](repeating: 0, count: target.count)
+            for step in spikes {
+                for index in sums.indices { sums[index] += Float(step[index]) }
+            }
+            return Tensor(sums.map { $0 / Float(spikes.count) }, shape: target.shape)
+        }
+    }
+
+    let graph: Graph
+    let steps: Int
+    /// For each neuron node, the rectifier that it replaced.
+    let rectifiers: [String: Operator]
+    /// The samples, in portions that fit the memory.
+    let inputs: [[Tensor]]
+    /// For each neuron node done, a layer for each portion.
+    private var layers: [String: [Layer]] = [:]
+
+    init(_ graph: Graph, steps: Int, rectifiers: [String: Operator], inputs: [[Tensor]]) {
+        self.graph = graph
+        self.steps = steps
+        self.rectifiers = rectifiers
+        self.inputs = inputs
+    }
+
+    /// Makes a layer's spikes final.
+    mutating func finish(_ node: Node, _ result: [Layer], stillNeeded: Set<String>) {
+        layers[node.name] = result
+        layers = layers.filter { stillNeeded.contains($0.key) }
+    }
+
+    /// The neuron nodes whose spikes reach `node` without passing other neurons, and the nodes between, in order.
+    func segment(before node: Node) -> (sources: Set<String>, nodes: [Node]) {
+        let producers = graph.producers
+        var (sources, between): (Set<String>, Set<String>) = ([], [])
+        var open = node.inputs
+        while let value = open.popLast() {
+            guard let producer = producers[value] else { continue }
+            if case .neuron = producer.operator {
+                sources.insert(producer.name)
+            } else if between.insert(producer.name).inserted {
+                open += producer.inputs
+            }
+        }
+        return (sources, graph.nodes.filter { between.contains($0.name) })
+    }
+
+    /// Simulates the neurons of `node`, for every portion.
+    ///
+    /// - Parameters:
+    ///   - neuron: the rule, which may differ from the node's.
+    ///   - bias: a current added in every step to each channel, in units of the threshold.
+    func simulate(_ node: Node, neuron: any Neuron, bias: [Float]?) throws -> [Layer] {
+        let (sources, between) = segment(before: node)
+        return try inputs.indices.map { portion in
+            var fixed = graph.constants
+            for (input, tensor) in zip(graph.inputs, inputs[portion]) { fixed[input.name] = tensor }
+            let target = try self.target(node, between: between, fixed: fixed, portion: portion, sources: sources)
+            var still = fixed
+            for inner in between where inner.inputs.allSatisfy({ still[$0] != nil }) {
+                still[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, inner.inputs.compactMap { still[$0] })[0]
+            }
+            var pools: [String: RunningMaximum] = [:]
+            var state: NeuronState?
+            var spikes: [[Int16]] = []
+            for step in 0..<steps {
+                var values = still
+                for source in sources {
+                    guard let layer = layers[source]?[portion], let name = graph.node(named: source)?.outputs[0] else { continue }
+                    values[name] = Tensor(layer.spikes[step].map(Float.init), shape: layer.target.shape)
+                }
+                for inner in between where values[inner.outputs[0]] == nil {
+                    let operands = inner.inputs.compactMap { values[$0] }
+                    if case .runningMaximumPool(let pool) = inner.operator {
+                        values[inner.outputs[0]] = try pools[inner.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
+                    } else {
+                        values[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, operands)[0]
+                    }
+                }
+                guard var current = values[node.inputs[0]] else { continue }
+                if let bias { current = current.addingToChannels(bias) }
+                var running = state ?? neuron.initialState(shape: current.shape)
+                spikes.append(neuron.step(current, state: &running, at: TimeStep(step, of: steps)).floats.map { Int16($0) })
+                state = running
+            }
+            return Layer(spikes: spikes, target: target)
+        }
+    }
+
+    /// The ANN's activation where the neurons of `node` stand.
+    private func target(
+        _ node: Node, between: [Node], fixed: [String: Tensor], portion: Int, sources: Set<String>
+    ) throws -> Tensor {
+        var values = fixed
+        for source in sources {
+            guard let layer = layers[source]?[portion], let name = graph.node(named: source)?.outputs[0] else { continue }
+            values[name] = layer.target
+        }
+        for inner in between {
+            values[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, inner.inputs.compactMap { values[$0] })[0]
+        }
+        guard let current = values[node.inputs[0]] else { throw SpikeletError(.illegalGraph, "node '\(node.name)' reads nothing") }
+        // A bound of the rectifier is in units of activation, the current in units of a spike.
+        guard case .clip(let clip) = rectifiers[node.name], let maximum = clip.maximum,
+            let scaler = graph.consumers[node.outputs[0]]?.first, case .voltageScaler(let scaling) = scaler.operator
+        else { return current.map { max(0, $0) } }
+        let bounds = try VoltageScaler(scales: scaling.scales.map { maximum / $0 })(Tensor(repeating: 1, shape: current.shape)).floats
+        return Tensor(zip(current.floats, bounds).map { min(max(0, $0), $1) }, shape: current.shape)
+    }
+}
+
+extension Tensor {
+    /// `[N, C, …]` with one number a channel added.
+    func addingToChannels(_ offsets: [Float]) -> Tensor {
+        var values = floats
+        let size = shape.dropFirst(2).reduce(1, *)
+        for index in values.indices { values[index] += offsets[index / size % offsets.count] }
+        return Tensor(values, shape: shape)
+    }
+
+    /// The mean of each channel (axis 1).
+    var channelMeans: [Double] {
+        let channels = rank > 1 ? shape[1] : 1
+        let size = shape.dropFirst(2).reduce(1, *)
+        var sums = [Double](repeating: 0, count: channels)
+        for (index, value) in floats.enumerated() { sums[index / size % channels] += Double(value) }
+        return sums.map { $0 * Double(channels) / Double(max(1, count)) }
+    }
+}

@@ -1,0 +1,63 @@
+public import SpikeGraph
+
+/// NumPy's file format for one array, `.npy`: versions 1 to 3, numbers and bools of either byte order and either memory order.
+///
+/// Source: NumPy Enhancement Proposal 1 and the documentation of `numpy.lib.format`.
+public enum NPY {
+    /// Reads the array in a file.
+    ///
+    /// - Throws: ``SpikeletError``: `fileSystem`, or `malformedFile` for anything else than one whole array of numbers.
+    public static func read(_ path: String) throws -> NumericArray {
+        try array(ByteSource(path: path))
+    }
+
+    /// Reads the array in the bytes of a file.
+    ///
+    /// - Parameter name: the file's name, for messages.
+    public static func read(bytes: [UInt8], name: String = "array.npy") throws -> NumericArray {
+        try array(ByteSource(bytes, name: name))
+    }
+
+    /// Writes a tensor as `.npy` (version 1, little-endian). The file appears whole or not at all.
+    ///
+    /// - Throws: ``SpikeletError`` (`fileSystem`).
+    public static func write(_ tensor: Tensor, to path: String) throws {
+        try AtomicFile.create(path) { file in
+            try file.write(NPYHeader.encoded(tensor.elementType, shape: tensor.shape))
+            try tensor.withUnsafeBytes { try file.write($0) }
+        }
+    }
+
+    private static func array(_ source: ByteSource) throws -> NumericArray {
+        let header = try NPYHeader(source)
+        var bytes = try source.bytes(at: header.dataOffset, count: source.count - header.dataOffset)
+        if header.isBigEndian { swapBytes(&bytes, from: 0, elementSize: header.elementType.size) }
+        if header.isFortranOrder { bytes = rowMajor(bytes, shape: header.shape, elementSize: header.elementType.size) }
+        return NumericArray(header.elementType, shape: header.shape, bytes: bytes[...])
+    }
+
+    /// Column-major (the first axis varies fastest) to row-major.
+    private static func rowMajor(_ bytes: [UInt8], shape: [Int], elementSize: Int) -> [UInt8] {
+        guard shape.count > 1, !bytes.isEmpty else { return bytes }
+        var strides = [elementSize]
+        for size in shape.dropLast() { strides.append(strides[strides.count - 1] * size) }
+        var index = [Int](repeating: 0, count: shape.count)
+        var source = 0
+        return bytes.withUnsafeBytes { input in
+            [UInt8](unsafeUninitializedCapacity: bytes.count) { output, initialized in
+                for place in stride(from: 0, to: bytes.count, by: elementSize) {
+                    for offset in 0..<elementSize { output.initializeElement(at: place + offset, to: input[source + offset]) }
+                    // Count like an odometer: the last axis first.
+                    for axis in shape.indices.reversed() {
+                        index[axis] += 1
+                        source += strides[axis]
+                        guard index[axis] == shape[axis] else { break }
+                        source -= strides[axis] * shape[axis]
+                        index[axis] = 0
+                    }
+                }
+                initialized = bytes.count
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+package import SpikeGraph
+
+extension SpikeletError {
+    /// A failed system call on a file, in words: what was tried, why it failed, what to do.
+    ///
+    /// - Parameters:
+    ///   - action: what was tried, as in "cannot … FILE": `read`, `write`, `create`.
+    ///   - number: the `errno` of the call.
+    package static func fileSystem(_ action: String, _ path: String, errno number: Int32, remedy other: String? = nil) -> SpikeletError {
+        let (reason, remedy): (String, String?) =
+            switch number {
+            case ENOENT: ("it, or a folder on the way to it, does not exist", "check the path")
+            case EACCES, EPERM: ("permission denied", "check the permissions of the file and of its folder")
+            case ENOSPC: ("the disk is full", "free some space, or write to another disk")
+            case EDQUOT: ("the disk quota is used up", "free some space, or write to another disk")
+            case EFBIG: ("the file would be larger than this disk or account allows", "write to another disk")
+            case EROFS: ("the disk is read-only", "write to another place")
+            case EISDIR: ("it is a folder", "give the path of a file")
+            case ENOTDIR: ("a part of its path is a file, not a folder", "check the path")
+            case ENAMETOOLONG: ("the name is too long", "use a shorter name")
+            case ELOOP: ("it is a symbolic link that leads nowhere or is not allowed here", "check the path")
+            case EMFILE, ENFILE: ("too many files are open", "raise the limit (ulimit -n)")
+            default: (String(cString: strerror(number)), nil)
+            }
+        return SpikeletError(.fileSystem, "cannot \(action): \(reason)", at: path, remedy: other ?? remedy)
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import SpikeGraph
+import Testing
+
+/// A neuron that only the tests know: it leaks, and remembers its last spike.
+struct LeakyTestNeuron: Neuron {
+    static let kind = "LeakyTestNeuron"
+    var leak: Float
+
+    func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
+
+    func step(_ current: Tensor, state: inout NeuronState) -> Tensor {
+        state.membrane = Tensor(zip(state.membrane.floats, current.floats).map { $0 * leak + $1 }, shape: current.shape)
+        let spikes = state.membrane.map { $0 >= 1 ? 1 : 0 }
+        state.memory["last"] = spikes
+        return spikes
+    }
+
+    var summary: String { "leak \(leak)" }
+}
+
+@Suite struct CodingTests {
+    private static let window = Window(
+        kernel: [3, 2], strides: [2, 1], dilations: [1, 2], padsBegin: [1, 0], padsEnd: [0, 1], autoPad: .sameLower, ceilMode: true)
+
+    /// Every operator, with attributes that are not the defaults.
+    static let operators: [SpikeGraph.Operator] = [
+        .add(Add()), .averagePool(AveragePool(window: window, countsPadding: true)), .batchNormalization(BatchNormalization(epsilon: 1e-3)),
+        .clip(Clip(minimum: 0, maximum: 6)), .clip(Clip(maximum: 0.1)), .clip(Clip()), .concat(Concat(axis: -3)),
+        .conv(Conv(window: window, groups: 4)), .dropout(Dropout()), .flatten(Flatten(axis: 2)),
+        .gemm(Gemm(alpha: 0.1, beta: -2, transposeA: true, transposeB: true)), .globalAveragePool(GlobalAveragePool()),
+        .globalMaxPool(GlobalMaxPool()), .identity(Identity()), .logSoftmax(LogSoftmax(axis: 1, flattensTail: true)), .matMul(MatMul()),
+        .maxPool(MaxPool(window: window)), .mul(Mul()), .neuron(NeuronNode(IFNode())),
+        .neuron(NeuronNode(IFNode(threshold: 0.3, reset: .to(-0.1), initialMembrane: 0.15))),
+        .reduceMean(ReduceMean(axes: [2, 3], keepsDimensions: false)), .relu(Relu()),
+        .reshape(Reshape(sizes: [.fixed(constant: 1, batchFactor: 2), .same, .rest])),
+        .runningMaximumPool(RunningMaximumPool(window: window)), .sigmoid(Sigmoid()), .softmax(Softmax(axis: 0, flattensTail: true)),
+        .voltageScaler(VoltageScaler(scales: [0.1, 3.4e38, .leastNonzeroMagnitude])), .voltageScaler(VoltageScaler(scale: 2)),
+    ]
+
+    private func again<Value: Codable>(_ value: Value) throws -> Value {
+        try JSONDecoder().decode(Value.self, from: JSONEncoder().encode(value))
+    }
+
+    @Test(arguments: operators) func `an operator reads back as it was written`(_ original: SpikeGraph.Operator) throws {
+        let copy = try again(original)
+        #expect(copy == original)
+        #expect(copy.hashValue == original.hashValue)
+        #expect(copy.payload.summary == original.payload.summary)
+        #expect(Self.operators.filter { $0 == copy }.count == 1)
+    }
+
+    @Test func `a hook reads back with its scale and its progress`() throws {
+        for mode in [VoltageHook.Mode.max, .percentile(99.9), .scaled(0.5)] {
+            var hook = try VoltageHook(momentum: 0.3, mode: mode)
+            _ = try hook(Tensor([1, 2, 3] as [Float], shape: [3, 1]))
+            guard case .voltageHook(var copy) = try again(SpikeGraph.Operator.voltageHook(hook)) else {
+                Issue.record("no hook")
+                continue
+            }
+            #expect(copy == hook)
+            // It goes on where the first stopped: the next batch does not count as the first.
+            let next = Tensor([10] as [Float], shape: [1, 1])
+            _ = try hook(next)
+            _ = try copy(next)
+            #expect(copy.scale == hook.scale && copy.samplesTracked == 4)
+        }
+    }
+
+    @Test func `a node and a description read back as they were written`() throws {
+        let node = Node("a", .conv(Conv(window: Self.window)), inputs: ["x", "w"], outputs: ["y"])
+        #expect(try again(node) == node)
+        let description = SpikingDescription(
+            recipe: "radix", schedule: .layerSynchronous, steps: 4, facts: ["samples": "512"], warnings: ["dead layer"])
+        #expect(try again(description) == description)
+        #expect(try String(decoding: JSONEncoder().encode(description.schedule), as: UTF8.self) == "\"layer-synchronous\"")
+    }
+
+    @Test func `an operator that this version does not know is an error that says so`() {
+        expectError(.unsupported, "operator 'Warp'", "update Spikelet") {
+            _ = try JSONDecoder().decode(SpikeGraph.Operator.self, from: Data(#"{"type": "Warp", "attributes": {}}"#.utf8))
+        }
+    }
+
+    @Test func `wrong attributes are an error`() {
+        for text in [#"{"type": "Concat", "attributes": {}}"#, #"{"type": "Conv"}"#, #"{"attributes": {}}"#, "[]"] {
+            #expect(throws: (any Error).self) { try JSONDecoder().decode(SpikeGraph.Operator.self, from: Data(text.utf8)) }
+        }
+    }
+
+    @Test(arguments: [
+        #"{"scale": 1, "momentum": 7, "mode": {"max": {}}, "samplesTracked": 0}"#,
+        #"{"scale": 1, "momentum": 0.1, "mode": {"percentile": {"_0": 150}}, "samplesTracked": 0}"#,
+        #"{"scale": 1, "momentum": 0.1, "mode": {"scaled": {"_0": 0}}, "samplesTracked": 0}"#,
+        #"{"scale": 1, "momentum": 0.1, "mode": {"max": {}}, "samplesTracked": -5}"#,
+    ]) func `a hook from a file keeps to the ranges of one that is made`(_ text: String) {
+        expectError { _ = try JSONDecoder().decode(VoltageHook.self, from: Data(text.utf8)) }
+    }
+}
+
+@Suite struct NeuronRegistryTests {
+    @Test func `a neuron of one's own is written, and read once it is registered`() throws {
+        let original = SpikeGraph.Operator.neuron(NeuronNode(LeakyTestNeuron(leak: 0.5)))
+        let file = try JSONEncoder().encode(original)
+        expectError(.unsupported, "neuron 'LeakyTestNeuron' is not known", "NeuronRegistry.register") {
+            _ = try JSONDecoder().decode(SpikeGraph.Operator.self, from: file)
+        }
+        NeuronRegistry.register(LeakyTestNeuron.self)
+        #expect(try JSONDecoder().decode(SpikeGraph.Operator.self, from: file) == original)
+        #expect(original.name == "LeakyTestNeuron" && original.payload.summary == "leak 0.5")
+    }
+
+    @Test func `neurons are equal when kind and parameters are`() {
+        let nodes = [
+            NeuronNode(IFNode()), NeuronNode(IFNode(threshold: 2)), NeuronNode(IFNode(reset: .to(0))), NeuronNode(LeakyTestNeuron(leak: 1)),
+            NeuronNode(LeakyTestNeuron(leak: 0)),
+        ]
+        for (i, a) in nodes.enumerated() {
+            for (j, b) in nodes.enumerated() { #expect((a == b) == (i == j)) }
+        }
+        #expect(Set(nodes + nodes).count == 5)
+    }
+}

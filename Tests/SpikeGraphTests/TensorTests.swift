@@ -1,0 +1,71 @@
+import SpikeGraph
+import Testing
+
+@Suite struct TensorTests {
+    private let numbers = Tensor((0..<12).map(Float.init), shape: [3, 2, 2])
+
+    @Test func `a tensor knows its rank, count and element type`() {
+        #expect((numbers.rank, numbers.count, numbers.elementType) == (3, 12, .float32))
+        #expect(Tensor([Int64](), shape: [0, 4]).count == 0)
+        #expect(Tensor([true], shape: [1]).elementType == .bool)
+        #expect(Tensor(scalar: 2) == Tensor([2] as [Float], shape: []))
+        #expect(Tensor(repeating: 1.5, shape: [2, 2]).floats == [1.5, 1.5, 1.5, 1.5])
+    }
+
+    @Test func `samples are cut along the first axis in every element type`() {
+        #expect(numbers.samples(1..<2) == Tensor([4, 5, 6, 7] as [Float], shape: [1, 2, 2]))
+        #expect(numbers.samples(0..<3) == numbers)
+        #expect(numbers.samples(2..<2).shape == [0, 2, 2])
+        #expect(Tensor([1, 2, 3] as [Int64], shape: [3]).samples(1..<3).integers == [2, 3])
+        #expect(Tensor([true, false], shape: [2]).samples(1..<2).booleans == [false])
+    }
+
+    @Test func `cut and joined is the same again`() {
+        #expect(Tensor.joined([numbers.samples(0..<1), numbers.samples(1..<3)]) == numbers)
+        #expect(Tensor.joined([numbers]) == numbers)
+    }
+
+    @Test func `reshaping keeps the values and mapping keeps the shape`() {
+        #expect(numbers.reshaped(to: [12]).floats == numbers.floats)
+        #expect(numbers.map { -$0 }.floats[11] == -11)
+        #expect(numbers.map { -$0 }.shape == [3, 2, 2])
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity]) func `the first number that is not finite is found`(_ strange: Float) {
+        #expect(numbers.firstNonFinite == nil)
+        for position in 0..<12 {
+            var values = numbers.floats
+            values[position] = strange
+            values[11] = .nan
+            #expect(Tensor(values, shape: [12]).firstNonFinite == position)
+        }
+        #expect(Tensor([Float.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0, -0.0], shape: [4]).firstNonFinite == nil)
+        #expect(Tensor([Int64.max], shape: [1]).firstNonFinite == nil)
+    }
+
+    @Test func `an array of batches can be passed through again and again`() throws {
+        let batches = [Batch(numbers, labels: [1, 2, 3]), Batch(numbers.samples(0..<1))]
+        #expect(batches.batchCount == 2)
+        #expect(batches.map(\.count) == [3, 1])
+        for _ in 0..<2 {
+            var pass = batches.makePass()
+            #expect(try pass.next()?.labels == [1, 2, 3])
+            #expect(try pass.next()?.inputs == [numbers.samples(0..<1)])
+            #expect(try pass.next() == nil)
+        }
+        #expect(Batch(inputs: []).count == 0)
+    }
+
+    @Test func `an error names the place, what is wrong and what to do`() {
+        let error = SpikeletError(.invalidModel, "it is broken", remedy: "mend it").located("node 'a'").located("m.onnx")
+        #expect(error.description == "m.onnx: node 'a': it is broken\n  → mend it")
+        #expect(error.code == .invalidModel)
+    }
+
+    @Test func `a progress line shows share and time left`() {
+        let line = ProgressBar.line(title: "calibrating", unit: "batches", completed: 1500, initial: 0, total: 3000, seconds: 60)
+        #expect(line == "calibrating  1,500/3,000 batches  ████████████············  60 s left")
+        #expect(ProgressBar.line(title: "t", unit: "u", completed: 5, initial: 0, total: nil, seconds: 1) == "t  5 u")
+        #expect(ProgressBar.line(title: "t", unit: "u", completed: 9, initial: 0, total: 3, seconds: 1).contains("0 s left"))
+    }
+}

@@ -1,0 +1,115 @@
+import SpikeGraph
+import SpikeReference
+import Testing
+
+@Suite struct BadInputTests {
+    /// Both executors, as functions of their inputs.
+    private static func runners() throws -> [([Tensor]) throws -> Void] {
+        let nodes = [Node("sum", .add(Add()), inputs: ["a", "b"]), fires("s", "sum")]
+        let graph = try Graph(
+            name: "two",
+            inputs: [Graph.Input("a", ValueType(.float32, [.batch, 2])), Graph.Input("b", ValueType(.float32, [.batch, 2]))],
+            outputs: [Graph.Output("y", value: "s")], nodes: nodes, constants: [:], spiking: SpikingDescription(recipe: "test"))
+        let simulation = try ReferenceSimulation(graph)
+        return [
+            { _ = try ReferenceExecutor(graph).run($0) }, { _ = try simulation.run($0, steps: 2) },
+            { inputs in
+                simulation.reset()
+                try simulation.step(inputs)
+            },
+        ]
+    }
+
+    private let good = Tensor(repeating: 1, shape: [3, 2])
+
+    @Test func `inputs that fit run`() throws {
+        for run in try Self.runners() { try run([good, good]) }
+    }
+
+    @Test func `as many inputs as the network has are needed`() throws {
+        for run in try Self.runners() {
+            expectError(.invalidData, "0 inputs are given, the network takes 2") { try run([]) }
+            expectError(.invalidData, "1 inputs", "a float32[N, 2], b float32[N, 2]") { try run([good]) }
+            expectError(.invalidData, "3 inputs") { try run([good, good, good]) }
+        }
+    }
+
+    @Test func `types and shapes have to be the network's`() throws {
+        let wrong: [Tensor] = [
+            Tensor(repeating: 1, shape: [3, 3]), Tensor(repeating: 1, shape: [3]), Tensor(repeating: 1, shape: [3, 2, 1]),
+            Tensor(scalar: 1),
+            Tensor([Int64](repeating: 1, count: 6), shape: [3, 2]), Tensor([Bool](repeating: true, count: 6), shape: [3, 2]),
+        ]
+        for run in try Self.runners() {
+            for tensor in wrong {
+                expectError(.invalidData, "input 'a'") { try run([tensor, good]) }
+                expectError(.invalidData, "input 'b'") { try run([good, tensor]) }
+            }
+            expectError(.invalidData, "input 'b'") { try run([good, Tensor(repeating: 1, shape: [4, 2])]) }
+        }
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity]) func `numbers have to be finite`(_ strange: Float) throws {
+        let bad = Tensor([0, 0, 0, 0, 0, strange], shape: [3, 2])
+        for run in try Self.runners() { expectError(.invalidData, "'b' holds \(strange) in sample 2") { try run([good, bad]) } }
+    }
+
+    @Test func `an empty batch is an error`() throws {
+        let empty = Tensor([Float](), shape: [0, 2])
+        for run in try Self.runners() { expectError(.invalidData, "no samples") { try run([empty, empty]) } }
+    }
+
+    @Test func `an ANN cannot be simulated`() throws {
+        let ann = try ExecutorTests.network(seed: 1)
+        expectError(.invalidData, "'random' is an ANN", "convert it first") { _ = try ReferenceSimulation(ann) }
+    }
+
+    @Test func `a schedule that is not known here is an error`() throws {
+        expectError(.unsupported, "layer-synchronous") {
+            _ = try ReferenceSimulation(spikingGraph([.batch], [fires("s", "x")], outputs: ["s"], schedule: .layerSynchronous))
+        }
+    }
+
+    private func simulation() throws -> ReferenceSimulation {
+        try ReferenceSimulation(spikingGraph([.batch, 2], [fires("s", "x")], outputs: ["s"]))
+    }
+
+    @Test(arguments: [0, -1, .min, 1 << 20 + 1, .max]) func `steps have a range`(steps: Int) throws {
+        let simulation = try simulation()
+        for timeVarying in [false, true] {
+            expectError(.invalidOption, "\(steps) time steps") { _ = try simulation.run([good], steps: steps, timeVarying: timeVarying) }
+        }
+    }
+
+    @Test func `before the first step there are no outputs`() throws {
+        let simulation = try simulation()
+        expectError(.invalidData, "no step") { _ = try simulation.outputs() }
+        _ = try simulation.run([good], steps: 1)
+        simulation.reset()
+        expectError(.invalidData, "no step") { _ = try simulation.outputs() }
+    }
+
+    @Test func `a time-varying input has a frame for every step`() throws {
+        let simulation = try simulation()
+        expectError(.invalidData, "[3, 4, 2] for 4 steps", "[T, N, …]") {
+            _ = try simulation.run([Tensor(repeating: 0, shape: [3, 4, 2])], steps: 4, timeVarying: true)
+        }
+        expectError(.invalidData) { _ = try simulation.run([Tensor(scalar: 1)], steps: 1, timeVarying: true) }
+        expectError(.invalidData, "input 'x' is float32[2]") { _ = try simulation.run([good], steps: 3, timeVarying: true) }
+        expectError(.invalidData, "0 inputs") { _ = try simulation.run([], steps: 3, timeVarying: true) }
+        // A frame that goes wrong later is found when it comes.
+        var values = [Float](repeating: 0, count: 8)
+        values[7] = .nan
+        expectError(.invalidData, "nan in sample 1") {
+            _ = try simulation.run([Tensor(values, shape: [2, 2, 2])], steps: 2, timeVarying: true)
+        }
+    }
+
+    @Test func `an error leaves a simulation that can run again`() throws {
+        let simulation = try simulation()
+        let expected = try simulation.run([good], steps: 3)
+        expectError { _ = try simulation.run([Tensor(scalar: 1)], steps: 3) }
+        expectError(.invalidData, "no step") { _ = try simulation.outputs() }
+        #expect(try simulation.run([good], steps: 3) == expected)
+    }
+}
