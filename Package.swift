@@ -36,16 +36,23 @@ let package = Package(
         // The rooms, from the lowest up; each imports only those above it in this list.
         room("SpikeGraph", []),
         room("SpikeReference", ["SpikeGraph", "CDense"]),
+        room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
         room("SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
         room("SpikeConversion", ["SpikeGraph", "SpikeReference"]),
         room("SpikeEvaluation", ["SpikeGraph", "SpikeReference"]),
         room("SpikeFormats", ["SpikeGraph"]),
         room("SpikeData", ["SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
-        room("Spikelet", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference"]),
+        room(
+            "Spikelet",
+            [
+                "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
+                "SpikeRuntime",
+            ]),
         room("SpikeCommands", ["Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
 
         // C underneath.
+        .target(name: "CSpikeKernels"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // Only for SHA-256, and only where the system has no CryptoKit.
@@ -57,6 +64,8 @@ let package = Package(
 
         tests(of: "SpikeGraph"),
         tests(of: "SpikeReference", ["SpikeGraph"]),
+        // tests(of: "CSpikeKernels"),
+        tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "CSpikeKernels"]),
         tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),
         tests(of: "SpikeData", ["SpikeGraph", "CZlib"]),

@@ -5,3 +5,4 @@
 @_exported public import SpikeGraph
 @_exported public import SpikeONNX
 @_exported public import SpikeReference
+@_exported public import SpikeRuntime

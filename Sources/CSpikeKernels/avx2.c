@@ -1,0 +1,273 @@
+#include "internal.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
+#define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
+
+// Gathering in float32. `vectors` and `ways` are constants wherever this is inlined: vectors · ways sums live in registers,
+// eight of them, so that the latency of an addition is hidden even for narrow tiles.
+INLINE_AVX2 void gather_f32(const spike_gather *job, const int vectors, const int ways) {
+    const float *weights = job->weights;
+    const size_t tile = (size_t)vectors * 8;
+    for (int step = 0; step < job->steps; step++) {
+        const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        __m256 sum[8];
+        for (int i = 0; i < vectors * ways; i++) sum[i] = _mm256_setzero_ps();
+        for (int s = 0; s < job->segment_count; s++) {
+            const spike_segment segment = job->segments[s];
+            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
+            const float *rows = weights + (size_t)segment.row * tile;
+            for (; entry + ways <= end; entry += ways) {
+                for (int k = 0; k < ways; k++) {
+                    const float *row = rows + (size_t)(uint16_t)(entry[k] - segment.base) * tile;
+                    for (int v = 0; v < vectors; v++) {
+                        sum[k * vectors + v] = _mm256_add_ps(sum[k * vectors + v], _mm256_loadu_ps(row + 8 * v));
+                    }
+                }
+            }
+            for (; entry < end; entry++) {
+                const float *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
+                for (int v = 0; v < vectors; v++) sum[v] = _mm256_add_ps(sum[v], _mm256_loadu_ps(row + 8 * v));
+            }
+        }
+        float *current = (float *)job->current + (size_t)step * tile;
+        for (int v = 0; v < vectors; v++) {
+            __m256 total = sum[v];
+            for (int k = 1; k < ways; k++) total = _mm256_add_ps(total, sum[k * vectors + v]);
+            const __m256 old = _mm256_loadu_ps(current + 8 * v);
+            _mm256_storeu_ps(current + 8 * v, job->negative ? _mm256_sub_ps(old, total) : _mm256_add_ps(old, total));
+        }
+    }
+}
+
+AVX2 void spike_gather_f32__avx2(const spike_gather *job) {
+    switch (job->tile) {
+    case 64: gather_f32(job, 8, 1); break;
+    case 32: gather_f32(job, 4, 2); break;
+    case 16: gather_f32(job, 2, 4); break;
+    case 8: gather_f32(job, 1, 8); break;
+    default: spike_gather_f32__scalar(job);
+    }
+}
+
+// Adds what 16-bit sums have gathered of `count` rows to the int32 currents, and clears them. The low bytes are biased by 128.
+INLINE_AVX2 void flush_i8(__m256i all, __m256i high, int count, int shift, bool negative, int32_t *current) {
+    const __m256i low = _mm256_sub_epi16(all, _mm256_slli_epi16(high, 8));
+    const __m256i bias = _mm256_set1_epi32(128 * count);
+    __m256i part[4] = {
+        _mm256_sub_epi32(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(low)), bias),
+        _mm256_sub_epi32(_mm256_cvtepu16_epi32(_mm256_extracti128_si256(low, 1)), bias),
+        _mm256_cvtepi16_epi32(_mm256_castsi256_si128(high)),
+        _mm256_cvtepi16_epi32(_mm256_extracti128_si256(high, 1)),
+    };
+    const __m128i left = _mm_cvtsi32_si128(shift);
+    for (int i = 0; i < 4; i++) {
+        __m256i *target = (__m256i *)(current + 8 * i);
+        const __m256i value = _mm256_sll_epi32(part[i], left), old = _mm256_loadu_si256(target);
+        _mm256_storeu_si256(target, negative ? _mm256_sub_epi32(old, value) : _mm256_add_epi32(old, value));
+    }
+}
+
+// Gathering in int8: three instructions for 32 additions. A 16-bit word is low + 256 · high; the sum of words and the sum of
+// high bytes give both sums back. 255 rows fit before either may overflow.
+INLINE_AVX2 void gather_i8(const spike_gather *job, const int vectors, const int ways) {
+    const uint8_t *weights = job->weights;
+    const size_t tile = (size_t)vectors * 32;
+    for (int step = 0; step < job->steps; step++) {
+        const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        int32_t *current = (int32_t *)job->current + (size_t)step * tile;
+        __m256i all[4], high[4];
+        for (int i = 0; i < vectors * ways; i++) all[i] = high[i] = _mm256_setzero_si256();
+        int count = 0;
+        for (int s = 0; s < job->segment_count; s++) {
+            const spike_segment segment = job->segments[s];
+            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
+            const uint8_t *rows = weights + (size_t)segment.row * tile;
+            while (entry < end) {
+                const long rest = end - entry;
+                const int run = rest < 255 - count ? (int)rest : 255 - count;
+                const uint16_t *stop = entry + run;
+                for (; entry + ways <= stop; entry += ways) {
+                    for (int k = 0; k < ways; k++) {
+                        const uint8_t *row = rows + (size_t)(uint16_t)(entry[k] - segment.base) * tile;
+                        for (int v = 0; v < vectors; v++) {
+                            const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
+                            all[k * vectors + v] = _mm256_add_epi16(all[k * vectors + v], word);
+                            high[k * vectors + v] = _mm256_add_epi16(high[k * vectors + v], _mm256_srai_epi16(word, 8));
+                        }
+                    }
+                }
+                for (; entry < stop; entry++) {
+                    const uint8_t *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
+                    for (int v = 0; v < vectors; v++) {
+                        const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
+                        all[v] = _mm256_add_epi16(all[v], word);
+                        high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));
+                    }
+                }
+                count += run;
+                if (count < 255) continue;
+                for (int v = 0; v < vectors; v++) {
+                    for (int k = 1; k < ways; k++) {
+                        all[v] = _mm256_add_epi16(all[v], all[k * vectors + v]);
+                        high[v] = _mm256_add_epi16(high[v], high[k * vectors + v]);
+                    }
+                    flush_i8(all[v], high[v], count, job->shift, job->negative, current + 32 * v);
+                }
+                for (int i = 0; i < vectors * ways; i++) all[i] = high[i] = _mm256_setzero_si256();
+                count = 0;
+            }
+        }
+        if (count == 0) continue;
+        for (int v = 0; v < vectors; v++) {
+            for (int k = 1; k < ways; k++) {
+                all[v] = _mm256_add_epi16(all[v], all[k * vectors + v]);
+                high[v] = _mm256_add_epi16(high[v], high[k * vectors + v]);
+            }
+            flush_i8(all[v], high[v], count, job->shift, job->negative, current + 32 * v);
+        }
+    }
+}
+
+AVX2 void spike_gather_i8__avx2(const spike_gather *job) {
+    switch (job->tile) {
+    case 128: gather_i8(job, 4, 1); break;
+    case 64: gather_i8(job, 2, 2); break;
+    case 32: gather_i8(job, 1, 4); break;
+    default: spike_gather_i8__scalar(job);
+    }
+}
+
+/// Eight bits as eight 32-bit masks.
+INLINE_AVX2 __m256i expand_bits(uint8_t bits) {
+    const __m256i place = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits), place), place);
+}
+
+AVX2 void spike_masked_f32__avx2(const spike_masked *job) {
+    for (int step = 0; step < job->steps; step++) {
+        for (int i = 0; i < job->tile; i += 8) {
+            __m256 sum = _mm256_setzero_ps();
+            for (int t = 0; t < job->tap_count; t++) {
+                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
+                const __m256 weights = _mm256_loadu_ps((const float *)job->taps[t].weights + i);
+                sum = _mm256_add_ps(sum, _mm256_and_ps(weights, _mm256_castsi256_ps(expand_bits(bits))));
+            }
+            float *current = (float *)job->current + (size_t)step * job->tile + i;
+            const __m256 old = _mm256_loadu_ps(current);
+            _mm256_storeu_ps(current, job->negative ? _mm256_sub_ps(old, sum) : _mm256_add_ps(old, sum));
+        }
+    }
+}
+
+AVX2 void spike_masked_i32__avx2(const spike_masked *job) {
+    for (int step = 0; step < job->steps; step++) {
+        for (int i = 0; i < job->tile; i += 8) {
+            __m256i sum = _mm256_setzero_si256();
+            for (int t = 0; t < job->tap_count; t++) {
+                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
+                const __m256i weights = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->taps[t].weights + i));
+                sum = _mm256_add_epi32(sum, _mm256_and_si256(weights, expand_bits(bits)));
+            }
+            __m256i *current = (__m256i *)((int32_t *)job->current + (size_t)step * job->tile + i);
+            const __m256i old = _mm256_loadu_si256(current);
+            _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, sum) : _mm256_add_epi32(old, sum));
+        }
+    }
+}
+
+AVX2 void spike_integrate_f32__avx2(const spike_integrate *job) {
+    const __m256 growth = _mm256_set1_ps((float)job->growth);
+    for (int i = 0; i < job->tile; i += 8) {
+        __m256 v = _mm256_loadu_ps((float *)job->membrane + i);
+        for (int step = 0; step < job->steps; step++) {
+            const float *current = (const float *)job->current + (size_t)step * job->tile + i;
+            // 1 · v and 2 · v are exact: this is the reference's rounding.
+            v = _mm256_add_ps(_mm256_mul_ps(growth, v), _mm256_loadu_ps(current));
+            if (job->record) _mm256_storeu_ps((float *)job->record + (size_t)step * job->record_stride + i, v);
+        }
+        _mm256_storeu_ps((float *)job->membrane + i, v);
+    }
+}
+
+/// Within ± SPIKE_MEMBRANE_LIMIT; `changed` remembers lanes where that changed something.
+INLINE_AVX2 __m256i limited(__m256i v, __m256i *changed) {
+    const __m256i most = _mm256_set1_epi32(SPIKE_MEMBRANE_LIMIT), least = _mm256_set1_epi32(-SPIKE_MEMBRANE_LIMIT);
+    const __m256i kept = _mm256_max_epi32(_mm256_min_epi32(v, most), least);
+    *changed = _mm256_add_epi32(*changed, _mm256_andnot_si256(_mm256_cmpeq_epi32(kept, v), _mm256_set1_epi32(1)));
+    return kept;
+}
+
+INLINE_AVX2 void count_changes(__m256i changed, uint64_t *count) {
+    if (_mm256_testz_si256(changed, changed)) return;
+    int32_t lanes[8];
+    _mm256_storeu_si256((__m256i *)lanes, changed);
+    for (int i = 0; i < 8; i++) *count += (uint64_t)lanes[i];
+}
+
+AVX2 void spike_integrate_i32__avx2(const spike_integrate *job) {
+    const __m256i growth = _mm256_set1_epi32(job->growth);
+    for (int i = 0; i < job->tile; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i)), changed = _mm256_setzero_si256();
+        for (int step = 0; step < job->steps; step++) {
+            const __m256i *current = (const __m256i *)((const int32_t *)job->current + (size_t)step * job->tile + i);
+            v = limited(_mm256_add_epi32(_mm256_mullo_epi32(growth, v), _mm256_loadu_si256(current)), &changed);
+            if (job->record) _mm256_storeu_si256((__m256i *)((int32_t *)job->record + (size_t)step * job->record_stride + i), v);
+        }
+        _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i), v);
+        count_changes(changed, job->saturations);
+    }
+}
+
+AVX2 void spike_fire_if_f32__avx2(const spike_fire *job) {
+    if (job->reset) {
+        spike_fire_if_f32__scalar(job);
+        return;
+    }
+    const __m256 half = _mm256_set1_ps(0.5f);
+    const float first = job->halving ? (float)((uint64_t)1 << job->exponent) : 1;
+    for (int i = 0; i < job->tile; i += 8) {
+        __m256 v = _mm256_loadu_ps((float *)job->membrane + i);
+        __m256 threshold = _mm256_mul_ps(_mm256_loadu_ps((const float *)job->threshold + i), _mm256_set1_ps(first));
+        uint8_t *bits = job->plus + (i >> 3);
+        for (int step = 0; step < job->steps; step++) {
+            if (job->current) v = _mm256_add_ps(v, _mm256_loadu_ps((const float *)job->current + (size_t)step * job->tile + i));
+            const __m256 fires = _mm256_cmp_ps(v, threshold, _CMP_GE_OQ);
+            v = _mm256_sub_ps(v, _mm256_and_ps(fires, threshold));
+            bits[(size_t)step * job->step_bytes] = (uint8_t)_mm256_movemask_ps(fires);
+            if (job->halving) threshold = _mm256_mul_ps(threshold, half);
+        }
+        _mm256_storeu_ps((float *)job->membrane + i, v);
+    }
+}
+
+AVX2 void spike_fire_if_i32__avx2(const spike_fire *job) {
+    if (job->reset) {
+        spike_fire_if_i32__scalar(job);
+        return;
+    }
+    const __m256i one = _mm256_set1_epi32(1);
+    for (int i = 0; i < job->tile; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i)), changed = _mm256_setzero_si256();
+        __m256i threshold = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->threshold + i));
+        if (job->halving) threshold = _mm256_sll_epi32(threshold, _mm_cvtsi32_si128(job->exponent));
+        uint8_t *bits = job->plus + (i >> 3);
+        for (int step = 0; step < job->steps; step++) {
+            if (job->current) {
+                const __m256i *current = (const __m256i *)((const int32_t *)job->current + (size_t)step * job->tile + i);
+                v = limited(_mm256_add_epi32(v, _mm256_loadu_si256(current)), &changed);
+            }
+            const __m256i fires = _mm256_cmpgt_epi32(v, _mm256_sub_epi32(threshold, one));
+            v = _mm256_sub_epi32(v, _mm256_and_si256(fires, threshold));
+            bits[(size_t)step * job->step_bytes] = (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(fires));
+            if (job->halving) threshold = _mm256_srai_epi32(threshold, 1);
+        }
+        _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i), v);
+        count_changes(changed, job->saturations);
+    }
+}
+#else
+typedef int spike_avx2_is_for_x86_64;
+#endif

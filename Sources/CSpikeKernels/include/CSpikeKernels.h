@@ -1,0 +1,311 @@
+#ifndef SPIKE_KERNELS_H
+#define SPIKE_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// The engine's hot loops. Every kernel exists as plain C (`__scalar`), and beside it for instruction sets that are worth it.
+//
+// Layouts. Spikes: bits in 64-bit words, [steps][height][width][words], channel c is bit c % 64 of word c / 64; unused bits
+// are 0. Currents and membranes: [tile], a tile being up to 128 consecutive output channels, float or int32. Weights: one row
+// of a tile for each (kernel row, kernel column, input channel).
+//
+// Active rows. Synapses read spikes as lists: for every step and row, the positions x·C + c (modulo 2^16) of what is active,
+// in order, with a start for every x. Then what a window sees of one input row is one contiguous run of the list, whatever
+// the stride and the padding.
+
+typedef enum { SPIKE_ISA_SCALAR = 0, SPIKE_ISA_AVX2 = 1, SPIKE_ISA_NEON = 2, SPIKE_ISA_COUNT = 3 } spike_isa;
+
+/// Lists of active rows. `starts[step * step_stride + y * (width + 1) + x]` is the first entry of pixel (x, y).
+typedef struct {
+    const uint16_t *entries;
+    const uint32_t *starts;
+    size_t step_stride;
+} spike_lists;
+
+/// A run of a list: entries e of [starts[from], starts[to]) select the weight rows row + (e − base) mod 2^16.
+typedef struct {
+    uint32_t from, to;
+    uint32_t row;
+    uint16_t base;
+} spike_segment;
+
+/// current[step][tile] += (or −=) the sum of the selected weight rows.
+/// float32: weights [rows][tile]. int8: weights packed by spike_pack_i8, sums shifted left by `shift`, current int32.
+typedef struct {
+    spike_lists lists;
+    const spike_segment *segments;
+    int32_t segment_count;
+    int32_t tile;
+    int32_t steps;
+    int32_t shift;
+    bool negative;
+    const void *weights;
+    void *current;
+} spike_gather;
+
+/// One place of a depthwise window: the spikes of the tile's channels (bytes, step 0) and the weights [tile] of that place.
+typedef struct {
+    const uint8_t *bits;
+    const void *weights;
+} spike_tap;
+
+/// current[step][tile] += (or −=) weights where a spike is: depthwise and identity synapses on bits.
+typedef struct {
+    const spike_tap *taps;
+    size_t step_bytes;
+    int32_t tap_count;
+    int32_t tile;
+    int32_t steps;
+    bool negative;
+    void *current;
+} spike_masked;
+
+/// The same on lists: an entry is channel c = e − base of its segment; its weight is weights[row + c], its target the current
+/// of channel c + offset, if that lies in 0..<tile. Used where channels do not line up with bytes, and for counts.
+typedef struct {
+    spike_lists lists;
+    const spike_segment *segments;
+    int32_t segment_count;
+    int32_t tile;
+    int32_t steps;
+    int32_t offset;
+    bool negative;
+    const void *weights;
+    void *current;
+} spike_scatter;
+
+/// membrane ← growth · membrane + current[step], for all steps. record: NULL, or [steps][record_stride] for what stands after each.
+typedef struct {
+    const void *current;
+    void *membrane;
+    void *record;
+    size_t record_stride;
+    int32_t tile;
+    int32_t steps;
+    int32_t growth;
+    uint64_t *saturations;
+} spike_integrate;
+
+/// Neurons of one pixel and tile over all steps: v ← v + current[step] (if there is a current), then emit.
+typedef struct {
+    const void *current;
+    void *membrane;
+    /// Signed neurons: the number of spikes that stand.
+    void *memory;
+    const void *threshold;
+    /// NULL for reset by subtraction.
+    const void *reset;
+    uint8_t *plus;
+    uint8_t *minus;
+    size_t step_bytes;
+    /// Burst neurons.
+    int16_t *counts;
+    size_t count_stride;
+    int32_t tile;
+    int32_t steps;
+    /// The threshold of step t is threshold · 2^(exponent − t) if `halving`.
+    int32_t exponent;
+    bool halving;
+    /// The most spikes of a burst, or that may stand; negative for no bound.
+    int32_t limit;
+    /// int32: how often a membrane met its bound.
+    uint64_t *saturations;
+} spike_fire;
+
+/// A window over an input: where output (x, y) looks.
+typedef struct {
+    int32_t height, width;
+    int32_t out_height, out_width;
+    int32_t kernel_height, kernel_width;
+    int32_t stride_y, stride_x;
+    int32_t dilation_y, dilation_x;
+    int32_t pad_top, pad_left;
+} spike_window;
+
+/// Makes the lists of steps [step_begin, step_end) of channels [channel_begin, channel_begin + channel_count). An output pixel's
+/// entries are those of all places of its window, so that sums (average pooling) are lists with repeated entries.
+/// `capacity_end`: one past the last entry there is room for; vector stores may write up to 16 entries beyond the last.
+typedef struct {
+    const uint64_t *words;
+    const int16_t *counts;
+    /// Channels a pixel, for counts.
+    int32_t count_stride;
+    bool negative;
+    int32_t words_per_pixel;
+    int32_t channel_begin, channel_count;
+    int32_t step_begin, step_end;
+    spike_window window;
+    uint16_t *entries;
+    uint32_t *starts;
+    uint32_t first_entry;
+    /// Out: one past the last entry written.
+    uint32_t end_entry;
+} spike_list_job;
+
+/// Running-maximum pooling of output rows [row_begin, row_end): Σ ← growth·Σ + spikes, emits max Σ − growth·(max Σ before).
+/// `sums`: Σ before the first step, [height][width][64·words] int16, or NULL for zeros. Instantaneous: max of the spikes.
+typedef struct {
+    const uint64_t *plus;
+    const uint64_t *minus;
+    uint64_t *out_plus;
+    uint64_t *out_minus;
+    const int16_t *counts;
+    int16_t *out_counts;
+    int32_t channels;
+    int32_t words_per_pixel;
+    int32_t steps;
+    int32_t row_begin, row_end;
+    int32_t growth;
+    bool instantaneous;
+    const int16_t *sums;
+    spike_window window;
+} spike_pool;
+
+/// Σ ← growth·Σ + spikes over all steps: what running-maximum pooling carries to its next steps.
+typedef struct {
+    const uint64_t *plus;
+    const uint64_t *minus;
+    const int16_t *counts;
+    int16_t *sums;
+    int64_t pixels;
+    int32_t channels;
+    int32_t words_per_pixel;
+    int32_t steps;
+    int32_t growth;
+} spike_pool_sums;
+
+/// One function for each kernel; ``spike_table`` fills it.
+typedef struct {
+    void (*gather_f32)(const spike_gather *);
+    void (*gather_i8)(const spike_gather *);
+    void (*masked_f32)(const spike_masked *);
+    void (*masked_i32)(const spike_masked *);
+    void (*scatter_f32)(const spike_scatter *);
+    void (*scatter_i32)(const spike_scatter *);
+    void (*integrate_f32)(const spike_integrate *);
+    void (*integrate_i32)(const spike_integrate *);
+    void (*fire_if_f32)(const spike_fire *);
+    void (*fire_if_i32)(const spike_fire *);
+    void (*fire_signed_f32)(const spike_fire *);
+    void (*fire_signed_i32)(const spike_fire *);
+    void (*fire_burst_f32)(const spike_fire *);
+    void (*fire_burst_i32)(const spike_fire *);
+    void (*list_bits)(spike_list_job *);
+    void (*list_counts)(spike_list_job *);
+    void (*pool_bits)(const spike_pool *);
+    void (*pool_counts)(const spike_pool *);
+    void (*pool_sums)(const spike_pool_sums *);
+} spike_kernel_table;
+
+/// A line of kernels.def.
+typedef struct {
+    const char *name;
+    spike_isa isa;
+} spike_registration;
+
+/// All registered kernels, ended by a NULL name.
+const spike_registration *spike_registrations(void);
+
+/// Whether this machine can run it.
+bool spike_isa_supported(spike_isa isa);
+const char *spike_isa_name(spike_isa isa);
+/// The best of this machine, or what the environment variable SPIKELET_ISA names if the machine has it.
+spike_isa spike_isa_default(void);
+/// The kernels of an instruction set; where it has none, the plain ones. Unsupported sets give the plain table.
+const spike_kernel_table *spike_table(spike_isa isa);
+
+/// int32 membranes are kept within ± this, so that one more step (at most as much) cannot overflow.
+#define SPIKE_MEMBRANE_LIMIT (1 << 29)
+
+/// Packs one row of a tile (a multiple of 32) for gather_i8: of each 32 channels, byte 2i holds channel i plus 128, byte 2i+1
+/// channel 16+i. A 16-bit word then carries two sums at once.
+void spike_pack_i8(const int8_t *row, int32_t tile, uint8_t *packed);
+
+/// The number of set bits.
+uint64_t spike_popcount(const uint64_t *words, size_t count);
+
+/// counts[channel][pixel] += the set bits over all steps; words [steps][pixels][words_per_pixel].
+void spike_count_bits(
+    const uint64_t *words, int32_t steps, int64_t pixels, int32_t words_per_pixel, int32_t channels, float *counts);
+
+/// NHWC (channels padded to `stride`) from NCHW, each value times scale[channel] (NULL: 1).
+void spike_nhwc_f32(const float *source, int64_t pixels, int32_t channels, int32_t stride, const float *scale, float *target);
+/// The same in whole numbers, rounded to nearest, limited to ± `limit`. Returns how many were limited.
+uint64_t spike_nhwc_i32(
+    const float *source, int64_t pixels, int32_t channels, int32_t stride, const float *scale, float limit, int32_t *target);
+/// Unrolls an image [channels][height][width] for a convolution: [channels][kernel][out pixels].
+void spike_unroll_f32(const float *image, int32_t channels, const spike_window *window, float *target);
+
+// ---- A whole stage: synapses of all branches, integration, firing and packing, for one tile, one sample, some rows. ----
+
+typedef enum { SPIKE_BRANCH_GATHER, SPIKE_BRANCH_MASKED, SPIKE_BRANCH_SCATTER, SPIKE_BRANCH_VALUES } spike_branch_kind;
+
+typedef struct {
+    spike_branch_kind kind;
+    bool negative;
+    /// A run for each place of the kernel instead of one for each kernel row: with dilation, and where a row of the kernel is
+    /// longer than 2^16.
+    bool each_place;
+    spike_window window;
+    /// Channels of the list's pixels (gather, scatter).
+    int32_t channels;
+    spike_lists lists;
+    /// Masked: the sample's spikes at the byte of the tile's first channel; bytes a pixel.
+    const uint8_t *bits;
+    size_t pixel_bytes;
+    /// Of this tile. Masked: [places][tile]; scatter: [places][channels] whole.
+    const void *weights;
+    int32_t scatter_offset;
+    /// Values: [steps][pixels][value_stride] at the tile's first channel.
+    const void *values;
+    int64_t value_stride;
+} spike_branch;
+
+typedef enum { SPIKE_NEURON_IF, SPIKE_NEURON_SIGNED, SPIKE_NEURON_BURST, SPIKE_NEURON_NONE } spike_neuron_kind;
+
+typedef struct {
+    const spike_branch *branches;
+    int32_t branch_count;
+    int32_t tile;
+    int32_t out_width;
+    /// Of the whole output.
+    int64_t pixels;
+    int32_t row_begin, row_end;
+    int32_t steps;
+    bool integers;
+    int32_t shift;
+    /// Added in every step, or in the last alone: at the tile's first channel; 0 strides repeat.
+    const void *offsets;
+    int64_t offset_pixel_stride, offset_step_stride;
+    bool offsets_last_only;
+    /// Emit after all steps have been integrated.
+    bool layer_synchronous;
+    int32_t growth;
+    spike_neuron_kind neuron;
+    /// What is added before emission under the layer-synchronous schedule, [tile], or NULL.
+    const void *rounding;
+    /// fire.current, .membrane, .memory, .plus, .minus, .counts are set for each pixel from what follows.
+    spike_fire fire;
+    /// [pixels][state_stride] at the tile's first channel, or NULL to start from `initial` and forget.
+    void *membranes;
+    void *memories;
+    int64_t state_stride;
+    const void *initial;
+    uint8_t *plus;
+    uint8_t *minus;
+    size_t pixel_bytes;
+    int16_t *counts;
+    int64_t count_pixel_stride;
+    /// Neurons of kind NONE: the sums after each step, [steps][pixels][record_pixel_stride], or NULL.
+    void *record;
+    int64_t record_pixel_stride;
+    int64_t record_step_stride;
+    /// Room for [steps][tile] of 4 bytes.
+    void *scratch;
+} spike_stage;
+
+void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table);
+
+#endif

@@ -1,0 +1,58 @@
+#ifndef SPIKE_INTERNAL_H
+#define SPIKE_INTERNAL_H
+
+#include "CSpikeKernels.h"
+
+#include <string.h>
+
+#define SPIKE_LARGEST_TILE 128
+/// Places of a pooling window.
+#define SPIKE_LARGEST_POOL 4096
+
+#define SPIKE_TYPE_gather_f32 const spike_gather
+#define SPIKE_TYPE_gather_i8 const spike_gather
+#define SPIKE_TYPE_masked_f32 const spike_masked
+#define SPIKE_TYPE_masked_i32 const spike_masked
+#define SPIKE_TYPE_scatter_f32 const spike_scatter
+#define SPIKE_TYPE_scatter_i32 const spike_scatter
+#define SPIKE_TYPE_integrate_f32 const spike_integrate
+#define SPIKE_TYPE_integrate_i32 const spike_integrate
+#define SPIKE_TYPE_fire_if_f32 const spike_fire
+#define SPIKE_TYPE_fire_if_i32 const spike_fire
+#define SPIKE_TYPE_fire_signed_f32 const spike_fire
+#define SPIKE_TYPE_fire_signed_i32 const spike_fire
+#define SPIKE_TYPE_fire_burst_f32 const spike_fire
+#define SPIKE_TYPE_fire_burst_i32 const spike_fire
+#define SPIKE_TYPE_list_bits spike_list_job
+#define SPIKE_TYPE_list_counts spike_list_job
+#define SPIKE_TYPE_pool_bits const spike_pool
+#define SPIKE_TYPE_pool_counts const spike_pool
+#define SPIKE_TYPE_pool_sums const spike_pool_sums
+
+#define SPIKE_KERNEL(name, suffix, isa) void spike_##name##__##suffix(SPIKE_TYPE_##name *);
+#include "kernels.def"
+#undef SPIKE_KERNEL
+
+/// The bits of a word that belong to a list's channels.
+static inline uint64_t spike_channel_mask(const spike_list_job *job, int word) {
+    uint64_t mask = ~(uint64_t)0;
+    const int low = job->channel_begin - word * 64, high = low + job->channel_count;
+    if (low > 0) mask &= ~(uint64_t)0 << low;
+    if (high < 64) mask &= ((uint64_t)1 << high) - 1;
+    return mask;
+}
+
+/// What a membrane is limited to; counts how often that changed something.
+static inline int32_t spike_limited(int32_t value, uint64_t *count) {
+    if (value > SPIKE_MEMBRANE_LIMIT) {
+        *count += 1;
+        return SPIKE_MEMBRANE_LIMIT;
+    }
+    if (value < -SPIKE_MEMBRANE_LIMIT) {
+        *count += 1;
+        return -SPIKE_MEMBRANE_LIMIT;
+    }
+    return value;
+}
+
+#endif

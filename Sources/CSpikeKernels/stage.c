@@ -1,0 +1,171 @@
+#include "internal.h"
+
+// A stage: for every output pixel, the currents of all steps from all branches, then the neurons over all steps. Currents of a
+// pixel stay in the L1 cache, membranes in registers; the weights of a tile are read from L2 for all pixels and steps.
+
+#define SPIKE_LARGEST_SEGMENTS 1024
+
+/// The runs of the list that pixel (x, y) sees. `each`: one for each place of the kernel, as dilation and scattering need.
+static int spike_segments(const spike_branch *branch, int y, int x, bool each, int place_rows, spike_segment *segments) {
+    const spike_window w = branch->window;
+    const int channels = branch->channels;
+    int count = 0;
+    for (int ky = 0; ky < w.kernel_height; ky++) {
+        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+        if (sy < 0 || sy >= w.height) continue;
+        const uint32_t line = (uint32_t)sy * (uint32_t)(w.width + 1);
+        const int x0 = x * w.stride_x - w.pad_left;
+        if (!each) {
+            const int begin = x0 < 0 ? 0 : x0, end = x0 + w.kernel_width > w.width ? w.width : x0 + w.kernel_width;
+            if (begin >= end) continue;
+            segments[count++] = (spike_segment){
+                line + (uint32_t)begin, line + (uint32_t)end, (uint32_t)(ky * w.kernel_width * channels), (uint16_t)(x0 * channels)};
+            continue;
+        }
+        for (int kx = 0; kx < w.kernel_width; kx++) {
+            const int sx = x0 + kx * w.dilation_x;
+            if (sx < 0 || sx >= w.width) continue;
+            segments[count++] = (spike_segment){
+                line + (uint32_t)sx, line + (uint32_t)sx + 1, (uint32_t)((ky * w.kernel_width + kx) * place_rows),
+                (uint16_t)(sx * channels)};
+        }
+    }
+    return count;
+}
+
+static void spike_add_values(const spike_stage *stage, const spike_branch *branch, int64_t pixel, int64_t pixels) {
+    for (int step = 0; step < stage->steps; step++) {
+        const size_t from = (size_t)((step * pixels + pixel) * branch->value_stride), to = (size_t)step * (size_t)stage->tile;
+        if (stage->integers) {
+            const int32_t *values = (const int32_t *)branch->values + from;
+            int32_t *current = (int32_t *)stage->scratch + to;
+            for (int i = 0; i < stage->tile; i++) current[i] += values[i];
+        } else {
+            const float *values = (const float *)branch->values + from;
+            float *current = (float *)stage->scratch + to;
+            for (int i = 0; i < stage->tile; i++) current[i] += values[i];
+        }
+    }
+}
+
+static void spike_start_currents(const spike_stage *stage, int64_t pixel) {
+    const size_t bytes = (size_t)stage->tile * 4;
+    char *scratch = stage->scratch;
+    for (int step = 0; step < stage->steps; step++) {
+        if (!stage->offsets || (stage->offsets_last_only && step != stage->steps - 1)) {
+            memset(scratch + (size_t)step * bytes, 0, bytes);
+        } else {
+            const int64_t place = pixel * stage->offset_pixel_stride + step * stage->offset_step_stride;
+            memcpy(scratch + (size_t)step * bytes, (const char *)stage->offsets + place * 4, bytes);
+        }
+    }
+}
+
+static void spike_synapses(const spike_stage *stage, const spike_kernel_table *table, int y, int x, int64_t pixels) {
+    spike_segment segments[SPIKE_LARGEST_SEGMENTS];
+    spike_tap taps[SPIKE_LARGEST_SEGMENTS];
+    for (int b = 0; b < stage->branch_count; b++) {
+        const spike_branch *branch = stage->branches + b;
+        const spike_window w = branch->window;
+        switch (branch->kind) {
+        case SPIKE_BRANCH_GATHER: {
+            const int count = spike_segments(branch, y, x, branch->each_place, branch->channels, segments);
+            const spike_gather job = {
+                .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
+                .shift = stage->shift, .negative = branch->negative, .weights = branch->weights, .current = stage->scratch};
+            (stage->integers ? table->gather_i8 : table->gather_f32)(&job);
+            break;
+        }
+        case SPIKE_BRANCH_SCATTER: {
+            const int count = spike_segments(branch, y, x, true, branch->channels, segments);
+            const spike_scatter job = {
+                .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
+                .offset = branch->scatter_offset, .negative = branch->negative, .weights = branch->weights, .current = stage->scratch};
+            (stage->integers ? table->scatter_i32 : table->scatter_f32)(&job);
+            break;
+        }
+        case SPIKE_BRANCH_MASKED: {
+            int count = 0;
+            for (int ky = 0; ky < w.kernel_height; ky++) {
+                const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+                if (sy < 0 || sy >= w.height) continue;
+                for (int kx = 0; kx < w.kernel_width; kx++) {
+                    const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+                    if (sx < 0 || sx >= w.width) continue;
+                    taps[count++] = (spike_tap){
+                        branch->bits + ((size_t)sy * w.width + sx) * branch->pixel_bytes,
+                        (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * 4};
+                }
+            }
+            const spike_masked job = {
+                .taps = taps, .step_bytes = (size_t)w.height * w.width * branch->pixel_bytes, .tap_count = count, .tile = stage->tile,
+                .steps = stage->steps, .negative = branch->negative, .current = stage->scratch};
+            (stage->integers ? table->masked_i32 : table->masked_f32)(&job);
+            break;
+        }
+        case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, (int64_t)y * stage->out_width + x, pixels); break;
+        }
+    }
+}
+
+static void spike_round(const spike_stage *stage, void *membrane) {
+    for (int i = 0; i < stage->tile; i++) {
+        if (stage->integers) {
+            ((int32_t *)membrane)[i] += ((const int32_t *)stage->rounding)[i];
+        } else {
+            ((float *)membrane)[i] += ((const float *)stage->rounding)[i];
+        }
+    }
+}
+
+void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
+    int32_t own_membrane[SPIKE_LARGEST_TILE], own_memory[SPIKE_LARGEST_TILE];
+    const size_t bytes = (size_t)stage->tile * 4;
+    const int64_t pixels = stage->pixels;
+    for (int y = stage->row_begin; y < stage->row_end; y++) {
+        for (int x = 0; x < stage->out_width; x++) {
+            const int64_t pixel = (int64_t)y * stage->out_width + x;
+            spike_start_currents(stage, pixel);
+            spike_synapses(stage, table, y, x, pixels);
+
+            void *membrane = own_membrane, *memory = own_memory;
+            if (stage->membranes) {
+                membrane = (char *)stage->membranes + pixel * stage->state_stride * 4;
+            } else {
+                memcpy(membrane, stage->initial, bytes);
+            }
+            if (stage->memories) {
+                memory = (char *)stage->memories + pixel * stage->state_stride * 4;
+            } else {
+                memset(memory, 0, bytes);
+            }
+            if (stage->layer_synchronous || stage->neuron == SPIKE_NEURON_NONE) {
+                const spike_integrate job = {
+                    .current = stage->scratch, .membrane = membrane,
+                    .record = stage->record ? (char *)stage->record + pixel * stage->record_pixel_stride * 4 : NULL,
+                    .record_stride = (size_t)stage->record_step_stride, .tile = stage->tile, .steps = stage->steps,
+                    .growth = stage->growth, .saturations = stage->fire.saturations};
+                (stage->integers ? table->integrate_i32 : table->integrate_f32)(&job);
+                if (stage->neuron == SPIKE_NEURON_NONE) continue;
+                if (stage->rounding) spike_round(stage, membrane);
+            }
+            spike_fire fire = stage->fire;
+            fire.current = stage->layer_synchronous ? NULL : stage->scratch;
+            fire.membrane = membrane;
+            fire.memory = memory;
+            fire.plus = stage->plus ? stage->plus + (size_t)pixel * stage->pixel_bytes : NULL;
+            fire.minus = stage->minus ? stage->minus + (size_t)pixel * stage->pixel_bytes : NULL;
+            fire.counts = stage->counts ? stage->counts + pixel * stage->count_pixel_stride : NULL;
+            fire.step_bytes = (size_t)pixels * stage->pixel_bytes;
+            fire.count_stride = (size_t)(pixels * stage->count_pixel_stride);
+            fire.tile = stage->tile;
+            fire.steps = stage->steps;
+            switch (stage->neuron) {
+            case SPIKE_NEURON_IF: (stage->integers ? table->fire_if_i32 : table->fire_if_f32)(&fire); break;
+            case SPIKE_NEURON_SIGNED: (stage->integers ? table->fire_signed_i32 : table->fire_signed_f32)(&fire); break;
+            case SPIKE_NEURON_BURST: (stage->integers ? table->fire_burst_i32 : table->fire_burst_f32)(&fire); break;
+            case SPIKE_NEURON_NONE: break;
+            }
+        }
+    }
+}

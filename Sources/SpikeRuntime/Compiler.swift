@@ -1,0 +1,230 @@
+internal import CSpikeKernels
+public import SpikeGraph
+
+/// Makes a ``Program`` of a spiking network.
+///
+/// Scalers, thresholds, batch normalisation and the divisors of average pools are folded into weights and biases; sums and
+/// concatenations become several branches of the layer behind them. What lies between two layers of neurons so becomes one
+/// stage: synapses → integrate → fire → pack. What cannot be folded (an operator or a neuron that the engine does not know)
+/// is left to the reference path, node by node; ``Program/description`` lists it.
+public struct Compiler {
+    public var precision: Precision
+
+    public init(precision: Precision = .float32) {
+        self.precision = precision
+    }
+
+    /// - Throws: ``SpikeletError`` where the graph is no spiking network, or a neuron's rule does not fit its schedule.
+    public func callAsFunction(_ graph: Graph) throws -> Program {
+        guard let description = graph.spiking else {
+            throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
+        }
+        var assembly = Assembly(graph, description: description, precision: precision)
+        try assembly.addNodes()
+        try assembly.addOutputs()
+        return assembly.finish()
+    }
+}
+
+/// A program in the making.
+struct Assembly {
+    let graph: Graph
+    let description: SpikingDescription
+    let precision: Precision
+    let readout: Set<String>
+    var builder: ExpressionBuilder
+    var stages: [(position: Int, stage: Stage)] = []
+    var stillNodes: [Node] = []
+    var views: [ListView] = []
+    private var viewNumbers: [ViewKey: Int] = [:]
+    private var neuronSignals: [String: Int] = [:]
+    private var demanded: Set<String> = []
+    private var reasons: [String: String] = [:]
+    private var outputs: [String: Int] = [:]
+    private var densified: [String: Int] = [:]
+
+    private struct ViewKey: Hashable {
+        var signal: Int
+        var isMinus: Bool
+        var channels: Range<Int>
+        var window: [Int32]
+    }
+
+    init(_ graph: Graph, description: SpikingDescription, precision: Precision) {
+        self.graph = graph
+        self.description = description
+        self.precision = precision
+        readout = graph.readoutNodes
+        builder = ExpressionBuilder(graph, canPool: description.code == .rate || (description.steps ?? 16) <= 15)
+    }
+
+    mutating func addNodes() throws {
+        for (position, node) in graph.nodes.enumerated() where !readout.contains(node.name) {
+            if case .neuron(let neuronNode) = node.operator {
+                let kind = type(of: neuronNode.neuron)
+                guard kind.schedules.contains(description.schedule) else {
+                    throw SpikeletError(
+                        .invalidModel, "node '\(node.name)': \(kind.kind) does not work under the \(description.schedule.rawValue) schedule"
+                    )
+                }
+                guard let parameters = NeuronParameters(neuronNode.neuron, isStreaming: description.schedule == .streaming),
+                    ExpressionBuilder.layout(of: graph, node.outputs[0]) != nil
+                else {
+                    reasons[node.name] = "the engine does not know this neuron"
+                    continue
+                }
+                addNeurons(node, parameters, at: position)
+            } else if !builder.spiking.contains(node.outputs[0]) {
+                stillNodes.append(node)
+            } else {
+                let known = builder.pools.count
+                if !builder.add(node) { reasons[node.name] = "it cannot be folded into the synapses around it" }
+                for pool in builder.pools[known...] { stages.append((position, .pool(pool))) }
+            }
+        }
+    }
+
+    private mutating func addNeurons(_ node: Node, _ parameters: NeuronParameters, at position: Int) {
+        let expression = builder.expression(of: node.inputs[0])
+        demand(expression)
+        builder.addSignal(
+            node, encoding: parameters.encoding, layout: expression.layout, isFlat: expression.isFlat,
+            largestCount: parameters.encoding == .counts ? parameters.rule.limit : 1)
+        let target = builder.signals.count - 1
+        neuronSignals[node.outputs[0]] = target
+        let stage = makeStage(
+            name: node.name, input: node.inputs[0], target: target, expression: expression, parameters: parameters,
+            isInteger: precision == .int8)
+        stages.append((position, .neurons(stage)))
+        builder.setPaddedChannels(stage.paddedChannels, of: target)
+    }
+
+    /// Outputs are accumulated in float32, whatever the precision: they are small, and their sums are what users read.
+    mutating func addOutputs() throws {
+        let readByReadout = graph.nodes.filter { readout.contains($0.name) }.flatMap(\.inputs)
+        let madeByReadout = Set(graph.nodes.filter { readout.contains($0.name) }.flatMap(\.outputs))
+        let accumulated = Set(graph.outputs.map(\.value) + readByReadout).filter {
+            !madeByReadout.contains($0) && graph.constants[$0] == nil
+        }
+        for value in accumulated.sorted() {
+            guard ExpressionBuilder.layout(of: graph, value) != nil else {
+                let type = graph.types[value].map { "\($0)" } ?? "unknown"
+                throw SpikeletError(
+                    .unsupported, "output '\(value)' of type \(type)", remedy: "outputs are [N, C], [N, C, L] or [N, C, H, W], float32")
+            }
+            let expression = builder.expression(of: value)
+            demand(expression)
+            let stage = makeStage(
+                name: value, input: value, target: nil, expression: expression,
+                parameters: .accumulation(growth: description.code == .radix ? 2 : 1), isInteger: false)
+            outputs[value] = graph.nodes.count + outputs.count
+            stages.append((graph.nodes.count + outputs.count - 1, .neurons(stage)))
+        }
+    }
+
+    /// Has the reference path compute what an expression needs from it.
+    private mutating func demand(_ expression: Expression) {
+        for term in expression.terms {
+            if case .values(let name) = term.source { demand(name) }
+        }
+    }
+
+    private mutating func demand(_ value: String) {
+        guard builder.spiking.contains(value), demanded.insert(value).inserted else { return }
+        if let signal = neuronSignals[value] {
+            densified[value] = signal
+            return
+        }
+        guard let position = graph.nodes.firstIndex(where: { $0.outputs.contains(value) }) else { return }
+        let node = graph.nodes[position]
+        for input in node.inputs { demand(input) }
+        stages.append(
+            (position, .generic(GenericStage(node: node, reason: reasons[node.name] ?? "what reads it is not folded"))))
+    }
+
+    /// The number of a list view; made if it is new.
+    mutating func view(_ signal: Int, isMinus: Bool, channels: Range<Int>, window: spike_window) -> Int {
+        let key = ViewKey(signal: signal, isMinus: isMinus, channels: channels, window: window.key)
+        if let known = viewNumbers[key] { return known }
+        views.append(ListView(signal: signal, isMinus: isMinus, channels: channels, window: window, readers: 0...0))
+        viewNumbers[key] = views.count - 1
+        return views.count - 1
+    }
+
+    mutating func finish() -> Program {
+        let ordered = stages.enumerated().sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
+        var lastReads = [Int](repeating: -1, count: builder.signals.count)
+        var readers: [Int: ClosedRange<Int>] = [:]
+        var outputStages: [String: Int] = [:]
+        for (index, (_, item)) in ordered.enumerated() {
+            switch item.stage {
+            case .pool(let pool): lastReads[pool.source] = index
+            case .generic(let generic):
+                for input in generic.node.inputs {
+                    if let signal = densified[input] { lastReads[signal] = index }
+                }
+            case .neurons(let stage):
+                if stage.target == nil { outputStages[stage.name] = index }
+                for branch in stage.branches {
+                    switch branch.kind {
+                    case .gather(let view), .scatter(let view):
+                        lastReads[views[view].signal] = index
+                        readers[view] = (readers[view]?.lowerBound ?? index)...index
+                    case .masked(let signal, _, _): lastReads[signal] = index
+                    case .values(let name):
+                        if let signal = densified[name] { lastReads[signal] = index }
+                    }
+                }
+            }
+        }
+        for (view, range) in readers { views[view].readers = range }
+        return Program(
+            graph: graph, precision: precision, spikingDescription: description, stages: ordered.map(\.element.stage),
+            signals: builder.signals, views: views, stillNodes: stillNodes, densified: densified, outputs: outputStages,
+            readout: graph.nodes.filter { readout.contains($0.name) }, lastReads: lastReads)
+    }
+}
+
+/// What the engine needs of a neuron.
+struct NeuronParameters {
+    var rule: NeuronStage.Rule
+    var encoding: Signal.Encoding
+    var threshold: Float
+    var initial: Float
+    var reset: Float?
+    var rounding: Float?
+
+    /// `nil` for a neuron that the engine has no kernel for.
+    init?(_ neuron: any Neuron, isStreaming: Bool) {
+        switch neuron {
+        case let neuron as IFNode:
+            rule = .init(kind: SPIKE_NEURON_IF, isHardReset: neuron.reset != .subtraction, limit: -1, growth: 1)
+            encoding = .bits
+            (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
+            if case .to(let value) = neuron.reset { reset = value }
+        case let neuron as SignedIFNode where neuron.threshold > 0:
+            rule = .init(kind: SPIKE_NEURON_SIGNED, isHardReset: false, limit: neuron.maximumCount ?? -1, growth: 1)
+            encoding = .signed
+            (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
+        case let neuron as BurstIFNode where (1...1 << 12).contains(neuron.maximumBurst) && neuron.threshold > 0:
+            rule = .init(kind: SPIKE_NEURON_BURST, isHardReset: false, limit: neuron.maximumBurst, growth: 1)
+            encoding = .counts
+            (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
+        case let neuron as RadixNode:
+            rule = .init(kind: SPIKE_NEURON_IF, isHardReset: false, limit: -1, exponent: neuron.digits - 1, growth: 2)
+            encoding = .bits
+            (threshold, initial, rounding) = (1, 0, 0.5)
+        default: return nil
+        }
+        // Not a number, and thresholds that could never be reached by whole numbers, are left to the reference.
+        guard threshold.isFinite, initial.isFinite else { return nil }
+    }
+
+    private init(growth: Int) {
+        rule = .init(kind: SPIKE_NEURON_NONE, isHardReset: false, limit: -1, growth: growth)
+        (encoding, threshold, initial) = (.bits, 1, 0)
+    }
+
+    /// No neuron: currents are summed up.
+    static func accumulation(growth: Int) -> NeuronParameters { NeuronParameters(growth: growth) }
+}

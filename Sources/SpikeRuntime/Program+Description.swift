@@ -1,0 +1,99 @@
+internal import CSpikeKernels
+internal import SpikeGraph
+
+extension Program: CustomStringConvertible {
+    /// The most digits that steps can be asked of; `nil` without radix neurons.
+    var fewestDigits: Int? {
+        stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
+    }
+
+    var hasPools: Bool {
+        stages.contains { if case .pool(let pool) = $0 { !pool.isInstantaneous } else { false } }
+    }
+
+    /// The nodes that the reference path computes, step by step, and why.
+    public var genericNodes: [(node: String, reason: String)] {
+        stages.compactMap { if case .generic(let stage) = $0 { (stage.node.name, stage.reason) } else { nil } }
+    }
+
+    /// Stages that are float32 although int8 was asked for.
+    public var floatStages: [String] {
+        guard precision == .int8 else { return [] }
+        return stages.compactMap { if case .neurons(let stage) = $0, stage.target != nil, !stage.isInteger { stage.name } else { nil } }
+    }
+
+    /// Bytes of the packed weights.
+    public var weightBytes: Int {
+        stages.reduce(0) { sum, stage in
+            guard case .neurons(let stage) = stage else { return sum }
+            return sum + stage.branches.reduce(0) { $0 + $1.weights.count }
+        }
+    }
+
+    /// The most bytes of spikes that are alive at once, for each sample and step.
+    public var spikeBytesPerStep: Int {
+        var (alive, most) = (0, 0)
+        for (index, stage) in stages.enumerated() {
+            switch stage {
+            case .neurons(let stage): alive += stage.target.map { signals[$0].stepBytes } ?? 0
+            case .pool(let pool): alive += signals[pool.target].stepBytes
+            case .generic: break
+            }
+            most = max(most, alive)
+            for (signal, last) in lastReads.enumerated() where last == index { alive -= signals[signal].stepBytes }
+        }
+        return most
+    }
+
+    /// What runs: a line for each stage, then what is left to the reference path, and the plan for memory.
+    public var description: String {
+        var lines = ["\(graph.name): \(precision.rawValue), \(schedule.rawValue), \(code.rawValue) code, kernels \(isaName)"]
+        for stage in stages {
+            switch stage {
+            case .neurons(let stage): lines += self.lines(stage)
+            case .pool(let pool):
+                let window = pool.window
+                lines.append(
+                    "  \(pool.name): \(pool.isInstantaneous ? "maximum" : "running maximum") \(window.kernel_height)×\(window.kernel_width)"
+                        + " → \(window.out_height)×\(window.out_width)")
+            case .generic(let stage): lines.append("  \(stage.node.name): \(stage.node.operator.name), reference path (\(stage.reason))")
+            }
+        }
+        let generic = genericNodes
+        lines.append(
+            generic.isEmpty ? "everything is fused" : "\(generic.count) nodes run on the reference path, step by step")
+        if !floatStages.isEmpty { lines.append("float32 in spite of int8: " + floatStages.joined(separator: ", ")) }
+        lines.append("weights \(weightBytes) bytes; spikes at most \(spikeBytesPerStep) bytes a sample and step")
+        return lines.joined(separator: "\n")
+    }
+
+    private var isaName: String { String(cString: spike_isa_name(spike_isa_default())) }
+
+    private func lines(_ stage: NeuronStage) -> [String] {
+        let kind =
+            switch stage.rule.kind {
+            case SPIKE_NEURON_IF: stage.rule.exponent == nil ? "integrate-and-fire" : "radix"
+            case SPIKE_NEURON_SIGNED: "signed"
+            case SPIKE_NEURON_BURST: "burst"
+            default: "accumulated output"
+            }
+        let layout = stage.layout
+        var line = "  \(stage.name): \(kind) \(layout.channels)×\(layout.height)×\(layout.width), "
+        line += stage.isInteger ? "int8 (membranes in 1/\(1 << stage.shift) of a weight's unit)" : "float32"
+        line += ", tiles of \(stage.tile)"
+        if stage.evaluatesOffset { line += ", analog current" }
+        return [line]
+            + stage.branches.map { branch in
+                let window = branch.window
+                let size = "\(window.kernel_height)×\(window.kernel_width)"
+                switch branch.kind {
+                case .gather(let view):
+                    let pooled = views[view].window.places > 1 ? ", sums of \(views[view].window.places)" : ""
+                    return "    ← gather \(size)×\(branch.channels) from \(signals[views[view].signal].stage)\(pooled)"
+                case .scatter(let view): return "    ← depthwise \(size) by lists from \(signals[views[view].signal].stage)"
+                case .masked(let signal, _, _): return "    ← depthwise \(size) by masks from \(signals[signal].stage)"
+                case .values(let name): return "    ← values of \(name)"
+                }
+            }
+    }
+}

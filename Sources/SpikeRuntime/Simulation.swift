@@ -1,0 +1,367 @@
+internal import CSpikeKernels
+internal import Dispatch
+public import SpikeGraph
+internal import SpikeReference
+
+/// Simulates a spiking network fast.
+///
+///     let simulation = try Simulation(snn, precision: .int8, threads: 2)
+///     let outputs = try simulation.run([images], steps: 32)
+///
+/// float32 gives the results of ``SpikeReference/ReferenceSimulation`` up to the order of additions; int8 trades a little
+/// accuracy for speed. Results depend neither on the number of threads nor on how samples are batched.
+public final class Simulation {
+    public let program: Program
+    public let threads: Int
+    /// What a run notes down besides its outputs.
+    public var recording: Recorders = []
+    /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
+    public var largestChunk = 8
+
+    private let isa: spike_isa
+    private var workers: [Worker] = []
+    private var batch: Int?
+    /// Steps since the last reset.
+    public private(set) var steps = 0
+    private var finished: Finished?
+
+    /// What a run may note down.
+    public struct Recorders: OptionSet, Sendable {
+        public let rawValue: Int
+
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// The spikes of each neuron: ``Simulation/spikeCounts``.
+        public static let spikeCounts = Recorders(rawValue: 1)
+        /// The outputs after each step: ``Simulation/stepOutputs``.
+        public static let stepOutputs = Recorders(rawValue: 2)
+    }
+
+    /// What is kept of a run whose workers have gone on.
+    fileprivate struct Finished {
+        /// By value, all samples.
+        var sums: [String: [Float]]
+        var stepSums: [[String: [Float]]]
+        var counts: [String: [Float]]
+        var totals: [String: Int]
+        var saturations: UInt64
+        var peakBytes: Int
+        var stepsUsed: [Int]
+    }
+
+    /// Compiles and prepares.
+    ///
+    /// - Parameter threads: how many may work at the same time: over samples first, then over rows and channels of a layer.
+    /// - Throws: where the graph is no spiking network, or `threads` no number of threads.
+    public convenience init(_ snn: Graph, precision: Precision = .float32, threads: Int = 1) throws {
+        try self.init(try Compiler(precision: precision)(snn), threads: threads)
+    }
+
+    public init(_ program: Program, threads: Int = 1) throws {
+        guard (1...1024).contains(threads) else {
+            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+        }
+        self.program = program
+        self.threads = threads
+        isa = spike_isa_default()
+    }
+
+    /// With the kernels of one instruction set, for tests.
+    package init(_ program: Program, threads: Int = 1, isaNumber: UInt32) {
+        self.program = program
+        self.threads = threads
+        isa = spike_isa(rawValue: isaNumber)
+    }
+
+    /// Forgets everything: membranes, sums, counts, the batch size.
+    public func reset() {
+        workers = []
+        batch = nil
+        steps = 0
+        finished = nil
+    }
+
+    // MARK: Whole runs
+
+    /// Resets, then simulates `steps` steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: one tensor for each input: `[N, …]`, the same in every step; or, if `timeVarying`, `[T, N, …]` with at least
+    ///     `steps` steps.
+    ///   - steps: T; for a radix code its K.
+    ///   - exitConfidence: p; under the streaming schedule a sample stops at the first step after which the softmax of its
+    ///     accumulated first output has a probability of at least p. ``stepsUsed`` tells when.
+    /// - Returns: the outputs after the last step (of each sample), accumulated, averaged for rate codes, and read out.
+    public func run(_ inputs: [Tensor], steps: Int, timeVarying: Bool = false, exitConfidence: Float? = nil) throws -> [Tensor] {
+        let size = try check(inputs, steps: steps, timeVarying: timeVarying, exitConfidence: exitConfidence)
+        reset()
+        // Samples that stop by themselves go alone.
+        let share = (size + threads - 1) / threads
+        let length = exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
+        let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
+        let outer = Threads(count: min(threads, chunks.count))
+        let inner = Threads(count: max(1, threads / chunks.count))
+        let recording = Recording(
+            countsSpikes: self.recording.contains(.spikeCounts),
+            keepsSteps: self.recording.contains(.stepOutputs) || exitConfidence != nil)
+
+        nonisolated(unsafe) var results = [Result<Finished, any Error>?](repeating: nil, count: chunks.count)
+        nonisolated(unsafe) var spare = [Worker?](repeating: nil, count: outer.count)
+        let lock = DispatchSemaphore(value: 1)
+        outer.forEach(chunks.count) { index, slot in
+            let chunk = chunks[index]
+            let known = lock.with { spare[slot] }
+            let worker: Worker
+            if let known, known.samples == chunk.count {
+                worker = known
+                worker.reset()
+            } else {
+                worker = Worker(program, samples: chunk.count, threads: inner, isa: isa, recording: recording)
+            }
+            let result = Result {
+                try simulate(
+                    worker, inputs.map { timeVarying ? Self.samplesInTime($0, chunk) : size == chunk.count ? $0 : $0.samples(chunk) },
+                    steps: steps, timeVarying: timeVarying, exitConfidence: exitConfidence)
+            }
+            lock.with {
+                spare[slot] = worker
+                results[index] = result
+            }
+        }
+        var parts: [Finished] = []
+        for result in results {
+            guard let result else { continue }
+            parts.append(try result.get())
+        }
+        var whole = parts[0]
+        for part in parts.dropFirst() { whole.append(part) }
+        whole.peakBytes = spare.reduce(0) { $0 + ($1?.peakBytes ?? 0) }
+        finished = whole
+        batch = size
+        self.steps = steps
+        return try outputs()
+    }
+
+    private func simulate(
+        _ worker: Worker, _ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?
+    ) throws -> Finished {
+        // Under the layer-synchronous schedule all steps are one block; else blocks bound the memory that spikes take.
+        let isStreaming = program.schedule == .streaming
+        let longest = exitConfidence == nil ? 64 : 8
+        let length = isStreaming ? min(longest, steps) : steps
+        var stepSums: [[String: [Float]]] = []
+        var done = 0
+        var used: Int?
+        while done < steps, used == nil {
+            let count = min(length, steps - done)
+            let blockInputs = timeVarying ? (done..<done + count).map { step in inputs.map { Self.step($0, step) } } : [inputs]
+            try worker.advance(count, inputs: blockInputs, isSameInput: !timeVarying && done > 0, isWhole: count == steps)
+            if worker.recording.keepsSteps { stepSums += (0..<count).map { worker.sums(atStep: $0, of: count) } }
+            if let exitConfidence {
+                used = try (done..<done + count).first { try confidence(stepSums[$0], steps: $0 + 1) >= exitConfidence }.map { $0 + 1 }
+            }
+            done += count
+        }
+        let stepsUsed = used ?? steps
+        return Finished(
+            sums: used == nil ? worker.sums() : stepSums[stepsUsed - 1], stepSums: recording.contains(.stepOutputs) ? stepSums : [],
+            counts: worker.spikeCounts(), totals: worker.totals, saturations: worker.saturations, peakBytes: worker.peakBytes,
+            stepsUsed: [Int](repeating: stepsUsed, count: worker.samples))
+    }
+
+    private func check(_ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?) throws -> Int {
+        guard steps >= 1, steps <= 1 << 20 else {
+            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
+        }
+        let isStreaming = program.schedule == .streaming
+        if program.code == .radix, let digits = program.spikingDescription.steps, digits != steps {
+            throw SpikeletError(
+                .invalidOption, "\(steps) steps for a radix code of \(digits)",
+                remedy: "simulate it with --steps \(digits); convert again for another number")
+        }
+        if let digits = program.fewestDigits, steps > digits {
+            throw SpikeletError(.invalidOption, "\(steps) steps for a radix code of \(digits)", remedy: "simulate \(digits) steps")
+        }
+        if program.hasPools, steps > Int(Int16.max) {
+            throw SpikeletError(
+                .invalidOption, "\(steps) steps of a network with max pooling", remedy: "the engine simulates up to \(Int16.max) of them")
+        }
+        if let exitConfidence {
+            guard isStreaming else {
+                throw SpikeletError(
+                    .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+            }
+            guard exitConfidence > 0, exitConfidence <= 1 else {
+                throw SpikeletError(.invalidOption, "an exit confidence of \(exitConfidence)", remedy: "give a probability, such as 0.95")
+            }
+        }
+        guard timeVarying else { return try program.graph.check(inputs: inputs) }
+        guard isStreaming else {
+            throw SpikeletError(
+                .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+        }
+        if let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
+            throw SpikeletError(
+                .invalidData, "a time-varying input of shape \(short.shape) for \(steps) steps",
+                remedy: "its first axis counts time steps: [T, N, …]")
+        }
+        return try (0..<steps).map { step in try program.graph.check(inputs: inputs.map { Self.step($0, step) }) }[0]
+    }
+
+    /// One step of [T, N, …].
+    private static func step(_ tensor: Tensor, _ index: Int) -> Tensor {
+        tensor.samples(index..<index + 1).reshaped(to: Array(tensor.shape.dropFirst()))
+    }
+
+    /// Some samples of [T, N, …].
+    private static func samplesInTime(_ tensor: Tensor, _ range: Range<Int>) -> Tensor {
+        let steps = (0..<tensor.shape[0]).map { step(tensor, $0).samples(range) }
+        return Tensor(steps.flatMap(\.floats), shape: [tensor.shape[0], range.count] + tensor.shape.dropFirst(2))
+    }
+
+    // MARK: Single steps
+
+    /// One time step of the streaming schedule, for live data.
+    ///
+    /// - Parameters:
+    ///   - inputs: what arrives in this step, one tensor `[N, …]` for each input of the network.
+    ///   - isSameInput: whether the inputs are those of the step before; what depends on them alone is then not computed again.
+    /// - Throws: where the inputs do not fit, or their batch size is not that of the steps before.
+    public func step(_ inputs: [Tensor], isSameInput: Bool = false) throws {
+        guard program.schedule == .streaming else {
+            throw SpikeletError(
+                .unsupported, "single steps of a network with the \(program.schedule.rawValue) schedule", remedy: "simulate whole runs")
+        }
+        if finished != nil { reset() }
+        let size: Int
+        if isSameInput, let batch {
+            size = batch
+        } else {
+            size = try program.graph.check(inputs: inputs)
+        }
+        if let batch, batch != size {
+            throw SpikeletError(
+                .invalidData, "a batch of \(size) samples in the middle of a simulation of \(batch)",
+                remedy: "call reset() before a new batch")
+        }
+        if workers.isEmpty {
+            batch = size
+            let parts = min(threads, size)
+            let recording = Recording(countsSpikes: recording.contains(.spikeCounts), keepsSteps: false)
+            workers = (0..<parts).map { part in
+                Worker(
+                    program, samples: (part + 1) * size / parts - part * size / parts, threads: Threads(count: max(1, threads / parts)),
+                    isa: isa, recording: recording)
+            }
+        }
+        var begin = 0
+        let pieces = workers.map { worker -> [Tensor] in
+            defer { begin += worker.samples }
+            return inputs.map { $0.samples(begin..<begin + worker.samples) }
+        }
+        nonisolated(unsafe) let workers = workers
+        nonisolated(unsafe) var errors = [(any Error)?](repeating: nil, count: workers.count)
+        let lock = DispatchSemaphore(value: 1)
+        Threads(count: min(threads, workers.count)).forEach(workers.count) { index, _ in
+            do {
+                try workers[index].advance(1, inputs: [pieces[index]], isSameInput: isSameInput, isWhole: false)
+            } catch {
+                lock.with { errors[index] = error }
+            }
+        }
+        if let error = errors.compactMap({ $0 }).first { throw error }
+        steps += 1
+    }
+
+    // MARK: Results
+
+    /// The outputs so far: accumulated, for rate codes divided by the number of steps, and read out.
+    public func outputs() throws -> [Tensor] {
+        if let finished { return try read(finished.sums, stepsOf: finished.stepsUsed) }
+        guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
+        return try read(joined { $0.sums() }, stepsOf: [Int](repeating: steps, count: batch ?? 0))
+    }
+
+    /// The outputs after each step of the last run, if ``recording`` asked for them; of samples that stopped early, only steps
+    /// that all of them did.
+    public func stepOutputs() throws -> [[Tensor]] {
+        guard let finished else { return [] }
+        return try finished.stepSums.enumerated().map { index, sums in
+            try read(sums, stepsOf: [Int](repeating: index + 1, count: batch ?? 0))
+        }
+    }
+
+    /// For each neuron node, the spikes of each neuron, `[N, …]` (spikes taken back count too), if ``recording`` asked for them.
+    public var spikeCounts: [String: Tensor] {
+        let counts = finished?.counts ?? joined { $0.spikeCounts() }
+        var tensors: [String: Tensor] = [:]
+        for (name, values) in counts {
+            guard let node = program.graph.node(named: name),
+                let shape = program.graph.types[node.outputs[0]]?.shape.resolved(batch: batch ?? 0)
+            else { continue }
+            tensors[name] = Tensor(values, shape: shape)
+        }
+        return tensors
+    }
+
+    /// For each neuron node, the spikes of all its neurons and samples.
+    public var spikeTotals: [String: Int] {
+        finished?.totals ?? workers.reduce(into: [:]) { $0.merge($1.totals, uniquingKeysWith: +) }
+    }
+
+    /// How many steps each sample was simulated.
+    public var stepsUsed: [Int] { finished?.stepsUsed ?? [Int](repeating: steps, count: batch ?? 0) }
+
+    /// int8: how often a current or a membrane met the bound that keeps whole numbers from overflowing.
+    public var saturations: UInt64 { finished?.saturations ?? workers.reduce(0) { $0 + $1.saturations } }
+
+    /// The most memory that spikes, lists, membranes and sums took, in bytes.
+    public var peakBytes: Int { finished?.peakBytes ?? workers.reduce(0) { $0 + $1.peakBytes } }
+
+    private func joined(_ part: (Worker) -> [String: [Float]]) -> [String: [Float]] {
+        workers.reduce(into: [:]) { $0.merge(part($1), uniquingKeysWith: +) }
+    }
+
+    /// Sums as outputs.
+    private func read(_ sums: [String: [Float]], stepsOf samples: [Int]) throws -> [Tensor] {
+        var values = program.graph.constants
+        for (name, sum) in sums {
+            let size = sum.count / max(1, samples.count)
+            let isRate = program.code == .rate
+            let averaged = isRate ? sum.indices.map { sum[$0] / Float(samples[$0 / max(1, size)]) } : sum
+            guard let shape = program.graph.types[name]?.shape.resolved(batch: samples.count) else { continue }
+            values[name] = Tensor(averaged, shape: shape)
+        }
+        for node in program.readout {
+            values[node.outputs[0]] = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] })[0]
+        }
+        return program.graph.outputs.compactMap { values[$0.value] }
+    }
+
+    /// The largest probability that one sample's first output gives.
+    private func confidence(_ sums: [String: [Float]], steps: Int) throws -> Float {
+        guard let output = try read(sums, stepsOf: [steps]).first else { return 0 }
+        let isRead = program.readout.contains { $0.outputs.contains(program.graph.outputs[0].value) }
+        let probabilities = isRead ? output : try ReferenceExecutor.evaluate(.softmax(Softmax(axis: -1)), [output])[0]
+        return probabilities.floats.max() ?? 0
+    }
+}
+
+extension Simulation.Finished {
+    fileprivate mutating func append(_ other: Self) {
+        sums.merge(other.sums, uniquingKeysWith: +)
+        stepSums = zip(stepSums, other.stepSums).map { $0.merging($1, uniquingKeysWith: +) }
+        counts.merge(other.counts, uniquingKeysWith: +)
+        totals.merge(other.totals, uniquingKeysWith: +)
+        saturations += other.saturations
+        stepsUsed += other.stepsUsed
+    }
+}
+
+extension DispatchSemaphore {
+    fileprivate func with<Value>(_ body: () -> Value) -> Value {
+        wait()
+        defer { signal() }
+        return body()
+    }
+}

@@ -1,0 +1,266 @@
+internal import CSpikeKernels
+internal import SpikeGraph
+
+extension Worker {
+    /// Synapses, integration, firing and packing of one layer, for all samples and the steps of a block.
+    func run(_ stage: NeuronStage, _ index: Int, _ block: Block) {
+        for branch in stage.branches {
+            switch branch.kind {
+            case .gather(let view), .scatter(let view): makeLists(view, block)
+            case .masked, .values: break
+            }
+        }
+        let added = stage.branches.map { branch -> Buffer? in
+            guard case .values(let name) = branch.kind else { return nil }
+            return unitValues(name, stage, block)
+        }
+        let train = stage.target.map { makeTrain($0, block) }
+        let stateBytes = samples * stage.layout.pixels * stage.paddedChannels * 4
+        let keepsState = stage.target == nil || program.schedule == .streaming && !block.isWhole
+        if keepsState, membranes[index] == nil {
+            let membrane = Buffer()
+            membrane.reserve(stateBytes)
+            for pixel in 0..<samples * stage.layout.pixels {
+                (membrane.start + pixel * stage.paddedChannels * 4).copyMemory(
+                    from: stage.initial.start, byteCount: stage.paddedChannels * 4)
+            }
+            membranes[index] = membrane
+            if stage.rule.kind == SPIKE_NEURON_SIGNED {
+                let memory = Buffer()
+                memory.reserve(stateBytes)
+                memory.clear(stateBytes)
+                memories[index] = memory
+            }
+        }
+        if stage.target == nil, recording.keepsSteps {
+            let record = records[index] ?? Buffer()
+            record.reserve(stateBytes * block.steps)
+            records[index] = record
+        }
+
+        // A tile's weights stay in the cache for all samples and rows; rows are split only where there are too few pieces.
+        let pieces = stage.tiles * samples
+        let parts = threads.count > 1 ? min(stage.layout.height, (4 * threads.count + pieces - 1) / pieces) : 1
+        var saturated = [UInt64](repeating: 0, count: threads.count)
+        for slot in 0..<threads.count { _ = scratch(slot, bytes: block.steps * stage.tile * 4) }
+        saturated.withUnsafeMutableBufferPointer { saturated in
+            nonisolated(unsafe) let saturated = saturated
+            threads.forEach(pieces * parts) { piece, slot in
+                let (part, number) = (piece % parts, piece / parts)
+                let height = stage.layout.height
+                run(
+                    stage, index, block, tile: number / samples, sample: number % samples,
+                    rows: part * height / parts..<(part + 1) * height / parts, added: added,
+                    scratch: scratch(slot, bytes: 0), saturations: saturated.baseAddress.map { $0 + slot })
+            }
+        }
+        saturations += saturated.reduce(0, +)
+        if let target = stage.target, train != nil { record(stage, target, block) }
+    }
+
+    private func run(
+        _ stage: NeuronStage, _ index: Int, _ block: Block, tile: Int, sample: Int, rows: Range<Int>, added: [Buffer?],
+        scratch: UnsafeMutableRawPointer, saturations: UnsafeMutablePointer<UInt64>?
+    ) {
+        let first = tile * stage.tile
+        let pixels = stage.layout.pixels
+        var branches: [spike_branch] = []
+        branches.reserveCapacity(stage.branches.count)
+        for (branch, added) in zip(stage.branches, added)
+        where branch.firstTarget < first + stage.tile && branch.firstTarget + branch.targetCount > first {
+            branches.append(self.branch(branch, stage, block, tile: tile, sample: sample, added: added))
+        }
+        var job = spike_stage()
+        job.branch_count = Int32(branches.count)
+        job.tile = Int32(stage.tile)
+        job.out_width = Int32(stage.layout.width)
+        job.pixels = Int64(pixels)
+        job.row_begin = Int32(rows.lowerBound)
+        job.row_end = Int32(rows.upperBound)
+        job.steps = Int32(block.steps)
+        job.integers = stage.isInteger
+        job.shift = Int32(stage.shift)
+        if stage.evaluatesOffset, let offset = offsets[index] {
+            let steps = block.variesInTime ? block.steps : 1
+            job.offsets = UnsafeRawPointer(offset.start + (sample * steps * pixels * stage.paddedChannels + first) * 4)
+            job.offset_pixel_stride = Int64(stage.paddedChannels)
+            job.offset_step_stride = block.variesInTime ? Int64(pixels * stage.paddedChannels) : 0
+        } else if let offset = stage.offsets {
+            job.offsets = UnsafeRawPointer(offset.start + first * 4)
+        }
+        job.offsets_last_only = program.code == .radix
+        job.layer_synchronous = program.schedule == .layerSynchronous
+        job.growth = Int32(stage.rule.growth)
+        job.neuron = stage.rule.kind
+        job.rounding = stage.rounding.map { UnsafeRawPointer($0.start + first * 4) }
+        job.fire.threshold = UnsafeRawPointer(stage.threshold.start + first * 4)
+        job.fire.reset = stage.reset.map { UnsafeRawPointer($0.start + first * 4) }
+        job.fire.limit = Int32(clamping: stage.rule.limit)
+        job.fire.halving = stage.rule.exponent != nil
+        job.fire.exponent = Int32(stage.rule.exponent ?? 0)
+        job.fire.saturations = saturations
+        let state = (sample * pixels * stage.paddedChannels + first) * 4
+        job.membranes = membranes[index].map { $0.start + state }
+        job.memories = memories[index].map { $0.start + state }
+        job.state_stride = Int64(stage.paddedChannels)
+        job.initial = UnsafeRawPointer(stage.initial.start + first * 4)
+        if let target = stage.target, let plane = plane(target, sample: sample, isMinus: false, block) {
+            let signal = program.signals[target]
+            job.pixel_bytes = signal.wordsPerPixel * 8
+            if signal.encoding == .counts {
+                job.counts = plane.assumingMemoryBound(to: Int16.self) + first
+                job.count_pixel_stride = Int64(signal.channelStride)
+            } else {
+                job.plus = plane.assumingMemoryBound(to: UInt8.self) + first / 8
+            }
+            if signal.encoding == .signed {
+                job.minus = self.plane(target, sample: sample, isMinus: true, block).map {
+                    $0.assumingMemoryBound(to: UInt8.self) + first / 8
+                }
+            }
+        }
+        if stage.target == nil, let record = records[index] {
+            job.record = record.start + (sample * block.steps * pixels * stage.paddedChannels + first) * 4
+            job.record_pixel_stride = Int64(stage.paddedChannels)
+            job.record_step_stride = Int64(pixels * stage.paddedChannels)
+        }
+        job.scratch = scratch
+        branches.withUnsafeBufferPointer { branches in
+            job.branches = branches.baseAddress
+            spike_run_stage(&job, table)
+        }
+    }
+
+    /// A branch as the kernels see it, for one tile and one sample.
+    private func branch(_ branch: Branch, _ stage: NeuronStage, _ block: Block, tile: Int, sample: Int, added: Buffer?) -> spike_branch {
+        var result = spike_branch()
+        result.window = branch.window
+        result.negative = branch.isNegative
+        result.channels = Int32(branch.channels)
+        result.each_place = branch.window.dilation_x != 1 || Int(branch.window.kernel_width) * branch.channels > 1 << 16
+        result.weights = UnsafeRawPointer(branch.weights.start + tile * branch.tileBytes)
+        let first = tile * stage.tile
+        switch branch.kind {
+        case .gather(let number), .scatter(let number):
+            if case .gather = branch.kind {
+                result.kind = SPIKE_BRANCH_GATHER
+            } else {
+                result.kind = SPIKE_BRANCH_SCATTER
+                result.scatter_offset = Int32(branch.firstTarget - first)
+            }
+            let window = program.views[number].window
+            let stride = Int(window.out_height) * Int(window.out_width + 1)
+            if let entries = entries[number], let starts = starts[number], let entryStride = entryStrides[number] {
+                result.lists.entries = UnsafePointer(entries.entries + sample * entryStride)
+                result.lists.starts = UnsafePointer(starts.starts + sample * block.steps * stride)
+                result.lists.step_stride = stride
+            }
+        case .masked(let signal, let isMinus, let firstChannel):
+            result.kind = SPIKE_BRANCH_MASKED
+            result.pixel_bytes = program.signals[signal].wordsPerPixel * 8
+            let firstByte = (firstChannel + first - branch.firstTarget) / 8
+            result.bits = plane(signal, sample: sample, isMinus: isMinus, block).map {
+                UnsafePointer($0.assumingMemoryBound(to: UInt8.self) + firstByte)
+            }
+        case .values:
+            result.kind = SPIKE_BRANCH_VALUES
+            result.value_stride = Int64(stage.paddedChannels)
+            result.values = added.map {
+                UnsafeRawPointer($0.start + (sample * block.steps * stage.layout.pixels * stage.paddedChannels + first) * 4)
+            }
+        }
+        return result
+    }
+
+    /// Counts a layer's spikes.
+    private func record(_ stage: NeuronStage, _ target: Int, _ block: Block) {
+        let signal = program.signals[target]
+        var total = 0
+        let pixels = stage.layout.pixels
+        let size = stage.layout.count
+        if recording.countsSpikes, counts[stage.name] == nil {
+            let buffer = Buffer()
+            buffer.reserve(samples * size * 4)
+            buffer.clear(samples * size * 4)
+            counts[stage.name] = buffer
+        }
+        for sample in 0..<samples {
+            for isMinus in signal.encoding == .signed ? [false, true] : [false] {
+                guard let plane = plane(target, sample: sample, isMinus: isMinus, block) else { continue }
+                total += count(plane, signal, block)
+                guard let counts = counts[stage.name], recording.countsSpikes else { continue }
+                let target = counts.floats + sample * size
+                if signal.encoding == .counts {
+                    let spikes = plane.assumingMemoryBound(to: Int16.self)
+                    for place in 0..<block.steps * pixels {
+                        for channel in 0..<stage.layout.channels {
+                            target[channel * pixels + place % pixels] += Float(spikes[place * signal.channelStride + channel])
+                        }
+                    }
+                } else {
+                    spike_count_bits(
+                        plane.assumingMemoryBound(to: UInt64.self), Int32(block.steps), Int64(pixels), Int32(signal.wordsPerPixel),
+                        Int32(stage.layout.channels), target)
+                }
+            }
+        }
+        totals[stage.name, default: 0] += total
+    }
+
+    /// Max pooling of a spike train.
+    func run(_ stage: PoolStage, _ index: Int, _ block: Block) {
+        let (source, target) = (program.signals[stage.source], program.signals[stage.target])
+        _ = makeTrain(stage.target, block)
+        let isCounts = source.encoding == .counts
+        let channels = isCounts ? source.channelStride : source.layout.channels
+        let sumStride = isCounts ? source.channelStride : 64 * source.wordsPerPixel
+        let sumBytes = samples * source.layout.pixels * sumStride * 2
+        let keepsSums = !block.isWhole && !stage.isInstantaneous
+        if keepsSums, poolSums[index] == nil {
+            let sums = Buffer()
+            sums.reserve(sumBytes)
+            sums.clear(sumBytes)
+            poolSums[index] = sums
+        }
+        let growth: Int32 = program.code == .radix ? 2 : 1
+        threads.forEach(samples) { sample, _ in
+            var job = spike_pool()
+            let plus = plane(stage.source, sample: sample, isMinus: false, block)
+            let out = plane(stage.target, sample: sample, isMinus: false, block)
+            if isCounts {
+                job.counts = plus.map { UnsafePointer($0.assumingMemoryBound(to: Int16.self)) }
+                job.out_counts = out?.assumingMemoryBound(to: Int16.self)
+            } else {
+                job.plus = plus.map { UnsafePointer($0.assumingMemoryBound(to: UInt64.self)) }
+                job.out_plus = out?.assumingMemoryBound(to: UInt64.self)
+            }
+            if source.encoding == .signed {
+                job.minus = plane(stage.source, sample: sample, isMinus: true, block).map {
+                    UnsafePointer($0.assumingMemoryBound(to: UInt64.self))
+                }
+                job.out_minus = plane(stage.target, sample: sample, isMinus: true, block)?.assumingMemoryBound(to: UInt64.self)
+            }
+            job.channels = Int32(channels)
+            job.words_per_pixel = Int32(source.wordsPerPixel)
+            job.steps = Int32(block.steps)
+            job.row_end = Int32(target.layout.height)
+            job.growth = growth
+            job.instantaneous = stage.isInstantaneous
+            let sums = poolSums[index].map { $0.counts + sample * source.layout.pixels * sumStride }
+            job.sums = sums.map { UnsafePointer($0) }
+            job.window = stage.window
+            (isCounts ? table.pointee.pool_counts : table.pointee.pool_bits)?(&job)
+
+            guard keepsSums else { return }
+            var update = spike_pool_sums()
+            (update.plus, update.minus, update.counts) = (job.plus, job.minus, job.counts)
+            update.sums = sums
+            update.pixels = Int64(source.layout.pixels)
+            update.channels = isCounts ? Int32(channels) : Int32(sumStride)
+            update.words_per_pixel = job.words_per_pixel
+            update.steps = job.steps
+            update.growth = growth
+            table.pointee.pool_sums?(&update)
+        }
+    }
+}

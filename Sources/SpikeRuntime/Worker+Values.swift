@@ -1,0 +1,252 @@
+internal import CDense
+internal import CSpikeKernels
+internal import SpikeGraph
+internal import SpikeReference
+
+// What is no spike: the analog inputs and all that depends on them alone, and the nodes that are left to the reference path.
+
+extension Worker {
+    /// Computes what does not depend on spikes, and the offsets of the stages that need it.
+    func computeStill(_ inputs: [[Tensor]], _ block: Block) throws {
+        var steps: [[String: Tensor]] = []
+        for inputs in inputs {
+            var values = program.graph.constants
+            for (input, tensor) in zip(program.graph.inputs, inputs) { values[input.name] = tensor }
+            for node in program.stillNodes {
+                values[node.outputs[0]] = try evaluate(node, node.inputs.compactMap { values[$0] })
+            }
+            steps.append(values)
+        }
+        stillSteps = steps
+        for (index, stage) in program.stages.enumerated() {
+            guard case .neurons(let stage) = stage, stage.evaluatesOffset else { continue }
+            let size = stage.layout.pixels * stage.paddedChannels
+            let buffer = offsets[index] ?? Buffer()
+            buffer.reserve(samples * steps.count * size * 4)
+            offsets[index] = buffer
+            for step in steps.indices {
+                // A value of the reference path comes as a branch of its own.
+                var silent: [String: Tensor] = [:]
+                for branch in stage.branches {
+                    guard case .values(let name) = branch.kind, let shape = program.graph.types[name]?.shape.resolved(batch: samples)
+                    else { continue }
+                    silent[name] = Tensor(repeating: 0, shape: shape)
+                }
+                let offset = try silentValue(stage.input, still: steps[step], known: &silent)
+                for sample in 0..<samples {
+                    // An offset that depends on constants alone has one sample for all.
+                    let part = offset.shape.first == samples ? sample : 0
+                    write(offset, sample: part, stage, to: buffer.start + (sample * steps.count + step) * size * 4)
+                }
+            }
+        }
+    }
+
+    /// A value when no neuron spikes.
+    private func silentValue(_ name: String, still: [String: Tensor], known: inout [String: Tensor]) throws -> Tensor {
+        if let value = still[name] ?? known[name] { return value }
+        guard let node = program.graph.nodes.first(where: { $0.outputs.contains(name) }),
+            let shape = program.graph.types[name]?.shape.resolved(batch: samples)
+        else { throw SpikeletError(.invalidModel, "nothing defines '\(name)'") }
+        let value: Tensor
+        switch node.operator {
+        case .neuron, .runningMaximumPool, .maxPool: value = Tensor(repeating: 0, shape: shape)
+        default: value = try evaluate(node, try node.inputs.map { try silentValue($0, still: still, known: &known) })
+        }
+        known[name] = value
+        return value
+    }
+
+    /// One sample of a value in a stage's layout and unit.
+    private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, to target: UnsafeMutableRawPointer) {
+        let (pixels, channels, padded) = (stage.layout.pixels, stage.layout.channels, stage.paddedChannels)
+        tensor.floats.withUnsafeBufferPointer { values in
+            guard let source = values.baseAddress.map({ $0 + sample * channels * pixels }) else { return }
+            if stage.isInteger {
+                saturations += spike_nhwc_i32(
+                    source, Int64(pixels), Int32(channels), Int32(padded), stage.unitScale, Float(SPIKE_MEMBRANE_LIMIT) / 2,
+                    target.assumingMemoryBound(to: Int32.self))
+            } else {
+                spike_nhwc_f32(source, Int64(pixels), Int32(channels), Int32(padded), nil, target.assumingMemoryBound(to: Float.self))
+            }
+        }
+    }
+
+    /// A value of the reference path as a branch: [samples][steps][pixels][paddedChannels], in the stage's unit.
+    func unitValues(_ name: String, _ stage: NeuronStage, _ block: Block) -> Buffer {
+        let size = stage.layout.pixels * stage.paddedChannels
+        let buffer = Buffer()
+        buffer.reserve(samples * block.steps * size * 4)
+        for step in 0..<block.steps {
+            guard let tensor = value(name, step, block) else { continue }
+            for sample in 0..<samples { write(tensor, sample: sample, stage, to: buffer.start + (sample * block.steps + step) * size * 4) }
+        }
+        return buffer
+    }
+
+    /// A value in one step of the block.
+    func value(_ name: String, _ step: Int, _ block: Block) -> Tensor? {
+        if let constant = program.graph.constants[name] { return constant }
+        if let tensors = values[name] { return tensors[step] }
+        if let number = program.densified[name] { return dense(number, step, block) }
+        guard let still = stillSteps[min(step, stillSteps.count - 1)][name] else { return nil }
+        // A radix code doubles what came before: what does not spike comes last.
+        let isLast = step == block.steps - 1
+        return program.code == .rate || isLast || still.elementType != .float32 ? still : Tensor(repeating: 0, shape: still.shape)
+    }
+
+    /// A spike train's step as numbers, [samples, channels, …].
+    private func dense(_ number: Int, _ step: Int, _ block: Block) -> Tensor? {
+        let signal = program.signals[number]
+        let (channels, pixels) = (signal.layout.channels, signal.layout.pixels)
+        var result = [Float](repeating: 0, count: samples * channels * pixels)
+        for sample in 0..<samples {
+            for isMinus in signal.encoding == .signed ? [false, true] : [false] {
+                guard let plane = plane(number, sample: sample, isMinus: isMinus, block) else { return nil }
+                let start = plane + step * signal.planeBytes
+                for pixel in 0..<pixels {
+                    for channel in 0..<channels {
+                        let spikes: Int
+                        if signal.encoding == .counts {
+                            spikes = Int(start.assumingMemoryBound(to: Int16.self)[pixel * signal.channelStride + channel])
+                        } else {
+                            let word = start.assumingMemoryBound(to: UInt64.self)[pixel * signal.wordsPerPixel + channel / 64]
+                            spikes = Int(word >> UInt64(channel % 64) & 1)
+                        }
+                        result[(sample * channels + channel) * pixels + pixel] += Float(isMinus ? -spikes : spikes)
+                    }
+                }
+            }
+        }
+        guard let shape = program.graph.types[signal.name]?.shape.resolved(batch: samples) else { return nil }
+        return Tensor(result, shape: shape)
+    }
+
+    /// A node of the reference path, all steps of the block.
+    func run(_ stage: GenericStage, _ block: Block) throws {
+        let node = stage.node
+        var results: [Tensor] = []
+        let additive = Set(node.operator.payload.additiveInputs)
+        func operands(_ step: Int) -> [Tensor] {
+            node.inputs.enumerated().compactMap { position, name in
+                guard let constant = program.graph.constants[name] else { return value(name, step, block) }
+                // A weight acts in every step of a radix code; a bias comes with the last.
+                let waits = program.code == .radix && additive.contains(position) && step != block.steps - 1
+                return waits ? Tensor(repeating: 0, shape: constant.shape) : constant
+            }
+        }
+        switch node.operator {
+        case .neuron(let neuronNode):
+            let neuron = neuronNode.neuron
+            let shape = program.graph.types[node.inputs[0]]?.shape.resolved(batch: samples) ?? []
+            var state = genericStates[node.name] ?? neuron.initialState(shape: shape)
+            func time(_ step: Int) -> TimeStep {
+                program.schedule == .streaming ? TimeStep(steps + step) : TimeStep(step, of: block.steps)
+            }
+            if program.schedule == .streaming {
+                for step in 0..<block.steps { results.append(neuron.step(operands(step)[0], state: &state, at: time(step))) }
+            } else {
+                for step in 0..<block.steps { neuron.integrate(operands(step)[0], state: &state, at: time(step)) }
+                for step in 0..<block.steps { results.append(neuron.emit(&state, at: time(step))) }
+            }
+            genericStates[node.name] = program.schedule == .streaming ? state : nil
+            record(node.name, results)
+        case .runningMaximumPool(let pool):
+            var state = genericPools[node.name] ?? GenericMaximum(window: pool.window, growth: program.code == .radix ? 2 : 1)
+            for step in 0..<block.steps { results.append(try state.advance(operands(step)[0])) }
+            genericPools[node.name] = program.schedule == .streaming ? state : nil
+        default:
+            for step in 0..<block.steps { results.append(try evaluate(node, operands(step))) }
+        }
+        values[node.outputs[0]] = results
+    }
+
+    private func record(_ name: String, _ spikes: [Tensor]) {
+        let size = spikes.first?.count ?? 0
+        for tensor in spikes { totals[name, default: 0] += Int(tensor.floats.reduce(0) { $0 + abs($1) }) }
+        guard recording.countsSpikes else { return }
+        if counts[name] == nil {
+            let buffer = Buffer()
+            buffer.reserve(size * 4)
+            buffer.clear(size * 4)
+            counts[name] = buffer
+        }
+        guard let target = counts[name]?.floats else { return }
+        for tensor in spikes {
+            for (index, value) in tensor.floats.enumerated() { target[index] += abs(value) }
+        }
+    }
+
+    /// What a node makes of its inputs: convolutions by the engine's own unrolling, the rest by the reference.
+    func evaluate(_ node: Node, _ inputs: [Tensor]) throws -> Tensor {
+        if case .conv(let conv) = node.operator, let result = convolve(conv, inputs) { return result }
+        return try ReferenceExecutor.evaluate(node.operator, inputs)[0]
+    }
+
+    /// A plain convolution: the same product as the reference's, so the same numbers, unrolled faster.
+    private func convolve(_ conv: Conv, _ inputs: [Tensor]) -> Tensor? {
+        let (x, w) = (inputs[0], inputs[1])
+        guard conv.groups == 1, conv.window.rank == 2, x.rank == 4,
+            let window = try? spike_window(conv.window, over: Layout(channels: x.shape[1], height: x.shape[2], width: x.shape[3]))
+        else { return nil }
+        let (features, depth, positions) = (w.shape[0], x.shape[1] * window.places, window.outPixels)
+        // A 1×1 product on the image itself is what the reference does there; it is fast already.
+        guard window.places > 1 else { return nil }
+        var output = [Float](repeating: 0, count: x.shape[0] * features * positions)
+        let bias = inputs.count > 2 ? inputs[2].floats : nil
+        let size = x.shape[1] * x.shape[2] * x.shape[3]
+        let (xs, ws) = (x.floats, w.floats)
+        let count = x.shape[0]
+        let buffers = (0..<min(threads.count, count)).map { _ in
+            let buffer = Buffer()
+            buffer.reserve(depth * positions * 4)
+            return buffer
+        }
+        output.withUnsafeMutableBufferPointer { y in
+            xs.withUnsafeBufferPointer { x in
+                ws.withUnsafeBufferPointer { w in
+                    guard let x = x.baseAddress, let w = w.baseAddress, let y = y.baseAddress else { return }
+                    threads.forEach(count) { sample, slot in
+                        var window = window
+                        let target = y + sample * features * positions
+                        spike_unroll_f32(x + sample * size, Int32(depth / window.places), &window, buffers[slot].floats)
+                        spike_dense_product(
+                            0, 0, Int32(features), Int32(positions), Int32(depth), w, buffers[slot].floats, 0, target)
+                        guard let bias else { return }
+                        for feature in 0..<features {
+                            let row = target + feature * positions
+                            for position in 0..<positions { row[position] += bias[feature] }
+                        }
+                    }
+                }
+            }
+        }
+        return Tensor(output, shape: [count, features, Int(window.out_height), Int(window.out_width)])
+    }
+}
+
+/// Running-maximum pooling of numbers.
+struct GenericMaximum {
+    let window: Window
+    let growth: Float
+    private var sum: Tensor?
+    private var maximum: Tensor?
+
+    init(window: Window, growth: Float) {
+        self.window = window
+        self.growth = growth
+    }
+
+    /// Σ ← g·Σ + x; emits max Σ − g·(max Σ before).
+    mutating func advance(_ input: Tensor) throws -> Tensor {
+        let sum = self.sum.map { combine($0, growth, input) } ?? input
+        let maximum = try ReferenceExecutor.evaluate(.maxPool(MaxPool(window: window)), [sum])[0]
+        let emitted = self.maximum.map { combine($0, -growth, maximum) } ?? maximum
+        (self.sum, self.maximum) = (sum, maximum)
+        return emitted
+    }
+
+    private func combine(_ a: Tensor, _ factor: Float, _ b: Tensor) -> Tensor {
+        Tensor(zip(a.floats, b.floats).map { factor * $0 + $1 }, shape: b.shape)
+    }
+}

@@ -1,0 +1,198 @@
+internal import CSpikeKernels
+internal import SpikeGraph
+
+/// What the steps of a block are to be recorded for.
+struct Recording: Sendable {
+    /// The number of spikes of each neuron.
+    var countsSpikes = false
+    /// The accumulated outputs after each step.
+    var keepsSteps = false
+}
+
+/// Some samples on their way through a program: their spikes, membranes and sums.
+///
+/// A block of steps goes through one stage after the other. That keeps the order of the streaming schedule, since a stage's step
+/// t needs nothing but step t of the stages before it, and what lasts from block to block is kept here.
+final class Worker {
+    let program: Program
+    let samples: Int
+    let threads: Threads
+    let recording: Recording
+    let table: UnsafePointer<spike_kernel_table>
+
+    /// Steps done.
+    private(set) var steps = 0
+    var saturations: UInt64 = 0
+    /// For each neuron node, the spikes of all samples.
+    var totals: [String: Int] = [:]
+    /// For each neuron node, [samples][channels][pixels].
+    var counts: [String: Buffer] = [:]
+
+    // By stage.
+    var membranes: [Int: Buffer] = [:]
+    var memories: [Int: Buffer] = [:]
+    var offsets: [Int: Buffer] = [:]
+    var poolSums: [Int: Buffer] = [:]
+    /// What outputs were after each step of the last block: [samples][steps][pixels][paddedChannels].
+    var records: [Int: Buffer] = [:]
+
+    // By spike train or list view; the memory goes back to the pool after the last reader.
+    var trains: [Int: Buffer] = [:]
+    var entries: [Int: Buffer] = [:]
+    var starts: [Int: Buffer] = [:]
+    private var free: [Buffer] = []
+    var entryStrides: [Int: Int] = [:]
+
+    /// Values that do not depend on spikes: one set for a constant input, or one for each step of the block.
+    var stillSteps: [[String: Tensor]] = [[:]]
+    /// Values of the reference path, one tensor for each step of the block.
+    var values: [String: [Tensor]] = [:]
+    var genericStates: [String: NeuronState] = [:]
+    var genericPools: [String: GenericMaximum] = [:]
+    private var scratch: [Buffer] = []
+    /// The most memory that was in use.
+    private(set) var peakBytes = 0
+
+    init(_ program: Program, samples: Int, threads: Threads, isa: spike_isa, recording: Recording) {
+        self.program = program
+        self.samples = samples
+        self.threads = threads
+        self.recording = recording
+        table = spike_table(isa)
+        scratch = (0..<threads.count).map { _ in Buffer() }
+    }
+
+    /// Forgets what was simulated; memory stays.
+    func reset() {
+        steps = 0
+        saturations = 0
+        totals = [:]
+        for buffer in Array(counts.values) + Array(poolSums.values) { buffer.clear(buffer.capacity) }
+        membranes = [:]
+        memories = [:]
+        poolSums = [:]
+        genericStates = [:]
+        genericPools = [:]
+        stillSteps = [[:]]
+    }
+
+    /// Simulates a block of steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: what arrives: one set of tensors for the whole block, or one for each step.
+    ///   - isSameInput: the inputs are those of the block before.
+    ///   - isWhole: the block is the whole simulation; no state has to outlast it.
+    func advance(_ count: Int, inputs: [[Tensor]], isSameInput: Bool, isWhole: Bool) throws {
+        let block = Block(steps: count, isFirst: steps == 0, isWhole: isWhole && steps == 0, variesInTime: inputs.count > 1)
+        if !(isSameInput && steps > 0) { try computeStill(inputs, block) }
+        for (index, stage) in program.stages.enumerated() {
+            switch stage {
+            case .neurons(let stage): run(stage, index, block)
+            case .pool(let stage): run(stage, index, block)
+            case .generic(let stage): try run(stage, block)
+            }
+            release(after: index)
+        }
+        values = [:]
+        steps += count
+    }
+
+    struct Block {
+        var steps: Int
+        var isFirst: Bool
+        var isWhole: Bool
+        /// The inputs change from step to step.
+        var variesInTime: Bool
+    }
+
+    // MARK: Memory
+
+    func buffer(_ bytes: Int) -> Buffer {
+        // The smallest that is large enough, else the largest: it grows.
+        let fitting = free.indices.filter { free[$0].capacity >= bytes }.min { free[$0].capacity < free[$1].capacity }
+        let taken = (fitting ?? free.indices.max { free[$0].capacity < free[$1].capacity }).map { free.remove(at: $0) } ?? Buffer()
+        taken.reserve(bytes)
+        return taken
+    }
+
+    func scratch(_ slot: Int, bytes: Int) -> UnsafeMutableRawPointer {
+        scratch[slot].reserve(bytes)
+        return scratch[slot].start
+    }
+
+    private func release(after stage: Int) {
+        let lasting = [membranes, memories, offsets, poolSums, records].flatMap(\.values) + Array(counts.values)
+        let passing = [trains, entries, starts].flatMap(\.values) + scratch + free
+        peakBytes = max(peakBytes, (lasting + passing).reduce(0) { $0 + $1.capacity })
+        for (view, buffer) in entries where program.views[view].readers.upperBound <= stage {
+            free.append(buffer)
+            if let starts = starts.removeValue(forKey: view) { free.append(starts) }
+            entries[view] = nil
+        }
+        for (signal, buffer) in trains where program.lastReads[signal] <= stage {
+            free.append(buffer)
+            trains[signal] = nil
+        }
+    }
+
+    /// A train's memory, zeroed: [samples][steps][plane].
+    func makeTrain(_ number: Int, _ block: Block) -> Buffer {
+        let bytes = samples * block.steps * program.signals[number].stepBytes
+        let buffer = buffer(bytes)
+        buffer.clear(bytes)
+        trains[number] = buffer
+        return buffer
+    }
+
+    /// A sample's part of a train: the plane of spikes sent, or the one of spikes taken back.
+    func plane(_ number: Int, sample: Int, isMinus: Bool, _ block: Block) -> UnsafeMutableRawPointer? {
+        let signal = program.signals[number]
+        let planes = signal.encoding == .signed ? 2 : 1
+        return trains[number].map { $0.start + (sample * planes + (isMinus ? 1 : 0)) * block.steps * signal.planeBytes }
+    }
+
+    // MARK: Lists
+
+    /// Makes the lists of a view, unless they are there.
+    func makeLists(_ number: Int, _ block: Block) {
+        guard entries[number] == nil else { return }
+        let view = program.views[number]
+        let signal = program.signals[view.signal]
+        let startCount = block.steps * Int(view.window.out_height) * Int(view.window.out_width + 1)
+        let starts = buffer(samples * startCount * 4)
+        // Room for as many entries as there are spikes.
+        var most = 0
+        for sample in 0..<samples {
+            guard let plane = plane(view.signal, sample: sample, isMinus: view.isMinus, block) else { return }
+            most = max(most, count(plane, signal, block))
+        }
+        let stride = most * view.multiplicity + 64
+        let entries = buffer(samples * stride * 2)
+        self.starts[number] = starts
+        self.entries[number] = entries
+        entryStrides[number] = stride
+        threads.forEach(samples) { sample, _ in
+            guard let plane = plane(view.signal, sample: sample, isMinus: view.isMinus, block) else { return }
+            var job = spike_list_job()
+            job.words = UnsafePointer(plane.assumingMemoryBound(to: UInt64.self))
+            job.counts = UnsafePointer(plane.assumingMemoryBound(to: Int16.self))
+            job.count_stride = Int32(signal.channelStride)
+            job.words_per_pixel = Int32(signal.wordsPerPixel)
+            job.channel_begin = Int32(view.channels.lowerBound)
+            job.channel_count = Int32(view.channels.count)
+            job.step_end = Int32(block.steps)
+            job.window = view.window
+            job.entries = entries.entries + sample * stride
+            job.starts = starts.starts + sample * startCount
+            (signal.encoding == .counts ? table.pointee.list_counts : table.pointee.list_bits)?(&job)
+        }
+    }
+
+    /// The spikes of a plane, all steps.
+    func count(_ plane: UnsafeRawPointer, _ signal: Signal, _ block: Block) -> Int {
+        let bytes = block.steps * signal.planeBytes
+        guard signal.encoding == .counts else { return Int(spike_popcount(plane.assumingMemoryBound(to: UInt64.self), bytes / 8)) }
+        let counts = plane.assumingMemoryBound(to: Int16.self)
+        return (0..<bytes / 2).reduce(0) { $0 + Int(counts[$1]) }
+    }
+}
