@@ -17,7 +17,7 @@ import Testing
 
     @Test func `errors are sentences with their place`() throws {
         #expect(try sentence(#"{"a": [1, "2"]}"#) == "a[1] is not of the type Int")
-        #expect(try sentence(#"{"a": null}"#) == "a is null" || sentence(#"{"a": null}"#).contains("a "))
+        #expect(try sentence(#"{"a": null}"#).hasPrefix("a "))
         #expect(try sentence("[]").hasPrefix("the file is not of the type"))
         #expect(try sentence("{").hasPrefix("the file cannot be read"))
         #expect(try sentence("").hasPrefix("the file cannot be read"))
