@@ -2,6 +2,7 @@ import SpikeConversion
 import SpikeData
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 @Suite("Recipes")

@@ -1,5 +1,6 @@
 import SpikeConversion
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite("Activation statistics")

@@ -1,6 +1,7 @@
 import SpikeConversion
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 /// Statements about codes that hold exactly. Weights are dyadic, so that float32 sums are exact, and equal means equal.

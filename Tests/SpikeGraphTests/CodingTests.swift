@@ -1,5 +1,6 @@
 import Foundation
 import SpikeGraph
+import TestSupport
 import Testing
 
 /// A neuron that only the tests know: it leaks, and remembers its last spike.

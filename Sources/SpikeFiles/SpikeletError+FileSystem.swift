@@ -6,14 +6,19 @@ import Glibc
 package import SpikeGraph
 
 extension SpikeletError {
+    /// What was tried with a file, as in "cannot … it".
+    package enum FileAction: String, Sendable {
+        case read, write, lock
+    }
+
     /// A failed system call on a file, in words: what was tried, why it failed, what to do.
     ///
-    /// - Parameters:
-    ///   - action: what was tried, as in "cannot … FILE": `read`, `write`, `create`.
-    ///   - number: the `errno` of the call.
-    package static func fileSystem(_ action: String, _ path: String, errno number: Int32, remedy other: String? = nil) -> SpikeletError {
-        let (reason, remedy): (String, String?) =
+    /// - Parameter number: the `errno` of the call.
+    package static func fileSystem(_ action: FileAction, _ path: String, errno number: Int32) -> SpikeletError {
+        let (reason, remedy): (String, String) =
             switch number {
+            // A file to be written is made where there is none, so that only its folder can be missing.
+            case ENOENT where action == .write: ("its folder does not exist", "create the folder first")
             case ENOENT: ("it, or a folder on the way to it, does not exist", "check the path")
             case EACCES, EPERM: ("permission denied", "check the permissions of the file and of its folder")
             case ENOSPC: ("the disk is full", "free some space, or write to another disk")
@@ -25,8 +30,8 @@ extension SpikeletError {
             case ENAMETOOLONG: ("the name is too long", "use a shorter name")
             case ELOOP: ("it is a symbolic link that leads nowhere or is not allowed here", "check the path")
             case EMFILE, ENFILE: ("too many files are open", "raise the limit (ulimit -n)")
-            default: (String(cString: strerror(number)), nil)
+            default: (String(cString: strerror(number)), "check the path and the disk")
             }
-        return SpikeletError(.fileSystem, "cannot \(action): \(reason)", at: path, remedy: other ?? remedy)
+        return SpikeletError(.fileSystem, "cannot \(action.rawValue): \(reason)", at: path, remedy: remedy)
     }
 }

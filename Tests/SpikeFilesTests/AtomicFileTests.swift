@@ -4,8 +4,9 @@ import Darwin
 import Glibc
 #endif
 import Foundation
-import SpikeFormats
+import SpikeFiles
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct AtomicFileTests {
@@ -30,7 +31,7 @@ import Testing
     @Test func `a new file holds what was written, and nothing else is left`() throws {
         try write("one", to: folder.file("f"))
         #expect(try text("f") == "one")
-        #expect(try folder.contents == ["f"])
+        #expect(folder.contents == ["f"])
     }
 
     @Test func `an old file is replaced and keeps its permissions`() throws {
@@ -41,38 +42,38 @@ import Testing
         var status = stat()
         #expect(stat(folder.file("f"), &status) == 0)
         #expect(status.st_mode & 0o7777 == 0o640)
-        #expect(try folder.contents == ["f"])
+        #expect(folder.contents == ["f"])
     }
 
     @Test func `a failure in the middle leaves the old file, and no other`() throws {
         try write("old", to: folder.file("f"))
         #expect(throws: SpikeletError(.network, "cut")) {
-            try AtomicFile.write(to: folder.file("f")) { writer in
-                try writer.write([1, 2, 3])
+            try AtomicFile.write(to: folder.file("f")) { file in
+                try file.write([1, 2, 3])
                 throw SpikeletError(.network, "cut")
             }
         }
         #expect(try text("f") == "old")
-        #expect(try folder.contents == ["f"])
+        #expect(folder.contents == ["f"])
     }
 
     @Test func `a missing folder is an error`() throws {
-        #expect(try error(writingTo: folder.file("missing/f")).message == "cannot be written: No such file or directory")
-        #expect(try folder.contents.isEmpty)
+        #expect(try error(writingTo: folder.file("missing/f")).message == "cannot write: its folder does not exist")
+        #expect(folder.contents.isEmpty)
     }
 
     @Test func `a folder is no file to write`() throws {
-        #expect(try error(writingTo: folder.path).message == "is a folder, and cannot be written to")
-        #expect(try error(writingTo: folder.path + "/").message == "is a folder, and cannot be written to")
-        #expect(try error(writingTo: folder.file("new/")).message == "is no file's name")
-        #expect(try #require(throws: SpikeletError.self) { try write("", to: "") }.message == "is no file's name")
-        #expect(try folder.contents.isEmpty)
+        #expect(try error(writingTo: folder.path).message == "cannot write: it is a folder")
+        #expect(try error(writingTo: folder.path + "/").message == "cannot write: it is a folder")
+        #expect(try error(writingTo: folder.file("new/")).message == "cannot write: this is no file's name")
+        #expect(try #require(throws: SpikeletError.self) { try write("", to: "") }.message == "cannot write: this is no file's name")
+        #expect(folder.contents.isEmpty)
     }
 
     @Test func `a device is not replaced by a file`() throws {
-        #expect(try error(writingTo: "/dev/null").message == "is not a regular file, and cannot be written to")
+        #expect(try error(writingTo: "/dev/null").message == "cannot write: it is not a regular file")
         #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
-        #expect(try error(writingTo: folder.file("pipe")).message == "is not a regular file, and cannot be written to")
+        #expect(try error(writingTo: folder.file("pipe")).message == "cannot write: it is not a regular file")
     }
 
     @Test func `a link stays a link, and the file behind it is replaced`() throws {
@@ -83,31 +84,56 @@ import Testing
         #expect(try text("behind/f") == "new")
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file("link")) == "behind/f")
         #expect(symlink("nowhere", folder.file("lost")) == 0)
-        #expect(try error(writingTo: folder.file("lost")).message.hasPrefix("is a link that leads nowhere"))
+        #expect(try error(writingTo: folder.file("lost")).message == "cannot write: it is a symbolic link that leads nowhere")
     }
 
     @Test(.disabled(if: geteuid() == 0, "permissions do not stop root"))
     func `what may not be written is left alone`() throws {
         try write("old", to: folder.file("f"))
         #expect(chmod(folder.file("f"), 0o444) == 0)
-        #expect(try error(writingTo: folder.file("f")).message == "cannot be written: Permission denied")
+        #expect(try error(writingTo: folder.file("f")).message == "cannot write: permission denied")
         #expect(try text("f") == "old")
         #expect(chmod(folder.path, 0o555) == 0)
         defer { chmod(folder.path, 0o755) }
-        #expect(try error(writingTo: folder.file("g")).message == "cannot be written: Permission denied")
+        #expect(try error(writingTo: folder.file("g")).message == "cannot write: permission denied")
     }
 
-    #if os(Linux)
-    @Test func `a full disk is an error that says so`() throws {
-        let descriptor = open("/dev/full", O_WRONLY)
-        try #require(descriptor >= 0)
-        defer { close(descriptor) }
-        let error = try #require(throws: SpikeletError.self) { try FileWriter(descriptor: descriptor, path: "f").write([1, 2, 3]) }
+    @Test func `a full disk is an error that says so, and the old file stays`() throws {
+        try write("old", to: folder.file("f"))
+        let error = try #require(throws: SpikeletError.self) {
+            try AtomicFile.write(to: folder.file("f")) { file in
+                try [UInt8](repeating: 1, count: 10).withUnsafeBytes { bytes in
+                    try file.write(bytes) { descriptor, bytes, count in
+                        errno = ENOSPC
+                        return lseek(descriptor, 0, SEEK_CUR) < 4 ? writeBytes(descriptor, bytes, 4) : -1
+                    }
+                }
+            }
+        }
         #expect(error.code == .fileSystem)
-        #expect(error.message == "cannot be written: No space left on device")
-        #expect(error.remedy == "free some space, or choose another disk; nothing was replaced")
+        #expect(error.message == "cannot write: the disk is full")
+        #expect(error.location == folder.file("f"))
+        #expect(error.remedy == "free some space, or write to another disk")
+        #expect(try text("f") == "old")
+        #expect(folder.contents == ["f"])
     }
-    #endif
+
+    @Test func `the content is never readable by more than the old file was`() throws {
+        try write("old", to: folder.file("f"))
+        #expect(chmod(folder.file("f"), 0o600) == 0)
+        try AtomicFile.write(to: folder.file("f")) { file in
+            var status = stat()
+            #expect(fstat(file.descriptor, &status) == 0)
+            #expect(status.st_mode & 0o7777 == 0o600)
+        }
+    }
+
+    @Test func `a name as long as names may be`() throws {
+        let name = String(repeating: "n", count: 255)
+        try write("new", to: folder.file(name))
+        #expect(folder.contents == [name])
+        #expect(try error(writingTo: folder.file(name + "n")).message == "cannot write: the name is too long")
+    }
 
     @Test func `a bare name is written to the working directory's folder`() throws {
         let name = "spikelet-test-\(UUID().uuidString)"
@@ -121,8 +147,8 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<16 {
                 group.addTask {
-                    try AtomicFile.write(to: path) { writer in
-                        for _ in 0..<50 { try writer.write([UInt8](repeating: UInt8(number), count: 1000)) }
+                    try AtomicFile.write(to: path) { file in
+                        for _ in 0..<50 { try file.write([UInt8](repeating: UInt8(number), count: 1000)) }
                     }
                 }
             }
@@ -131,6 +157,6 @@ import Testing
         let bytes = try folder.bytes("f")
         #expect(bytes.count == 50_000)
         #expect(Set(bytes).count == 1)
-        #expect(try folder.contents == ["f"])
+        #expect(folder.contents == ["f"])
     }
 }
