@@ -6,16 +6,55 @@
 #define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
 #define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
 
+#define LONGEST_MERGED 512
+
+// Joins the runs of a window into one list of byte offsets into the weights, filled up to a multiple of `ways` with the row of
+// zeros. Short runs are the rule, and every end of a loop is a misprediction: this leaves one loop. Returns the length, or −1
+// where the list is long enough not to care.
+INLINE_AVX2 int merge(const spike_gather *job, const uint32_t *starts, const int row_bytes, const int ways, uint32_t *merged) {
+    int count = 0;
+    for (int s = 0; s < job->segment_count; s++) count += (int)(starts[job->segments[s].to] - starts[job->segments[s].from]);
+    if (count > LONGEST_MERGED) return -1;
+    uint32_t *end = merged;
+    const __m128i shift = _mm_cvtsi32_si128(__builtin_ctz((unsigned)row_bytes));
+    for (int s = 0; s < job->segment_count; s++) {
+        const spike_segment segment = job->segments[s];
+        const uint32_t from = starts[segment.from];
+        const int length = (int)(starts[segment.to] - from);
+        const __m128i base = _mm_set1_epi16((int16_t)segment.base);
+        const __m256i row = _mm256_set1_epi32((int32_t)segment.row);
+        for (int i = 0; i < length; i += 8) {
+            const __m128i entries = _mm_loadu_si128((const __m128i *)(job->lists.entries + from + i));
+            const __m256i rows = _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm_sub_epi16(entries, base)), row);
+            _mm256_storeu_si256((__m256i *)(end + i), _mm256_sll_epi32(rows, shift));
+        }
+        end += length;
+    }
+    _mm256_storeu_si256((__m256i *)end, _mm256_set1_epi32(job->rows * row_bytes));
+    return (count + ways - 1) / ways * ways;
+}
+
 // Gathering in float32. `vectors` and `ways` are constants wherever this is inlined: vectors · ways sums live in registers,
 // eight of them, so that the latency of an addition is hidden even for narrow tiles.
 INLINE_AVX2 void gather_f32(const spike_gather *job, const int vectors, const int ways) {
     const float *weights = job->weights;
     const size_t tile = (size_t)vectors * 8;
+    uint32_t merged[LONGEST_MERGED + 24];
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        const int count = merge(job, starts, vectors * 32, ways, merged);
+        if (count == 0) continue;
         __m256 sum[8];
         for (int i = 0; i < vectors * ways; i++) sum[i] = _mm256_setzero_ps();
-        for (int s = 0; s < job->segment_count; s++) {
+        for (int i = 0; i < count; i += ways) {
+            for (int k = 0; k < ways; k++) {
+                const float *row = (const float *)((const char *)weights + merged[i + k]);
+                for (int v = 0; v < vectors; v++) {
+                    sum[k * vectors + v] = _mm256_add_ps(sum[k * vectors + v], _mm256_loadu_ps(row + 8 * v));
+                }
+            }
+        }
+        for (int s = 0; count < 0 && s < job->segment_count; s++) {
             const spike_segment segment = job->segments[s];
             const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
             const float *rows = weights + (size_t)segment.row * tile;
@@ -72,70 +111,59 @@ INLINE_AVX2 void flush_i8(__m256i all, __m256i high, int count, int shift, bool 
 
 // Gathering in int8: three instructions for 32 additions. A 16-bit word is low + 256 · high; the sum of words and the sum of
 // high bytes give both sums back. 255 rows fit before either may overflow.
-INLINE_AVX2 void gather_i8(const spike_gather *job, const int vectors, const int ways) {
+INLINE_AVX2 void gather_i8(const spike_gather *job, const int vectors) {
     const uint8_t *weights = job->weights;
     const size_t tile = (size_t)vectors * 32;
+    uint32_t merged[LONGEST_MERGED + 24];
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
         int32_t *current = (int32_t *)job->current + (size_t)step * tile;
+        const int count = merge(job, starts, vectors * 32, 4, merged);
+        if (count == 0) continue;
         __m256i all[4], high[4];
-        for (int i = 0; i < vectors * ways; i++) all[i] = high[i] = _mm256_setzero_si256();
-        int count = 0;
-        for (int s = 0; s < job->segment_count; s++) {
+#define SPIKE_ADD_ROW(pointer)                                                                                          \
+    for (int v = 0; v < vectors; v++) {                                                                                 \
+        const __m256i word = _mm256_loadu_si256((const __m256i *)((pointer) + 32 * v));                                 \
+        all[v] = _mm256_add_epi16(all[v], word);                                                                        \
+        high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));                                                \
+    }
+        for (int i = 0; i < count;) {
+            const int stop = i + 252 < count ? i + 252 : count, rows = stop - i;
+            for (int v = 0; v < vectors; v++) all[v] = high[v] = _mm256_setzero_si256();
+            for (; i < stop; i += 4) {
+                SPIKE_ADD_ROW(weights + merged[i])
+                SPIKE_ADD_ROW(weights + merged[i + 1])
+                SPIKE_ADD_ROW(weights + merged[i + 2])
+                SPIKE_ADD_ROW(weights + merged[i + 3])
+            }
+            for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], rows, job->shift, job->negative, current + 32 * v);
+        }
+        for (int s = 0; count < 0 && s < job->segment_count; s++) {
             const spike_segment segment = job->segments[s];
             const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
             const uint8_t *rows = weights + (size_t)segment.row * tile;
             while (entry < end) {
-                const long rest = end - entry;
-                const int run = rest < 255 - count ? (int)rest : 255 - count;
+                const int run = end - entry < 255 ? (int)(end - entry) : 255;
                 const uint16_t *stop = entry + run;
-                for (; entry + ways <= stop; entry += ways) {
-                    for (int k = 0; k < ways; k++) {
-                        const uint8_t *row = rows + (size_t)(uint16_t)(entry[k] - segment.base) * tile;
-                        for (int v = 0; v < vectors; v++) {
-                            const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
-                            all[k * vectors + v] = _mm256_add_epi16(all[k * vectors + v], word);
-                            high[k * vectors + v] = _mm256_add_epi16(high[k * vectors + v], _mm256_srai_epi16(word, 8));
-                        }
-                    }
+                for (int v = 0; v < vectors; v++) all[v] = high[v] = _mm256_setzero_si256();
+                for (; entry + 4 <= stop; entry += 4) {
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[0] - segment.base) * tile)
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[1] - segment.base) * tile)
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[2] - segment.base) * tile)
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[3] - segment.base) * tile)
                 }
-                for (; entry < stop; entry++) {
-                    const uint8_t *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
-                    for (int v = 0; v < vectors; v++) {
-                        const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
-                        all[v] = _mm256_add_epi16(all[v], word);
-                        high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));
-                    }
-                }
-                count += run;
-                if (count < 255) continue;
-                for (int v = 0; v < vectors; v++) {
-                    for (int k = 1; k < ways; k++) {
-                        all[v] = _mm256_add_epi16(all[v], all[k * vectors + v]);
-                        high[v] = _mm256_add_epi16(high[v], high[k * vectors + v]);
-                    }
-                    flush_i8(all[v], high[v], count, job->shift, job->negative, current + 32 * v);
-                }
-                for (int i = 0; i < vectors * ways; i++) all[i] = high[i] = _mm256_setzero_si256();
-                count = 0;
+                for (; entry < stop; entry++) SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(*entry - segment.base) * tile)
+                for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], run, job->shift, job->negative, current + 32 * v);
             }
-        }
-        if (count == 0) continue;
-        for (int v = 0; v < vectors; v++) {
-            for (int k = 1; k < ways; k++) {
-                all[v] = _mm256_add_epi16(all[v], all[k * vectors + v]);
-                high[v] = _mm256_add_epi16(high[v], high[k * vectors + v]);
-            }
-            flush_i8(all[v], high[v], count, job->shift, job->negative, current + 32 * v);
         }
     }
 }
 
 AVX2 void spike_gather_i8__avx2(const spike_gather *job) {
     switch (job->tile) {
-    case 128: gather_i8(job, 4, 1); break;
-    case 64: gather_i8(job, 2, 2); break;
-    case 32: gather_i8(job, 1, 4); break;
+    case 128: gather_i8(job, 4); break;
+    case 64: gather_i8(job, 2); break;
+    case 32: gather_i8(job, 1); break;
     default: spike_gather_i8__scalar(job);
     }
 }
@@ -228,7 +256,7 @@ AVX2 void spike_fire_if_f32__avx2(const spike_fire *job) {
     }
     const __m256 half = _mm256_set1_ps(0.5f);
     const float first = job->halving ? (float)((uint64_t)1 << job->exponent) : 1;
-    for (int i = 0; i < job->tile; i += 8) {
+    for (int i = 0; i < job->lanes; i += 8) {
         __m256 v = _mm256_loadu_ps((float *)job->membrane + i);
         __m256 threshold = _mm256_mul_ps(_mm256_loadu_ps((const float *)job->threshold + i), _mm256_set1_ps(first));
         uint8_t *bits = job->plus + (i >> 3);
@@ -249,7 +277,7 @@ AVX2 void spike_fire_if_i32__avx2(const spike_fire *job) {
         return;
     }
     const __m256i one = _mm256_set1_epi32(1);
-    for (int i = 0; i < job->tile; i += 8) {
+    for (int i = 0; i < job->lanes; i += 8) {
         __m256i v = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i)), changed = _mm256_setzero_si256();
         __m256i threshold = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->threshold + i));
         if (job->halving) threshold = _mm256_sll_epi32(threshold, _mm_cvtsi32_si128(job->exponent));

@@ -33,15 +33,6 @@
 #include "kernels.def"
 #undef SPIKE_KERNEL
 
-/// The bits of a word that belong to a list's channels.
-static inline uint64_t spike_channel_mask(const spike_list_job *job, int word) {
-    uint64_t mask = ~(uint64_t)0;
-    const int low = job->channel_begin - word * 64, high = low + job->channel_count;
-    if (low > 0) mask &= ~(uint64_t)0 << low;
-    if (high < 64) mask &= ((uint64_t)1 << high) - 1;
-    return mask;
-}
-
 /// What a membrane is limited to; counts how often that changed something.
 static inline int32_t spike_limited(int32_t value, uint64_t *count) {
     if (value > SPIKE_MEMBRANE_LIMIT) {

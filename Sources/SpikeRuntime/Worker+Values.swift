@@ -20,7 +20,7 @@ extension Worker {
         stillSteps = steps
         for (index, stage) in program.stages.enumerated() {
             guard case .neurons(let stage) = stage, stage.evaluatesOffset else { continue }
-            let size = stage.layout.pixels * stage.paddedChannels
+            let size = stage.lanes.blocks * stage.lanes.count
             let buffer = offsets[index] ?? Buffer()
             buffer.reserve(samples * steps.count * size * 4)
             offsets[index] = buffer
@@ -59,22 +59,21 @@ extension Worker {
 
     /// One sample of a value in a stage's layout and unit.
     private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, to target: UnsafeMutableRawPointer) {
-        let (pixels, channels, padded) = (stage.layout.pixels, stage.layout.channels, stage.paddedChannels)
+        var lanes = stage.lanes.image
         tensor.floats.withUnsafeBufferPointer { values in
-            guard let source = values.baseAddress.map({ $0 + sample * channels * pixels }) else { return }
+            guard let source = values.baseAddress.map({ $0 + sample * stage.layout.count }) else { return }
             if stage.isInteger {
-                saturations += spike_nhwc_i32(
-                    source, Int64(pixels), Int32(channels), Int32(padded), stage.unitScale, Float(SPIKE_MEMBRANE_LIMIT) / 2,
-                    target.assumingMemoryBound(to: Int32.self))
+                saturations += spike_to_lanes_i32(
+                    source, &lanes, stage.unitScale, Float(SPIKE_MEMBRANE_LIMIT) / 2, target.assumingMemoryBound(to: Int32.self))
             } else {
-                spike_nhwc_f32(source, Int64(pixels), Int32(channels), Int32(padded), nil, target.assumingMemoryBound(to: Float.self))
+                spike_to_lanes_f32(source, &lanes, target.assumingMemoryBound(to: Float.self))
             }
         }
     }
 
-    /// A value of the reference path as a branch: [samples][steps][pixels][paddedChannels], in the stage's unit.
+    /// A value of the reference path as a branch: [samples][steps][blocks][lanes], in the stage's unit.
     func unitValues(_ name: String, _ stage: NeuronStage, _ block: Block) -> Buffer {
-        let size = stage.layout.pixels * stage.paddedChannels
+        let size = stage.lanes.blocks * stage.lanes.count
         let buffer = Buffer()
         buffer.reserve(samples * block.steps * size * 4)
         for step in 0..<block.steps {
@@ -107,11 +106,12 @@ extension Worker {
                 for pixel in 0..<pixels {
                     for channel in 0..<channels {
                         let spikes: Int
+                        let width = signal.layout.width
+                        let place = pixel / width * signal.strides.row + pixel % width * signal.strides.pixel
                         if signal.encoding == .counts {
-                            spikes = Int(start.assumingMemoryBound(to: Int16.self)[pixel * signal.channelStride + channel])
+                            spikes = Int(start.assumingMemoryBound(to: Int16.self)[place + channel])
                         } else {
-                            let word = start.assumingMemoryBound(to: UInt64.self)[pixel * signal.wordsPerPixel + channel / 64]
-                            spikes = Int(word >> UInt64(channel % 64) & 1)
+                            spikes = Int(start.assumingMemoryBound(to: UInt8.self)[place + channel / 8] >> UInt8(channel % 8) & 1)
                         }
                         result[(sample * channels + channel) * pixels + pixel] += Float(isMinus ? -spikes : spikes)
                     }
