@@ -190,18 +190,31 @@ AVX2 void spike_masked_f32__avx2(const spike_masked *job) {
     }
 }
 
-AVX2 void spike_masked_i32__avx2(const spike_masked *job) {
+AVX2 void spike_masked_i16__avx2(const spike_masked *job) {
+    if (job->tile % 16) {
+        spike_masked_i16__scalar(job);
+        return;
+    }
+    const __m256i place = _mm256_setr_epi16(
+        1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, (int16_t)0x8000);
+    const __m128i shift = _mm_cvtsi32_si128(job->shift);
     for (int step = 0; step < job->steps; step++) {
-        for (int i = 0; i < job->tile; i += 8) {
+        for (int i = 0; i < job->tile; i += 16) {
             __m256i sum = _mm256_setzero_si256();
             for (int t = 0; t < job->tap_count; t++) {
-                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
-                const __m256i weights = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->taps[t].weights + i));
-                sum = _mm256_add_epi32(sum, _mm256_and_si256(weights, expand_bits(bits)));
+                int16_t bits;
+                memcpy(&bits, job->taps[t].bits + (size_t)step * job->step_bytes + (size_t)(i >> 3), 2);
+                const __m256i weights = _mm256_loadu_si256((const __m256i *)((const int16_t *)job->taps[t].weights + i));
+                const __m256i mask = _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_set1_epi16(bits), place), place);
+                sum = _mm256_add_epi16(sum, _mm256_and_si256(weights, mask));
             }
-            __m256i *current = (__m256i *)((int32_t *)job->current + (size_t)step * job->tile + i);
-            const __m256i old = _mm256_loadu_si256(current);
-            _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, sum) : _mm256_add_epi32(old, sum));
+            for (int half = 0; half < 2; half++) {
+                const __m128i part = half ? _mm256_extracti128_si256(sum, 1) : _mm256_castsi256_si128(sum);
+                const __m256i value = _mm256_sll_epi32(_mm256_cvtepi16_epi32(part), shift);
+                __m256i *current = (__m256i *)((int32_t *)job->current + (size_t)step * job->tile + i + 8 * half);
+                const __m256i old = _mm256_loadu_si256(current);
+                _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, value) : _mm256_add_epi32(old, value));
+            }
         }
     }
 }
@@ -245,8 +258,32 @@ AVX2 void spike_integrate_i32__avx2(const spike_integrate *job) {
             if (job->record) _mm256_storeu_si256((__m256i *)((int32_t *)job->record + (size_t)step * job->record_stride + i), v);
         }
         _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i), v);
-        count_changes(changed, job->saturations);
+        if (job->saturations) count_changes(changed, job->saturations);
     }
+}
+
+// Several vectors at a time: from step to step each membrane is a chain of dependent instructions.
+INLINE_AVX2 void fire_if_f32(const spike_fire *job, int i, const int vectors) {
+    const __m256 half = _mm256_set1_ps(0.5f);
+    const float first = job->halving ? (float)((uint64_t)1 << job->exponent) : 1;
+    __m256 v[4], threshold[4];
+    for (int k = 0; k < vectors; k++) {
+        v[k] = _mm256_loadu_ps((float *)job->membrane + i + 8 * k);
+        threshold[k] = _mm256_mul_ps(_mm256_loadu_ps((const float *)job->threshold + i + 8 * k), _mm256_set1_ps(first));
+    }
+    uint8_t *bits = job->plus + (i >> 3);
+    for (int step = 0; step < job->steps; step++) {
+        uint32_t fired = 0;
+        for (int k = 0; k < vectors; k++) {
+            if (job->current) v[k] = _mm256_add_ps(v[k], _mm256_loadu_ps((const float *)job->current + (size_t)step * job->tile + i + 8 * k));
+            const __m256 fires = _mm256_cmp_ps(v[k], threshold[k], _CMP_GE_OQ);
+            v[k] = _mm256_sub_ps(v[k], _mm256_and_ps(fires, threshold[k]));
+            fired |= (uint32_t)_mm256_movemask_ps(fires) << (8 * k);
+            if (job->halving) threshold[k] = _mm256_mul_ps(threshold[k], half);
+        }
+        memcpy(bits + (size_t)step * job->step_bytes, &fired, (size_t)vectors);
+    }
+    for (int k = 0; k < vectors; k++) _mm256_storeu_ps((float *)job->membrane + i + 8 * k, v[k]);
 }
 
 AVX2 void spike_fire_if_f32__avx2(const spike_fire *job) {
@@ -254,21 +291,42 @@ AVX2 void spike_fire_if_f32__avx2(const spike_fire *job) {
         spike_fire_if_f32__scalar(job);
         return;
     }
-    const __m256 half = _mm256_set1_ps(0.5f);
-    const float first = job->halving ? (float)((uint64_t)1 << job->exponent) : 1;
-    for (int i = 0; i < job->lanes; i += 8) {
-        __m256 v = _mm256_loadu_ps((float *)job->membrane + i);
-        __m256 threshold = _mm256_mul_ps(_mm256_loadu_ps((const float *)job->threshold + i), _mm256_set1_ps(first));
-        uint8_t *bits = job->plus + (i >> 3);
-        for (int step = 0; step < job->steps; step++) {
-            if (job->current) v = _mm256_add_ps(v, _mm256_loadu_ps((const float *)job->current + (size_t)step * job->tile + i));
-            const __m256 fires = _mm256_cmp_ps(v, threshold, _CMP_GE_OQ);
-            v = _mm256_sub_ps(v, _mm256_and_ps(fires, threshold));
-            bits[(size_t)step * job->step_bytes] = (uint8_t)_mm256_movemask_ps(fires);
-            if (job->halving) threshold = _mm256_mul_ps(threshold, half);
-        }
-        _mm256_storeu_ps((float *)job->membrane + i, v);
+    int i = 0;
+    for (; i + 32 <= job->lanes; i += 32) fire_if_f32(job, i, 4);
+    for (; i + 16 <= job->lanes; i += 16) fire_if_f32(job, i, 2);
+    for (; i < job->lanes; i += 8) fire_if_f32(job, i, 1);
+}
+
+INLINE_AVX2 void fire_if_i32(const spike_fire *job, int i, const int vectors, const bool limits) {
+    __m256i v[4], threshold[4], below[4], changed = _mm256_setzero_si256();
+    const __m256i one = _mm256_set1_epi32(1);
+    for (int k = 0; k < vectors; k++) {
+        v[k] = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i + 8 * k));
+        threshold[k] = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->threshold + i + 8 * k));
+        if (job->halving) threshold[k] = _mm256_sll_epi32(threshold[k], _mm_cvtsi32_si128(job->exponent));
+        below[k] = _mm256_sub_epi32(threshold[k], one);
     }
+    uint8_t *bits = job->plus + (i >> 3);
+    for (int step = 0; step < job->steps; step++) {
+        uint32_t fired = 0;
+        for (int k = 0; k < vectors; k++) {
+            if (job->current) {
+                const int32_t *current = (const int32_t *)job->current + (size_t)step * job->tile + i + 8 * k;
+                v[k] = _mm256_add_epi32(v[k], _mm256_loadu_si256((const __m256i *)current));
+                if (limits) v[k] = limited(v[k], &changed);
+            }
+            const __m256i fires = _mm256_cmpgt_epi32(v[k], below[k]);
+            v[k] = _mm256_sub_epi32(v[k], _mm256_and_si256(fires, threshold[k]));
+            fired |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(fires)) << (8 * k);
+            if (job->halving) {
+                threshold[k] = _mm256_srai_epi32(threshold[k], 1);
+                below[k] = _mm256_sub_epi32(threshold[k], one);
+            }
+        }
+        memcpy(bits + (size_t)step * job->step_bytes, &fired, (size_t)vectors);
+    }
+    for (int k = 0; k < vectors; k++) _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i + 8 * k), v[k]);
+    if (limits) count_changes(changed, job->saturations);
 }
 
 AVX2 void spike_fire_if_i32__avx2(const spike_fire *job) {
@@ -276,24 +334,14 @@ AVX2 void spike_fire_if_i32__avx2(const spike_fire *job) {
         spike_fire_if_i32__scalar(job);
         return;
     }
-    const __m256i one = _mm256_set1_epi32(1);
-    for (int i = 0; i < job->lanes; i += 8) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i)), changed = _mm256_setzero_si256();
-        __m256i threshold = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->threshold + i));
-        if (job->halving) threshold = _mm256_sll_epi32(threshold, _mm_cvtsi32_si128(job->exponent));
-        uint8_t *bits = job->plus + (i >> 3);
-        for (int step = 0; step < job->steps; step++) {
-            if (job->current) {
-                const __m256i *current = (const __m256i *)((const int32_t *)job->current + (size_t)step * job->tile + i);
-                v = limited(_mm256_add_epi32(v, _mm256_loadu_si256(current)), &changed);
-            }
-            const __m256i fires = _mm256_cmpgt_epi32(v, _mm256_sub_epi32(threshold, one));
-            v = _mm256_sub_epi32(v, _mm256_and_si256(fires, threshold));
-            bits[(size_t)step * job->step_bytes] = (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(fires));
-            if (job->halving) threshold = _mm256_srai_epi32(threshold, 1);
-        }
-        _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i), v);
-        count_changes(changed, job->saturations);
+    int i = 0;
+    if (job->saturations) {
+        for (; i + 32 <= job->lanes; i += 32) fire_if_i32(job, i, 4, true);
+        for (; i < job->lanes; i += 8) fire_if_i32(job, i, 1, true);
+    } else {
+        for (; i + 32 <= job->lanes; i += 32) fire_if_i32(job, i, 4, false);
+        for (; i + 16 <= job->lanes; i += 16) fire_if_i32(job, i, 2, false);
+        for (; i < job->lanes; i += 8) fire_if_i32(job, i, 1, false);
     }
 }
 #else

@@ -25,7 +25,46 @@ AVX2 static inline uint16_t *emit(uint16_t *entry, uint8_t byte, uint32_t base) 
     return entry + _mm_popcnt_u32(byte);
 }
 
+/// The usual case, no pooling and all channels: rows of pixels of whole bytes, one after the other.
+AVX2 static inline __attribute__((always_inline)) uint16_t *list_rows(const spike_list_job *job, uint16_t *entry, const int fixed) {
+    const spike_window w = job->window;
+    const int pixel_bytes = fixed ? fixed : (int)job->strides.pixel;
+    for (int step = job->step_begin; step < job->step_end; step++) {
+        uint32_t *starts = job->starts + (size_t)step * w.height * (w.width + 1);
+        for (int y = 0; y < w.height; y++) {
+            const uint8_t *bytes = job->bits + (size_t)step * job->strides.step + (size_t)y * job->strides.row;
+            uint32_t base = 0;
+            for (int x = 0; x < w.width; x++) {
+                *starts++ = (uint32_t)(entry - job->entries);
+                int byte = 0;
+                for (; byte + 8 <= pixel_bytes; byte += 8) {
+                    uint64_t bits;
+                    memcpy(&bits, bytes + byte, 8);
+                    for (uint32_t at = base + (uint32_t)byte * 8; bits; bits >>= 8, at += 8) entry = emit(entry, (uint8_t)bits, at);
+                }
+                for (; byte < pixel_bytes; byte++) entry = emit(entry, bytes[byte], base + (uint32_t)byte * 8);
+                bytes += pixel_bytes;
+                base += (uint32_t)pixel_bytes * 8;
+            }
+            *starts++ = (uint32_t)(entry - job->entries);
+        }
+    }
+    return entry;
+}
+
 AVX2 void spike_list_bits__avx2(spike_list_job *job) {
+    if (job->channel_begin == 0 && job->entry_stride == (int)job->strides.pixel * 8 && job->window.kernel_height == 1 &&
+        job->window.kernel_width == 1 && job->window.out_height == job->window.height && job->window.out_width == job->window.width) {
+        uint16_t *end = job->entries + job->first_entry;
+        switch (job->strides.pixel) {
+        case 1: end = list_rows(job, end, 1); break;
+        case 2: end = list_rows(job, end, 2); break;
+        case 4: end = list_rows(job, end, 4); break;
+        default: end = list_rows(job, end, 0);
+        }
+        job->end_entry = (uint32_t)(end - job->entries);
+        return;
+    }
     const spike_window w = job->window;
     const int begin = job->channel_begin, end = begin + job->channel_count;
     const int first = begin >> 3, last = (end - 1) >> 3;

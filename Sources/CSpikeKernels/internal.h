@@ -12,7 +12,7 @@
 #define SPIKE_TYPE_gather_f32 const spike_gather
 #define SPIKE_TYPE_gather_i8 const spike_gather
 #define SPIKE_TYPE_masked_f32 const spike_masked
-#define SPIKE_TYPE_masked_i32 const spike_masked
+#define SPIKE_TYPE_masked_i16 const spike_masked
 #define SPIKE_TYPE_scatter_f32 const spike_scatter
 #define SPIKE_TYPE_scatter_i32 const spike_scatter
 #define SPIKE_TYPE_integrate_f32 const spike_integrate
@@ -33,8 +33,9 @@
 #include "kernels.def"
 #undef SPIKE_KERNEL
 
-/// What a membrane is limited to; counts how often that changed something.
+/// What a membrane is limited to; counts how often that changed something. Without a counter there is nothing to limit.
 static inline int32_t spike_limited(int32_t value, uint64_t *count) {
+    if (!count) return value;
     if (value > SPIKE_MEMBRANE_LIMIT) {
         *count += 1;
         return SPIKE_MEMBRANE_LIMIT;

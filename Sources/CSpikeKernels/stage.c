@@ -94,13 +94,13 @@ static void spike_synapses(const spike_stage *stage, const spike_kernel_table *t
                     if (sx < 0 || sx >= w.width) continue;
                     taps[count++] = (spike_tap){
                         branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
-                        (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * 4};
+                        (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * (stage->integers ? 2 : 4)};
                 }
             }
             const spike_masked job = {
                 .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
-                .steps = stage->steps, .negative = branch->negative, .current = stage->scratch};
-            (stage->integers ? table->masked_i32 : table->masked_f32)(&job);
+                .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = stage->scratch};
+            (stage->integers ? table->masked_i16 : table->masked_f32)(&job);
             break;
         }
         case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, (int64_t)y * stage->out_width + x, pixels); break;

@@ -13,12 +13,13 @@ extension Assembly {
         if isInteger, let found = Units(expression, parameters: parameters, signals: builder.signals, description: description) {
             units = found
         }
-        let lanes = self.lanes(expression, parameters: parameters, isInteger: units.isInteger, isOutput: target == nil)
+        let lanes = self.lanes(expression, parameters: parameters, units: units, isOutput: target == nil)
         func constant(_ value: Float) -> Memory { units.memory([Float](repeating: value, count: channels), lanes) }
         var stage = NeuronStage(
             name: name, input: input, target: target, layout: expression.layout, isFlat: expression.isFlat, rule: parameters.rule,
             isInteger: units.isInteger, shift: units.shift, lanes: lanes, branches: [], threshold: constant(parameters.threshold),
-            initial: constant(parameters.initial), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound)
+            initial: constant(parameters.initial), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound,
+            offsetLimit: units.offsetLimit)
         // Lanes that only fill a byte or a tile never fire.
         for lane in 0..<lanes.count where lanes.neuron(lane) == nil {
             if units.isInteger {
@@ -47,12 +48,15 @@ extension Assembly {
 
     /// Tiles for a stage, by what a pixel and step costs, in cycles: some for itself, some for each row that is added. Rows are
     /// estimated at a density of a tenth.
-    private func lanes(_ expression: Expression, parameters: NeuronParameters, isInteger: Bool, isOutput: Bool) -> Lanes {
+    private func lanes(_ expression: Expression, parameters: NeuronParameters, units: Units, isOutput: Bool) -> Lanes {
+        let isInteger = units.isInteger
         let layout = expression.layout
         let widths = isInteger ? [32, 64, 128] : [8, 16, 32, 64]
         let vector = isInteger ? 32 : 8
         var blocks = [1]
-        if !isOutput, parameters.encoding != .counts, expression.terms.allSatisfy({ allowsBlocks($0, of: layout) }) { blocks += [2, 4, 8] }
+        if !isOutput, parameters.encoding != .counts, expression.terms.allSatisfy({ allowsBlocks($0, of: layout, units: units) }) {
+            blocks += [2, 4, 8]
+        }
         var best: (cost: Double, lanes: Lanes)?
         for block in blocks where block <= layout.width {
             for width in widths {
@@ -71,7 +75,7 @@ extension Assembly {
     }
 
     /// Whether several neighbouring pixels may be a tile as far as this term is concerned.
-    private func allowsBlocks(_ term: Term, of layout: Layout) -> Bool {
+    private func allowsBlocks(_ term: Term, of layout: Layout, units: Units) -> Bool {
         guard case .spikes(let number) = term.source else { return true }
         switch term.synapses {
         case .dense(_, _, let window): return window.dilation_x == 1 && Int(window.kernel_width) + 8 * Int(window.stride_x) <= 512
@@ -79,6 +83,7 @@ extension Assembly {
             // The spikes of neighbouring pixels are neighbouring bits.
             return term.pool == nil && builder.signals[number].encoding != .counts && term.firstTarget == 0
                 && term.channels == 0..<builder.signals[number].layout.channels && term.channels.count == layout.channels
+                && units.fitsMasks(term.scale, term: term, places: 1)
         case .depthwise: return false
         }
     }
@@ -105,17 +110,21 @@ extension Assembly {
                     rows: window.places == 0 ? 0 : packed.1 / max(1, stage.lanes.tile * (units.isInteger ? 1 : 4)) - 1, weights: packed.0,
                     tileBytes: packed.1)
             }
-            let made: Branch
+            var made: Branch
             switch term.synapses {
             case .dense(let weights, _, let window):
                 let view = view(number, isMinus: isMinus, channels: term.channels, window: source)
                 made = branch(.gather(view: view), window, units.packRows(weights, term: term, window: window, lanes: stage.lanes))
             case .identity, .depthwise:
                 let (weights, window) = diagonal(term, over: source)
-                if term.pool == nil, signal.encoding != .counts, Self.linesUp(term, stage) {
+                if term.pool == nil, signal.encoding != .counts, Self.linesUp(term, stage),
+                    units.fitsMasks(weights, term: term, places: window.places)
+                {
+                    let packed = units.packDiagonal(weights, term: term, places: window.places, lanes: stage.lanes)
                     made = branch(
                         .masked(signal: number, isMinus: isMinus, firstChannel: term.channels.lowerBound), window,
-                        units.packDiagonal(weights, term: term, places: window.places, lanes: stage.lanes))
+                        (packed.0, packed.1))
+                    made.shift = packed.shift
                 } else {
                     let view = view(number, isMinus: isMinus, channels: term.channels, window: source)
                     made = branch(
@@ -162,6 +171,8 @@ struct Units {
     /// The same for 8-bit weights.
     var coarse: [Float]
     var currentBound = 0
+    /// What the analog part of a current is limited to.
+    var offsetLimit: Float = 0
 
     init(channels: Int) {
         fine = [Float](repeating: 1, count: channels)
@@ -191,6 +202,9 @@ struct Units {
                 for (index, weight) in weights.enumerated() { see(term.firstTarget + index / size, weight, isGathered: true) }
             }
         }
+        if case .channels(let values) = expression.offset {
+            for (channel, value) in values.enumerated() { sums[channel] += abs(value) }
+        }
         guard sums.allSatisfy(\.isFinite) else { return nil }
         isInteger = true
         coarse = largest.map { largest in
@@ -212,7 +226,8 @@ struct Units {
         self.shift = shift
         let factor = Float(1 << shift)
         fine = coarse.map { $0 * factor }
-        currentBound = Int(bound) << shift
+        currentBound = Int(max(bound, thresholds)) << shift
+        offsetLimit = room / growth
     }
 
     private func whole(_ value: Float, _ factor: Float) -> Int32 {
@@ -270,19 +285,41 @@ struct Units {
         return (memory, tileBytes)
     }
 
-    /// [tile][place][lane].
-    func packDiagonal(_ weights: [Float], term: Term, places: Int, lanes: Lanes) -> (Memory, tileBytes: Int) {
+    /// [tile][place][lane]; int8: in 16 bits, as fine as the sum over all places allows.
+    func packDiagonal(_ weights: [Float], term: Term, places: Int, lanes: Lanes) -> (Memory, tileBytes: Int, shift: Int) {
         let tile = lanes.tile
-        let memory = Memory(count: lanes.count * places * 4)
+        var taken = 0
+        if isInteger {
+            let sums = (0..<term.channels.count).map { channel in
+                (0..<places).reduce(Float(0)) { $0 + abs(weights[channel * places + $1]) } * fine[channel + term.firstTarget]
+            }
+            while taken < shift, sums.contains(where: { $0 / Float(1 << taken) + Float(places) > 32767 }) { taken += 1 }
+        }
+        let width = isInteger ? 2 : 4
+        let memory = Memory(count: lanes.count * places * width)
+        let words = memory.start.assumingMemoryBound(to: Int16.self)
         for lane in 0..<lanes.count {
             guard let neuron = lanes.neuron(lane), (0..<term.channels.count).contains(neuron.channel - term.firstTarget) else { continue }
             for place in 0..<places {
-                put(
-                    weights[(neuron.channel - term.firstTarget) * places + place], channel: neuron.channel,
-                    at: (lane / tile * places + place) * tile + lane % tile, in: memory)
+                let weight = weights[(neuron.channel - term.firstTarget) * places + place]
+                let index = (lane / tile * places + place) * tile + lane % tile
+                if isInteger {
+                    words[index] = Int16(max(-32767, min(32767, (weight * fine[neuron.channel] / Float(1 << taken)).rounded())))
+                } else {
+                    memory.floats[index] = weight
+                }
             }
         }
-        return (memory, places * tile * 4)
+        return (memory, places * tile * width, taken)
+    }
+
+    /// Whether 16 bits hold a depthwise or identity term without giving up the unit of 8-bit weights.
+    func fitsMasks(_ weights: [Float], term: Term, places: Int) -> Bool {
+        guard isInteger else { return true }
+        return (0..<term.channels.count).allSatisfy { channel in
+            let sum = (0..<places).reduce(Float(0)) { $0 + abs(weights[channel * places + $1]) }
+            return sum * coarse[channel + term.firstTarget] + Float(places) <= 32767
+        }
     }
 
     /// [place][channel].

@@ -94,6 +94,8 @@ struct Branch: Sendable {
     var weights: Memory
     /// Bytes of one tile's weights; 0 where all tiles share them.
     var tileBytes: Int
+    /// Masked, int8: what sums are still shifted by to be in the stage's unit.
+    var shift = 0
 }
 
 /// How a layer's neurons lie in tiles. Wide layers: the channels of a pixel, tile after tile. Narrow ones: one tile holds several
@@ -174,6 +176,14 @@ struct NeuronStage: Sendable {
     var unitScale: [Float]
     /// The most that a step's current can be, in the stage's unit (int8), before offsets.
     var currentBound: Int
+    /// What the analog part of a current is limited to (int8).
+    var offsetLimit: Float
+
+    /// For how many steps no membrane can meet the bound that keeps whole numbers from overflowing; beyond, kernels look.
+    var provenSteps: Int {
+        guard isInteger, currentBound > 0 else { return 0 }
+        return (Int(SPIKE_MEMBRANE_LIMIT) - 2 * currentBound) / (currentBound + Int(offsetLimit))
+    }
 
 }
 

@@ -99,7 +99,9 @@ extension Worker {
         job.fire.limit = Int32(clamping: stage.rule.limit)
         job.fire.halving = stage.rule.exponent != nil
         job.fire.exponent = Int32(stage.rule.exponent ?? 0)
-        job.fire.saturations = saturations
+        // A radix code's doubling is part of the bound that its unit was chosen by.
+        let isProven = stage.rule.exponent == nil && steps + block.steps <= stage.provenSteps
+        job.fire.saturations = isProven ? nil : saturations
         let state = (sample * size + first) * 4
         job.membranes = membranes[index].map { $0.start + state }
         job.memories = memories[index].map { $0.start + state }
@@ -165,6 +167,7 @@ extension Worker {
         case .masked(let signal, let isMinus, let firstChannel):
             result.kind = SPIKE_BRANCH_MASKED
             result.strides = program.signals[signal].strides
+            result.masked_shift = Int32(branch.shift)
             let firstByte = (firstChannel + first - branch.firstTarget) / 8
             result.bits = plane(signal, sample: sample, isMinus: isMinus, block).map {
                 UnsafePointer($0.assumingMemoryBound(to: UInt8.self) + firstByte)

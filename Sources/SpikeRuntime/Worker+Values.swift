@@ -64,7 +64,7 @@ extension Worker {
             guard let source = values.baseAddress.map({ $0 + sample * stage.layout.count }) else { return }
             if stage.isInteger {
                 saturations += spike_to_lanes_i32(
-                    source, &lanes, stage.unitScale, Float(SPIKE_MEMBRANE_LIMIT) / 2, target.assumingMemoryBound(to: Int32.self))
+                    source, &lanes, stage.unitScale, stage.offsetLimit, target.assumingMemoryBound(to: Int32.self))
             } else {
                 spike_to_lanes_f32(source, &lanes, target.assumingMemoryBound(to: Float.self))
             }

@@ -54,13 +54,15 @@ typedef struct {
     const void *weights;
 } spike_tap;
 
-/// current[step][tile] += (or −=) weights where a spike is: depthwise and identity synapses on bits.
+/// current[step][tile] += (or −=) weights where a spike is: depthwise and identity synapses on bits. Whole numbers: the weights
+/// are int16, their sum over the taps has to be one too, and is shifted left by `shift`.
 typedef struct {
     const spike_tap *taps;
     size_t step_bytes;
     int32_t tap_count;
     int32_t tile;
     int32_t steps;
+    int32_t shift;
     bool negative;
     void *current;
 } spike_masked;
@@ -115,7 +117,7 @@ typedef struct {
     bool halving;
     /// The most spikes of a burst, or that may stand; negative for no bound.
     int32_t limit;
-    /// int32: how often a membrane met its bound.
+    /// int32: how often a membrane met its bound; NULL where it is known that none can.
     uint64_t *saturations;
 } spike_fire;
 
@@ -192,7 +194,7 @@ typedef struct {
     void (*gather_f32)(const spike_gather *);
     void (*gather_i8)(const spike_gather *);
     void (*masked_f32)(const spike_masked *);
-    void (*masked_i32)(const spike_masked *);
+    void (*masked_i16)(const spike_masked *);
     void (*scatter_f32)(const spike_scatter *);
     void (*scatter_i32)(const spike_scatter *);
     void (*integrate_f32)(const spike_integrate *);
@@ -271,7 +273,8 @@ typedef struct {
     spike_lists lists;
     /// Gather: weight rows of a tile.
     int32_t rows;
-    /// Masked: the sample's spikes at the byte of the tile's first lane.
+    /// Masked: the sample's spikes at the byte of the tile's first lane; whole numbers: what is left to shift.
+    int32_t masked_shift;
     const uint8_t *bits;
     spike_strides strides;
     /// Of this tile. Masked: [places][tile]; scatter: [places][channels] whole.
