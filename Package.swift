@@ -64,7 +64,7 @@ let package = Package(
 
         tests(of: "SpikeGraph"),
         tests(of: "SpikeReference", ["SpikeGraph"]),
-        // tests(of: "CSpikeKernels"),
+        tests(of: "CSpikeKernels"),
         tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "CSpikeKernels"]),
         tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),

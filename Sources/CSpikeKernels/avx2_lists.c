@@ -53,8 +53,11 @@ AVX2 static inline __attribute__((always_inline)) uint16_t *list_rows(const spik
 }
 
 AVX2 void spike_list_bits__avx2(spike_list_job *job) {
-    if (job->channel_begin == 0 && job->entry_stride == (int)job->strides.pixel * 8 && job->window.kernel_height == 1 &&
-        job->window.kernel_width == 1 && job->window.out_height == job->window.height && job->window.out_width == job->window.width) {
+    const spike_window window = job->window;
+    const bool plain = window.kernel_height == 1 && window.kernel_width == 1 && window.stride_y == 1 && window.stride_x == 1 &&
+                       window.pad_top == 0 && window.pad_left == 0 && window.out_height == window.height &&
+                       window.out_width == window.width;
+    if (plain && job->channel_begin == 0 && job->channel_count % 8 == 0 && job->entry_stride == (int)job->strides.pixel * 8) {
         uint16_t *end = job->entries + job->first_entry;
         switch (job->strides.pixel) {
         case 1: end = list_rows(job, end, 1); break;
