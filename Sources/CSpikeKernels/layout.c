@@ -5,7 +5,6 @@
 #define SPIKE_TO_LANES(type, statement)                                                                                 \
     const spike_lane_layout l = *layout;                                                                                \
     const int blocks = (l.width + l.block - 1) / l.block;                                                               \
-    memset(target, 0, sizeof(type) * (size_t)l.height * (size_t)blocks * (size_t)l.lanes);                              \
     for (int c = 0; c < l.channels; c++) {                                                                              \
         for (int y = 0; y < l.height; y++) {                                                                            \
             const float *row = image + ((size_t)c * l.height + y) * l.width;                                            \

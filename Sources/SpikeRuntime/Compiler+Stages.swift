@@ -94,7 +94,7 @@ extension Assembly {
                 stage.branches.append(
                     Branch(
                         kind: .values(name), isNegative: false, window: spike_window(identity: stage.layout), entryStride: 0,
-                        firstTarget: 0, targetCount: stage.layout.channels, rows: 0, weights: Memory(count: 0), tileBytes: 0))
+                        firstTarget: term.firstTarget, targetCount: term.channels.count, rows: 0, weights: Memory(count: 0), tileBytes: 0))
             }
             return
         }

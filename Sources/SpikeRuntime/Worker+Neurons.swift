@@ -12,7 +12,7 @@ extension Worker {
         }
         let added = stage.branches.map { branch -> Buffer? in
             guard case .values(let name) = branch.kind else { return nil }
-            return unitValues(name, stage, block)
+            return unitValues(name, branch, stage, block)
         }
         let train = stage.target.map { makeTrain($0, block) }
         let lanes = stage.lanes

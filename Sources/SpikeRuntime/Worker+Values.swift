@@ -23,6 +23,7 @@ extension Worker {
             let size = stage.lanes.blocks * stage.lanes.count
             let buffer = offsets[index] ?? Buffer()
             buffer.reserve(samples * steps.count * size * 4)
+            buffer.clear(samples * steps.count * size * 4)
             offsets[index] = buffer
             for step in steps.indices {
                 // A value of the reference path comes as a branch of its own.
@@ -36,7 +37,9 @@ extension Worker {
                 for sample in 0..<samples {
                     // An offset that depends on constants alone has one sample for all.
                     let part = offset.shape.first == samples ? sample : 0
-                    write(offset, sample: part, stage, to: buffer.start + (sample * steps.count + step) * size * 4)
+                    write(
+                        offset, sample: part, stage, channels: 0..<stage.layout.channels,
+                        to: buffer.start + (sample * steps.count + step) * size * 4)
                 }
             }
         }
@@ -57,14 +60,19 @@ extension Worker {
         return value
     }
 
-    /// One sample of a value in a stage's layout and unit.
-    private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, to target: UnsafeMutableRawPointer) {
+    /// One sample of a value in a stage's layout and unit: these of the stage's channels.
+    private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, channels: Range<Int>, to start: UnsafeMutableRawPointer) {
         var lanes = stage.lanes.image
+        lanes.channels = Int32(channels.count)
+        let target = start + channels.lowerBound * 4
         tensor.floats.withUnsafeBufferPointer { values in
-            guard let source = values.baseAddress.map({ $0 + sample * stage.layout.count }) else { return }
+            guard let source = values.baseAddress.map({ $0 + sample * channels.count * stage.layout.pixels }) else { return }
             if stage.isInteger {
-                saturations += spike_to_lanes_i32(
-                    source, &lanes, stage.unitScale, stage.offsetLimit, target.assumingMemoryBound(to: Int32.self))
+                stage.unitScale.withUnsafeBufferPointer { scales in
+                    guard let scale = scales.baseAddress else { return }
+                    saturations += spike_to_lanes_i32(
+                        source, &lanes, scale + channels.lowerBound, stage.offsetLimit, target.assumingMemoryBound(to: Int32.self))
+                }
             } else {
                 spike_to_lanes_f32(source, &lanes, target.assumingMemoryBound(to: Float.self))
             }
@@ -72,13 +80,18 @@ extension Worker {
     }
 
     /// A value of the reference path as a branch: [samples][steps][blocks][lanes], in the stage's unit.
-    func unitValues(_ name: String, _ stage: NeuronStage, _ block: Block) -> Buffer {
+    func unitValues(_ name: String, _ branch: Branch, _ stage: NeuronStage, _ block: Block) -> Buffer {
         let size = stage.lanes.blocks * stage.lanes.count
         let buffer = Buffer()
         buffer.reserve(samples * block.steps * size * 4)
+        buffer.clear(samples * block.steps * size * 4)
         for step in 0..<block.steps {
             guard let tensor = value(name, step, block) else { continue }
-            for sample in 0..<samples { write(tensor, sample: sample, stage, to: buffer.start + (sample * block.steps + step) * size * 4) }
+            for sample in 0..<samples {
+                write(
+                    tensor, sample: sample, stage, channels: branch.firstTarget..<branch.firstTarget + branch.targetCount,
+                    to: buffer.start + (sample * block.steps + step) * size * 4)
+            }
         }
         return buffer
     }

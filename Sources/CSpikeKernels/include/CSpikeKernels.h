@@ -244,7 +244,7 @@ void spike_count_bits(
     const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t channels, float *counts);
 
 /// Where an image [channels][height][width] goes: [height][blocks][lanes], lane p · channel_stride + c of block b being channel c
-/// of pixel b · block + p. Other lanes are 0.
+/// of pixel b · block + p. Other lanes are left as they are.
 typedef struct {
     int32_t height, width, channels;
     int32_t block, channel_stride, lanes;
