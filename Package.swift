@@ -70,7 +70,7 @@ let package = Package(
         tests(of: "SpikeGraph", ["TestSupport"]),
         tests(of: "SpikeFiles", ["SpikeData", "SpikeGraph", "TestSupport"]),
         tests(of: "SpikeReference", ["SpikeGraph", "TestSupport"]),
-        // tests(of: "CSpikeKernels"),
+        tests(of: "CSpikeKernels"),
         tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "CSpikeKernels"]),
         tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),

@@ -6,16 +6,55 @@
 #define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
 #define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
 
+#define LONGEST_MERGED 512
+
+// Joins the runs of a window into one list of byte offsets into the weights, filled up to a multiple of `ways` with the row of
+// zeros. Short runs are the rule, and every end of a loop is a misprediction: this leaves one loop. Returns the length, or −1
+// where the list is long enough not to care.
+INLINE_AVX2 int merge(const spike_gather *job, const uint32_t *starts, const int row_bytes, const int ways, uint32_t *merged) {
+    int count = 0;
+    for (int s = 0; s < job->segment_count; s++) count += (int)(starts[job->segments[s].to] - starts[job->segments[s].from]);
+    if (count > LONGEST_MERGED) return -1;
+    uint32_t *end = merged;
+    const __m128i shift = _mm_cvtsi32_si128(__builtin_ctz((unsigned)row_bytes));
+    for (int s = 0; s < job->segment_count; s++) {
+        const spike_segment segment = job->segments[s];
+        const uint32_t from = starts[segment.from];
+        const int length = (int)(starts[segment.to] - from);
+        const __m128i base = _mm_set1_epi16((int16_t)segment.base);
+        const __m256i row = _mm256_set1_epi32((int32_t)segment.row);
+        for (int i = 0; i < length; i += 8) {
+            const __m128i entries = _mm_loadu_si128((const __m128i *)(job->lists.entries + from + i));
+            const __m256i rows = _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm_sub_epi16(entries, base)), row);
+            _mm256_storeu_si256((__m256i *)(end + i), _mm256_sll_epi32(rows, shift));
+        }
+        end += length;
+    }
+    _mm256_storeu_si256((__m256i *)end, _mm256_set1_epi32(job->rows * row_bytes));
+    return (count + ways - 1) / ways * ways;
+}
+
 // Gathering in float32. `vectors` and `ways` are constants wherever this is inlined: vectors · ways sums live in registers,
 // eight of them, so that the latency of an addition is hidden even for narrow tiles.
 INLINE_AVX2 void gather_f32(const spike_gather *job, const int vectors, const int ways) {
     const float *weights = job->weights;
     const size_t tile = (size_t)vectors * 8;
+    uint32_t merged[LONGEST_MERGED + 24];
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        const int count = merge(job, starts, vectors * 32, ways, merged);
+        if (count == 0) continue;
         __m256 sum[8];
         for (int i = 0; i < vectors * ways; i++) sum[i] = _mm256_setzero_ps();
-        for (int s = 0; s < job->segment_count; s++) {
+        for (int i = 0; i < count; i += ways) {
+            for (int k = 0; k < ways; k++) {
+                const float *row = (const float *)((const char *)weights + merged[i + k]);
+                for (int v = 0; v < vectors; v++) {
+                    sum[k * vectors + v] = _mm256_add_ps(sum[k * vectors + v], _mm256_loadu_ps(row + 8 * v));
+                }
+            }
+        }
+        for (int s = 0; count < 0 && s < job->segment_count; s++) {
             const spike_segment segment = job->segments[s];
             const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
             const float *rows = weights + (size_t)segment.row * tile;
@@ -72,70 +111,59 @@ INLINE_AVX2 void flush_i8(__m256i all, __m256i high, int count, int shift, bool 
 
 // Gathering in int8: three instructions for 32 additions. A 16-bit word is low + 256 · high; the sum of words and the sum of
 // high bytes give both sums back. 255 rows fit before either may overflow.
-INLINE_AVX2 void gather_i8(const spike_gather *job, const int vectors, const int ways) {
+INLINE_AVX2 void gather_i8(const spike_gather *job, const int vectors) {
     const uint8_t *weights = job->weights;
     const size_t tile = (size_t)vectors * 32;
+    uint32_t merged[LONGEST_MERGED + 24];
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
         int32_t *current = (int32_t *)job->current + (size_t)step * tile;
+        const int count = merge(job, starts, vectors * 32, 4, merged);
+        if (count == 0) continue;
         __m256i all[4], high[4];
-        for (int i = 0; i < vectors * ways; i++) all[i] = high[i] = _mm256_setzero_si256();
-        int count = 0;
-        for (int s = 0; s < job->segment_count; s++) {
+#define SPIKE_ADD_ROW(pointer)                                                                                          \
+    for (int v = 0; v < vectors; v++) {                                                                                 \
+        const __m256i word = _mm256_loadu_si256((const __m256i *)((pointer) + 32 * v));                                 \
+        all[v] = _mm256_add_epi16(all[v], word);                                                                        \
+        high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));                                                \
+    }
+        for (int i = 0; i < count;) {
+            const int stop = i + 252 < count ? i + 252 : count, rows = stop - i;
+            for (int v = 0; v < vectors; v++) all[v] = high[v] = _mm256_setzero_si256();
+            for (; i < stop; i += 4) {
+                SPIKE_ADD_ROW(weights + merged[i])
+                SPIKE_ADD_ROW(weights + merged[i + 1])
+                SPIKE_ADD_ROW(weights + merged[i + 2])
+                SPIKE_ADD_ROW(weights + merged[i + 3])
+            }
+            for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], rows, job->shift, job->negative, current + 32 * v);
+        }
+        for (int s = 0; count < 0 && s < job->segment_count; s++) {
             const spike_segment segment = job->segments[s];
             const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
             const uint8_t *rows = weights + (size_t)segment.row * tile;
             while (entry < end) {
-                const long rest = end - entry;
-                const int run = rest < 255 - count ? (int)rest : 255 - count;
+                const int run = end - entry < 255 ? (int)(end - entry) : 255;
                 const uint16_t *stop = entry + run;
-                for (; entry + ways <= stop; entry += ways) {
-                    for (int k = 0; k < ways; k++) {
-                        const uint8_t *row = rows + (size_t)(uint16_t)(entry[k] - segment.base) * tile;
-                        for (int v = 0; v < vectors; v++) {
-                            const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
-                            all[k * vectors + v] = _mm256_add_epi16(all[k * vectors + v], word);
-                            high[k * vectors + v] = _mm256_add_epi16(high[k * vectors + v], _mm256_srai_epi16(word, 8));
-                        }
-                    }
+                for (int v = 0; v < vectors; v++) all[v] = high[v] = _mm256_setzero_si256();
+                for (; entry + 4 <= stop; entry += 4) {
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[0] - segment.base) * tile)
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[1] - segment.base) * tile)
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[2] - segment.base) * tile)
+                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[3] - segment.base) * tile)
                 }
-                for (; entry < stop; entry++) {
-                    const uint8_t *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
-                    for (int v = 0; v < vectors; v++) {
-                        const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
-                        all[v] = _mm256_add_epi16(all[v], word);
-                        high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));
-                    }
-                }
-                count += run;
-                if (count < 255) continue;
-                for (int v = 0; v < vectors; v++) {
-                    for (int k = 1; k < ways; k++) {
-                        all[v] = _mm256_add_epi16(all[v], all[k * vectors + v]);
-                        high[v] = _mm256_add_epi16(high[v], high[k * vectors + v]);
-                    }
-                    flush_i8(all[v], high[v], count, job->shift, job->negative, current + 32 * v);
-                }
-                for (int i = 0; i < vectors * ways; i++) all[i] = high[i] = _mm256_setzero_si256();
-                count = 0;
+                for (; entry < stop; entry++) SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(*entry - segment.base) * tile)
+                for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], run, job->shift, job->negative, current + 32 * v);
             }
-        }
-        if (count == 0) continue;
-        for (int v = 0; v < vectors; v++) {
-            for (int k = 1; k < ways; k++) {
-                all[v] = _mm256_add_epi16(all[v], all[k * vectors + v]);
-                high[v] = _mm256_add_epi16(high[v], high[k * vectors + v]);
-            }
-            flush_i8(all[v], high[v], count, job->shift, job->negative, current + 32 * v);
         }
     }
 }
 
 AVX2 void spike_gather_i8__avx2(const spike_gather *job) {
     switch (job->tile) {
-    case 128: gather_i8(job, 4, 1); break;
-    case 64: gather_i8(job, 2, 2); break;
-    case 32: gather_i8(job, 1, 4); break;
+    case 128: gather_i8(job, 4); break;
+    case 64: gather_i8(job, 2); break;
+    case 32: gather_i8(job, 1); break;
     default: spike_gather_i8__scalar(job);
     }
 }
@@ -162,18 +190,31 @@ AVX2 void spike_masked_f32__avx2(const spike_masked *job) {
     }
 }
 
-AVX2 void spike_masked_i32__avx2(const spike_masked *job) {
+AVX2 void spike_masked_i16__avx2(const spike_masked *job) {
+    if (job->tile % 16) {
+        spike_masked_i16__scalar(job);
+        return;
+    }
+    const __m256i place = _mm256_setr_epi16(
+        1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, (int16_t)0x8000);
+    const __m128i shift = _mm_cvtsi32_si128(job->shift);
     for (int step = 0; step < job->steps; step++) {
-        for (int i = 0; i < job->tile; i += 8) {
+        for (int i = 0; i < job->tile; i += 16) {
             __m256i sum = _mm256_setzero_si256();
             for (int t = 0; t < job->tap_count; t++) {
-                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
-                const __m256i weights = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->taps[t].weights + i));
-                sum = _mm256_add_epi32(sum, _mm256_and_si256(weights, expand_bits(bits)));
+                int16_t bits;
+                memcpy(&bits, job->taps[t].bits + (size_t)step * job->step_bytes + (size_t)(i >> 3), 2);
+                const __m256i weights = _mm256_loadu_si256((const __m256i *)((const int16_t *)job->taps[t].weights + i));
+                const __m256i mask = _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_set1_epi16(bits), place), place);
+                sum = _mm256_add_epi16(sum, _mm256_and_si256(weights, mask));
             }
-            __m256i *current = (__m256i *)((int32_t *)job->current + (size_t)step * job->tile + i);
-            const __m256i old = _mm256_loadu_si256(current);
-            _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, sum) : _mm256_add_epi32(old, sum));
+            for (int half = 0; half < 2; half++) {
+                const __m128i part = half ? _mm256_extracti128_si256(sum, 1) : _mm256_castsi256_si128(sum);
+                const __m256i value = _mm256_sll_epi32(_mm256_cvtepi16_epi32(part), shift);
+                __m256i *current = (__m256i *)((int32_t *)job->current + (size_t)step * job->tile + i + 8 * half);
+                const __m256i old = _mm256_loadu_si256(current);
+                _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, value) : _mm256_add_epi32(old, value));
+            }
         }
     }
 }
@@ -217,8 +258,32 @@ AVX2 void spike_integrate_i32__avx2(const spike_integrate *job) {
             if (job->record) _mm256_storeu_si256((__m256i *)((int32_t *)job->record + (size_t)step * job->record_stride + i), v);
         }
         _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i), v);
-        count_changes(changed, job->saturations);
+        if (job->saturations) count_changes(changed, job->saturations);
     }
+}
+
+// Several vectors at a time: from step to step each membrane is a chain of dependent instructions.
+INLINE_AVX2 void fire_if_f32(const spike_fire *job, int i, const int vectors) {
+    const __m256 half = _mm256_set1_ps(0.5f);
+    const float first = job->halving ? (float)((uint64_t)1 << job->exponent) : 1;
+    __m256 v[4], threshold[4];
+    for (int k = 0; k < vectors; k++) {
+        v[k] = _mm256_loadu_ps((float *)job->membrane + i + 8 * k);
+        threshold[k] = _mm256_mul_ps(_mm256_loadu_ps((const float *)job->threshold + i + 8 * k), _mm256_set1_ps(first));
+    }
+    uint8_t *bits = job->plus + (i >> 3);
+    for (int step = 0; step < job->steps; step++) {
+        uint32_t fired = 0;
+        for (int k = 0; k < vectors; k++) {
+            if (job->current) v[k] = _mm256_add_ps(v[k], _mm256_loadu_ps((const float *)job->current + (size_t)step * job->tile + i + 8 * k));
+            const __m256 fires = _mm256_cmp_ps(v[k], threshold[k], _CMP_GE_OQ);
+            v[k] = _mm256_sub_ps(v[k], _mm256_and_ps(fires, threshold[k]));
+            fired |= (uint32_t)_mm256_movemask_ps(fires) << (8 * k);
+            if (job->halving) threshold[k] = _mm256_mul_ps(threshold[k], half);
+        }
+        memcpy(bits + (size_t)step * job->step_bytes, &fired, (size_t)vectors);
+    }
+    for (int k = 0; k < vectors; k++) _mm256_storeu_ps((float *)job->membrane + i + 8 * k, v[k]);
 }
 
 AVX2 void spike_fire_if_f32__avx2(const spike_fire *job) {
@@ -226,21 +291,42 @@ AVX2 void spike_fire_if_f32__avx2(const spike_fire *job) {
         spike_fire_if_f32__scalar(job);
         return;
     }
-    const __m256 half = _mm256_set1_ps(0.5f);
-    const float first = job->halving ? (float)((uint64_t)1 << job->exponent) : 1;
-    for (int i = 0; i < job->tile; i += 8) {
-        __m256 v = _mm256_loadu_ps((float *)job->membrane + i);
-        __m256 threshold = _mm256_mul_ps(_mm256_loadu_ps((const float *)job->threshold + i), _mm256_set1_ps(first));
-        uint8_t *bits = job->plus + (i >> 3);
-        for (int step = 0; step < job->steps; step++) {
-            if (job->current) v = _mm256_add_ps(v, _mm256_loadu_ps((const float *)job->current + (size_t)step * job->tile + i));
-            const __m256 fires = _mm256_cmp_ps(v, threshold, _CMP_GE_OQ);
-            v = _mm256_sub_ps(v, _mm256_and_ps(fires, threshold));
-            bits[(size_t)step * job->step_bytes] = (uint8_t)_mm256_movemask_ps(fires);
-            if (job->halving) threshold = _mm256_mul_ps(threshold, half);
-        }
-        _mm256_storeu_ps((float *)job->membrane + i, v);
+    int i = 0;
+    for (; i + 32 <= job->lanes; i += 32) fire_if_f32(job, i, 4);
+    for (; i + 16 <= job->lanes; i += 16) fire_if_f32(job, i, 2);
+    for (; i < job->lanes; i += 8) fire_if_f32(job, i, 1);
+}
+
+INLINE_AVX2 void fire_if_i32(const spike_fire *job, int i, const int vectors, const bool limits) {
+    __m256i v[4], threshold[4], below[4], changed = _mm256_setzero_si256();
+    const __m256i one = _mm256_set1_epi32(1);
+    for (int k = 0; k < vectors; k++) {
+        v[k] = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i + 8 * k));
+        threshold[k] = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->threshold + i + 8 * k));
+        if (job->halving) threshold[k] = _mm256_sll_epi32(threshold[k], _mm_cvtsi32_si128(job->exponent));
+        below[k] = _mm256_sub_epi32(threshold[k], one);
     }
+    uint8_t *bits = job->plus + (i >> 3);
+    for (int step = 0; step < job->steps; step++) {
+        uint32_t fired = 0;
+        for (int k = 0; k < vectors; k++) {
+            if (job->current) {
+                const int32_t *current = (const int32_t *)job->current + (size_t)step * job->tile + i + 8 * k;
+                v[k] = _mm256_add_epi32(v[k], _mm256_loadu_si256((const __m256i *)current));
+                if (limits) v[k] = limited(v[k], &changed);
+            }
+            const __m256i fires = _mm256_cmpgt_epi32(v[k], below[k]);
+            v[k] = _mm256_sub_epi32(v[k], _mm256_and_si256(fires, threshold[k]));
+            fired |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(fires)) << (8 * k);
+            if (job->halving) {
+                threshold[k] = _mm256_srai_epi32(threshold[k], 1);
+                below[k] = _mm256_sub_epi32(threshold[k], one);
+            }
+        }
+        memcpy(bits + (size_t)step * job->step_bytes, &fired, (size_t)vectors);
+    }
+    for (int k = 0; k < vectors; k++) _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i + 8 * k), v[k]);
+    if (limits) count_changes(changed, job->saturations);
 }
 
 AVX2 void spike_fire_if_i32__avx2(const spike_fire *job) {
@@ -248,24 +334,14 @@ AVX2 void spike_fire_if_i32__avx2(const spike_fire *job) {
         spike_fire_if_i32__scalar(job);
         return;
     }
-    const __m256i one = _mm256_set1_epi32(1);
-    for (int i = 0; i < job->tile; i += 8) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)((int32_t *)job->membrane + i)), changed = _mm256_setzero_si256();
-        __m256i threshold = _mm256_loadu_si256((const __m256i *)((const int32_t *)job->threshold + i));
-        if (job->halving) threshold = _mm256_sll_epi32(threshold, _mm_cvtsi32_si128(job->exponent));
-        uint8_t *bits = job->plus + (i >> 3);
-        for (int step = 0; step < job->steps; step++) {
-            if (job->current) {
-                const __m256i *current = (const __m256i *)((const int32_t *)job->current + (size_t)step * job->tile + i);
-                v = limited(_mm256_add_epi32(v, _mm256_loadu_si256(current)), &changed);
-            }
-            const __m256i fires = _mm256_cmpgt_epi32(v, _mm256_sub_epi32(threshold, one));
-            v = _mm256_sub_epi32(v, _mm256_and_si256(fires, threshold));
-            bits[(size_t)step * job->step_bytes] = (uint8_t)_mm256_movemask_ps(_mm256_castsi256_ps(fires));
-            if (job->halving) threshold = _mm256_srai_epi32(threshold, 1);
-        }
-        _mm256_storeu_si256((__m256i *)((int32_t *)job->membrane + i), v);
-        count_changes(changed, job->saturations);
+    int i = 0;
+    if (job->saturations) {
+        for (; i + 32 <= job->lanes; i += 32) fire_if_i32(job, i, 4, true);
+        for (; i < job->lanes; i += 8) fire_if_i32(job, i, 1, true);
+    } else {
+        for (; i + 32 <= job->lanes; i += 32) fire_if_i32(job, i, 4, false);
+        for (; i + 16 <= job->lanes; i += 16) fire_if_i32(job, i, 2, false);
+        for (; i < job->lanes; i += 8) fire_if_i32(job, i, 1, false);
     }
 }
 #else

@@ -17,34 +17,90 @@ __attribute__((constructor)) static void fill_positions(void) {
     }
 }
 
-// A table gives the positions in a byte; all eight are stored, and as many kept as there are bits: nothing to mispredict.
-AVX2 void spike_list_bits__avx2(spike_list_job *job) {
+/// The entries of a byte: all eight positions are stored, and as many kept as there are bits, so that there is nothing to
+/// mispredict.
+AVX2 static inline uint16_t *emit(uint16_t *entry, uint8_t byte, uint32_t base) {
+    const __m128i places = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)positions[byte]));
+    _mm_storeu_si128((__m128i *)entry, _mm_add_epi16(places, _mm_set1_epi16((int16_t)base)));
+    return entry + _mm_popcnt_u32(byte);
+}
+
+/// The usual case, no pooling and all channels: rows of pixels of whole bytes, one after the other.
+AVX2 static inline __attribute__((always_inline)) uint16_t *list_rows(const spike_list_job *job, uint16_t *entry, const int fixed) {
     const spike_window w = job->window;
-    const size_t row_words = (size_t)w.width * job->words_per_pixel;
-    const int first = job->channel_begin / 64, last = (job->channel_begin + job->channel_count - 1) / 64;
+    const int pixel_bytes = fixed ? fixed : (int)job->strides.pixel;
+    for (int step = job->step_begin; step < job->step_end; step++) {
+        uint32_t *starts = job->starts + (size_t)step * w.height * (w.width + 1);
+        for (int y = 0; y < w.height; y++) {
+            const uint8_t *bytes = job->bits + (size_t)step * job->strides.step + (size_t)y * job->strides.row;
+            uint32_t base = 0;
+            for (int x = 0; x < w.width; x++) {
+                *starts++ = (uint32_t)(entry - job->entries);
+                int byte = 0;
+                for (; byte + 8 <= pixel_bytes; byte += 8) {
+                    uint64_t bits;
+                    memcpy(&bits, bytes + byte, 8);
+                    for (uint32_t at = base + (uint32_t)byte * 8; bits; bits >>= 8, at += 8) entry = emit(entry, (uint8_t)bits, at);
+                }
+                for (; byte < pixel_bytes; byte++) entry = emit(entry, bytes[byte], base + (uint32_t)byte * 8);
+                bytes += pixel_bytes;
+                base += (uint32_t)pixel_bytes * 8;
+            }
+            *starts++ = (uint32_t)(entry - job->entries);
+        }
+    }
+    return entry;
+}
+
+AVX2 void spike_list_bits__avx2(spike_list_job *job) {
+    const spike_window window = job->window;
+    const bool plain = window.kernel_height == 1 && window.kernel_width == 1 && window.stride_y == 1 && window.stride_x == 1 &&
+                       window.pad_top == 0 && window.pad_left == 0 && window.out_height == window.height &&
+                       window.out_width == window.width;
+    if (plain && job->channel_begin == 0 && job->channel_count % 8 == 0 && job->entry_stride == (int)job->strides.pixel * 8) {
+        uint16_t *end = job->entries + job->first_entry;
+        switch (job->strides.pixel) {
+        case 1: end = list_rows(job, end, 1); break;
+        case 2: end = list_rows(job, end, 2); break;
+        case 4: end = list_rows(job, end, 4); break;
+        default: end = list_rows(job, end, 0);
+        }
+        job->end_entry = (uint32_t)(end - job->entries);
+        return;
+    }
+    const spike_window w = job->window;
+    const int begin = job->channel_begin, end = begin + job->channel_count;
+    const int first = begin >> 3, last = (end - 1) >> 3;
+    const uint8_t first_mask = (uint8_t)(0xff << (begin & 7)), last_mask = (uint8_t)(0xff >> (7 - ((end - 1) & 7)));
+    const bool whole = (begin & 7) == 0;
     uint16_t *entry = job->entries + job->first_entry;
     for (int step = job->step_begin; step < job->step_end; step++) {
         uint32_t *starts = job->starts + (size_t)step * w.out_height * (w.out_width + 1);
         for (int y = 0; y < w.out_height; y++) {
             for (int x = 0; x < w.out_width; x++) {
                 *starts++ = (uint32_t)(entry - job->entries);
+                const uint32_t base = (uint32_t)(x * job->entry_stride - begin);
                 for (int ky = 0; ky < w.kernel_height; ky++) {
                     const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
                     if (sy < 0 || sy >= w.height) continue;
                     for (int kx = 0; kx < w.kernel_width; kx++) {
                         const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
                         if (sx < 0 || sx >= w.width) continue;
-                        const uint64_t *pixel =
-                            job->words + ((size_t)step * w.height + sy) * row_words + (size_t)sx * job->words_per_pixel;
-                        for (int word = first; word <= last; word++) {
-                            uint64_t bits = pixel[word] & spike_channel_mask(job, word);
-                            uint32_t base = (uint32_t)(x * job->channel_count + word * 64 - job->channel_begin);
-                            for (; bits; bits >>= 8, base += 8) {
-                                const uint8_t byte = (uint8_t)bits;
-                                const __m128i places = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)positions[byte]));
-                                _mm_storeu_si128((__m128i *)entry, _mm_add_epi16(places, _mm_set1_epi16((int16_t)base)));
-                                entry += _mm_popcnt_u32(byte);
+                        const uint8_t *pixel = job->bits + (size_t)step * job->strides.step + (size_t)sy * job->strides.row +
+                                               (size_t)sx * job->strides.pixel;
+                        int byte = first;
+                        if (whole) {
+                            for (; byte + 8 <= last; byte += 8) {
+                                uint64_t bits;
+                                memcpy(&bits, pixel + byte, 8);
+                                for (uint32_t at = base + (uint32_t)byte * 8; bits; bits >>= 8, at += 8) entry = emit(entry, (uint8_t)bits, at);
                             }
+                        }
+                        for (; byte <= last; byte++) {
+                            uint8_t bits = pixel[byte];
+                            if (byte == first) bits &= first_mask;
+                            if (byte == last) bits &= last_mask;
+                            entry = emit(entry, bits, base + (uint32_t)byte * 8);
                         }
                     }
                 }
@@ -77,51 +133,54 @@ AVX2 void spike_pool_bits__avx2(const spike_pool *job) {
         spike_pool_bits__scalar(job);
         return;
     }
-    const size_t pixel_bytes = (size_t)job->words_per_pixel * 8, in_step = (size_t)w.height * w.width * pixel_bytes;
-    const size_t out_step = (size_t)w.out_height * w.out_width * pixel_bytes;
     const __m128i growth = _mm_cvtsi32_si128(job->growth == 2 ? 1 : 0);
     for (int y = job->row_begin; y < job->row_end; y++) {
         for (int x = 0; x < w.out_width; x++) {
-            size_t places[SMALL_POOL];
+            size_t places[SMALL_POOL], pixels[SMALL_POOL];
             int count = 0;
             for (int ky = 0; ky < w.kernel_height; ky++) {
                 const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
                 if (sy < 0 || sy >= w.height) continue;
                 for (int kx = 0; kx < w.kernel_width; kx++) {
                     const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                    if (sx >= 0 && sx < w.width) places[count++] = (size_t)sy * w.width + sx;
+                    if (sx < 0 || sx >= w.width) continue;
+                    places[count] = (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;
+                    pixels[count++] = (size_t)sy * w.width + sx;
                 }
             }
-            uint8_t *out = (uint8_t *)job->out_plus + ((size_t)y * w.out_width + x) * pixel_bytes;
+            uint8_t *out = job->out_plus + (size_t)y * job->out_strides.row + (size_t)x * job->out_strides.pixel;
             for (int c = 0; c < job->channels; c += 16) {
                 __m256i sums[SMALL_POOL], before = _mm256_set1_epi16(INT16_MIN);
+                const uint16_t valid = (uint16_t)(job->channels - c >= 16 ? 0xffff : (1 << (job->channels - c)) - 1);
                 for (int p = 0; p < count; p++) {
-                    sums[p] = job->sums ? _mm256_loadu_si256((const __m256i *)(job->sums + places[p] * pixel_bytes * 8 + c))
+                    sums[p] = job->sums ? _mm256_loadu_si256((const __m256i *)(job->sums + pixels[p] * (size_t)job->sum_stride + c))
                                         : _mm256_setzero_si256();
                     before = _mm256_max_epi16(before, sums[p]);
                 }
                 for (int step = 0; step < job->steps; step++) {
-                    const uint8_t *in = (const uint8_t *)job->plus + (size_t)step * in_step + (size_t)(c >> 3);
+                    const uint8_t *in = job->plus + (size_t)step * job->strides.step + (size_t)(c >> 3);
                     uint16_t bits;
                     if (job->instantaneous) {
                         bits = 0;
                         for (int p = 0; p < count; p++) {
                             uint16_t some;
-                            memcpy(&some, in + places[p] * pixel_bytes, 2);
+                            memcpy(&some, in + places[p], 2);
                             bits |= some;
                         }
                     } else {
                         __m256i most = _mm256_set1_epi16(INT16_MIN);
                         for (int p = 0; p < count; p++) {
                             uint16_t some;
-                            memcpy(&some, in + places[p] * pixel_bytes, 2);
+                            memcpy(&some, in + places[p], 2);
                             sums[p] = _mm256_sub_epi16(_mm256_sll_epi16(sums[p], growth), expand(some));
                             most = _mm256_max_epi16(most, sums[p]);
                         }
                         bits = pack(_mm256_cmpgt_epi16(most, _mm256_sll_epi16(before, growth)));
                         before = most;
                     }
-                    memcpy(out + (size_t)step * out_step + (size_t)(c >> 3), &bits, 2);
+                    bits &= valid;
+                    // The last eight channels have one byte.
+                    memcpy(out + (size_t)step * job->out_strides.step + (size_t)(c >> 3), &bits, job->channels - c > 8 ? 2 : 1);
                 }
             }
         }

@@ -12,7 +12,7 @@
 #define SPIKE_TYPE_gather_f32 const spike_gather
 #define SPIKE_TYPE_gather_i8 const spike_gather
 #define SPIKE_TYPE_masked_f32 const spike_masked
-#define SPIKE_TYPE_masked_i32 const spike_masked
+#define SPIKE_TYPE_masked_i16 const spike_masked
 #define SPIKE_TYPE_scatter_f32 const spike_scatter
 #define SPIKE_TYPE_scatter_i32 const spike_scatter
 #define SPIKE_TYPE_integrate_f32 const spike_integrate
@@ -33,17 +33,9 @@
 #include "kernels.def"
 #undef SPIKE_KERNEL
 
-/// The bits of a word that belong to a list's channels.
-static inline uint64_t spike_channel_mask(const spike_list_job *job, int word) {
-    uint64_t mask = ~(uint64_t)0;
-    const int low = job->channel_begin - word * 64, high = low + job->channel_count;
-    if (low > 0) mask &= ~(uint64_t)0 << low;
-    if (high < 64) mask &= ((uint64_t)1 << high) - 1;
-    return mask;
-}
-
-/// What a membrane is limited to; counts how often that changed something.
+/// What a membrane is limited to; counts how often that changed something. Without a counter there is nothing to limit.
 static inline int32_t spike_limited(int32_t value, uint64_t *count) {
+    if (!count) return value;
     if (value > SPIKE_MEMBRANE_LIMIT) {
         *count += 1;
         return SPIKE_MEMBRANE_LIMIT;

@@ -1,36 +1,36 @@
 #include "internal.h"
 
-#include <math.h>
-
 // Between images [channels][height][width] and the engine's [height][width][channels].
 
-void spike_nhwc_f32(const float *source, int64_t pixels, int32_t channels, int32_t stride, const float *scale, float *target) {
-    for (int32_t c = 0; c < channels; c++) {
-        const float factor = scale ? scale[c] : 1;
-        for (int64_t pixel = 0; pixel < pixels; pixel++) target[pixel * stride + c] = source[c * pixels + pixel] * factor;
+#define SPIKE_TO_LANES(type, statement)                                                                                 \
+    const spike_lane_layout l = *layout;                                                                                \
+    const int blocks = (l.width + l.block - 1) / l.block;                                                               \
+    for (int c = 0; c < l.channels; c++) {                                                                              \
+        for (int y = 0; y < l.height; y++) {                                                                            \
+            const float *row = image + ((size_t)c * l.height + y) * l.width;                                            \
+            type *line = target + (size_t)y * blocks * l.lanes + c;                                                     \
+            for (int x = 0; x < l.width; x++) {                                                                         \
+                type *lane = line + (size_t)(x / l.block) * l.lanes + (size_t)(x % l.block) * l.channel_stride;         \
+                statement                                                                                               \
+            }                                                                                                           \
+        }                                                                                                               \
     }
-    for (int64_t pixel = 0; pixel < pixels; pixel++) {
-        for (int32_t c = channels; c < stride; c++) target[pixel * stride + c] = 0;
-    }
+
+void spike_to_lanes_f32(const float *image, const spike_lane_layout *layout, float *target) {
+    SPIKE_TO_LANES(float, *lane = row[x];)
 }
 
-uint64_t spike_nhwc_i32(
-    const float *source, int64_t pixels, int32_t channels, int32_t stride, const float *scale, float limit, int32_t *target) {
+uint64_t spike_to_lanes_i32(const float *image, const spike_lane_layout *layout, const float *scale, float limit, int32_t *target) {
     uint64_t limited = 0;
-    for (int32_t c = 0; c < channels; c++) {
-        const float factor = scale ? scale[c] : 1;
-        for (int64_t pixel = 0; pixel < pixels; pixel++) {
-            float value = nearbyintf(source[c * pixels + pixel] * factor);
-            if (value > limit || value < -limit) {
-                value = value > 0 ? limit : -limit;
-                limited++;
-            }
-            target[pixel * stride + c] = (int32_t)value;
+    SPIKE_TO_LANES(int32_t, {
+        float value = row[x] * scale[c];
+        if (value > limit || value < -limit) {
+            value = value > 0 ? limit : -limit;
+            limited++;
         }
-    }
-    for (int64_t pixel = 0; pixel < pixels; pixel++) {
-        for (int32_t c = channels; c < stride; c++) target[pixel * stride + c] = 0;
-    }
+        // Halves away from zero, as the compiler of programs rounds.
+        *lane = (int32_t)(value + (value < 0 ? -0.5f : 0.5f));
+    })
     return limited;
 }
 

@@ -4,8 +4,7 @@
 
 void spike_list_bits__scalar(spike_list_job *job) {
     const spike_window w = job->window;
-    const size_t row_words = (size_t)w.width * job->words_per_pixel;
-    const int first = job->channel_begin / 64, last = (job->channel_begin + job->channel_count - 1) / 64;
+    const int channel_end = job->channel_begin + job->channel_count;
     uint16_t *entries = job->entries;
     uint32_t end = job->first_entry;
     for (int step = job->step_begin; step < job->step_end; step++) {
@@ -19,12 +18,10 @@ void spike_list_bits__scalar(spike_list_job *job) {
                     for (int kx = 0; kx < w.kernel_width; kx++) {
                         const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
                         if (sx < 0 || sx >= w.width) continue;
-                        const uint64_t *pixel =
-                            job->words + ((size_t)step * w.height + sy) * row_words + (size_t)sx * job->words_per_pixel;
-                        for (int word = first; word <= last; word++) {
-                            uint64_t bits = pixel[word] & spike_channel_mask(job, word);
-                            const uint32_t base = (uint32_t)(x * job->channel_count + word * 64 - job->channel_begin);
-                            for (; bits; bits &= bits - 1) entries[end++] = (uint16_t)(base + (uint32_t)__builtin_ctzll(bits));
+                        const uint8_t *pixel = job->bits + (size_t)step * job->strides.step + (size_t)sy * job->strides.row +
+                                               (size_t)sx * job->strides.pixel;
+                        for (int c = job->channel_begin; c < channel_end; c++) {
+                            if (pixel[c >> 3] >> (c & 7) & 1) entries[end++] = (uint16_t)(x * job->entry_stride + c - job->channel_begin);
                         }
                     }
                 }
@@ -50,11 +47,12 @@ void spike_list_counts__scalar(spike_list_job *job) {
                     for (int kx = 0; kx < w.kernel_width; kx++) {
                         const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
                         if (sx < 0 || sx >= w.width) continue;
-                        const int16_t *pixel = job->counts + (((size_t)step * w.height + sy) * w.width + sx) * job->count_stride;
+                        const int16_t *pixel = job->counts + (size_t)step * job->strides.step + (size_t)sy * job->strides.row +
+                                               (size_t)sx * job->strides.pixel;
                         for (int c = 0; c < job->channel_count; c++) {
-                            int count = pixel[job->channel_begin + c];
-                            if (job->negative) count = -count;
-                            for (; count > 0; count--) entries[end++] = (uint16_t)(x * job->channel_count + c);
+                            for (int count = pixel[job->channel_begin + c]; count > 0; count--) {
+                                entries[end++] = (uint16_t)(x * job->entry_stride + c);
+                            }
                         }
                     }
                 }
@@ -72,13 +70,15 @@ uint64_t spike_popcount(const uint64_t *words, size_t count) {
 }
 
 void spike_count_bits(
-    const uint64_t *words, int32_t steps, int64_t pixels, int32_t words_per_pixel, int32_t channels, float *counts) {
+    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t channels, float *counts) {
     for (int step = 0; step < steps; step++) {
-        for (int64_t pixel = 0; pixel < pixels; pixel++) {
-            const uint64_t *row = words + ((size_t)step * (size_t)pixels + (size_t)pixel) * (size_t)words_per_pixel;
-            for (int word = 0; word * 64 < channels; word++) {
-                for (uint64_t bits = row[word]; bits; bits &= bits - 1) {
-                    counts[(int64_t)(word * 64 + __builtin_ctzll(bits)) * pixels + pixel] += 1;
+        for (int y = 0; y < height; y++) {
+            for (int x = 0; x < width; x++) {
+                const uint8_t *pixel = bits + (size_t)step * strides.step + (size_t)y * strides.row + (size_t)x * strides.pixel;
+                for (int byte = 0; byte * 8 < channels; byte++) {
+                    for (unsigned some = pixel[byte]; some; some &= some - 1) {
+                        counts[((size_t)(byte * 8 + __builtin_ctz(some)) * (size_t)height + (size_t)y) * (size_t)width + (size_t)x] += 1;
+                    }
                 }
             }
         }

@@ -30,8 +30,8 @@ void spike_fire_if_f32__scalar(const spike_fire *job) {
         const float *current = job->current ? (const float *)job->current + (size_t)step * job->tile : NULL;
         const float factor = job->halving ? ldexpf(1, job->exponent - step) : 1;
         uint8_t *bits = job->plus + (size_t)step * job->step_bytes;
-        memset(bits, 0, (size_t)job->tile / 8);
-        for (int i = 0; i < job->tile; i++) {
+        memset(bits, 0, (size_t)job->lanes / 8);
+        for (int i = 0; i < job->lanes; i++) {
             const float bound = threshold[i] * factor;
             float v = current ? membrane[i] + current[i] : membrane[i];
             if (v >= bound) {
@@ -49,8 +49,8 @@ void spike_fire_if_i32__scalar(const spike_fire *job) {
     for (int step = 0; step < job->steps; step++) {
         const int32_t *current = job->current ? (const int32_t *)job->current + (size_t)step * job->tile : NULL;
         uint8_t *bits = job->plus + (size_t)step * job->step_bytes;
-        memset(bits, 0, (size_t)job->tile / 8);
-        for (int i = 0; i < job->tile; i++) {
+        memset(bits, 0, (size_t)job->lanes / 8);
+        for (int i = 0; i < job->lanes; i++) {
             const int32_t bound = job->halving ? threshold[i] << (job->exponent - step) : threshold[i];
             int32_t v = current ? spike_limited(membrane[i] + current[i], job->saturations) : membrane[i];
             if (v >= bound) {
@@ -70,9 +70,9 @@ void spike_fire_if_i32__scalar(const spike_fire *job) {
             const type *current = job->current ? (const type *)job->current + (size_t)step * job->tile : NULL;          \
             uint8_t *plus = job->plus + (size_t)step * job->step_bytes;                                                 \
             uint8_t *minus = job->minus + (size_t)step * job->step_bytes;                                               \
-            memset(plus, 0, (size_t)job->tile / 8);                                                                     \
-            memset(minus, 0, (size_t)job->tile / 8);                                                                    \
-            for (int i = 0; i < job->tile; i++) {                                                                       \
+            memset(plus, 0, (size_t)job->lanes / 8);                                                                     \
+            memset(minus, 0, (size_t)job->lanes / 8);                                                                    \
+            for (int i = 0; i < job->lanes; i++) {                                                                       \
                 type v = current ? LIMITED(membrane[i] + current[i]) : membrane[i];                                     \
                 if (v >= threshold[i]) {                                                                                \
                     if (job->limit < 0 || standing[i] < job->limit) {                                                   \
@@ -101,7 +101,7 @@ void spike_fire_burst_f32__scalar(const spike_fire *job) {
     for (int step = 0; step < job->steps; step++) {
         const float *current = job->current ? (const float *)job->current + (size_t)step * job->tile : NULL;
         int16_t *counts = job->counts + (size_t)step * job->count_stride;
-        for (int i = 0; i < job->tile; i++) {
+        for (int i = 0; i < job->lanes; i++) {
             const float v = current ? membrane[i] + current[i] : membrane[i];
             const float spikes = fminf((float)job->limit, fmaxf(0, floorf(v / threshold[i])));
             // Unused channels have an infinite threshold.
@@ -117,7 +117,7 @@ void spike_fire_burst_i32__scalar(const spike_fire *job) {
     for (int step = 0; step < job->steps; step++) {
         const int32_t *current = job->current ? (const int32_t *)job->current + (size_t)step * job->tile : NULL;
         int16_t *counts = job->counts + (size_t)step * job->count_stride;
-        for (int i = 0; i < job->tile; i++) {
+        for (int i = 0; i < job->lanes; i++) {
             int32_t v = current ? spike_limited(membrane[i] + current[i], job->saturations) : membrane[i];
             int32_t spikes = v > 0 ? v / threshold[i] : 0;
             if (spikes > job->limit) spikes = job->limit;

@@ -71,8 +71,8 @@ static void spike_synapses(const spike_stage *stage, const spike_kernel_table *t
         case SPIKE_BRANCH_GATHER: {
             const int count = spike_segments(branch, y, x, branch->each_place, branch->channels, segments);
             const spike_gather job = {
-                .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
-                .shift = stage->shift, .negative = branch->negative, .weights = branch->weights, .current = stage->scratch};
+                .lists = branch->lists, .segments = segments, .segment_count = count, .rows = branch->rows, .tile = stage->tile,
+                .steps = stage->steps, .shift = stage->shift, .negative = branch->negative, .weights = branch->weights, .current = stage->scratch};
             (stage->integers ? table->gather_i8 : table->gather_f32)(&job);
             break;
         }
@@ -93,14 +93,14 @@ static void spike_synapses(const spike_stage *stage, const spike_kernel_table *t
                     const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
                     if (sx < 0 || sx >= w.width) continue;
                     taps[count++] = (spike_tap){
-                        branch->bits + ((size_t)sy * w.width + sx) * branch->pixel_bytes,
-                        (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * 4};
+                        branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
+                        (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * (stage->integers ? 2 : 4)};
                 }
             }
             const spike_masked job = {
-                .taps = taps, .step_bytes = (size_t)w.height * w.width * branch->pixel_bytes, .tap_count = count, .tile = stage->tile,
-                .steps = stage->steps, .negative = branch->negative, .current = stage->scratch};
-            (stage->integers ? table->masked_i32 : table->masked_f32)(&job);
+                .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
+                .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = stage->scratch};
+            (stage->integers ? table->masked_i16 : table->masked_f32)(&job);
             break;
         }
         case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, (int64_t)y * stage->out_width + x, pixels); break;
@@ -153,12 +153,14 @@ void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) 
             fire.current = stage->layer_synchronous ? NULL : stage->scratch;
             fire.membrane = membrane;
             fire.memory = memory;
-            fire.plus = stage->plus ? stage->plus + (size_t)pixel * stage->pixel_bytes : NULL;
-            fire.minus = stage->minus ? stage->minus + (size_t)pixel * stage->pixel_bytes : NULL;
-            fire.counts = stage->counts ? stage->counts + pixel * stage->count_pixel_stride : NULL;
-            fire.step_bytes = (size_t)pixels * stage->pixel_bytes;
-            fire.count_stride = (size_t)(pixels * stage->count_pixel_stride);
+            const size_t place = (size_t)y * stage->strides.row + (size_t)x * stage->strides.pixel;
+            fire.plus = stage->plus ? stage->plus + place : NULL;
+            fire.minus = stage->minus ? stage->minus + place : NULL;
+            fire.step_bytes = stage->strides.step;
+            fire.counts = stage->counts ? stage->counts + (size_t)y * stage->count_strides.row + (size_t)x * stage->count_strides.pixel : NULL;
+            fire.count_stride = stage->count_strides.step;
             fire.tile = stage->tile;
+            fire.lanes = x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
             fire.steps = stage->steps;
             switch (stage->neuron) {
             case SPIKE_NEURON_IF: (stage->integers ? table->fire_if_i32 : table->fire_if_f32)(&fire); break;

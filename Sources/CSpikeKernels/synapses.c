@@ -2,23 +2,34 @@
 
 // Synapses between one channel and the same channel: depthwise convolutions, identity branches, sums of spikes.
 
-#define SPIKE_MASKED(name, type)                                                                                        \
-    void name(const spike_masked *job) {                                                                                \
-        for (int step = 0; step < job->steps; step++) {                                                                 \
-            type *current = (type *)job->current + (size_t)step * job->tile;                                            \
-            for (int t = 0; t < job->tap_count; t++) {                                                                  \
-                const uint8_t *bits = job->taps[t].bits + (size_t)step * job->step_bytes;                               \
-                const type *weights = job->taps[t].weights;                                                             \
-                for (int i = 0; i < job->tile; i++) {                                                                   \
-                    const type weight = (bits[i >> 3] >> (i & 7)) & 1 ? weights[i] : 0;                                 \
-                    current[i] += job->negative ? -weight : weight;                                                     \
-                }                                                                                                       \
-            }                                                                                                           \
-        }                                                                                                               \
+void spike_masked_f32__scalar(const spike_masked *job) {
+    for (int step = 0; step < job->steps; step++) {
+        float *current = (float *)job->current + (size_t)step * job->tile;
+        for (int i = 0; i < job->tile; i++) {
+            float sum = 0;
+            for (int t = 0; t < job->tap_count; t++) {
+                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
+                if (bits >> (i & 7) & 1) sum += ((const float *)job->taps[t].weights)[i];
+            }
+            current[i] += job->negative ? -sum : sum;
+        }
     }
+}
 
-SPIKE_MASKED(spike_masked_f32__scalar, float)
-SPIKE_MASKED(spike_masked_i32__scalar, int32_t)
+void spike_masked_i16__scalar(const spike_masked *job) {
+    const int32_t factor = (int32_t)1 << job->shift;
+    for (int step = 0; step < job->steps; step++) {
+        int32_t *current = (int32_t *)job->current + (size_t)step * job->tile;
+        for (int i = 0; i < job->tile; i++) {
+            int32_t sum = 0;
+            for (int t = 0; t < job->tap_count; t++) {
+                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
+                if (bits >> (i & 7) & 1) sum += ((const int16_t *)job->taps[t].weights)[i];
+            }
+            current[i] += (job->negative ? -sum : sum) * factor;
+        }
+    }
+}
 
 #define SPIKE_SCATTER(name, type)                                                                                       \
     void name(const spike_scatter *job) {                                                                               \

@@ -13,36 +13,32 @@ extension Assembly {
         if isInteger, let found = Units(expression, parameters: parameters, signals: builder.signals, description: description) {
             units = found
         }
-        let tile = Self.tile(channels: channels, isInteger: units.isInteger)
-        let padded = (channels + tile - 1) / tile * tile
+        let lanes = self.lanes(expression, parameters: parameters, units: units, isOutput: target == nil)
+        func constant(_ value: Float) -> Memory { units.memory([Float](repeating: value, count: channels), lanes) }
         var stage = NeuronStage(
             name: name, input: input, target: target, layout: expression.layout, isFlat: expression.isFlat, rule: parameters.rule,
-            isInteger: units.isInteger, shift: units.shift, tile: tile, paddedChannels: padded, branches: [],
-            threshold: units.memory([Float](repeating: parameters.threshold, count: channels), count: padded),
-            initial: units.memory([Float](repeating: parameters.initial, count: channels), count: padded),
-            evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound)
-        // Channels that only fill a tile never fire.
-        for channel in channels..<padded {
+            isInteger: units.isInteger, shift: units.shift, lanes: lanes, branches: [], threshold: constant(parameters.threshold),
+            initial: constant(parameters.initial), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound,
+            offsetLimit: units.offsetLimit)
+        // Lanes that only fill a byte or a tile never fire.
+        for lane in 0..<lanes.count where lanes.neuron(lane) == nil {
             if units.isInteger {
-                stage.threshold.integers[channel] = parameters.rule.exponent == nil ? .max : 1 << 13
+                stage.threshold.integers[lane] = parameters.rule.exponent == nil ? .max : 1 << 13
             } else {
-                stage.threshold.floats[channel] = .infinity
+                stage.threshold.floats[lane] = .infinity
             }
         }
-        if let reset = parameters.reset { stage.reset = units.memory([Float](repeating: reset, count: channels), count: padded) }
+        if let reset = parameters.reset { stage.reset = constant(reset) }
         if parameters.rounding != nil {
-            stage.rounding =
-                units.isInteger
-                ? Memory(count: padded * 4)
-                : Memory(
-                    [Float](repeating: 0.5, count: channels) + [Float](repeating: 0, count: padded - channels))
+            let rounding = constant(0.5)
             // Half a threshold, rounded down: the same comparisons as with the exact half.
-            if units.isInteger, let rounding = stage.rounding {
-                for channel in 0..<channels { rounding.integers[channel] = stage.threshold.integers[channel] / 2 }
+            for lane in 0..<lanes.count where units.isInteger && lanes.neuron(lane) != nil {
+                rounding.integers[lane] = stage.threshold.integers[lane] / 2
             }
+            stage.rounding = rounding
         }
         switch expression.offset {
-        case .channels(let values) where values.contains { $0 != 0 }: stage.offsets = units.memory(values, count: padded)
+        case .channels(let values) where values.contains { $0 != 0 }: stage.offsets = units.memory(values, lanes)
         case .channels: break
         case .evaluated: stage.evaluatesOffset = true
         }
@@ -50,11 +46,46 @@ extension Assembly {
         return stage
     }
 
-    /// The width of a tile: little padding, then wide.
-    private static func tile(channels: Int, isInteger: Bool) -> Int {
-        let widths = isInteger ? [128, 64, 32] : [64, 32, 16, 8]
-        func cost(_ width: Int) -> Double { Double((channels + width - 1) / width * width) * (1 + 16 / Double(width)) }
-        return widths.min { cost($0) < cost($1) } ?? 32
+    /// Tiles for a stage, by what a pixel and step costs, in cycles: some for itself, some for each row that is added. Rows are
+    /// estimated at a density of a tenth.
+    private func lanes(_ expression: Expression, parameters: NeuronParameters, units: Units, isOutput: Bool) -> Lanes {
+        let isInteger = units.isInteger
+        let layout = expression.layout
+        let widths = isInteger ? [32, 64, 128] : [8, 16, 32, 64]
+        let vector = isInteger ? 32 : 8
+        var blocks = [1]
+        if !isOutput, parameters.encoding != .counts, expression.terms.allSatisfy({ allowsBlocks($0, of: layout, units: units) }) {
+            blocks += [2, 4, 8]
+        }
+        var best: (cost: Double, lanes: Lanes)?
+        for block in blocks where block <= layout.width {
+            for width in widths {
+                let lanes = Lanes(layout: layout, block: block, tile: width)
+                if block > 1, block * lanes.channelStride > width || block * lanes.channelStride * 2 <= width { continue }
+                let rows = expression.terms.reduce(0.0) { sum, term in
+                    guard case .dense(_, _, let window) = term.synapses else { return sum }
+                    let columns = Int(window.kernel_width) + (block - 1) * Int(window.stride_x)
+                    return sum + Double(term.channels.count * Int(window.kernel_height) * columns * (term.pool?.places ?? 1)) * 0.1
+                }
+                let cost = (40 + rows * (1.5 + 1.1 * Double(width / vector))) * Double(lanes.tiles * lanes.columns)
+                if cost < best?.cost ?? .infinity { best = (cost, lanes) }
+            }
+        }
+        return best?.lanes ?? Lanes(layout: layout, block: 1, tile: widths[0])
+    }
+
+    /// Whether several neighbouring pixels may be a tile as far as this term is concerned.
+    private func allowsBlocks(_ term: Term, of layout: Layout, units: Units) -> Bool {
+        guard case .spikes(let number) = term.source else { return true }
+        switch term.synapses {
+        case .dense(_, _, let window): return window.dilation_x == 1 && Int(window.kernel_width) + 8 * Int(window.stride_x) <= 512
+        case .identity:
+            // The spikes of neighbouring pixels are neighbouring bits.
+            return term.pool == nil && builder.signals[number].encoding != .counts && term.firstTarget == 0
+                && term.channels == 0..<builder.signals[number].layout.channels && term.channels.count == layout.channels
+                && units.fitsMasks(term.scale, term: term, places: 1)
+        case .depthwise: return false
+        }
     }
 
     private mutating func addBranches(of term: Term, to stage: inout NeuronStage, units: Units) {
@@ -62,8 +93,8 @@ extension Assembly {
             if case .values(let name) = term.source {
                 stage.branches.append(
                     Branch(
-                        kind: .values(name), isNegative: false, window: spike_window(identity: stage.layout), channels: term.channels.count,
-                        firstTarget: 0, targetCount: stage.layout.channels, weights: Memory(count: 0), tileBytes: 0))
+                        kind: .values(name), isNegative: false, window: spike_window(identity: stage.layout), entryStride: 0,
+                        firstTarget: term.firstTarget, targetCount: term.channels.count, rows: 0, weights: Memory(count: 0), tileBytes: 0))
             }
             return
         }
@@ -71,21 +102,29 @@ extension Assembly {
         let source = term.pool ?? spike_window(identity: signal.layout)
         for isMinus in signal.encoding == .signed ? [false, true] : [false] {
             func branch(_ kind: Branch.Kind, _ window: spike_window, _ packed: (Memory, Int)) -> Branch {
-                Branch(
-                    kind: kind, isNegative: isMinus, window: window, channels: term.channels.count, firstTarget: term.firstTarget,
-                    targetCount: term.targetCount, weights: packed.0, tileBytes: packed.1)
+                let isGathered = if case .gather = kind { true } else { false }
+                return Branch(
+                    kind: kind, isNegative: isMinus, window: Self.blocked(window, stage.lanes, isWidened: isGathered),
+                    entryStride: (term.channels.count + 7) / 8 * 8,
+                    firstTarget: term.firstTarget, targetCount: term.targetCount,
+                    rows: window.places == 0 ? 0 : packed.1 / max(1, stage.lanes.tile * (units.isInteger ? 1 : 4)) - 1, weights: packed.0,
+                    tileBytes: packed.1)
             }
-            let made: Branch
+            var made: Branch
             switch term.synapses {
             case .dense(let weights, _, let window):
                 let view = view(number, isMinus: isMinus, channels: term.channels, window: source)
-                made = branch(.gather(view: view), window, units.packRows(weights, term: term, window: window, stage: stage))
+                made = branch(.gather(view: view), window, units.packRows(weights, term: term, window: window, lanes: stage.lanes))
             case .identity, .depthwise:
                 let (weights, window) = diagonal(term, over: source)
-                if term.pool == nil, signal.encoding != .counts, Self.linesUp(term, stage) {
+                if term.pool == nil, signal.encoding != .counts, Self.linesUp(term, stage),
+                    units.fitsMasks(weights, term: term, places: window.places)
+                {
+                    let packed = units.packDiagonal(weights, term: term, places: window.places, lanes: stage.lanes)
                     made = branch(
                         .masked(signal: number, isMinus: isMinus, firstChannel: term.channels.lowerBound), window,
-                        units.packDiagonal(weights, term: term, places: window.places, stage: stage))
+                        (packed.0, packed.1))
+                    made.shift = packed.shift
                 } else {
                     let view = view(number, isMinus: isMinus, channels: term.channels, window: source)
                     made = branch(
@@ -94,6 +133,16 @@ extension Assembly {
             }
             stage.branches.append(made)
         }
+    }
+
+    /// The window that a block of pixels has together.
+    static func blocked(_ window: spike_window, _ lanes: Lanes, isWidened: Bool) -> spike_window {
+        guard lanes.block > 1 else { return window }
+        var wide = window
+        if isWidened { wide.kernel_width += Int32(lanes.block - 1) * window.stride_x }
+        wide.stride_x *= Int32(lanes.block)
+        wide.out_width = Int32(lanes.columns)
+        return wide
     }
 
     /// Weights [channels][places] and window of a term without synapses between channels.
@@ -105,7 +154,7 @@ extension Assembly {
     /// Whether the bits of each tile start at a byte.
     private static func linesUp(_ term: Term, _ stage: NeuronStage) -> Bool {
         let shift = term.channels.lowerBound - term.firstTarget
-        let firstTile = term.firstTarget / stage.tile * stage.tile
+        let firstTile = term.firstTarget / stage.lanes.tile * stage.lanes.tile
         return shift % 8 == 0 && firstTile + shift >= 0
     }
 }
@@ -122,6 +171,8 @@ struct Units {
     /// The same for 8-bit weights.
     var coarse: [Float]
     var currentBound = 0
+    /// What the analog part of a current is limited to.
+    var offsetLimit: Float = 0
 
     init(channels: Int) {
         fine = [Float](repeating: 1, count: channels)
@@ -151,6 +202,9 @@ struct Units {
                 for (index, weight) in weights.enumerated() { see(term.firstTarget + index / size, weight, isGathered: true) }
             }
         }
+        if case .channels(let values) = expression.offset {
+            for (channel, value) in values.enumerated() { sums[channel] += abs(value) }
+        }
         guard sums.allSatisfy(\.isFinite) else { return nil }
         isInteger = true
         coarse = largest.map { largest in
@@ -172,7 +226,8 @@ struct Units {
         self.shift = shift
         let factor = Float(1 << shift)
         fine = coarse.map { $0 * factor }
-        currentBound = Int(bound) << shift
+        currentBound = Int(max(bound, thresholds)) << shift
+        offsetLimit = room / growth
     }
 
     private func whole(_ value: Float, _ factor: Float) -> Int32 {
@@ -180,73 +235,101 @@ struct Units {
         return Int32(min(max((value * factor).rounded(), -limit), limit))
     }
 
-    /// One number for each channel, in the unit.
-    func memory(_ values: [Float], count: Int) -> Memory {
-        let memory = Memory(count: count * 4)
-        for (channel, value) in values.enumerated() {
-            if isInteger {
-                memory.integers[channel] = whole(value, fine[channel])
-            } else {
-                memory.floats[channel] = value
-            }
+    /// One number for each channel, in the unit, for all lanes.
+    func memory(_ values: [Float], _ lanes: Lanes) -> Memory {
+        let memory = Memory(count: lanes.count * 4)
+        for lane in 0..<lanes.count {
+            if let neuron = lanes.neuron(lane) { put(values[neuron.channel], channel: neuron.channel, at: lane, in: memory) }
         }
         return memory
     }
 
-    /// Rows for gathering: [tile][kernel row][kernel column][input channel][channel of the tile].
-    func packRows(_ weights: [Float], term: Term, window: spike_window, stage: NeuronStage) -> (Memory, tileBytes: Int) {
-        let (inputs, places, tile) = (term.channels.count, window.places, stage.tile)
-        let tileBytes = inputs * places * tile * (isInteger ? 1 : 4)
-        let memory = Memory(count: stage.tiles * tileBytes)
-        var row = [Int8](repeating: 0, count: tile)
-        for number in 0..<stage.tiles {
-            for place in 0..<places {
-                for input in 0..<inputs {
-                    let start = (place * inputs + input) * tile
-                    if isInteger { for lane in 0..<tile { row[lane] = 0 } }
+    /// Rows for gathering: [tile][kernel row][kernel column][position of the list's pixel][lane], and a row of zeros.
+    func packRows(_ weights: [Float], term: Term, window: spike_window, lanes: Lanes) -> (Memory, tileBytes: Int) {
+        let (inputs, tile) = (term.channels.count, lanes.tile)
+        let entryStride = (inputs + 7) / 8 * 8
+        let (height, width, stride) = (Int(window.kernel_height), Int(window.kernel_width), Int(window.stride_x))
+        let columns = width + (lanes.block - 1) * stride
+        let rows = height * columns * entryStride
+        let tileBytes = (rows + 1) * tile * (isInteger ? 1 : 4)
+        let memory = Memory(count: lanes.tiles * tileBytes)
+        var levels = [Int8](repeating: 0, count: tile)
+        for number in 0..<lanes.tiles {
+            let bytes = memory.start.assumingMemoryBound(to: UInt8.self) + number * tileBytes
+            let floats = memory.floats + number * tileBytes / 4
+            // What each lane adds to: a pixel of the block, and a feature of the term.
+            let targets = (0..<tile).map { lane -> (pixel: Int, feature: Int)? in
+                guard let neuron = lanes.neuron(number * tile + lane), (0..<term.targetCount).contains(neuron.channel - term.firstTarget)
+                else { return nil }
+                return (neuron.pixel, neuron.channel - term.firstTarget)
+            }
+            for row in 0..<rows + 1 {
+                let (place, input) = (row / entryStride, row % entryStride)
+                if isInteger { for lane in 0..<tile { levels[lane] = 0 } }
+                if row < rows, input < inputs {
                     for lane in 0..<tile {
-                        let feature = number * tile + lane - term.firstTarget
-                        guard feature >= 0, feature < term.targetCount else { continue }
-                        let weight = weights[(feature * inputs + input) * places + place]
+                        guard let (pixel, feature) = targets[lane] else { continue }
+                        let column = place % columns - pixel * stride
+                        guard column >= 0, column < width else { continue }
+                        let weight = weights[(feature * inputs + input) * height * width + place / columns * width + column]
                         if isInteger {
-                            let level = (weight * coarse[feature + term.firstTarget]).rounded()
-                            row[lane] = Int8(max(-127, min(127, level)))
+                            levels[lane] = Int8(max(-127, min(127, (weight * coarse[feature + term.firstTarget]).rounded())))
                         } else {
-                            memory.floats[number * tileBytes / 4 + start + lane] = weight
+                            floats[row * tile + lane] = weight
                         }
                     }
-                    guard isInteger else { continue }
-                    spike_pack_i8(
-                        row, Int32(tile), memory.start.assumingMemoryBound(to: UInt8.self) + number * tileBytes + start)
                 }
+                if isInteger { spike_pack_i8(levels, Int32(tile), bytes + row * tile) }
             }
         }
         return (memory, tileBytes)
     }
 
-    /// [tile][place][channel of the tile].
-    func packDiagonal(_ weights: [Float], term: Term, places: Int, stage: NeuronStage) -> (Memory, tileBytes: Int) {
-        let tile = stage.tile
-        let memory = Memory(count: stage.paddedChannels * places * 4)
-        for channel in 0..<term.channels.count {
-            let target = channel + term.firstTarget
+    /// [tile][place][lane]; int8: in 16 bits, as fine as the sum over all places allows.
+    func packDiagonal(_ weights: [Float], term: Term, places: Int, lanes: Lanes) -> (Memory, tileBytes: Int, shift: Int) {
+        let tile = lanes.tile
+        var taken = 0
+        if isInteger {
+            let sums = (0..<term.channels.count).map { channel in
+                (0..<places).reduce(Float(0)) { $0 + abs(weights[channel * places + $1]) } * fine[channel + term.firstTarget]
+            }
+            while taken < shift, sums.contains(where: { $0 / Float(1 << taken) + Float(places) > 32767 }) { taken += 1 }
+        }
+        let width = isInteger ? 2 : 4
+        let memory = Memory(count: lanes.count * places * width)
+        let words = memory.start.assumingMemoryBound(to: Int16.self)
+        for lane in 0..<lanes.count {
+            guard let neuron = lanes.neuron(lane), (0..<term.channels.count).contains(neuron.channel - term.firstTarget) else { continue }
             for place in 0..<places {
-                put(
-                    weights[channel * places + place], channel: target,
-                    at: (target / tile * places + place) * tile + target % tile, in: memory)
+                let weight = weights[(neuron.channel - term.firstTarget) * places + place]
+                let index = (lane / tile * places + place) * tile + lane % tile
+                if isInteger {
+                    words[index] = Int16(max(-32767, min(32767, (weight * fine[neuron.channel] / Float(1 << taken)).rounded())))
+                } else {
+                    memory.floats[index] = weight
+                }
             }
         }
-        return (memory, places * tile * 4)
+        return (memory, places * tile * width, taken)
+    }
+
+    /// Whether 16 bits hold a depthwise or identity term without giving up the unit of 8-bit weights.
+    func fitsMasks(_ weights: [Float], term: Term, places: Int) -> Bool {
+        guard isInteger else { return true }
+        return (0..<term.channels.count).allSatisfy { channel in
+            let sum = (0..<places).reduce(Float(0)) { $0 + abs(weights[channel * places + $1]) }
+            return sum * coarse[channel + term.firstTarget] + Float(places) <= 32767
+        }
     }
 
     /// [place][channel].
     func scatterWeights(_ weights: [Float], term: Term, places: Int) -> Memory {
-        let memory = Memory(count: weights.count * 4)
+        let entryStride = (term.channels.count + 7) / 8 * 8
+        let memory = Memory(count: entryStride * places * 4)
         for channel in 0..<term.channels.count {
             for place in 0..<places {
                 put(
-                    weights[channel * places + place], channel: channel + term.firstTarget, at: place * term.channels.count + channel,
-                    in: memory)
+                    weights[channel * places + place], channel: channel + term.firstTarget, at: place * entryStride + channel, in: memory)
             }
         }
         return memory

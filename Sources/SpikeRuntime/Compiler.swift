@@ -96,7 +96,6 @@ struct Assembly {
             name: node.name, input: node.inputs[0], target: target, expression: expression, parameters: parameters,
             isInteger: precision == .int8)
         stages.append((position, .neurons(stage)))
-        builder.setPaddedChannels(stage.paddedChannels, of: target)
     }
 
     /// Outputs are accumulated in float32, whatever the precision: they are small, and their sums are what users read.

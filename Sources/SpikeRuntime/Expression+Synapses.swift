@@ -11,7 +11,10 @@ extension Expression {
     ///   - weights: [features, channels / groups, kernel…].
     ///   - bias: for each feature.
     func convolved(_ weights: Tensor, groups: Int, bias: [Float]?, window: spike_window) -> Expression? {
-        guard !isFlat, isFoldable, terms.allSatisfy({ if case .identity = $0.synapses { true } else { false } }) else { return nil }
+        guard !isFlat, isFoldable else { return nil }
+        if terms.contains(where: { if case .identity = $0.synapses { false } else { true } }) {
+            return groups == 1 ? composed(with: weights, bias: bias, window: window) : nil
+        }
         let features = weights.shape[0]
         let places = window.places
         // The engine's positions in lists are 16-bit numbers, and its windows have up to 1024 places.
@@ -59,20 +62,86 @@ extension Expression {
                 result.terms.append(copy)
             }
         }
-        result.offset = .evaluated
-        if case .channels(let old) = offset {
-            let added = bias ?? [Float](repeating: 0, count: features)
-            if hasNoOffset {
-                result.offset = .channels(added)
-            } else if window.staysInside {
-                let size = groupChannels * places
-                result.offset = .channels(
-                    (0..<features).map { feature in
-                        let first = feature / groupFeatures * groupChannels
-                        return (0..<size).reduce(added[feature]) { $0 + values[feature * size + $1] * old[first + $1 / places] }
-                    })
+        result.offset = offset(behind: weights, groups: groups, bias: bias, window: window)
+        return result
+    }
+
+    /// What a convolution makes of the offset.
+    private func offset(behind weights: Tensor, groups: Int, bias: [Float]?, window: spike_window) -> Offset {
+        guard case .channels(let old) = offset else { return .evaluated }
+        let features = weights.shape[0]
+        let added = bias ?? [Float](repeating: 0, count: features)
+        if hasNoOffset { return .channels(added) }
+        guard window.staysInside else { return .evaluated }
+        let values = weights.floats
+        let (size, places) = (weights.count / max(1, features), window.places)
+        return .channels(
+            (0..<features).map { feature in
+                let first = feature / (features / groups) * (size / places)
+                return (0..<size).reduce(added[feature]) { $0 + values[feature * size + $1] * old[first + $1 / places] }
+            })
+    }
+
+    /// A convolution behind synapses with no neuron between, as after the bottlenecks of MobileNetV2: their product, where one of
+    /// the two looks at single places.
+    private func composed(with weights: Tensor, bias: [Float]?, window: spike_window) -> Expression? {
+        let features = weights.shape[0]
+        let values = weights.floats
+        let outer = window.places
+        var result = self
+        result.layout = window.output(channels: features)
+        result.terms = []
+        for term in terms {
+            var copy = term
+            let (inner, innerWindow): ([Float], spike_window)
+            let (middle, inputs): (Int, Int)
+            switch term.synapses {
+            case .identity: (inner, innerWindow) = ([], spike_window(identity: layout))
+            case .depthwise(let weights, let window), .dense(let weights, _, let window): (inner, innerWindow) = (weights, window)
             }
+            let isDense = if case .dense = term.synapses { true } else { false }
+            (middle, inputs) = (term.targetCount, term.channels.count)
+            let first = term.firstTarget
+            guard outer == 1 || innerWindow.places == 1 else { return nil }
+            var joint = innerWindow.places == 1 ? window : innerWindow
+            if innerWindow.places == 1 {
+                // The first only picks places: strides multiply where the second takes every one of them.
+                guard innerWindow.stride_y == 1, innerWindow.stride_x == 1, innerWindow.pad_top == 0, innerWindow.pad_left == 0,
+                    innerWindow.out_height == innerWindow.height, innerWindow.out_width == innerWindow.width
+                else { return nil }
+            } else {
+                guard window.pad_top == 0, window.pad_left == 0 else { return nil }
+                joint.stride_y = innerWindow.stride_y * window.stride_y
+                joint.stride_x = innerWindow.stride_x * window.stride_x
+                (joint.out_height, joint.out_width) = (window.out_height, window.out_width)
+            }
+            let innerPlaces = innerWindow.places
+            var product = [Float](repeating: 0, count: features * inputs * joint.places)
+            guard product.count <= 1 << 26 else { return nil }
+            for feature in 0..<features {
+                for channel in 0..<middle {
+                    for place in 0..<outer {
+                        let weight = values[(feature * layout.channels + first + channel) * outer + place]
+                        if weight == 0 { continue }
+                        // One input for each channel, or all of them.
+                        for input in isDense ? 0..<inputs : channel..<channel + 1 {
+                            let row = (feature * inputs + input) * joint.places
+                            if inner.isEmpty {
+                                product[row + place] += weight * term.scale[channel]
+                            } else {
+                                let from = isDense ? (channel * inputs + input) * innerPlaces : channel * innerPlaces
+                                for k in 0..<innerPlaces { product[row + (outer == 1 ? k : place)] += weight * inner[from + k] }
+                            }
+                        }
+                    }
+                }
+            }
+            copy.scale = term.scale.map { _ in 1 }
+            copy.firstTarget = 0
+            copy.synapses = .dense(product, features: features, joint)
+            result.terms.append(copy)
         }
+        result.offset = offset(behind: weights, groups: 1, bias: bias, window: window)
         return result
     }
 

@@ -51,8 +51,6 @@ struct ExpressionBuilder {
         expressions[node.outputs[0]] = Expression(spikes: signals.count - 1, layout: layout, isFlat: isFlat)
     }
 
-    mutating func setPaddedChannels(_ count: Int, of signal: Int) { signals[signal].paddedChannels = count }
-
     /// Takes note of a node that is no neuron.
     ///
     /// - Returns: whether it was taken into an expression; else its value is the reference path's.

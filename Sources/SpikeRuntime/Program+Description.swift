@@ -80,7 +80,8 @@ extension Program: CustomStringConvertible {
         let layout = stage.layout
         var line = "  \(stage.name): \(kind) \(layout.channels)×\(layout.height)×\(layout.width), "
         line += stage.isInteger ? "int8 (membranes in 1/\(1 << stage.shift) of a weight's unit)" : "float32"
-        line += ", tiles of \(stage.tile)"
+        line += ", tiles of \(stage.lanes.tile)"
+        if stage.lanes.block > 1 { line += " (\(stage.lanes.block) pixels)" }
         if stage.evaluatesOffset { line += ", analog current" }
         return [line]
             + stage.branches.map { branch in
@@ -89,7 +90,7 @@ extension Program: CustomStringConvertible {
                 switch branch.kind {
                 case .gather(let view):
                     let pooled = views[view].window.places > 1 ? ", sums of \(views[view].window.places)" : ""
-                    return "    ← gather \(size)×\(branch.channels) from \(signals[views[view].signal].stage)\(pooled)"
+                    return "    ← gather \(size)×\(views[view].channels.count) from \(signals[views[view].signal].stage)\(pooled)"
                 case .scatter(let view): return "    ← depthwise \(size) by lists from \(signals[views[view].signal].stage)"
                 case .masked(let signal, _, _): return "    ← depthwise \(size) by masks from \(signals[signal].stage)"
                 case .values(let name): return "    ← values of \(name)"

@@ -29,15 +29,24 @@ struct Signal: Sendable {
     /// The node that makes it.
     var stage: String
     var isPooled = false
-    /// Channels with room for the tiles of the stage that writes them.
-    var paddedChannels = 0
 
-    var wordsPerPixel: Int { (max(paddedChannels, layout.channels) + 63) / 64 }
-    var channelStride: Int { (max(paddedChannels, layout.channels) + 31) / 32 * 32 }
+    /// Bytes of a pixel's bits.
+    var pixelBytes: Int { (layout.channels + 7) / 8 }
+    /// Bits of a pixel; numbers of a pixel for counts.
+    var channelStride: Int { pixelBytes * 8 }
 
     /// Bytes of one step of one sample, of one plane.
     var planeBytes: Int {
-        encoding == .counts ? layout.pixels * channelStride * 2 : layout.pixels * wordsPerPixel * 8
+        encoding == .counts ? (layout.pixels * channelStride * 2 + 7) / 8 * 8 : layout.height * rowBytes
+    }
+
+    private var rowBytes: Int { (pixelBytes * layout.width + 7) / 8 * 8 }
+
+    /// From pixel to pixel, row to row, step to step: bytes of bits, or numbers.
+    var strides: spike_strides {
+        encoding == .counts
+            ? spike_strides(pixel: channelStride, row: channelStride * layout.width, step: planeBytes / 2)
+            : spike_strides(pixel: pixelBytes, row: rowBytes, step: planeBytes)
     }
 
     var stepBytes: Int { encoding == .signed ? 2 * planeBytes : planeBytes }
@@ -51,6 +60,9 @@ struct ListView: Sendable {
     var window: spike_window
     /// The stages that read it, first and last.
     var readers: ClosedRange<Int>
+
+    /// Positions in a list from pixel to pixel.
+    var entryStride: Int { (channels.count + 7) / 8 * 8 }
 
     /// How many windows a place can be in.
     var multiplicity: Int {
@@ -71,14 +83,58 @@ struct Branch: Sendable {
 
     var kind: Kind
     var isNegative: Bool
+    /// From the stage's pixels, or blocks of pixels, to the source.
     var window: spike_window
-    /// Channels of the source that it reads.
-    var channels: Int
+    /// Positions a pixel has in the lists that it reads.
+    var entryStride: Int
     var firstTarget: Int
     var targetCount: Int
+    /// Weight rows of a tile.
+    var rows: Int
     var weights: Memory
     /// Bytes of one tile's weights; 0 where all tiles share them.
     var tileBytes: Int
+    /// Masked, int8: what sums are still shifted by to be in the stage's unit.
+    var shift = 0
+}
+
+/// How a layer's neurons lie in tiles. Wide layers: the channels of a pixel, tile after tile. Narrow ones: one tile holds several
+/// neighbouring pixels, which then share the reading of lists and the overhead of a pixel.
+struct Lanes: Sendable {
+    let layout: Layout
+    /// Pixels in a tile.
+    let block: Int
+    /// Lanes of a tile: a width that kernels exist for.
+    let tile: Int
+
+    /// Lanes of a pixel: its channels, filled up to a byte of bits.
+    var channelStride: Int { (layout.channels + 7) / 8 * 8 }
+    var tiles: Int { block > 1 ? 1 : (layout.channels + tile - 1) / tile }
+    /// Lanes of all tiles.
+    var count: Int { tiles * tile }
+    /// Blocks in a row.
+    var columns: Int { (layout.width + block - 1) / block }
+    /// Blocks in the layer.
+    var blocks: Int { columns * layout.height }
+
+    /// What a lane is: a pixel of its block, and a channel. `nil` for lanes that only fill a tile.
+    func neuron(_ lane: Int) -> (pixel: Int, channel: Int)? {
+        let (pixel, channel) = block == 1 ? (0, lane) : (lane / channelStride, lane % channelStride)
+        return channel < layout.channels && pixel < block ? (pixel, channel) : nil
+    }
+
+    /// The neurons' lanes of a tile, in a block of the row that is not the last, and in the last.
+    func firing(tile number: Int) -> (usual: Int, last: Int) {
+        if block > 1 { return (block * channelStride, (layout.width - (columns - 1) * block) * channelStride) }
+        let lanes = min(tile, channelStride - number * tile)
+        return (lanes, lanes)
+    }
+
+    var image: spike_lane_layout {
+        spike_lane_layout(
+            height: Int32(layout.height), width: Int32(layout.width), channels: Int32(layout.channels), block: Int32(block),
+            channel_stride: Int32(channelStride), lanes: Int32(count))
+    }
 }
 
 /// A layer of neurons with its synapses, or an output with its synapses.
@@ -105,15 +161,14 @@ struct NeuronStage: Sendable {
     var rule: Rule
     var isInteger: Bool
     var shift: Int
-    var tile: Int
-    var paddedChannels: Int
+    var lanes: Lanes
     var branches: [Branch]
-    /// [paddedChannels], in the stage's unit.
+    /// [lanes], in the stage's unit.
     var threshold: Memory
     var initial: Memory
     var reset: Memory?
     var rounding: Memory?
-    /// Added in every step: [paddedChannels].
+    /// Added in every step: [lanes].
     var offsets: Memory?
     /// The offsets have to be computed from the graph, for each input.
     var evaluatesOffset: Bool
@@ -121,8 +176,15 @@ struct NeuronStage: Sendable {
     var unitScale: [Float]
     /// The most that a step's current can be, in the stage's unit (int8), before offsets.
     var currentBound: Int
+    /// What the analog part of a current is limited to (int8).
+    var offsetLimit: Float
 
-    var tiles: Int { paddedChannels / tile }
+    /// For how many steps no membrane can meet the bound that keeps whole numbers from overflowing; beyond, kernels look.
+    var provenSteps: Int {
+        guard isInteger, currentBound > 0 else { return 0 }
+        return (Int(SPIKE_MEMBRANE_LIMIT) - 2 * currentBound) / (currentBound + Int(offsetLimit))
+    }
+
 }
 
 /// Max pooling over a spike train.

@@ -12,17 +12,17 @@ extension Worker {
         }
         let added = stage.branches.map { branch -> Buffer? in
             guard case .values(let name) = branch.kind else { return nil }
-            return unitValues(name, stage, block)
+            return unitValues(name, branch, stage, block)
         }
         let train = stage.target.map { makeTrain($0, block) }
-        let stateBytes = samples * stage.layout.pixels * stage.paddedChannels * 4
+        let lanes = stage.lanes
+        let stateBytes = samples * lanes.blocks * lanes.count * 4
         let keepsState = stage.target == nil || program.schedule == .streaming && !block.isWhole
         if keepsState, membranes[index] == nil {
             let membrane = Buffer()
             membrane.reserve(stateBytes)
-            for pixel in 0..<samples * stage.layout.pixels {
-                (membrane.start + pixel * stage.paddedChannels * 4).copyMemory(
-                    from: stage.initial.start, byteCount: stage.paddedChannels * 4)
+            for block in 0..<samples * lanes.blocks {
+                (membrane.start + block * lanes.count * 4).copyMemory(from: stage.initial.start, byteCount: lanes.count * 4)
             }
             membranes[index] = membrane
             if stage.rule.kind == SPIKE_NEURON_SIGNED {
@@ -39,10 +39,10 @@ extension Worker {
         }
 
         // A tile's weights stay in the cache for all samples and rows; rows are split only where there are too few pieces.
-        let pieces = stage.tiles * samples
+        let pieces = lanes.tiles * samples
         let parts = threads.count > 1 ? min(stage.layout.height, (4 * threads.count + pieces - 1) / pieces) : 1
         var saturated = [UInt64](repeating: 0, count: threads.count)
-        for slot in 0..<threads.count { _ = scratch(slot, bytes: block.steps * stage.tile * 4) }
+        for slot in 0..<threads.count { _ = scratch(slot, bytes: block.steps * lanes.tile * 4) }
         saturated.withUnsafeMutableBufferPointer { saturated in
             nonisolated(unsafe) let saturated = saturated
             threads.forEach(pieces * parts) { piece, slot in
@@ -62,19 +62,20 @@ extension Worker {
         _ stage: NeuronStage, _ index: Int, _ block: Block, tile: Int, sample: Int, rows: Range<Int>, added: [Buffer?],
         scratch: UnsafeMutableRawPointer, saturations: UnsafeMutablePointer<UInt64>?
     ) {
-        let first = tile * stage.tile
-        let pixels = stage.layout.pixels
+        let lanes = stage.lanes
+        let first = tile * lanes.tile
+        let size = lanes.blocks * lanes.count
         var branches: [spike_branch] = []
         branches.reserveCapacity(stage.branches.count)
         for (branch, added) in zip(stage.branches, added)
-        where branch.firstTarget < first + stage.tile && branch.firstTarget + branch.targetCount > first {
+        where lanes.block > 1 || branch.firstTarget < first + lanes.tile && branch.firstTarget + branch.targetCount > first {
             branches.append(self.branch(branch, stage, block, tile: tile, sample: sample, added: added))
         }
         var job = spike_stage()
         job.branch_count = Int32(branches.count)
-        job.tile = Int32(stage.tile)
-        job.out_width = Int32(stage.layout.width)
-        job.pixels = Int64(pixels)
+        job.tile = Int32(lanes.tile)
+        job.out_width = Int32(lanes.columns)
+        job.pixels = Int64(lanes.blocks)
         job.row_begin = Int32(rows.lowerBound)
         job.row_end = Int32(rows.upperBound)
         job.steps = Int32(block.steps)
@@ -82,9 +83,9 @@ extension Worker {
         job.shift = Int32(stage.shift)
         if stage.evaluatesOffset, let offset = offsets[index] {
             let steps = block.variesInTime ? block.steps : 1
-            job.offsets = UnsafeRawPointer(offset.start + (sample * steps * pixels * stage.paddedChannels + first) * 4)
-            job.offset_pixel_stride = Int64(stage.paddedChannels)
-            job.offset_step_stride = block.variesInTime ? Int64(pixels * stage.paddedChannels) : 0
+            job.offsets = UnsafeRawPointer(offset.start + (sample * steps * size + first) * 4)
+            job.offset_pixel_stride = Int64(lanes.count)
+            job.offset_step_stride = block.variesInTime ? Int64(size) : 0
         } else if let offset = stage.offsets {
             job.offsets = UnsafeRawPointer(offset.start + first * 4)
         }
@@ -98,20 +99,27 @@ extension Worker {
         job.fire.limit = Int32(clamping: stage.rule.limit)
         job.fire.halving = stage.rule.exponent != nil
         job.fire.exponent = Int32(stage.rule.exponent ?? 0)
-        job.fire.saturations = saturations
-        let state = (sample * pixels * stage.paddedChannels + first) * 4
+        // A radix code's doubling is part of the bound that its unit was chosen by.
+        let isProven = stage.rule.exponent == nil && steps + block.steps <= stage.provenSteps
+        job.fire.saturations = isProven ? nil : saturations
+        let state = (sample * size + first) * 4
         job.membranes = membranes[index].map { $0.start + state }
         job.memories = memories[index].map { $0.start + state }
-        job.state_stride = Int64(stage.paddedChannels)
+        job.state_stride = Int64(lanes.count)
         job.initial = UnsafeRawPointer(stage.initial.start + first * 4)
         if let target = stage.target, let plane = plane(target, sample: sample, isMinus: false, block) {
             let signal = program.signals[target]
-            job.pixel_bytes = signal.wordsPerPixel * 8
+            let firing = lanes.firing(tile: tile)
+            job.fire.lanes = Int32(firing.usual)
+            job.last_lanes = Int32(firing.last)
+            var strides = signal.strides
+            strides.pixel *= lanes.block
             if signal.encoding == .counts {
                 job.counts = plane.assumingMemoryBound(to: Int16.self) + first
-                job.count_pixel_stride = Int64(signal.channelStride)
+                job.count_strides = strides
             } else {
                 job.plus = plane.assumingMemoryBound(to: UInt8.self) + first / 8
+                job.strides = strides
             }
             if signal.encoding == .signed {
                 job.minus = self.plane(target, sample: sample, isMinus: true, block).map {
@@ -120,9 +128,9 @@ extension Worker {
             }
         }
         if stage.target == nil, let record = records[index] {
-            job.record = record.start + (sample * block.steps * pixels * stage.paddedChannels + first) * 4
-            job.record_pixel_stride = Int64(stage.paddedChannels)
-            job.record_step_stride = Int64(pixels * stage.paddedChannels)
+            job.record = record.start + (sample * block.steps * size + first) * 4
+            job.record_pixel_stride = Int64(lanes.count)
+            job.record_step_stride = Int64(size)
         }
         job.scratch = scratch
         branches.withUnsafeBufferPointer { branches in
@@ -136,10 +144,11 @@ extension Worker {
         var result = spike_branch()
         result.window = branch.window
         result.negative = branch.isNegative
-        result.channels = Int32(branch.channels)
-        result.each_place = branch.window.dilation_x != 1 || Int(branch.window.kernel_width) * branch.channels > 1 << 16
+        result.channels = Int32(branch.entryStride)
+        result.rows = Int32(branch.rows)
+        result.each_place = branch.window.dilation_x != 1 || Int(branch.window.kernel_width) * branch.entryStride > 1 << 16
         result.weights = UnsafeRawPointer(branch.weights.start + tile * branch.tileBytes)
-        let first = tile * stage.tile
+        let first = tile * stage.lanes.tile
         switch branch.kind {
         case .gather(let number), .scatter(let number):
             if case .gather = branch.kind {
@@ -157,16 +166,17 @@ extension Worker {
             }
         case .masked(let signal, let isMinus, let firstChannel):
             result.kind = SPIKE_BRANCH_MASKED
-            result.pixel_bytes = program.signals[signal].wordsPerPixel * 8
+            result.strides = program.signals[signal].strides
+            result.masked_shift = Int32(branch.shift)
             let firstByte = (firstChannel + first - branch.firstTarget) / 8
             result.bits = plane(signal, sample: sample, isMinus: isMinus, block).map {
                 UnsafePointer($0.assumingMemoryBound(to: UInt8.self) + firstByte)
             }
         case .values:
             result.kind = SPIKE_BRANCH_VALUES
-            result.value_stride = Int64(stage.paddedChannels)
+            result.value_stride = Int64(stage.lanes.count)
             result.values = added.map {
-                UnsafeRawPointer($0.start + (sample * block.steps * stage.layout.pixels * stage.paddedChannels + first) * 4)
+                UnsafeRawPointer($0.start + (sample * block.steps * stage.lanes.blocks * stage.lanes.count + first) * 4)
             }
         }
         return result
@@ -194,13 +204,14 @@ extension Worker {
                     let spikes = plane.assumingMemoryBound(to: Int16.self)
                     for place in 0..<block.steps * pixels {
                         for channel in 0..<stage.layout.channels {
-                            target[channel * pixels + place % pixels] += Float(spikes[place * signal.channelStride + channel])
+                            target[channel * pixels + place % pixels] += Float(
+                                spikes[place / pixels * signal.strides.step + place % pixels * signal.channelStride + channel])
                         }
                     }
                 } else {
                     spike_count_bits(
-                        plane.assumingMemoryBound(to: UInt64.self), Int32(block.steps), Int64(pixels), Int32(signal.wordsPerPixel),
-                        Int32(stage.layout.channels), target)
+                        plane.assumingMemoryBound(to: UInt8.self), signal.strides, Int32(block.steps), Int32(stage.layout.height),
+                        Int32(stage.layout.width), Int32(stage.layout.channels), target)
                 }
             }
         }
@@ -212,8 +223,7 @@ extension Worker {
         let (source, target) = (program.signals[stage.source], program.signals[stage.target])
         _ = makeTrain(stage.target, block)
         let isCounts = source.encoding == .counts
-        let channels = isCounts ? source.channelStride : source.layout.channels
-        let sumStride = isCounts ? source.channelStride : 64 * source.wordsPerPixel
+        let sumStride = (source.channelStride + 15) / 16 * 16
         let sumBytes = samples * source.layout.pixels * sumStride * 2
         let keepsSums = !block.isWhole && !stage.isInstantaneous
         if keepsSums, poolSums[index] == nil {
@@ -231,17 +241,19 @@ extension Worker {
                 job.counts = plus.map { UnsafePointer($0.assumingMemoryBound(to: Int16.self)) }
                 job.out_counts = out?.assumingMemoryBound(to: Int16.self)
             } else {
-                job.plus = plus.map { UnsafePointer($0.assumingMemoryBound(to: UInt64.self)) }
-                job.out_plus = out?.assumingMemoryBound(to: UInt64.self)
+                job.plus = plus.map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) }
+                job.out_plus = out?.assumingMemoryBound(to: UInt8.self)
             }
             if source.encoding == .signed {
                 job.minus = plane(stage.source, sample: sample, isMinus: true, block).map {
-                    UnsafePointer($0.assumingMemoryBound(to: UInt64.self))
+                    UnsafePointer($0.assumingMemoryBound(to: UInt8.self))
                 }
-                job.out_minus = plane(stage.target, sample: sample, isMinus: true, block)?.assumingMemoryBound(to: UInt64.self)
+                job.out_minus = plane(stage.target, sample: sample, isMinus: true, block)?.assumingMemoryBound(to: UInt8.self)
             }
-            job.channels = Int32(channels)
-            job.words_per_pixel = Int32(source.wordsPerPixel)
+            job.strides = source.strides
+            job.out_strides = target.strides
+            job.channels = Int32(source.layout.channels)
+            job.sum_stride = Int32(sumStride)
             job.steps = Int32(block.steps)
             job.row_end = Int32(target.layout.height)
             job.growth = growth
@@ -255,9 +267,11 @@ extension Worker {
             var update = spike_pool_sums()
             (update.plus, update.minus, update.counts) = (job.plus, job.minus, job.counts)
             update.sums = sums
-            update.pixels = Int64(source.layout.pixels)
-            update.channels = isCounts ? Int32(channels) : Int32(sumStride)
-            update.words_per_pixel = job.words_per_pixel
+            update.strides = job.strides
+            update.sum_stride = job.sum_stride
+            update.height = Int32(source.layout.height)
+            update.width = Int32(source.layout.width)
+            update.channels = job.channels
             update.steps = job.steps
             update.growth = growth
             table.pointee.pool_sums?(&update)

@@ -5,7 +5,7 @@ extension Worker {
     func sums() -> [String: [Float]] {
         program.outputs.mapValues { index in
             guard case .neurons(let stage) = program.stages[index], let sums = membranes[index] else { return [] }
-            return images(sums.floats, stage, sampleStride: stage.layout.pixels * stage.paddedChannels)
+            return images(sums.floats, stage, sampleStride: stage.lanes.blocks * stage.lanes.count)
         }
     }
 
@@ -13,11 +13,12 @@ extension Worker {
     func sums(atStep step: Int, of count: Int) -> [String: [Float]] {
         program.outputs.mapValues { index in
             guard case .neurons(let stage) = program.stages[index], let record = records[index] else { return [] }
-            let size = stage.layout.pixels * stage.paddedChannels
+            let size = stage.lanes.blocks * stage.lanes.count
             return images(record.floats + step * size, stage, sampleStride: count * size)
         }
     }
 
+    /// Outputs have one pixel to a block.
     private func images(_ source: UnsafeMutablePointer<Float>, _ stage: NeuronStage, sampleStride: Int) -> [Float] {
         let layout = stage.layout
         var result = [Float](repeating: 0, count: samples * layout.count)
@@ -25,7 +26,7 @@ extension Worker {
             for channel in 0..<layout.channels {
                 for pixel in 0..<layout.pixels {
                     result[(sample * layout.channels + channel) * layout.pixels + pixel] =
-                        source[sample * sampleStride + pixel * stage.paddedChannels + channel]
+                        source[sample * sampleStride + pixel * stage.lanes.count + channel]
                 }
             }
         }

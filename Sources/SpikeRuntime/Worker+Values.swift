@@ -20,9 +20,10 @@ extension Worker {
         stillSteps = steps
         for (index, stage) in program.stages.enumerated() {
             guard case .neurons(let stage) = stage, stage.evaluatesOffset else { continue }
-            let size = stage.layout.pixels * stage.paddedChannels
+            let size = stage.lanes.blocks * stage.lanes.count
             let buffer = offsets[index] ?? Buffer()
             buffer.reserve(samples * steps.count * size * 4)
+            buffer.clear(samples * steps.count * size * 4)
             offsets[index] = buffer
             for step in steps.indices {
                 // A value of the reference path comes as a branch of its own.
@@ -36,7 +37,9 @@ extension Worker {
                 for sample in 0..<samples {
                     // An offset that depends on constants alone has one sample for all.
                     let part = offset.shape.first == samples ? sample : 0
-                    write(offset, sample: part, stage, to: buffer.start + (sample * steps.count + step) * size * 4)
+                    write(
+                        offset, sample: part, stage, channels: 0..<stage.layout.channels,
+                        to: buffer.start + (sample * steps.count + step) * size * 4)
                 }
             }
         }
@@ -57,29 +60,38 @@ extension Worker {
         return value
     }
 
-    /// One sample of a value in a stage's layout and unit.
-    private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, to target: UnsafeMutableRawPointer) {
-        let (pixels, channels, padded) = (stage.layout.pixels, stage.layout.channels, stage.paddedChannels)
+    /// One sample of a value in a stage's layout and unit: these of the stage's channels.
+    private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, channels: Range<Int>, to start: UnsafeMutableRawPointer) {
+        var lanes = stage.lanes.image
+        lanes.channels = Int32(channels.count)
+        let target = start + channels.lowerBound * 4
         tensor.floats.withUnsafeBufferPointer { values in
-            guard let source = values.baseAddress.map({ $0 + sample * channels * pixels }) else { return }
+            guard let source = values.baseAddress.map({ $0 + sample * channels.count * stage.layout.pixels }) else { return }
             if stage.isInteger {
-                saturations += spike_nhwc_i32(
-                    source, Int64(pixels), Int32(channels), Int32(padded), stage.unitScale, Float(SPIKE_MEMBRANE_LIMIT) / 2,
-                    target.assumingMemoryBound(to: Int32.self))
+                stage.unitScale.withUnsafeBufferPointer { scales in
+                    guard let scale = scales.baseAddress else { return }
+                    saturations += spike_to_lanes_i32(
+                        source, &lanes, scale + channels.lowerBound, stage.offsetLimit, target.assumingMemoryBound(to: Int32.self))
+                }
             } else {
-                spike_nhwc_f32(source, Int64(pixels), Int32(channels), Int32(padded), nil, target.assumingMemoryBound(to: Float.self))
+                spike_to_lanes_f32(source, &lanes, target.assumingMemoryBound(to: Float.self))
             }
         }
     }
 
-    /// A value of the reference path as a branch: [samples][steps][pixels][paddedChannels], in the stage's unit.
-    func unitValues(_ name: String, _ stage: NeuronStage, _ block: Block) -> Buffer {
-        let size = stage.layout.pixels * stage.paddedChannels
+    /// A value of the reference path as a branch: [samples][steps][blocks][lanes], in the stage's unit.
+    func unitValues(_ name: String, _ branch: Branch, _ stage: NeuronStage, _ block: Block) -> Buffer {
+        let size = stage.lanes.blocks * stage.lanes.count
         let buffer = Buffer()
         buffer.reserve(samples * block.steps * size * 4)
+        buffer.clear(samples * block.steps * size * 4)
         for step in 0..<block.steps {
             guard let tensor = value(name, step, block) else { continue }
-            for sample in 0..<samples { write(tensor, sample: sample, stage, to: buffer.start + (sample * block.steps + step) * size * 4) }
+            for sample in 0..<samples {
+                write(
+                    tensor, sample: sample, stage, channels: branch.firstTarget..<branch.firstTarget + branch.targetCount,
+                    to: buffer.start + (sample * block.steps + step) * size * 4)
+            }
         }
         return buffer
     }
@@ -107,11 +119,12 @@ extension Worker {
                 for pixel in 0..<pixels {
                     for channel in 0..<channels {
                         let spikes: Int
+                        let width = signal.layout.width
+                        let place = pixel / width * signal.strides.row + pixel % width * signal.strides.pixel
                         if signal.encoding == .counts {
-                            spikes = Int(start.assumingMemoryBound(to: Int16.self)[pixel * signal.channelStride + channel])
+                            spikes = Int(start.assumingMemoryBound(to: Int16.self)[place + channel])
                         } else {
-                            let word = start.assumingMemoryBound(to: UInt64.self)[pixel * signal.wordsPerPixel + channel / 64]
-                            spikes = Int(word >> UInt64(channel % 64) & 1)
+                            spikes = Int(start.assumingMemoryBound(to: UInt8.self)[place + channel / 8] >> UInt8(channel % 8) & 1)
                         }
                         result[(sample * channels + channel) * pixels + pixel] += Float(isMinus ? -spikes : spikes)
                     }

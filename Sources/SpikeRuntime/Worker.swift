@@ -33,7 +33,7 @@ final class Worker {
     var memories: [Int: Buffer] = [:]
     var offsets: [Int: Buffer] = [:]
     var poolSums: [Int: Buffer] = [:]
-    /// What outputs were after each step of the last block: [samples][steps][pixels][paddedChannels].
+    /// What outputs were after each step of the last block: [samples][steps][blocks][lanes].
     var records: [Int: Buffer] = [:]
 
     // By spike train or list view; the memory goes back to the pool after the last reader.
@@ -174,12 +174,12 @@ final class Worker {
         threads.forEach(samples) { sample, _ in
             guard let plane = plane(view.signal, sample: sample, isMinus: view.isMinus, block) else { return }
             var job = spike_list_job()
-            job.words = UnsafePointer(plane.assumingMemoryBound(to: UInt64.self))
+            job.bits = UnsafePointer(plane.assumingMemoryBound(to: UInt8.self))
             job.counts = UnsafePointer(plane.assumingMemoryBound(to: Int16.self))
-            job.count_stride = Int32(signal.channelStride)
-            job.words_per_pixel = Int32(signal.wordsPerPixel)
+            job.strides = signal.strides
             job.channel_begin = Int32(view.channels.lowerBound)
             job.channel_count = Int32(view.channels.count)
+            job.entry_stride = Int32(view.entryStride)
             job.step_end = Int32(block.steps)
             job.window = view.window
             job.entries = entries.entries + sample * stride

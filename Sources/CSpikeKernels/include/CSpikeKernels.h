@@ -7,9 +7,11 @@
 
 // The engine's hot loops. Every kernel exists as plain C (`__scalar`), and beside it for instruction sets that are worth it.
 //
-// Layouts. Spikes: bits in 64-bit words, [steps][height][width][words], channel c is bit c % 64 of word c / 64; unused bits
-// are 0. Currents and membranes: [tile], a tile being up to 128 consecutive output channels, float or int32. Weights: one row
-// of a tile for each (kernel row, kernel column, input channel).
+// Layouts. Spikes: bits, [steps][height][width][channels], the channels of a pixel filled up to whole bytes and rows to whole
+// 64-bit words; channel c is bit c % 8 of byte c / 8, so that bit x·C + c of a row is channel c of pixel x. Unused bits are 0.
+// Currents and membranes: [tile], a tile being up to 128 lanes, float or int32; a lane is an output channel, or a channel of
+// one of several neighbouring pixels where layers are narrow. Weights: one row of a tile for each (kernel row, kernel column,
+// input channel).
 //
 // Active rows. Synapses read spikes as lists: for every step and row, the positions x·C + c (modulo 2^16) of what is active,
 // in order, with a start for every x. Then what a window sees of one input row is one contiguous run of the list, whatever
@@ -31,12 +33,13 @@ typedef struct {
     uint16_t base;
 } spike_segment;
 
-/// current[step][tile] += (or −=) the sum of the selected weight rows.
-/// float32: weights [rows][tile]. int8: weights packed by spike_pack_i8, sums shifted left by `shift`, current int32.
+/// current[step][tile] += (or −=) the sum of the selected weight rows. There are `rows` of them, and one of zeros behind the last.
+/// float32: weights [rows + 1][tile]. int8: weights packed by spike_pack_i8, sums shifted left by `shift`, current int32.
 typedef struct {
     spike_lists lists;
     const spike_segment *segments;
     int32_t segment_count;
+    int32_t rows;
     int32_t tile;
     int32_t steps;
     int32_t shift;
@@ -51,13 +54,15 @@ typedef struct {
     const void *weights;
 } spike_tap;
 
-/// current[step][tile] += (or −=) weights where a spike is: depthwise and identity synapses on bits.
+/// current[step][tile] += (or −=) weights where a spike is: depthwise and identity synapses on bits. Whole numbers: the weights
+/// are int16, their sum over the taps has to be one too, and is shifted left by `shift`.
 typedef struct {
     const spike_tap *taps;
     size_t step_bytes;
     int32_t tap_count;
     int32_t tile;
     int32_t steps;
+    int32_t shift;
     bool negative;
     void *current;
 } spike_masked;
@@ -104,15 +109,22 @@ typedef struct {
     int16_t *counts;
     size_t count_stride;
     int32_t tile;
+    /// The lanes that are neurons, a multiple of 8; nothing else is written.
+    int32_t lanes;
     int32_t steps;
     /// The threshold of step t is threshold · 2^(exponent − t) if `halving`.
     int32_t exponent;
     bool halving;
     /// The most spikes of a burst, or that may stand; negative for no bound.
     int32_t limit;
-    /// int32: how often a membrane met its bound.
+    /// int32: how often a membrane met its bound; NULL where it is known that none can.
     uint64_t *saturations;
 } spike_fire;
+
+/// How the bits of a spike train lie in memory: bytes from pixel to pixel, row to row, step to step.
+typedef struct {
+    size_t pixel, row, step;
+} spike_strides;
 
 /// A window over an input: where output (x, y) looks.
 typedef struct {
@@ -124,17 +136,16 @@ typedef struct {
     int32_t pad_top, pad_left;
 } spike_window;
 
-/// Makes the lists of steps [step_begin, step_end) of channels [channel_begin, channel_begin + channel_count). An output pixel's
-/// entries are those of all places of its window, so that sums (average pooling) are lists with repeated entries.
-/// `capacity_end`: one past the last entry there is room for; vector stores may write up to 16 entries beyond the last.
+/// Makes the lists of steps [step_begin, step_end) of channels [channel_begin, channel_begin + channel_count), as positions
+/// x · entry_stride + (c − channel_begin). An output pixel's entries are those of all places of its window, so that sums
+/// (average pooling) are lists with repeated entries. Vector stores may write up to 16 entries beyond the last.
 typedef struct {
-    const uint64_t *words;
+    const uint8_t *bits;
     const int16_t *counts;
-    /// Channels a pixel, for counts.
-    int32_t count_stride;
-    bool negative;
-    int32_t words_per_pixel;
+    /// Of the bits; of the counts, in numbers.
+    spike_strides strides;
     int32_t channel_begin, channel_count;
+    int32_t entry_stride;
     int32_t step_begin, step_end;
     spike_window window;
     uint16_t *entries;
@@ -145,33 +156,35 @@ typedef struct {
 } spike_list_job;
 
 /// Running-maximum pooling of output rows [row_begin, row_end): Σ ← growth·Σ + spikes, emits max Σ − growth·(max Σ before).
-/// `sums`: Σ before the first step, [height][width][64·words] int16, or NULL for zeros. Instantaneous: max of the spikes.
+/// `sums`: Σ before the first step, [height][width][sum_stride] int16, or NULL for zeros. Instantaneous: max of the spikes.
 typedef struct {
-    const uint64_t *plus;
-    const uint64_t *minus;
-    uint64_t *out_plus;
-    uint64_t *out_minus;
+    const uint8_t *plus;
+    const uint8_t *minus;
+    uint8_t *out_plus;
+    uint8_t *out_minus;
     const int16_t *counts;
     int16_t *out_counts;
+    spike_strides strides, out_strides;
     int32_t channels;
-    int32_t words_per_pixel;
     int32_t steps;
     int32_t row_begin, row_end;
     int32_t growth;
     bool instantaneous;
     const int16_t *sums;
+    int32_t sum_stride;
     spike_window window;
 } spike_pool;
 
 /// Σ ← growth·Σ + spikes over all steps: what running-maximum pooling carries to its next steps.
 typedef struct {
-    const uint64_t *plus;
-    const uint64_t *minus;
+    const uint8_t *plus;
+    const uint8_t *minus;
     const int16_t *counts;
+    spike_strides strides;
     int16_t *sums;
-    int64_t pixels;
+    int32_t sum_stride;
+    int32_t height, width;
     int32_t channels;
-    int32_t words_per_pixel;
     int32_t steps;
     int32_t growth;
 } spike_pool_sums;
@@ -181,7 +194,7 @@ typedef struct {
     void (*gather_f32)(const spike_gather *);
     void (*gather_i8)(const spike_gather *);
     void (*masked_f32)(const spike_masked *);
-    void (*masked_i32)(const spike_masked *);
+    void (*masked_i16)(const spike_masked *);
     void (*scatter_f32)(const spike_scatter *);
     void (*scatter_i32)(const spike_scatter *);
     void (*integrate_f32)(const spike_integrate *);
@@ -226,15 +239,21 @@ void spike_pack_i8(const int8_t *row, int32_t tile, uint8_t *packed);
 /// The number of set bits.
 uint64_t spike_popcount(const uint64_t *words, size_t count);
 
-/// counts[channel][pixel] += the set bits over all steps; words [steps][pixels][words_per_pixel].
+/// counts[channel][y][x] += the set bits over all steps.
 void spike_count_bits(
-    const uint64_t *words, int32_t steps, int64_t pixels, int32_t words_per_pixel, int32_t channels, float *counts);
+    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t channels, float *counts);
 
-/// NHWC (channels padded to `stride`) from NCHW, each value times scale[channel] (NULL: 1).
-void spike_nhwc_f32(const float *source, int64_t pixels, int32_t channels, int32_t stride, const float *scale, float *target);
-/// The same in whole numbers, rounded to nearest, limited to ± `limit`. Returns how many were limited.
-uint64_t spike_nhwc_i32(
-    const float *source, int64_t pixels, int32_t channels, int32_t stride, const float *scale, float limit, int32_t *target);
+/// Where an image [channels][height][width] goes: [height][blocks][lanes], lane p · channel_stride + c of block b being channel c
+/// of pixel b · block + p. Other lanes are left as they are.
+typedef struct {
+    int32_t height, width, channels;
+    int32_t block, channel_stride, lanes;
+} spike_lane_layout;
+
+void spike_to_lanes_f32(const float *image, const spike_lane_layout *layout, float *target);
+/// The same, each value times scale[channel], as whole numbers rounded to nearest and limited to ± `limit`. Returns how many were
+/// limited.
+uint64_t spike_to_lanes_i32(const float *image, const spike_lane_layout *layout, const float *scale, float limit, int32_t *target);
 /// Unrolls an image [channels][height][width] for a convolution: [channels][kernel][out pixels].
 void spike_unroll_f32(const float *image, int32_t channels, const spike_window *window, float *target);
 
@@ -249,12 +268,15 @@ typedef struct {
     /// longer than 2^16.
     bool each_place;
     spike_window window;
-    /// Channels of the list's pixels (gather, scatter).
+    /// Positions a pixel of the lists has (gather, scatter).
     int32_t channels;
     spike_lists lists;
-    /// Masked: the sample's spikes at the byte of the tile's first channel; bytes a pixel.
+    /// Gather: weight rows of a tile.
+    int32_t rows;
+    /// Masked: the sample's spikes at the byte of the tile's first lane; whole numbers: what is left to shift.
+    int32_t masked_shift;
     const uint8_t *bits;
-    size_t pixel_bytes;
+    spike_strides strides;
     /// Of this tile. Masked: [places][tile]; scatter: [places][channels] whole.
     const void *weights;
     int32_t scatter_offset;
@@ -295,9 +317,12 @@ typedef struct {
     const void *initial;
     uint8_t *plus;
     uint8_t *minus;
-    size_t pixel_bytes;
+    /// From block to block where a pixel of the stage is a block of pixels.
+    spike_strides strides;
     int16_t *counts;
-    int64_t count_pixel_stride;
+    spike_strides count_strides;
+    /// Neurons of the last block of a row.
+    int32_t last_lanes;
     /// Neurons of kind NONE: the sums after each step, [steps][pixels][record_pixel_stride], or NULL.
     void *record;
     int64_t record_pixel_stride;

@@ -1,0 +1,74 @@
+import Foundation
+import Spikelet
+
+// spikelet-bench network SNN.safetensors --input X.npz|X.npy [--batch 1] [--steps T] [--threads 1] [--precision float32|int8]
+//                        [--runs 9] [--program] [--json FILE]
+// spikelet-bench kernels
+
+/// The options behind the command's name, as name → value; a name without a value is a flag.
+func options(_ arguments: ArraySlice<String>) -> (free: [String], named: [String: String]) {
+    var (free, named): ([String], [String: String]) = ([], [:])
+    var rest = arguments
+    while let word = rest.popFirst() {
+        if word.hasPrefix("--") {
+            let takesValue = rest.first.map { !$0.hasPrefix("--") } ?? false
+            named[String(word.dropFirst(2))] = takesValue ? rest.removeFirst() : ""
+        } else {
+            free.append(word)
+        }
+    }
+    return (free, named)
+}
+
+func loadInputs(_ path: String, count: Int) throws -> Tensor {
+    let array: NumericArray
+    if path.hasSuffix(".npz") {
+        let archive = try NPZ(path)
+        guard let name = ["images", "x"].first(where: archive.names.contains) else {
+            throw SpikeletError(.invalidData, "no array 'images' or 'x'", at: path)
+        }
+        array = try archive.array(name)
+    } else {
+        array = try NPY.read(path)
+    }
+    // Bytes are pixels.
+    let scale: Float = array.elementType == .uint8 ? 255 : 1
+    var tensor = Tensor(array.floats().map { $0 / scale }, shape: array.shape)
+    // Images of one channel may come without that axis.
+    if tensor.rank == 3 { tensor = tensor.reshaped(to: [tensor.shape[0], 1] + tensor.shape.dropFirst()) }
+    return tensor.samples(0..<min(count, tensor.shape[0]))
+}
+
+func network(_ free: [String], _ named: [String: String]) throws {
+    guard let path = free.first, let input = named["input"] else {
+        throw SpikeletError(.invalidOption, "an SNN file and --input are needed")
+    }
+    let precision = Precision(rawValue: named["precision"] ?? "float32") ?? .float32
+    let graph = try SNNFile.read(path)
+    let simulation = try Simulation(graph, precision: precision, threads: Int(named["threads"] ?? "1") ?? 1)
+    if named["program"] != nil { print(simulation.program) }
+    let tensor = try loadInputs(input, count: Int(named["batch"] ?? "1") ?? 1)
+    let steps = named["steps"].flatMap { Int($0) } ?? graph.spiking?.steps ?? 32
+    let result = try NetworkBenchmark(simulation, inputs: [tensor], steps: steps, runs: Int(named["runs"] ?? "9") ?? 9)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    let json = try encoder.encode(result)
+    if let file = named["json"] {
+        try json.write(to: URL(fileURLWithPath: file))
+    } else {
+        print(String(decoding: json, as: UTF8.self))
+    }
+}
+
+do {
+    let (free, named) = options(CommandLine.arguments.dropFirst(2))
+    switch CommandLine.arguments.dropFirst().first {
+    case "network": try network(free, named)
+    default:
+        print("usage: spikelet-bench network SNN --input X.npz [--batch N] [--steps T] [--threads N] [--precision float32|int8]")
+        exit(64)
+    }
+} catch {
+    FileHandle.standardError.write(Data("\(error)\n".utf8))
+    exit(1)
+}

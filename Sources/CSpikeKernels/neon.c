@@ -1,0 +1,204 @@
+#include "internal.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+// The kernels that take most of the time, for arm64. NEON is part of every such machine. Layouts are those of the AVX2 kernels:
+// weights packed for one run on the other.
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void gather_f32(const spike_gather *job, const int vectors) {
+    const float *weights = job->weights;
+    const size_t tile = (size_t)vectors * 4;
+    for (int step = 0; step < job->steps; step++) {
+        const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        float32x4_t sum[16];
+        for (int v = 0; v < vectors; v++) sum[v] = vdupq_n_f32(0);
+        for (int s = 0; s < job->segment_count; s++) {
+            const spike_segment segment = job->segments[s];
+            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
+            const float *rows = weights + (size_t)segment.row * tile;
+            for (; entry < end; entry++) {
+                const float *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
+                for (int v = 0; v < vectors; v++) sum[v] = vaddq_f32(sum[v], vld1q_f32(row + 4 * v));
+            }
+        }
+        float *current = (float *)job->current + (size_t)step * tile;
+        for (int v = 0; v < vectors; v++) {
+            const float32x4_t old = vld1q_f32(current + 4 * v);
+            vst1q_f32(current + 4 * v, job->negative ? vsubq_f32(old, sum[v]) : vaddq_f32(old, sum[v]));
+        }
+    }
+}
+
+void spike_gather_f32__neon(const spike_gather *job) {
+    switch (job->tile) {
+    case 64: gather_f32(job, 16); break;
+    case 32: gather_f32(job, 8); break;
+    case 16: gather_f32(job, 4); break;
+    case 8: gather_f32(job, 2); break;
+    default: spike_gather_f32__scalar(job);
+    }
+}
+
+/// Adds what 16-bit sums of `count` rows have gathered to 16 currents: 8 of low bytes and, 16 lanes on, 8 of high bytes.
+INLINE void flush_i8(int16x8_t all, int16x8_t high, int count, int32x4_t shift, bool negative, int32_t *low_current, int32_t *high_current) {
+    const uint16x8_t low = vreinterpretq_u16_s16(vsubq_s16(all, vshlq_n_s16(high, 8)));
+    const int32x4_t bias = vdupq_n_s32(128 * count);
+    const int32x4_t parts[4] = {
+        vsubq_s32(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low))), bias),
+        vsubq_s32(vreinterpretq_s32_u32(vmovl_u16(vget_high_u16(low))), bias),
+        vmovl_s16(vget_low_s16(high)),
+        vmovl_s16(vget_high_s16(high)),
+    };
+    for (int i = 0; i < 4; i++) {
+        int32_t *target = (i < 2 ? low_current : high_current) + 4 * (i & 1);
+        const int32x4_t value = vshlq_s32(parts[i], shift), old = vld1q_s32(target);
+        vst1q_s32(target, negative ? vsubq_s32(old, value) : vaddq_s32(old, value));
+    }
+}
+
+INLINE void gather_i8(const spike_gather *job, const int vectors) {
+    const uint8_t *weights = job->weights;
+    const size_t tile = (size_t)vectors * 16;
+    const int32x4_t shift = vdupq_n_s32(job->shift);
+    for (int step = 0; step < job->steps; step++) {
+        const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        int32_t *current = (int32_t *)job->current + (size_t)step * tile;
+        int16x8_t all[8], high[8];
+        for (int v = 0; v < vectors; v++) all[v] = high[v] = vdupq_n_s16(0);
+        int count = 0;
+        for (int s = 0; s < job->segment_count; s++) {
+            const spike_segment segment = job->segments[s];
+            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
+            const uint8_t *rows = weights + (size_t)segment.row * tile;
+            for (; entry < end; entry++) {
+                const uint8_t *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
+                for (int v = 0; v < vectors; v++) {
+                    const int16x8_t word = vreinterpretq_s16_u8(vld1q_u8(row + 16 * v));
+                    all[v] = vaddq_s16(all[v], word);
+                    high[v] = vsraq_n_s16(high[v], word, 8);
+                }
+                // 255 rows fit before either sum may overflow.
+                if (++count < 255) continue;
+                for (int v = 0; v < vectors; v++) {
+                    int32_t *low_current = current + v / 2 * 32 + v % 2 * 8;
+                    flush_i8(all[v], high[v], count, shift, job->negative, low_current, low_current + 16);
+                    all[v] = high[v] = vdupq_n_s16(0);
+                }
+                count = 0;
+            }
+        }
+        if (count == 0) continue;
+        for (int v = 0; v < vectors; v++) {
+            int32_t *low_current = current + v / 2 * 32 + v % 2 * 8;
+            flush_i8(all[v], high[v], count, shift, job->negative, low_current, low_current + 16);
+        }
+    }
+}
+
+void spike_gather_i8__neon(const spike_gather *job) {
+    switch (job->tile) {
+    case 128: gather_i8(job, 8); break;
+    case 64: gather_i8(job, 4); break;
+    case 32: gather_i8(job, 2); break;
+    default: spike_gather_i8__scalar(job);
+    }
+}
+
+void spike_masked_f32__neon(const spike_masked *job) {
+    const uint32x4_t places[2] = {{1, 2, 4, 8}, {16, 32, 64, 128}};
+    for (int step = 0; step < job->steps; step++) {
+        for (int i = 0; i < job->tile; i += 4) {
+            float32x4_t sum = vdupq_n_f32(0);
+            for (int t = 0; t < job->tap_count; t++) {
+                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
+                const uint32x4_t mask = vtstq_u32(vdupq_n_u32(bits), places[i >> 2 & 1]);
+                const uint32x4_t weights = vreinterpretq_u32_f32(vld1q_f32((const float *)job->taps[t].weights + i));
+                sum = vaddq_f32(sum, vreinterpretq_f32_u32(vandq_u32(weights, mask)));
+            }
+            float *current = (float *)job->current + (size_t)step * job->tile + i;
+            const float32x4_t old = vld1q_f32(current);
+            vst1q_f32(current, job->negative ? vsubq_f32(old, sum) : vaddq_f32(old, sum));
+        }
+    }
+}
+
+void spike_masked_i16__neon(const spike_masked *job) {
+    const uint16x8_t place = {1, 2, 4, 8, 16, 32, 64, 128};
+    const int32x4_t shift = vdupq_n_s32(job->shift);
+    for (int step = 0; step < job->steps; step++) {
+        for (int i = 0; i < job->tile; i += 8) {
+            int16x8_t sum = vdupq_n_s16(0);
+            for (int t = 0; t < job->tap_count; t++) {
+                const uint8_t bits = job->taps[t].bits[(size_t)step * job->step_bytes + (size_t)(i >> 3)];
+                const int16x8_t mask = vreinterpretq_s16_u16(vtstq_u16(vdupq_n_u16(bits), place));
+                sum = vaddq_s16(sum, vandq_s16(vld1q_s16((const int16_t *)job->taps[t].weights + i), mask));
+            }
+            for (int half = 0; half < 2; half++) {
+                const int32x4_t value = vshlq_s32(vmovl_s16(half ? vget_high_s16(sum) : vget_low_s16(sum)), shift);
+                int32_t *current = (int32_t *)job->current + (size_t)step * job->tile + i + 4 * half;
+                const int32x4_t old = vld1q_s32(current);
+                vst1q_s32(current, job->negative ? vsubq_s32(old, value) : vaddq_s32(old, value));
+            }
+        }
+    }
+}
+
+/// Eight 32-bit masks as a byte.
+INLINE uint8_t pack(uint32x4_t low, uint32x4_t high) {
+    const uint32x4_t first = {1, 2, 4, 8}, second = {16, 32, 64, 128};
+    return (uint8_t)(vaddvq_u32(vandq_u32(low, first)) + vaddvq_u32(vandq_u32(high, second)));
+}
+
+void spike_fire_if_f32__neon(const spike_fire *job) {
+    if (job->reset || job->halving) {
+        spike_fire_if_f32__scalar(job);
+        return;
+    }
+    for (int i = 0; i < job->lanes; i += 8) {
+        float *membrane = (float *)job->membrane + i;
+        const float *threshold = (const float *)job->threshold + i;
+        float32x4_t v[2] = {vld1q_f32(membrane), vld1q_f32(membrane + 4)};
+        const float32x4_t bound[2] = {vld1q_f32(threshold), vld1q_f32(threshold + 4)};
+        for (int step = 0; step < job->steps; step++) {
+            uint32x4_t fires[2];
+            for (int k = 0; k < 2; k++) {
+                if (job->current) v[k] = vaddq_f32(v[k], vld1q_f32((const float *)job->current + (size_t)step * job->tile + i + 4 * k));
+                fires[k] = vcgeq_f32(v[k], bound[k]);
+                v[k] = vsubq_f32(v[k], vreinterpretq_f32_u32(vandq_u32(fires[k], vreinterpretq_u32_f32(bound[k]))));
+            }
+            job->plus[(size_t)step * job->step_bytes + (size_t)(i >> 3)] = pack(fires[0], fires[1]);
+        }
+        vst1q_f32(membrane, v[0]);
+        vst1q_f32(membrane + 4, v[1]);
+    }
+}
+
+void spike_fire_if_i32__neon(const spike_fire *job) {
+    if (job->reset || job->halving || job->saturations) {
+        spike_fire_if_i32__scalar(job);
+        return;
+    }
+    for (int i = 0; i < job->lanes; i += 8) {
+        int32_t *membrane = (int32_t *)job->membrane + i;
+        const int32_t *threshold = (const int32_t *)job->threshold + i;
+        int32x4_t v[2] = {vld1q_s32(membrane), vld1q_s32(membrane + 4)};
+        const int32x4_t bound[2] = {vld1q_s32(threshold), vld1q_s32(threshold + 4)};
+        for (int step = 0; step < job->steps; step++) {
+            uint32x4_t fires[2];
+            for (int k = 0; k < 2; k++) {
+                if (job->current) v[k] = vaddq_s32(v[k], vld1q_s32((const int32_t *)job->current + (size_t)step * job->tile + i + 4 * k));
+                fires[k] = vcgeq_s32(v[k], bound[k]);
+                v[k] = vsubq_s32(v[k], vandq_s32(vreinterpretq_s32_u32(fires[k]), bound[k]));
+            }
+            job->plus[(size_t)step * job->step_bytes + (size_t)(i >> 3)] = pack(fires[0], fires[1]);
+        }
+        vst1q_s32(membrane, v[0]);
+        vst1q_s32(membrane + 4, v[1]);
+    }
+}
+#else
+typedef int spike_neon_is_for_arm64;
+#endif

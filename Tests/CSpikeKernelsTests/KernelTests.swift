@@ -1,0 +1,54 @@
+import CSpikeKernels
+import Testing
+
+/// Every line of kernels.def against plain Swift: the registry is the list of arguments, so that a kernel cannot be registered
+/// and not be tested.
+@Suite struct `Kernels` {
+    @Test(arguments: registrations.indices)
+    func `a registered kernel computes what plain Swift does`(line: Int) throws {
+        let (name, isa) = registrations[line]
+        guard spike_isa_supported(isa) else { return }
+        let table = try #require(spike_table(isa)).pointee
+        for seed in 0..<120 {
+            var random = SeededGenerator(seed * 1000 + line)
+            switch name {
+            case "gather_f32": checkGather(table, isFloat: true, &random)
+            case "gather_i8": checkGather(table, isFloat: false, &random)
+            case "masked_f32": checkMasked(table, isFloat: true, &random)
+            case "masked_i16": checkMasked(table, isFloat: false, &random)
+            case "scatter_f32": checkScatter(table, isFloat: true, &random)
+            case "scatter_i32": checkScatter(table, isFloat: false, &random)
+            case "integrate_f32": checkIntegrate(table, isFloat: true, &random)
+            case "integrate_i32": checkIntegrate(table, isFloat: false, &random)
+            case "fire_if_f32": checkFire(table, .integrateAndFire, isFloat: true, &random)
+            case "fire_if_i32": checkFire(table, .integrateAndFire, isFloat: false, &random)
+            case "fire_signed_f32": checkFire(table, .signed, isFloat: true, &random)
+            case "fire_signed_i32": checkFire(table, .signed, isFloat: false, &random)
+            case "fire_burst_f32": checkFire(table, .burst, isFloat: true, &random)
+            case "fire_burst_i32": checkFire(table, .burst, isFloat: false, &random)
+            case "list_bits": checkLists(table, isCounts: false, &random)
+            case "list_counts": checkLists(table, isCounts: true, &random)
+            case "pool_bits": checkPool(table, isCounts: false, &random)
+            case "pool_counts": checkPool(table, isCounts: true, &random)
+            case "pool_sums": checkPoolSums(table, &random)
+            default: Issue.record("kernel '\(name)' is registered but has no test")
+            }
+        }
+    }
+
+    @Test func `packing for int8 puts channels where sums are read`() {
+        let row = (0..<64).map { Int8($0 - 32) }
+        var packed = [UInt8](repeating: 0, count: 64)
+        spike_pack_i8(row, 64, &packed)
+        #expect(packed[0] == UInt8(Int(row[0]) + 128) && packed[1] == UInt8(bitPattern: row[16]))
+        #expect(packed[34] == UInt8(Int(row[33]) + 128) && packed[35] == UInt8(bitPattern: row[49]))
+    }
+
+    @Test func `an instruction set that the machine lacks gives plain kernels`() throws {
+        let all = (0..<SPIKE_ISA_COUNT.rawValue).map { spike_isa(rawValue: $0) }
+        #expect(all.contains(spike_isa_default()))
+        for isa in all where !spike_isa_supported(isa) {
+            #expect(spike_table(isa) == spike_table(SPIKE_ISA_SCALAR))
+        }
+    }
+}

@@ -1,0 +1,197 @@
+import CSpikeKernels
+import Testing
+
+// Each check draws arguments, computes what should come out in plain Swift, and compares. All numbers are exact.
+
+private func identity(_ height: Int, _ width: Int) -> spike_window {
+    var window = spike_window()
+    (window.height, window.width, window.out_height, window.out_width) = (Int32(height), Int32(width), Int32(height), Int32(width))
+    (window.kernel_height, window.kernel_width, window.stride_y, window.stride_x) = (1, 1, 1, 1)
+    (window.dilation_y, window.dilation_x) = (1, 1)
+    return window
+}
+
+func checkGather(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
+    let tile = isFloat ? random.pick([8, 16, 32, 64]) : random.pick([32, 64, 128])
+    let (height, width) = (random.int(1...4), random.int(1...9))
+    let channels = random.pick([1, 3, 8, 16, 24, 70])
+    let dense = random.chance(0.15)
+    let spikes = Spikes(
+        &random, steps: random.int(1...5), height: height, width: width, channels: dense ? 300 : channels,
+        density: dense ? 0.9 : random.pick([0, 0.05, 0.3, 1]))
+    let stride = (spikes.channels + 7) / 8 * 8
+    let (entries, starts) = lists(spikes, channels: 0..<spikes.channels, window: identity(height, width))
+    // One run for each row, as a window over some columns sees it.
+    let first = random.int(0...width - 1)
+    let last = random.int(first + 1...width)
+    let rows = height * (last - first) * stride
+    let segments = (0..<height).map { y in
+        spike_segment(
+            from: UInt32(y * (width + 1) + first), to: UInt32(y * (width + 1) + last), row: UInt32(y * (last - first) * stride),
+            base: UInt16(truncatingIfNeeded: first * stride))
+    }
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    var job = spike_gather()
+    job.lists.entries = UnsafePointer(arena.make(entries, slack: 16, filler: 0))
+    job.lists.starts = UnsafePointer(arena.make(starts, filler: 0))
+    job.lists.step_stride = height * (width + 1)
+    job.segments = UnsafePointer(arena.make(segments, filler: spike_segment()))
+    job.segment_count = Int32(segments.count)
+    job.rows = Int32(rows)
+    job.tile = Int32(tile)
+    job.steps = Int32(spikes.steps)
+    job.negative = random.chance(0.3)
+    let sign = job.negative ? -1 : 1
+
+    func expected(_ weight: (Int, Int) -> Int) -> [Int] {
+        var sums = [Int](repeating: 0, count: spikes.steps * tile)
+        for step in 0..<spikes.steps {
+            for y in 0..<height {
+                for x in first..<last {
+                    for c in 0..<spikes.channels where spikes.at(step, y, x, c) > 0 {
+                        let row = (y * (last - first) + x - first) * stride + c
+                        for lane in 0..<tile { sums[step * tile + lane] += sign * weight(row, lane) }
+                    }
+                }
+            }
+        }
+        return sums
+    }
+    if isFloat {
+        let weights = (0..<rows * tile).map { _ in random.int(-64...64) }
+        job.weights = UnsafeRawPointer(arena.make(weights.map { Float($0) / 8 } + [Float](repeating: 0, count: tile), filler: 0))
+        let before = random.dyadic(spikes.steps * tile)
+        let current = arena.make(before, filler: 0)
+        job.current = UnsafeMutableRawPointer(current)
+        table.gather_f32(&job)
+        let sums = expected { weights[$0 * tile + $1] }
+        for index in before.indices { #expect(current[index] == before[index] + Float(sums[index]) / 8) }
+    } else {
+        let weights = (0..<rows * tile).map { _ in Int8(random.int(-127...127)) }
+        var packed = [UInt8](repeating: 0, count: (rows + 1) * tile)
+        for row in 0...rows {
+            let levels = row < rows ? Array(weights[row * tile..<(row + 1) * tile]) : [Int8](repeating: 0, count: tile)
+            packed.withUnsafeMutableBufferPointer { packed in
+                if let start = packed.baseAddress { spike_pack_i8(levels, Int32(tile), start + row * tile) }
+            }
+        }
+        job.shift = Int32(random.int(0...8))
+        job.weights = UnsafeRawPointer(arena.make(packed, filler: 0))
+        let before = random.whole(spikes.steps * tile, limit: 1000)
+        let current = arena.make(before, filler: 0)
+        job.current = UnsafeMutableRawPointer(current)
+        table.gather_i8(&job)
+        let sums = expected { Int(weights[$0 * tile + $1]) }
+        for index in before.indices { #expect(Int(current[index]) == Int(before[index]) + sums[index] << Int(job.shift)) }
+    }
+}
+
+func checkMasked(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
+    let tile = random.pick(isFloat ? [8, 16, 32, 64] : [32, 64, 128])
+    let taps = random.int(0...9)
+    let spikes = Spikes(&random, steps: random.int(1...9), height: 1, width: max(1, taps), channels: tile, density: 0.4)
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    let bits = arena.make(spikes.bits(), filler: 0)
+    let weights = (0..<taps * tile).map { _ in random.int(-900...900) }
+    var job = spike_masked()
+    job.step_bytes = spikes.strides.step
+    (job.tap_count, job.tile, job.steps) = (Int32(taps), Int32(tile), Int32(spikes.steps))
+    job.shift = isFloat ? 0 : Int32(random.int(0...8))
+    job.negative = random.chance(0.3)
+    let floats = arena.make(weights.map { Float($0) / 8 }, filler: 0)
+    let words = arena.make(weights.map { Int16($0) }, filler: 0)
+    let pointers = (0..<taps).map { tap in
+        spike_tap(
+            bits: UnsafePointer(bits + tap * spikes.pixelBytes),
+            weights: isFloat ? UnsafeRawPointer(floats + tap * tile) : UnsafeRawPointer(words + tap * tile))
+    }
+    job.taps = UnsafePointer(arena.make(pointers, filler: spike_tap()))
+    let before = random.whole(spikes.steps * tile, limit: 100)
+    let floatCurrent = arena.make(before.map { Float($0) }, filler: 0)
+    let current = arena.make(before, filler: 0)
+    job.current = isFloat ? UnsafeMutableRawPointer(floatCurrent) : UnsafeMutableRawPointer(current)
+    if isFloat { table.masked_f32(&job) } else { table.masked_i16(&job) }
+    for step in 0..<spikes.steps {
+        for lane in 0..<tile {
+            var sum = 0
+            for tap in 0..<taps where spikes.at(step, 0, tap, lane) > 0 { sum += (job.negative ? -1 : 1) * weights[tap * tile + lane] }
+            let index = step * tile + lane
+            if isFloat {
+                #expect(floatCurrent[index] == Float(before[index]) + Float(sum) / 8)
+            } else {
+                #expect(Int(current[index]) == Int(before[index]) + sum << Int(job.shift))
+            }
+        }
+    }
+}
+
+func checkScatter(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
+    let tile = random.pick([8, 32, 64])
+    let channels = random.int(1...90)
+    let stride = (channels + 7) / 8 * 8
+    let width = random.int(1...5)
+    let spikes = Spikes(&random, steps: random.int(1...5), height: 1, width: width, channels: channels, density: 0.4, most: 3)
+    let (entries, starts) = lists(spikes, channels: 0..<channels, window: identity(1, width))
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    let weights = (0..<width * stride).map { _ in random.int(-500...500) }
+    let segments = (0..<width).map { x in
+        spike_segment(from: UInt32(x), to: UInt32(x + 1), row: UInt32(x * stride), base: UInt16(x * stride))
+    }
+    var job = spike_scatter()
+    job.lists.entries = UnsafePointer(arena.make(entries, filler: 0))
+    job.lists.starts = UnsafePointer(arena.make(starts, filler: 0))
+    job.lists.step_stride = width + 1
+    job.segments = UnsafePointer(arena.make(segments, filler: spike_segment()))
+    (job.segment_count, job.tile, job.steps) = (Int32(width), Int32(tile), Int32(spikes.steps))
+    job.offset = Int32(random.int(-40...20))
+    job.negative = random.chance(0.3)
+    let (floats, words) = (arena.make(weights.map { Float($0) / 8 }, filler: 0), arena.make(weights.map { Int32($0) }, filler: 0))
+    job.weights = isFloat ? UnsafeRawPointer(floats) : UnsafeRawPointer(words)
+    let floatCurrent = arena.make([Float](repeating: 0, count: spikes.steps * tile), filler: 0)
+    let current = arena.make([Int32](repeating: 0, count: spikes.steps * tile), filler: 0)
+    job.current = isFloat ? UnsafeMutableRawPointer(floatCurrent) : UnsafeMutableRawPointer(current)
+    if isFloat { table.scatter_f32(&job) } else { table.scatter_i32(&job) }
+    for step in 0..<spikes.steps {
+        for lane in 0..<tile {
+            let channel = lane - Int(job.offset)
+            var sum = 0
+            if (0..<channels).contains(channel) {
+                for x in 0..<width { sum += spikes.at(step, 0, x, channel) * weights[x * stride + channel] * (job.negative ? -1 : 1) }
+            }
+            if isFloat { #expect(floatCurrent[step * tile + lane] == Float(sum) / 8) }
+            if !isFloat { #expect(Int(current[step * tile + lane]) == sum) }
+        }
+    }
+}
+
+func checkLists(_ table: spike_kernel_table, isCounts: Bool, _ random: inout SeededGenerator) {
+    let (height, width) = (random.int(1...6), random.int(1...8))
+    let channels = random.pick([1, 5, 8, 16, 17, 32, 64, 70, 130])
+    let spikes = Spikes(
+        &random, steps: random.int(1...4), height: height, width: width, channels: channels, density: random.pick([0, 0.1, 0.5, 1]),
+        most: isCounts ? 4 : 1)
+    let begin = random.chance(0.6) ? 0 : random.int(0...channels - 1)
+    let range = begin..<(begin == 0 && random.chance(0.7) ? channels : random.int(begin + 1...channels))
+    let place = random.chance(0.5) ? identity(height, width) : window(&random, height: height, width: width)
+    let (entries, starts) = lists(spikes, channels: range, window: place)
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    var job = spike_list_job()
+    job.bits = UnsafePointer(arena.make(spikes.bits(), slack: 8, filler: 0))
+    job.counts = UnsafePointer(arena.make(spikes.counts, filler: 0))
+    job.strides = isCounts ? spikes.countStrides : spikes.strides
+    (job.channel_begin, job.channel_count) = (Int32(range.lowerBound), Int32(range.count))
+    job.entry_stride = Int32((range.count + 7) / 8 * 8)
+    job.step_end = Int32(spikes.steps)
+    job.window = place
+    let made = arena.make([UInt16](repeating: 0, count: entries.count), slack: 16, filler: 0)
+    let madeStarts = arena.make([UInt32](repeating: 0, count: starts.count), filler: 0)
+    (job.entries, job.starts) = (made, madeStarts)
+    if isCounts { table.list_counts(&job) } else { table.list_bits(&job) }
+    #expect(Int(job.end_entry) == entries.count)
+    #expect(Array(UnsafeBufferPointer(start: made, count: entries.count)) == entries)
+    #expect(Array(UnsafeBufferPointer(start: madeStarts, count: starts.count)) == starts)
+}

@@ -1,0 +1,89 @@
+import SpikeGraph
+import SpikeReference
+import SpikeRuntime
+import Testing
+
+/// Ordinary weights: float32 up to rounding, int8 near it.
+@Suite struct `Ordinary weights` {
+    private static let neurons: [any Neuron] = [
+        IFNode(threshold: 1, initialMembrane: 0.5), IFNode(threshold: 1, reset: .to(0)), SignedIFNode(), BurstIFNode(),
+    ]
+
+    private func images(_ count: Int) -> Tensor {
+        var random = SeededGenerator(78)
+        return random.uniform([count, 3, 11, 13], 0...1)
+    }
+
+    @Test(arguments: 0..<4)
+    func `float32 is the reference up to rounding`(neuron: Int) throws {
+        for seed in 0..<3 {
+            let graph = try ordinaryNetwork(seed: seed, neuron: Self.neurons[neuron])
+            let reference = try ReferenceSimulation(graph)
+            let expected = try reference.run([images(2)], steps: 16)[0].floats
+            let simulation = try Simulation(graph)
+            let found = try simulation.run([images(2)], steps: 16)[0].floats
+            let spikes = reference.spikeCounts.mapValues { $0.floats.reduce(0, +) }
+            #expect(!simulation.spikeTotals.isEmpty)
+            for (name, total) in simulation.spikeTotals {
+                let of = Double(spikes[name] ?? 0)
+                #expect(abs(Double(total) - of) <= 2 + 0.002 * of, "\(name): \(total) spikes, the reference has \(of)")
+            }
+            for (a, b) in zip(expected, found) { #expect(abs(a - b) < 0.02) }
+        }
+    }
+
+    @Test(arguments: 0..<4)
+    func `int8 is near float32, and nothing saturates`(neuron: Int) throws {
+        let graph = try ordinaryNetwork(seed: 9, neuron: Self.neurons[neuron])
+        let exact = try Simulation(graph)
+        let small = try Simulation(graph, precision: .int8)
+        #expect(small.program.floatStages.isEmpty && small.program.genericNodes.isEmpty)
+        let (a, b) = (try exact.run([images(4)], steps: 32)[0].floats, try small.run([images(4)], steps: 32)[0].floats)
+        #expect(small.saturations == 0)
+        let spread = (a.max() ?? 0) - (a.min() ?? 0)
+        for (x, y) in zip(a, b) { #expect(abs(x - y) < 0.1 * spread + 0.01) }
+        for (name, total) in exact.spikeTotals {
+            let found = Double(small.spikeTotals[name] ?? 0)
+            #expect(abs(found - Double(total)) < 0.03 * Double(total) + 50, "\(name): \(found) against \(total)")
+        }
+    }
+
+    @Test func `radix int8 counts what float32 counts, nearly`() throws {
+        let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: 4)
+        let graph = try ordinaryNetwork(seed: 2, neuron: try RadixNode(digits: 4), spiking: description)
+        let reference = try ReferenceSimulation(graph).run([images(2)], steps: 4)[0].floats
+        let exact = try Simulation(graph).run([images(2)], steps: 4)[0].floats
+        let small = try Simulation(graph, precision: .int8).run([images(2)], steps: 4)[0].floats
+        let spread = (reference.max() ?? 0) - (reference.min() ?? 0)
+        for (x, y) in zip(reference, exact) { #expect(abs(x - y) < 0.01 * spread) }
+        for (x, y) in zip(reference, small) { #expect(abs(x - y) < 0.1 * spread) }
+        #expect(throws: SpikeletError.self) { try Simulation(graph).run([images(1)], steps: 5) }
+    }
+
+    /// Weights on the grid of 8 bits: nothing is rounded, so int8 and float32 are one network.
+    @Test func `int8 is exact where weights are whole fractions of the threshold`() throws {
+        for seed in 0..<20 {
+            var random = SeededGenerator(seed)
+            let channels = random.int(1...40)
+            let weights = Tensor(
+                (0..<channels * 6 * 9).map { $0 % 54 == 0 ? 127.0 / 64 : Float(random.int(-127...127)) / 64 }, shape: [channels, 6, 3, 3])
+            let first = random.dyadic([6, 1, 1, 1], bits: 3, limit: 8)
+            let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
+            let neuron = IFNode(threshold: 1, initialMembrane: 0.5)
+            let graph = try Graph(
+                name: "grid", inputs: [.init("x", ValueType(.float32, [.batch, 1, 5, 7]))], outputs: [.init("y", value: "y")],
+                nodes: [
+                    Node("a", .conv(Conv(window: Window(kernel: [1, 1]))), inputs: ["x", "w0"]),
+                    Node("b", .neuron(NeuronNode(neuron)), inputs: ["a"]),
+                    Node("c", .conv(Conv(window: window)), inputs: ["b", "w1"]),
+                    Node("y", .neuron(NeuronNode(neuron)), inputs: ["c"]),
+                ], constants: ["w0": first, "w1": weights], spiking: SpikingDescription(recipe: "test"))
+            let input = random.dyadic([2, 1, 5, 7], bits: 3, limit: 8)
+            let small = try Simulation(graph, precision: .int8)
+            small.recording = .spikeCounts
+            let reference = try ReferenceSimulation(graph)
+            #expect(try small.run([input], steps: 20) == reference.run([input], steps: 20))
+            #expect(small.spikeCounts == reference.spikeCounts)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+// Draws arguments for the kernels of an instruction set and compares them with the plain ones, byte for byte. The Swift tests
+// do that and more on the machine they run on; this runs where no Swift is, such as under qemu, and with sanitizers.
+#include "CSpikeKernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 1;
+
+static uint32_t draw(uint32_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33) % below;
+}
+
+static int between(int low, int high) { return low + (int)draw((uint32_t)(high - low + 1)); }
+
+#define TILE 128
+#define STEPS 9
+#define ROWS 1200
+
+// Everything lies on the heap, as large as a job needs and no larger, so that sanitizers watch the ends.
+static void *zeros(size_t bytes) {
+    void *memory = calloc(bytes ? bytes : 1, 1);
+    if (!memory) abort();
+    return memory;
+}
+
+static int failures = 0;
+
+static void expect_same(const char *name, const void *a, const void *b, size_t bytes, int seed) {
+    if (memcmp(a, b, bytes) == 0) return;
+    if (failures++ < 20) printf("%s differs from the plain kernel, seed %d\n", name, seed);
+}
+
+static void store(int is_float, void *target, int index, int value) {
+    if (is_float) {
+        ((float *)target)[index] = (float)value / 8;
+    } else {
+        ((int32_t *)target)[index] = value;
+    }
+}
+
+static void check_gather(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
+    static const int tiles[] = {8, 16, 32, 64, 128};
+    const int tile = tiles[is_float ? between(0, 3) : between(2, 4)], steps = between(1, STEPS), width = between(1, 6);
+    const int stride = between(1, ROWS / 6 / 8) * 8, rows = width * stride, density = between(0, 10);
+    uint32_t *starts = zeros((size_t)steps * (size_t)(width + 1) * 4);
+    uint16_t *entries = zeros(((size_t)steps * (size_t)rows + 16) * 2);
+    uint32_t end = 0;
+    for (int step = 0; step < steps; step++) {
+        for (int x = 0; x <= width; x++) {
+            starts[step * (width + 1) + x] = end;
+            for (int c = 0; x < width && c < stride; c++) {
+                if (between(0, 9) < density) entries[end++] = (uint16_t)(x * stride + c);
+            }
+        }
+    }
+    const size_t bytes = (size_t)(rows + 1) * (size_t)tile * (is_float ? 4 : 1);
+    uint8_t *weights = zeros(bytes);
+    for (int i = 0; i < rows * tile; i++) {
+        if (is_float) {
+            store(1, weights, i, between(-64, 64));
+        } else {
+            weights[i] = (uint8_t)draw(256);
+        }
+    }
+    if (!is_float) {
+        int8_t nothing[TILE] = {0};
+        spike_pack_i8(nothing, tile, weights + (size_t)rows * (size_t)tile);
+    }
+    spike_segment *segments = zeros(sizeof(spike_segment) * (size_t)width);
+    const int merged = between(0, 1), count = merged ? 1 : width;
+    for (int x = 0; x < count; x++) {
+        segments[x] = (spike_segment){(uint32_t)x, merged ? (uint32_t)width : (uint32_t)x + 1, (uint32_t)(x * stride), (uint16_t)(x * stride)};
+    }
+    void *currents[2];
+    for (int k = 0; k < 2; k++) {
+        currents[k] = zeros((size_t)steps * (size_t)tile * 4);
+        const spike_gather job = {
+            .lists = {entries, starts, (size_t)width + 1}, .segments = segments, .segment_count = count, .rows = rows, .tile = tile,
+            .steps = steps, .shift = seed % 9, .negative = seed % 3 == 0, .weights = weights, .current = currents[k]};
+        const spike_kernel_table *chosen = k ? plain : table;
+        (is_float ? chosen->gather_f32 : chosen->gather_i8)(&job);
+    }
+    expect_same(is_float ? "gather_f32" : "gather_i8", currents[0], currents[1], (size_t)steps * (size_t)tile * 4, seed);
+    free(starts), free(entries), free(weights), free(segments), free(currents[0]), free(currents[1]);
+}
+
+static void check_masked(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
+    const int tile = 32 << between(0, is_float ? 1 : 2), steps = between(1, STEPS), count = between(0, 9);
+    uint8_t *bits = zeros((size_t)steps * (size_t)(count + 1) * (size_t)tile / 8);
+    for (int i = 0; i < steps * count * tile / 8; i++) bits[i] = (uint8_t)draw(256);
+    void *weights = zeros((size_t)(count + 1) * (size_t)tile * 4);
+    for (int i = 0; i < count * tile; i++) {
+        if (is_float) {
+            store(1, weights, i, between(-64, 64));
+        } else {
+            ((int16_t *)weights)[i] = (int16_t)between(-3000, 3000);
+        }
+    }
+    spike_tap taps[9];
+    for (int t = 0; t < count; t++) taps[t] = (spike_tap){bits + t * tile / 8, (char *)weights + (size_t)(t * tile) * (is_float ? 4 : 2)};
+    void *currents[2];
+    for (int k = 0; k < 2; k++) {
+        currents[k] = zeros((size_t)steps * (size_t)tile * 4);
+        const spike_masked job = {
+            .taps = taps, .step_bytes = (size_t)(count * tile / 8), .tap_count = count, .tile = tile, .steps = steps, .shift = seed % 5,
+            .negative = seed % 3 == 0, .current = currents[k]};
+        const spike_kernel_table *chosen = k ? plain : table;
+        (is_float ? chosen->masked_f32 : chosen->masked_i16)(&job);
+    }
+    expect_same(is_float ? "masked_f32" : "masked_i16", currents[0], currents[1], (size_t)steps * (size_t)tile * 4, seed);
+    free(bits), free(weights), free(currents[0]), free(currents[1]);
+}
+
+static void check_fire(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
+    const int tile = 8 << between(0, 4), lanes = between(1, tile / 8) * 8, steps = between(1, STEPS), halving = between(0, 3) == 0;
+    void *current = zeros((size_t)(steps * tile) * 4), *threshold = zeros((size_t)tile * 4), *reset = zeros((size_t)tile * 4);
+    for (int i = 0; i < steps * tile; i++) store(is_float, current, i, between(-60, 60));
+    for (int i = 0; i < tile; i++) store(is_float, threshold, i, between(8, 40));
+    const int is_hard = !halving && between(0, 4) == 0, has_current = between(0, 4) > 0, counts = between(0, 1);
+    void *membranes[2];
+    uint8_t *bits[2];
+    uint64_t saturations[2] = {0, 0};
+    const uint64_t start = state;
+    for (int k = 0; k < 2; k++) {
+        state = start;
+        membranes[k] = zeros((size_t)tile * 4);
+        bits[k] = zeros((size_t)steps * (size_t)(tile / 8));
+        for (int i = 0; i < tile; i++) store(is_float, membranes[k], i, between(-200, 200));
+        const spike_fire job = {
+            .current = has_current ? current : NULL, .membrane = membranes[k], .threshold = threshold, .reset = is_hard ? reset : NULL,
+            .plus = bits[k], .step_bytes = (size_t)(tile / 8), .tile = tile, .lanes = lanes, .steps = steps, .exponent = steps - 1,
+            .halving = halving, .limit = -1, .saturations = counts ? &saturations[k] : NULL};
+        const spike_kernel_table *chosen = k ? plain : table;
+        (is_float ? chosen->fire_if_f32 : chosen->fire_if_i32)(&job);
+    }
+    expect_same(is_float ? "fire_if_f32" : "fire_if_i32", bits[0], bits[1], (size_t)(steps * tile / 8), seed);
+    expect_same(is_float ? "fire_if_f32 membrane" : "fire_if_i32 membrane", membranes[0], membranes[1], (size_t)tile * 4, seed);
+    free(current), free(threshold), free(reset), free(membranes[0]), free(membranes[1]), free(bits[0]), free(bits[1]);
+}
+
+static void check_lists_and_pools(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
+    const int height = between(1, 6), width = between(1, 6), channels = between(1, 70), steps = between(1, STEPS);
+    const size_t pixel = (size_t)(channels + 7) / 8, row = (pixel * (size_t)width + 7) / 8 * 8, step = row * (size_t)height;
+    const spike_strides strides = {pixel, row, step};
+    uint8_t *bits = zeros(step * (size_t)steps + 8);
+    for (int s = 0; s < steps; s++) {
+        for (int y = 0; y < height; y++) {
+            for (int x = 0; x < width; x++) {
+                for (int c = 0; c < channels; c++) {
+                    if (draw(4) == 0) bits[(size_t)s * step + (size_t)y * row + (size_t)x * pixel + (size_t)(c >> 3)] |= (uint8_t)(1 << (c & 7));
+                }
+            }
+        }
+    }
+    spike_window window = {height, width, 0, 0, between(1, height), between(1, width), between(1, 2), between(1, 2), 1, 1, 0, 0};
+    window.out_height = (height - window.kernel_height) / window.stride_y + 1;
+    window.out_width = (width - window.kernel_width) / window.stride_x + 1;
+    const size_t out_row = (pixel * (size_t)window.out_width + 7) / 8 * 8, out_step = out_row * (size_t)window.out_height;
+    const size_t most = (size_t)steps * (size_t)(window.out_height * window.out_width * window.kernel_height * window.kernel_width * channels);
+    const size_t start_count = (size_t)(steps * window.out_height * (window.out_width + 1));
+    uint16_t *entries[2];
+    uint32_t *starts[2], ends[2];
+    uint8_t *pooled[2];
+    const int begin = between(0, channels - 1), count = between(1, channels - begin);
+    for (int k = 0; k < 2; k++) {
+        const spike_kernel_table *chosen = k ? plain : table;
+        entries[k] = zeros((most + 16) * 2);
+        starts[k] = zeros(start_count * 4);
+        pooled[k] = zeros(out_step * (size_t)steps + 8);
+        spike_list_job lists = {
+            .bits = bits, .strides = strides, .channel_begin = begin, .channel_count = count, .entry_stride = (count + 7) / 8 * 8,
+            .step_end = steps, .window = window, .entries = entries[k], .starts = starts[k]};
+        chosen->list_bits(&lists);
+        ends[k] = lists.end_entry;
+        const spike_pool pool = {
+            .plus = bits, .out_plus = pooled[k], .strides = strides, .out_strides = {pixel, out_row, out_step}, .channels = channels,
+            .steps = steps, .row_end = window.out_height, .growth = 1 + seed % 2, .window = window};
+        chosen->pool_bits(&pool);
+    }
+    expect_same("list_bits ends", &ends[0], &ends[1], sizeof(ends[0]), seed);
+    expect_same("list_bits entries", entries[0], entries[1], ends[1] * sizeof(uint16_t), seed);
+    expect_same("list_bits starts", starts[0], starts[1], start_count * 4, seed);
+    expect_same("pool_bits", pooled[0], pooled[1], out_step * (size_t)steps, seed);
+    for (int k = 0; k < 2; k++) free(entries[k]), free(starts[k]), free(pooled[k]);
+    free(bits);
+}
+
+int main(void) {
+    const spike_isa isa = spike_isa_default();
+    const spike_kernel_table *table = spike_table(isa), *plain = spike_table(SPIKE_ISA_SCALAR);
+    int cases = 0;
+    for (int seed = 0; seed < 400; seed++) {
+        for (int is_float = 0; is_float < 2; is_float++) {
+            check_gather(table, plain, is_float, seed);
+            check_masked(table, plain, is_float, seed);
+            check_fire(table, plain, is_float, seed);
+            cases += 3;
+        }
+        check_lists_and_pools(table, plain, seed);
+        cases++;
+    }
+    printf("%s against plain kernels: %d cases, %d differences\n", spike_isa_name(isa), cases, failures);
+    return failures != 0;
+}
