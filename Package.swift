@@ -39,9 +39,9 @@ let package = Package(
         room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
         room("SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
         room("SpikeConversion", ["SpikeGraph", "SpikeReference"]),
-        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference"]),
         room("SpikeFormats", ["SpikeGraph"]),
         room("SpikeData", ["SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
+        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData"]),
         room(
             "Spikelet",
             [
@@ -69,6 +69,7 @@ let package = Package(
         tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),
         tests(of: "SpikeData", ["SpikeGraph", "CZlib"]),
+        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX"]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX"]),
     ]
 )
