@@ -48,7 +48,10 @@ struct CalibrationSplit: Sendable {
         }
         var generator = SplitMix64(seed: 0)
         let order = generator.permutation(of: answers.count)
-        fittedCount = min(answers.count / 2, Self.mostFitted)
+        let wanted = min(answers.count / 2, Self.mostFitted)
+        // A network of a fixed batch size takes whole batches only.
+        let isFixed = ann.inputs.first?.type.shape.dimensions.first?.known != nil
+        fittedCount = isFixed ? max(batchSize, wanted - wanted % batchSize) : wanted
         var isFitted = [Bool](repeating: false, count: answers.count)
         for position in order.prefix(fittedCount) { isFitted[position] = true }
         fitted = SelectedSamples(base: data, isSelected: isFitted, batchSize: batchSize)
