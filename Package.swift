@@ -40,11 +40,11 @@ let package = Package(
         room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
         room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
         room("SpikeConversion", ["SpikeGraph", "SpikeReference"]),
-        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference"]),
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph"]),
         room(
             "SpikeData",
             ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
+        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData"]),
         room(
             "Spikelet",
             [
@@ -75,6 +75,7 @@ let package = Package(
         tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
+        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX"]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX", "TestSupport"]),
     ]
 )
