@@ -37,6 +37,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var recipe: String
     public var samples: Int
     public var ann: ANN?
+    /// The first samples, on which spikes and synaptic operations were counted.
+    public var countedSamples: Int
     public var steps: [Step]
     public var layers: [Layer]
     public var precision: String

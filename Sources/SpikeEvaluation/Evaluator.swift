@@ -1,6 +1,7 @@
 import Dispatch
 public import SpikeGraph
 import SpikeReference
+public import SpikeRuntime
 
 /// Measures a spiking network on labelled data, or against its ANN: accuracy over steps, agreement, spikes, synaptic
 /// operations, energy.
@@ -8,19 +9,35 @@ import SpikeReference
 ///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
 ///     print(result)
 ///
+/// The engine gives the answers. Spikes and synaptic operations are counted by the reference executor, on the first samples:
+/// they are means, and hardly vary from a hundred samples on.
+///
 /// A network with several outputs is judged by its first.
 public struct Evaluator: Sendable {
+    /// What simulates the network.
+    public enum Executor: Sendable, Hashable {
+        /// ``Simulation``, with spikes and operations counted on so many samples.
+        case engine(Precision, countedSamples: Int)
+        /// ``ReferenceSimulation``, which counts on all samples.
+        case reference
+    }
+
     public let snn: Graph
     public let ann: Graph?
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
     public let threads: Int
+    public let executor: Executor
+    private let program: Program?
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
     ///   - steps: the numbers of time steps to report; the largest is simulated.
+    ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
-    public init(_ snn: Graph, ann: Graph? = nil, steps: [Int], threads: Int = 1) throws {
+    public init(
+        _ snn: Graph, ann: Graph? = nil, steps: [Int], executor: Executor = .engine(.float32, countedSamples: 100), threads: Int = 1
+    ) throws {
         guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
             throw SpikeletError(
                 .invalidOption, "steps \(steps)",
@@ -39,7 +56,11 @@ public struct Evaluator: Sendable {
             self.steps = Set(steps).sorted()
         }
         self.threads = threads
+        self.executor = executor
+        if case .engine(let precision, _) = executor { program = try Compiler(precision: precision)(snn) } else { program = nil }
     }
+
+    private var precision: Precision { if case .engine(let precision, _) = executor { precision } else { .float32 } }
 
     private var runsStream: Bool { snn.spiking?.schedule == .streaming }
 
@@ -56,18 +77,24 @@ public struct Evaluator: Sendable {
         defer { bar.finish() }
         var total = Tally(steps: steps)
         var pass = try data.makePass()
+        var uncounted = if case .engine(_, let countedSamples) = executor { countedSamples } else { Int.max }
         while true {
-            var group: [Batch] = []
-            while group.count < threads, let batch = try pass.next() { group.append(batch) }
+            var group: [(batch: Batch, counted: Int)] = []
+            while group.count < threads, let batch = try pass.next() {
+                group.append((batch, min(batch.count, uncounted)))
+                uncounted -= min(batch.count, uncounted)
+            }
             if group.isEmpty { break }
-            for tally in try concurrentMap(group, { try self.tally($0, counter: counter, bar: bar) }) { total.add(tally) }
+            for tally in try concurrentMap(group, { try self.tally($0.batch, counted: $0.counted, counter: counter, bar: bar) }) {
+                total.add(tally)
+            }
         }
         guard total.samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
         let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
         return result(total, counter: counter, seconds: seconds)
     }
 
-    private func tally(_ batch: Batch, counter: SynapseCounter, bar: ProgressBar) throws -> Tally {
+    private func tally(_ batch: Batch, counted: Int, counter: SynapseCounter, bar: ProgressBar) throws -> Tally {
         if batch.labels == nil, ann == nil {
             throw SpikeletError(
                 .invalidData, "the data has no labels, so there is nothing to compare with",
@@ -81,7 +108,39 @@ public struct Evaluator: Sendable {
         tally.hasLabels = batch.labels != nil
         let annClasses = try ann.map { Self.classes(try ReferenceExecutor($0).run(batch.inputs)[0]) }
         if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
+        func judge(_ output: Tensor, _ column: Int) {
+            let classes = Self.classes(output)
+            if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
+            if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+        }
 
+        if let program {
+            let simulation = try Simulation(program)
+            simulation.recording = .stepOutputs
+            for run in runs {
+                _ = try simulation.run(batch.inputs, steps: run)
+                let outputs = try simulation.stepOutputs()
+                for (column, step) in steps.enumerated() where runsStream || step == run { judge(outputs[step - 1][0], column) }
+                bar.advance(by: run)
+            }
+        }
+        if counted > 0 {
+            let inputs = counted == batch.count ? batch.inputs : batch.inputs.map { $0.samples(0..<counted) }
+            tally.countedSamples = counted
+            try count(inputs, into: &tally, counter: counter) { output, column in
+                if program == nil { judge(output, column) }
+            }
+            if program == nil { bar.advance(by: runs.reduce(0, +)) }
+        }
+        return tally
+    }
+
+    /// Simulates by the reference, counting spikes and synaptic operations.
+    ///
+    /// - Parameter judge: takes the first output at each number of steps that is reported.
+    private func count(
+        _ inputs: [Tensor], into tally: inout Tally, counter: SynapseCounter, judge: (_ output: Tensor, _ column: Int) -> Void
+    ) throws {
         let simulation = try ReferenceSimulation(snn)
         for run in runs {
             var operations = 0
@@ -93,19 +152,19 @@ public struct Evaluator: Sendable {
                 spikes += emitted
                 layerSpikes[node.name, default: 0] += emitted
             }
-            _ = try simulation.run(batch.inputs, steps: run, observe: observe) { step in
-                bar.advance()
+            var counts: [(column: Int, spikes: Double, operations: Int)] = []
+            _ = try simulation.run(inputs, steps: run, observe: observe) { step in
                 // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
                 guard let column = steps.firstIndex(of: step), runsStream || step == run else { return }
-                let classes = Self.classes(try simulation.outputs()[0])
-                if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
-                if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+                judge(try simulation.outputs()[0], column)
+                counts.append((column, spikes, operations))
+            }
+            for (column, spikes, operations) in counts {
                 tally.spikes[column] = spikes
                 tally.operations[column] = operations
             }
             tally.layerSpikes = layerSpikes
         }
-        return tally
     }
 
     private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) -> EvaluationResult {
@@ -119,19 +178,20 @@ public struct Evaluator: Sendable {
             .flatMap { $0 }
             return EvaluationResult.Layer(
                 name: node.name, neurons: neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
-                spikesPerNeuron: (total.layerSpikes[node.name] ?? 0) / Double(neurons * total.samples))
+                spikesPerNeuron: (total.layerSpikes[node.name] ?? 0) / Double(neurons * total.countedSamples))
         }
         let neurons = Double(layers.reduce(0) { $0 + $1.neurons })
         let samples = Double(total.samples)
+        let counted = Double(total.countedSamples)
         let rows = steps.indices.map { column -> EvaluationResult.Step in
-            let operations = Double(total.operations[column]) / samples
+            let operations = Double(total.operations[column]) / counted
             return EvaluationResult.Step(
                 steps: steps[column],
                 accuracy: total.hasLabels ? Double(total.correct[column]) / samples : nil,
                 agreement: ann == nil ? nil : Double(total.agreeing[column]) / samples,
                 confidence95: wilsonInterval(
                     successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples),
-                spikesPerNeuron: total.spikes[column] / samples / neurons,
+                spikesPerNeuron: total.spikes[column] / counted / neurons,
                 synapticOperations: operations,
                 energy: .horowitz45nm(
                     annOperations: Double(counter.denseOperations), analogOperations: Double(counter.analogOperations),
@@ -140,7 +200,7 @@ public struct Evaluator: Sendable {
         return EvaluationResult(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
             ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
-            steps: rows, layers: layers, precision: "float32", seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+            countedSamples: total.countedSamples, steps: rows, layers: layers, precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
     }
 
     /// The position of each sample's largest output.
@@ -156,6 +216,8 @@ public struct Evaluator: Sendable {
 /// Sums over samples; whole numbers, so that they do not depend on the order of the batches.
 private struct Tally: Sendable {
     var samples = 0
+    /// The samples among them on which spikes and operations were counted.
+    var countedSamples = 0
     var hasLabels = true
     var annCorrect = 0
     var correct: [Int]
@@ -173,6 +235,7 @@ private struct Tally: Sendable {
 
     mutating func add(_ other: Tally) {
         samples += other.samples
+        countedSamples += other.countedSamples
         hasLabels = hasLabels && other.hasLabels
         annCorrect += other.annCorrect
         for column in correct.indices {

@@ -70,7 +70,7 @@ public struct ReferenceExecutor: Sendable {
             case .mul: Kernels.elementwise(x, inputs[1], *)
             case .neuron(let node):
                 {
-                    var state = node.neuron.initialState(shape: x.shape)
+                    var state = node.initialState(shape: x.shape)
                     return node.neuron.step(x, state: &state, at: TimeStep(0))
                 }()
             case .reduceMean(let reduce): try Kernels.reduceMean(reduce, x)

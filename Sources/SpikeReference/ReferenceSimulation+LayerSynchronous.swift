@@ -37,7 +37,7 @@ extension ReferenceSimulation {
         var results: [Tensor] = []
         switch node.operator {
         case .neuron(let neuronNode):
-            var state = neuronNode.neuron.initialState(shape: operand(at: 0).shape)
+            var state = neuronNode.initialState(shape: operand(at: 0).shape)
             for index in 0..<count { neuronNode.neuron.integrate(operand(at: index), state: &state, at: TimeStep(index, of: count)) }
             for index in 0..<count {
                 results.append(neuronNode.neuron.emit(&state, at: TimeStep(index, of: count)))

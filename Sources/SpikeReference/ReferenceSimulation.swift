@@ -136,7 +136,7 @@ public final class ReferenceSimulation {
             } else {
                 switch node.operator {
                 case .neuron(let neuronNode):
-                    var state = states[node.name] ?? neuronNode.neuron.initialState(shape: operands[0].shape)
+                    var state = states[node.name] ?? neuronNode.initialState(shape: operands[0].shape)
                     result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
                     keep(state, spikes: result, of: node)
                 case .runningMaximumPool(let pool):

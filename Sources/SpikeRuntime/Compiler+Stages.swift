@@ -15,10 +15,11 @@ extension Assembly {
         }
         let lanes = self.lanes(expression, parameters: parameters, units: units, isOutput: target == nil)
         func constant(_ value: Float) -> Memory { units.memory([Float](repeating: value, count: channels), lanes) }
+        let initial = (0..<channels).map { parameters.initial + (parameters.initialOffsets.isEmpty ? 0 : parameters.initialOffsets[$0]) }
         var stage = NeuronStage(
             name: name, input: input, target: target, layout: expression.layout, isFlat: expression.isFlat, rule: parameters.rule,
             isInteger: units.isInteger, shift: units.shift, lanes: lanes, branches: [], threshold: constant(parameters.threshold),
-            initial: constant(parameters.initial), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound,
+            initial: units.memory(initial, lanes), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound,
             offsetLimit: units.offsetLimit)
         // Lanes that only fill a byte or a tile never fire.
         for lane in 0..<lanes.count where lanes.neuron(lane) == nil {

@@ -67,7 +67,7 @@ struct Assembly {
                         .invalidModel, "node '\(node.name)': \(kind.kind) does not work under the \(description.schedule.rawValue) schedule"
                     )
                 }
-                guard let parameters = NeuronParameters(neuronNode.neuron, isStreaming: description.schedule == .streaming),
+                guard let parameters = NeuronParameters(neuronNode, isStreaming: description.schedule == .streaming),
                     ExpressionBuilder.layout(of: graph, node.outputs[0]) != nil
                 else {
                     reasons[node.name] = "the engine does not know this neuron"
@@ -86,6 +86,10 @@ struct Assembly {
 
     private mutating func addNeurons(_ node: Node, _ parameters: NeuronParameters, at position: Int) {
         let expression = builder.expression(of: node.inputs[0])
+        guard parameters.initialOffsets.isEmpty || !expression.isFlat else {
+            reasons[node.name] = "its initial membranes differ from place to place"
+            return
+        }
         demand(expression)
         builder.addSignal(
             node, encoding: parameters.encoding, layout: expression.layout, isFlat: expression.isFlat,
@@ -190,12 +194,15 @@ struct NeuronParameters {
     var encoding: Signal.Encoding
     var threshold: Float
     var initial: Float
+    /// What is added to `initial`, one number a channel; or none.
+    var initialOffsets: [Float] = []
     var reset: Float?
     var rounding: Float?
 
     /// `nil` for a neuron that the engine has no kernel for.
-    init?(_ neuron: any Neuron, isStreaming: Bool) {
-        switch neuron {
+    init?(_ node: NeuronNode, isStreaming: Bool) {
+        initialOffsets = node.initialOffsets
+        switch node.neuron {
         case let neuron as IFNode:
             rule = .init(kind: SPIKE_NEURON_IF, isHardReset: neuron.reset != .subtraction, limit: -1, growth: 1)
             encoding = .bits

@@ -152,7 +152,7 @@ extension Worker {
         case .neuron(let neuronNode):
             let neuron = neuronNode.neuron
             let shape = program.graph.types[node.inputs[0]]?.shape.resolved(batch: samples) ?? []
-            var state = genericStates[node.name] ?? neuron.initialState(shape: shape)
+            var state = genericStates[node.name] ?? neuronNode.initialState(shape: shape)
             func time(_ step: Int) -> TimeStep {
                 program.schedule == .streaming ? TimeStep(steps + step) : TimeStep(step, of: block.steps)
             }

@@ -78,20 +78,20 @@ struct RecipeTests {
         #expect(scaler.scales.count == 1)
     }
 
-    @Test func `bias correction brings the mean output nearer to the ANN's`() throws {
+    @Test func `potential correction brings the mean output nearer to the ANN's`() throws {
         var random = Random(63)
         let ann = try smallNetwork(&random)
         let images = random.tensor([256, 2, 6, 6], in: 0...1)
         let (fitted, test) = (images.samples(0..<128), images.samples(128..<256))
         let expected = try ReferenceExecutor(ann).run([test])[0].floats
-        func error(correctsBias: Bool) throws -> Float {
-            let options = ConversionOptions(recipe: "test", steps: 8, correctsBias: correctsBias)
+        func error(correctsPotential: Bool) throws -> Float {
+            let options = ConversionOptions(recipe: "test", steps: 8, correctsPotential: correctsPotential)
             let snn = try RecipeConverter(options, calibration: [Batch(fitted)])(ann)
             let found = try ReferenceSimulation(snn).run([test], steps: 8)[0].floats
             return (0..<3).reduce(0) { sum, output in
                 sum + abs(stride(from: output, to: found.count, by: 3).reduce(Float(0)) { $0 + found[$1] - expected[$1] })
             }
         }
-        #expect(try error(correctsBias: true) < error(correctsBias: false))
+        #expect(try error(correctsPotential: true) < error(correctsPotential: false))
     }
 }

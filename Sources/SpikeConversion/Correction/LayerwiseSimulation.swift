@@ -63,10 +63,8 @@ struct LayerwiseSimulation {
 
     /// Simulates the neurons of `node`, for every portion.
     ///
-    /// - Parameters:
-    ///   - neuron: the rule, which may differ from the node's.
-    ///   - bias: a current added in every step to each channel, in units of the threshold.
-    func simulate(_ node: Node, neuron: any Neuron, bias: [Float]?) throws -> [Layer] {
+    /// - Parameter neurons: the rule and its initial membranes, which may differ from the node's.
+    func simulate(_ node: Node, as neurons: NeuronNode) throws -> [Layer] {
         let (sources, between) = segment(before: node)
         return try inputs.indices.map { portion in
             var fixed = graph.constants
@@ -93,10 +91,9 @@ struct LayerwiseSimulation {
                         values[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, operands)[0]
                     }
                 }
-                guard var current = values[node.inputs[0]] else { continue }
-                if let bias { current = current.addingToChannels(bias) }
-                var running = state ?? neuron.initialState(shape: current.shape)
-                spikes.append(neuron.step(current, state: &running, at: TimeStep(step, of: steps)).floats.map { Int16($0) })
+                guard let current = values[node.inputs[0]] else { continue }
+                var running = state ?? neurons.initialState(shape: current.shape)
+                spikes.append(neurons.neuron.step(current, state: &running, at: TimeStep(step, of: steps)).floats.map { Int16($0) })
                 state = running
             }
             return Layer(spikes: spikes, target: target)
@@ -126,14 +123,6 @@ struct LayerwiseSimulation {
 }
 
 extension Tensor {
-    /// `[N, C, …]` with one number a channel added.
-    func addingToChannels(_ offsets: [Float]) -> Tensor {
-        var values = floats
-        let size = shape.dropFirst(2).reduce(1, *)
-        for index in values.indices { values[index] += offsets[index / size % offsets.count] }
-        return Tensor(values, shape: shape)
-    }
-
     /// The mean of each channel (axis 1).
     var channelMeans: [Double] {
         let channels = rank > 1 ? shape[1] : 1

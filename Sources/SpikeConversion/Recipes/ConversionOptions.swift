@@ -39,15 +39,15 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     /// AAAI 2022.)
     public var initialMembrane: Float
     public var pooling: Converter.Pooling
-    /// Whether biases are corrected on the calibration data (``BiasCorrection``).
-    public var correctsBias: Bool
+    /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
+    public var correctsPotential: Bool
     /// Whether what cannot become a neuron may stay analog.
     public var allowAnalog: Bool
 
     public init(
         recipe: String, steps: Int, neuron: NeuronRule = .integrateAndFire, schedule: SpikingDescription.Schedule = .streaming,
         threshold: Threshold = .meanSquaredError, isPerChannel: Bool = true, initialMembrane: Float = 0.5,
-        pooling: Converter.Pooling = .runningMaximum, correctsBias: Bool = false, allowAnalog: Bool = false
+        pooling: Converter.Pooling = .runningMaximum, correctsPotential: Bool = false, allowAnalog: Bool = false
     ) {
         self.recipe = recipe
         self.steps = steps
@@ -57,7 +57,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         self.isPerChannel = isPerChannel
         self.initialMembrane = initialMembrane
         self.pooling = pooling
-        self.correctsBias = correctsBias
+        self.correctsPotential = correctsPotential
         self.allowAnalog = allowAnalog
     }
 
@@ -90,9 +90,10 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         if case .localThresholdBalancing(let passes) = threshold, !(1...10_000).contains(passes) {
             throw SpikeletError(.invalidOption, "\(passes) passes over the data", remedy: "give a number from 1 to 10000")
         }
-        guard !correctsBias || neuron != .radix && schedule == .streaming else {
+        guard !correctsPotential || neuron != .radix && schedule == .streaming else {
             throw SpikeletError(
-                .invalidOption, "bias correction under the layer-synchronous schedule", remedy: "it is for streaming recipes: switch it off"
+                .invalidOption, "a correction of potentials under the layer-synchronous schedule",
+                remedy: "it is for streaming recipes: switch it off"
             )
         }
         guard initialMembrane >= 0, initialMembrane <= 1 else {

@@ -29,8 +29,8 @@ public struct Recipe: Sendable {
     public static func named(_ name: String) -> Recipe? { all.first { $0.name == name } }
 
     public static let calibrated = Recipe(
-        name: "calibrated", summary: "binary spikes, streaming; thresholds of least squared error, biases corrected", usualSteps: 32
-    ) { ConversionOptions(recipe: "calibrated", steps: $0, correctsBias: true) }
+        name: "calibrated", summary: "binary spikes, streaming; thresholds of least squared error, potentials corrected", usualSteps: 32
+    ) { ConversionOptions(recipe: "calibrated", steps: $0, correctsPotential: true) }
 
     public static let signed = Recipe(
         name: "signed", summary: "spikes may be taken back; streaming", usualSteps: 8

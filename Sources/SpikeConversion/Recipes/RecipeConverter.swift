@@ -1,6 +1,6 @@
 public import SpikeGraph
 
-/// Converts an ANN by ``ConversionOptions``: fold, observe, choose thresholds, place neurons, correct biases.
+/// Converts an ANN by ``ConversionOptions``: fold, observe, choose thresholds, place neurons, correct potentials.
 ///
 ///     let snn = try RecipeConverter(Recipe.calibrated.options(32), calibration: loader)(ann)
 public struct RecipeConverter: Sendable {
@@ -36,11 +36,11 @@ public struct RecipeConverter: Sendable {
         description.facts["calibrationSamples"] = "\(plan.samples)"
         var snn = try PlaceNeurons(scales: scales, neuron: options.makeNeuron(), description: description).run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
-        if options.correctsBias, let calibration {
+        if options.correctsPotential, let calibration {
             let placed = rectifiers.enumerated().map { (tailorName($0, 1), $1.operator) }
-            let correction = BiasCorrection(steps: options.steps, rectifiers: Dictionary(uniqueKeysWithValues: placed))
+            let correction = PotentialCorrection(steps: options.steps, rectifiers: Dictionary(uniqueKeysWithValues: placed))
             let (corrected, kept) = try correction(snn, data: calibration)
-            description.facts["biasCorrectedLayers"] = "\(kept.values.count { $0 }) of \(rectifiers.count)"
+            description.facts["correctedLayers"] = "\(kept) of \(rectifiers.count)"
             snn = try corrected.applying(Patch(), spiking: description)
         }
         return snn

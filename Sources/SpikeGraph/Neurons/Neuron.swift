@@ -115,24 +115,49 @@ public struct NeuronState: Sendable, Equatable {
 public struct NeuronNode: OperatorPayload {
     public static let name = "Neuron"
     public var neuron: any Neuron
+    /// What is added to the membranes of each channel (axis 1) before the first step; empty for nothing.
+    public var initialOffsets: [Float]
 
-    public init(_ neuron: any Neuron) {
+    public init(_ neuron: any Neuron, initialOffsets: [Float] = []) {
         self.neuron = neuron
+        self.initialOffsets = initialOffsets
+    }
+
+    /// The state before the first step.
+    ///
+    /// - Parameter shape: of the layer, `[N, C, …]`.
+    public func initialState(shape: [Int]) -> NeuronState {
+        var state = neuron.initialState(shape: shape)
+        if !initialOffsets.isEmpty { state.membrane = state.membrane.addingToChannels(initialOffsets) }
+        return state
     }
 
     public var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        let shape = inputs[0].shape
+        guard initialOffsets.isEmpty || shape.rank >= 2 && shape[1] == Dimension(initialOffsets.count) else {
+            throw SpikeletError(
+                .invalidModel, "\(initialOffsets.count) initial offsets for a value of shape \(shape), one a channel is needed")
+        }
+        guard initialOffsets.allSatisfy(\.isFinite) else { throw SpikeletError(.invalidModel, "an initial offset is not finite") }
+        return try unaryType(inputs)
+    }
 
     public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
 
-    public var summary: String { neuron.summary }
+    public var summary: String { neuron.summary + (initialOffsets.isEmpty ? "" : ", corrected") }
 
-    public static func == (a: NeuronNode, b: NeuronNode) -> Bool { AnyHashable(a.neuron) == AnyHashable(b.neuron) }
+    public static func == (a: NeuronNode, b: NeuronNode) -> Bool {
+        AnyHashable(a.neuron) == AnyHashable(b.neuron) && a.initialOffsets == b.initialOffsets
+    }
 
-    public func hash(into hasher: inout Hasher) { hasher.combine(AnyHashable(neuron)) }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(AnyHashable(neuron))
+        hasher.combine(initialOffsets)
+    }
 
-    private enum Key: String, CodingKey { case kind, parameters }
+    private enum Key: String, CodingKey { case kind, parameters, initialOffsets }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
@@ -142,12 +167,24 @@ public struct NeuronNode: OperatorPayload {
                 .unsupported, "neuron '\(kind)' is not known", remedy: "register its type with NeuronRegistry.register, or update Spikelet")
         }
         self.neuron = try type.init(from: container.superDecoder(forKey: .parameters))
+        self.initialOffsets = try container.decodeIfPresent([Float].self, forKey: .initialOffsets) ?? []
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(type(of: neuron).kind, forKey: .kind)
         try neuron.encode(to: container.superEncoder(forKey: .parameters))
+        if !initialOffsets.isEmpty { try container.encode(initialOffsets, forKey: .initialOffsets) }
+    }
+}
+
+extension Tensor {
+    /// `[N, C, …]` with one number a channel added.
+    package func addingToChannels(_ offsets: [Float]) -> Tensor {
+        var values = floats
+        let size = shape.dropFirst(2).reduce(1, *)
+        for index in values.indices { values[index] += offsets[index / size % offsets.count] }
+        return Tensor(values, shape: shape)
     }
 }
 

@@ -1,44 +1,46 @@
 import SpikeGraph
 
 /// Removes the mean error that conversion leaves in each channel, layer by layer from the front, each with the layers before
-/// it already corrected: the difference between the ANN's mean activation and the mean rate becomes a bias current.
+/// it already corrected: what the ANN's mean activation and the mean rate differ by over T steps is put into the membranes
+/// before the first step.
+///
+/// A bias current of the same size would have the same effect after T steps, but goes on adding after them: files corrected by
+/// bias at T = 32 lose accuracy at T = 256, files corrected by potential do not (`Documentation/Accuracy.md`).
 ///
 /// A layer's correction is fitted on one half of the calibration samples, and kept only if it brings the rates of the other
-/// half nearer to the ANN's activations. Source: "light" bias calibration of Li et al., "A Free Lunch from ANN", ICML 2021.
-struct BiasCorrection {
+/// half nearer to the ANN's activations. Source: Li et al., "A Free Lunch from ANN", ICML 2021, who correct the potential of
+/// each neuron, and the bias of each channel.
+struct PotentialCorrection {
     let steps: Int
     /// For each neuron node, the rectifier that it replaced.
     let rectifiers: [String: Operator]
     /// Samples used at most.
     static let samples = 128
 
-    /// - Returns: the corrected network, and for each layer of neurons whether its correction was kept.
-    func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: [String: Bool]) {
+    /// - Returns: the corrected network, and the number of layers whose correction was kept.
+    func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int) {
         let portions = try portions(of: data)
-        guard portions.count >= 2 else { return (snn, [:]) }
+        guard portions.count >= 2 else { return (snn, 0) }
         var simulation = LayerwiseSimulation(snn, steps: steps, rectifiers: rectifiers, inputs: portions)
-        let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
-        let bar = ProgressBar("correcting biases", total: neurons.count, unit: "layers")
+        let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
+        let bar = ProgressBar("correcting potentials", total: layers.count, unit: "layers")
         defer { bar.finish() }
         var patch = Patch()
-        var kept: [String: Bool] = [:]
-        for (position, node) in neurons.enumerated() {
-            guard case .neuron(let neuronNode) = node.operator else { continue }
-            let plain = try simulation.simulate(node, neuron: neuronNode.neuron, bias: nil)
-            let bias = meanError(plain.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
-            let corrected = try simulation.simulate(node, neuron: neuronNode.neuron, bias: bias)
+        var kept = 0
+        for (position, node) in layers.enumerated() {
+            guard case .neuron(var neurons) = node.operator else { continue }
+            let plain = try simulation.simulate(node, as: neurons)
+            // Portions take turns: the even ones fit, the odd ones judge.
+            neurons.initialOffsets = meanError(plain.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)).map { $0 * Float(steps) }
+            let corrected = try simulation.simulate(node, as: neurons)
             let isBetter = heldOutError(corrected) < heldOutError(plain)
-            kept[node.name] = isBetter
             if isBetter {
-                let shape = [1, bias.count] + [Int](repeating: 1, count: max(0, plain[0].target.rank - 2))
-                let name = "\(node.name).bias"
-                patch.setConstant("\(name).current", Tensor(bias, shape: shape))
-                patch.insert(Node(name, .add(Add()), inputs: [node.inputs[0], "\(name).current"]))
+                kept += 1
                 var copy = node
-                copy.inputs = [name]
+                copy.operator = .neuron(neurons)
                 patch.replace(copy)
             }
-            let later = Set(neurons[(position + 1)...].flatMap { simulation.segment(before: $0).sources })
+            let later = Set(layers[(position + 1)...].flatMap { simulation.segment(before: $0).sources })
             simulation.finish(node, isBetter ? corrected : plain, stillNeeded: later)
             bar.advance()
         }
