@@ -35,20 +35,23 @@ let package = Package(
     targets: [
         // The rooms, from the lowest up; each imports only those above it in this list.
         room("SpikeGraph", []),
+        room("SpikeFiles", ["SpikeGraph"]),
         room("SpikeReference", ["SpikeGraph", "CDense"]),
         room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
-        room("SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
+        room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
         room("SpikeConversion", ["SpikeGraph", "SpikeReference"]),
-        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference"]),
-        room("SpikeFormats", ["SpikeGraph"]),
-        room("SpikeData", ["SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
+        room("SpikeFormats", ["SpikeFiles", "SpikeGraph"]),
+        room(
+            "SpikeData",
+            ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
+        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData"]),
         room(
             "Spikelet",
             [
                 "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
                 "SpikeRuntime",
             ]),
-        room("SpikeCommands", ["Spikelet", argumentParser]),
+        room("SpikeCommands", ["SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
 
         // C underneath.
@@ -62,13 +65,17 @@ let package = Package(
             dependencies: [.target(name: "COpenBLAS", condition: .when(platforms: [.linux]))],
             linkerSettings: [.linkedFramework("Accelerate", .when(platforms: [.macOS]))]),
 
-        tests(of: "SpikeGraph"),
-        tests(of: "SpikeReference", ["SpikeGraph"]),
+        // What the tests of several rooms need.
+        .target(name: "TestSupport", dependencies: ["SpikeData", "SpikeGraph"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests(of: "SpikeGraph", ["TestSupport"]),
+        tests(of: "SpikeFiles", ["SpikeData", "SpikeGraph", "TestSupport"]),
+        tests(of: "SpikeReference", ["SpikeGraph", "TestSupport"]),
         tests(of: "CSpikeKernels"),
-        tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "CSpikeKernels"]),
-        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
-        tests(of: "SpikeFormats", ["SpikeGraph"]),
-        tests(of: "SpikeData", ["SpikeGraph", "CZlib"]),
-        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX"]),
+        tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "CSpikeKernels"]),
+        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
+        tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),
+        tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
+        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX"]),
+        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX", "TestSupport"]),
     ]
 )

@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Foundation
+import SpikeFiles
 public import Spikelet
 
 /// Where data comes from and how it is read; shared by the commands that take DATA.
@@ -79,12 +80,10 @@ func note(_ text: String) {
 
 /// Writes a result as JSON, to a file or (`-`) to standard output.
 func writeJSON(_ value: some Encodable, to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let bytes = try encoder.encode(value) + Data("\n".utf8)
+    let bytes = try JSON.encode(value, isPretty: true) + [UInt8(ascii: "\n")]
     if path == "-" {
-        FileHandle.standardOutput.write(bytes)
+        FileHandle.standardOutput.write(Data(bytes))
     } else {
-        try bytes.write(to: URL(fileURLWithPath: path), options: .atomic)
+        try AtomicFile.write(to: path) { try $0.write(bytes) }
     }
 }

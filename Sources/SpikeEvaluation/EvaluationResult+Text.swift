@@ -21,6 +21,8 @@ extension EvaluationResult: CustomStringConvertible {
         }
         var text = title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices))
         if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        let errors = layers.compactMap(\.error)
+        if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text
     }

@@ -29,6 +29,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         /// The activation that one spike stands for: least and largest of the channels'.
         public var threshold: [Float]
         public var spikesPerNeuron: Double
+        /// Where the layer's difference from the ANN comes from, if that was asked for (``ErrorDecomposition``).
+        public var error: LayerError?
     }
 
     public var network: String

@@ -1,3 +1,4 @@
+import SpikeFiles
 import SpikeGraph
 
 /// A graph without its constants, as it stands in a file.
@@ -78,27 +79,8 @@ struct SNNDocument: Codable {
     /// Where in a graph an encoder's path leads: `node 'relu1': operator.attributes.threshold`.
     static func place(_ path: [any CodingKey], in graph: Graph) -> String {
         guard path.count > 1, path[0].stringValue == "nodes", let index = path[1].intValue, graph.nodes.indices.contains(index) else {
-            return text(path)
+            return path.text
         }
-        return "node '\(graph.nodes[index].name)': \(text(path.dropFirst(2)))"
-    }
-
-    /// What a decoder complains about, as a sentence.
-    static func message(_ error: DecodingError) -> String {
-        switch error {
-        case .keyNotFound(let key, let context): "'\(key.stringValue)' is missing in \(text(context.codingPath))"
-        case .typeMismatch(let type, let context): "\(text(context.codingPath)) is not of the type \(type)"
-        case .valueNotFound(_, let context): "\(text(context.codingPath)) is null"
-        case .dataCorrupted(let context): "\(text(context.codingPath)) cannot be read: \(context.debugDescription)"
-        @unknown default: "the graph cannot be read: \(error)"
-        }
-    }
-
-    private static func text(_ path: some Collection<any CodingKey>) -> String {
-        var text = ""
-        for key in path {
-            if let index = key.intValue { text += "[\(index)]" } else { text += (text.isEmpty ? "" : ".") + key.stringValue }
-        }
-        return text.isEmpty ? "the graph" : text
+        return "node '\(graph.nodes[index].name)': \(path.dropFirst(2).text)"
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import SpikeFiles
 public import SpikeGraph
 
 /// A network in one file, to be simulated, evaluated and exported later: a safetensors file whose tensors are the graph's
@@ -15,18 +15,15 @@ public enum SNNFile {
     /// - Throws: ``SpikeletError``: `fileSystem` where the file cannot be written, `invalidModel` for a graph with NaN or
     ///   infinity in an attribute.
     public static func write(_ graph: Graph, to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        let json: Data
+        let json: [UInt8]
         do {
-            json = try encoder.encode(SNNDocument(graph))
+            json = try JSON.encode(SNNDocument(graph))
         } catch EncodingError.invalidValue(let value, let context) {
             throw SpikeletError(
                 .invalidModel, "\(SNNDocument.place(context.codingPath, in: graph)) is \(value), which a file cannot hold", at: path,
                 remedy: "every attribute has to be a finite number; look for overflow in the calibration")
         }
-        // Written once more, since Foundation's order of keys differs from system to system.
-        let text = try JSONParser.parse(Array(json)).text
+        let text = String(decoding: json, as: UTF8.self)
         try SafetensorsFile.write(graph.constants, metadata: [metadataKey: text, "format": metadataKey], to: path)
     }
 
@@ -55,18 +52,15 @@ public enum SNNFile {
     }
 
     private static func decode(_ text: String) throws -> SNNDocument {
-        // Bounds, repeated keys and UTF-8 are checked before Foundation sees the text.
-        _ = try JSONParser.parse(Array(text.utf8))
-        let decoder = JSONDecoder()
-        let data = Data(text.utf8)
-        let version = try decoder.decode(SNNDocument.Version.self, from: data).formatVersion
+        let json = Array(text.utf8)
+        let version = try JSON.decode(SNNDocument.Version.self, from: json).formatVersion
         guard version <= formatVersion else {
             throw SpikeletError(
                 .unsupported, "the file has format version \(version), this Spikelet reads up to \(formatVersion)",
                 remedy: "update Spikelet, or convert the model again with this one")
         }
         guard version >= 1 else { throw SpikeletError(.malformedFile, "there is no format version \(version)") }
-        return try decoder.decode(SNNDocument.self, from: data)
+        return try JSON.decode(SNNDocument.self, from: json)
     }
 
     /// Gives an error its place in the file. What Spikelet writes is legal, so an illegal graph is a damaged file.
@@ -74,7 +68,7 @@ public enum SNNFile {
         do {
             return try body()
         } catch let error as DecodingError {
-            throw malformed(SNNDocument.message(error)).located(place)
+            throw malformed(error.sentence(about: "the graph")).located(place)
         } catch let error as SpikeletError {
             let sorted = error.code == .unsupported ? error : malformed(error.message, at: error.location, remedy: error.remedy)
             throw sorted.located(place)

@@ -1,3 +1,4 @@
+import SpikeFiles
 public import SpikeGraph
 
 extension SafetensorsFile {
@@ -20,7 +21,7 @@ extension SafetensorsFile {
         switch entry.dataType {
         case .float32: return Tensor(try values(entry, as: Float.self), shape: entry.shape)
         case .float64: return Tensor(try convert(entry, Double.self) { try narrowed($0, entry) }, shape: entry.shape)
-        case .float16: return Tensor(try convert(entry, UInt16.self, Self.float(half:)), shape: entry.shape)
+        case .float16: return Tensor(try convert(entry, UInt16.self) { Float(halfBits: $0) }, shape: entry.shape)
         case .bfloat16: return Tensor(try convert(entry, UInt16.self) { Float(bitPattern: UInt32($0) << 16) }, shape: entry.shape)
         case .int64: return Tensor(try values(entry, as: Int64.self), shape: entry.shape)
         case .int32: return Tensor(try convert(entry, Int32.self) { Int64($0) }, shape: entry.shape)
@@ -59,7 +60,8 @@ extension SafetensorsFile {
     }
 
     private func values<Value: BitwiseCopyable>(_ entry: Entry, as type: Value.Type) throws -> [Value] {
-        try source.values(dataStart + entry.byteRange.lowerBound..<dataStart + entry.byteRange.upperBound, as: type)
+        let count = entry.byteRange.count / MemoryLayout<Value>.size
+        return try source.values(at: dataStart + entry.byteRange.lowerBound, count: count, as: type)
     }
 
     private func convert<Stored: BitwiseCopyable, Value>(
@@ -78,19 +80,5 @@ extension SafetensorsFile {
         let narrow = Float(number)
         guard narrow.isFinite || !number.isFinite else { throw failure(entry, "\(number) does not fit float32") }
         return narrow
-    }
-
-    /// IEEE 754's binary16, by hand: Swift's `Float16` is not there on every platform.
-    private static func float(half bits: UInt16) -> Float {
-        let sign = UInt32(bits & 0x8000) << 16
-        let exponent = UInt32(bits >> 10) & 0x1F
-        let fraction = UInt32(bits & 0x3FF)
-        switch exponent {
-        case 0:
-            let magnitude = Float(fraction) * 0x1p-24
-            return sign == 0 ? magnitude : -magnitude
-        case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-        }
     }
 }

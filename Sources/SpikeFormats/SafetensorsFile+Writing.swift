@@ -1,3 +1,4 @@
+import SpikeFiles
 public import SpikeGraph
 
 extension SafetensorsFile {
@@ -14,14 +15,14 @@ extension SafetensorsFile {
             return first == second ? a.key.utf8.lexicographicallyPrecedes(b.key.utf8) : first > second
         }
         let header = try header(ordered, metadata: metadata, path: path)
-        try AtomicFile.write(to: path) { writer in
-            try writer.write([UInt64(header.count).littleEndian])
-            try writer.write(header)
+        try AtomicFile.write(to: path) { file in
+            try file.write([UInt64(header.count).littleEndian])
+            try file.write(header)
             for (_, tensor) in ordered {
                 switch tensor.storage {
-                case .float32(let values): try writer.write(values)
-                case .int64(let values): try writer.write(values)
-                case .bool(let values): try writer.write(values.map { $0 ? UInt8(1) : 0 })
+                case .float32(let values): try file.write(values)
+                case .int64(let values): try file.write(values)
+                case .bool(let values): try file.write(values.map { $0 ? UInt8(1) : 0 })
                 }
             }
         }
@@ -31,21 +32,18 @@ extension SafetensorsFile {
     private static func header(
         _ tensors: [(key: String, value: Tensor)], metadata: [String: String], path: String
     ) throws -> [UInt8] {
-        var members: [String: JSONValue] = [:]
-        if !metadata.isEmpty { members[metadataKey] = .object(metadata.mapValues { .string($0) }) }
+        var members = SafetensorsHeader.Members(metadata: metadata, tensors: [:])
         var position = 0
         for (name, tensor) in tensors {
             guard name != metadataKey else {
                 throw SpikeletError(.invalidData, "no tensor can be named '\(name)'", at: path, remedy: "give it another name")
             }
             let end = position + tensor.count * tensor.dataType.bits / 8
-            members[name] = .object([
-                "dtype": .string(tensor.dataType.rawValue), "shape": .array(tensor.shape.map { .number("\($0)") }),
-                "data_offsets": .array([.number("\(position)"), .number("\(end)")]),
-            ])
+            members.tensors[name] = SafetensorsHeader.TensorMember(
+                dtype: tensor.dataType.rawValue, shape: tensor.shape, dataOffsets: [position, end])
             position = end
         }
-        var header = Array(JSONValue.object(members).text.utf8)
+        var header = try JSON.encode(members)
         header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
         guard header.count <= headerLimit else {
             throw SpikeletError(

@@ -42,7 +42,6 @@ public enum Verifier {
         if !cycle.isEmpty { problems.append("the network has a cycle: " + cycle.map { "'\($0)'" }.joined(separator: " → ")) }
         var types = Dictionary(inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
         for (name, tensor) in constants { types[name] = ValueType(tensor) }
-        try report(problems)
         for node in ordered {
             // A node behind one that was refused has no types to check: one report for each cause.
             let inputTypes = node.inputs.compactMap { types[$0] }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SpikeFiles
 internal import SpikeGraph
 
 /// Weights that lie in files beside the model.
@@ -7,25 +8,18 @@ internal import SpikeGraph
 /// every place is compared with the file's size before memory is asked for.
 /// Keys and their meaning: ONNX's `docs/ExternalData.md`.
 final class ExternalData {
-    /// A run of bytes in a file.
-    struct Region {
-        let file: BoundedFile
-        let offset: Int
-        let count: Int
-    }
-
     private let folder: URL
-    private var files: [String: BoundedFile] = [:]
+    private var files: [String: ByteSource] = [:]
 
     /// - Parameter folder: where the model lies.
     init(folder: URL) {
         self.folder = folder
     }
 
-    /// Where a tensor's bytes are.
+    /// Where a tensor's bytes are: `byteCount` of them from `offset` on.
     ///
     /// - Parameter byteCount: what its type and shape ask for.
-    func region(of tensor: ONNXTensorProto, byteCount: Int) throws -> Region {
+    func place(of tensor: ONNXTensorProto, byteCount: Int) throws -> (file: ByteSource, offset: Int) {
         var entries: [String: String] = [:]
         for entry in tensor.externalData { entries[entry.key] = entry.value }
         guard let location = entries["location"], !location.isEmpty else {
@@ -35,10 +29,10 @@ final class ExternalData {
         }
         let file = try open(location)
         let offset = try number(entries["offset"], named: "offset") ?? 0
-        let (rest, overflow) = file.size.subtractingReportingOverflow(offset)
+        let (rest, overflow) = file.count.subtractingReportingOverflow(offset)
         guard !overflow, rest >= 0 else {
             throw SpikeletError(
-                .malformedFile, "its data begins at byte \(offset) of '\(location)', which has \(file.size) bytes",
+                .malformedFile, "its data begins at byte \(offset) of '\(location)', which has \(file.count) bytes",
                 remedy: "the two files do not belong together, or one is cut off: copy both again")
         }
         let length = try number(entries["length"], named: "length") ?? byteCount
@@ -49,13 +43,13 @@ final class ExternalData {
         }
         guard length <= rest else {
             throw SpikeletError(
-                .malformedFile, "its data ends \(length - rest) bytes behind the end of '\(location)', which has \(file.size) bytes",
+                .malformedFile, "its data ends \(length - rest) bytes behind the end of '\(location)', which has \(file.count) bytes",
                 remedy: "the two files do not belong together, or one is cut off: copy both again")
         }
-        return Region(file: file, offset: offset, count: length)
+        return (file, offset)
     }
 
-    private func open(_ location: String) throws -> BoundedFile {
+    private func open(_ location: String) throws -> ByteSource {
         if let file = files[location] { return file }
         let outside = SpikeletError(
             .malformedFile, "its data is said to be in '\(location)', outside the model's folder",
@@ -74,13 +68,9 @@ final class ExternalData {
                 remedy: "copy that file beside the model: the exporter wrote both, and they belong together")
         }
         guard path.hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }
-        do {
-            let file = try BoundedFile(path: path)
-            files[location] = file
-            return file
-        } catch let error as SpikeletError {
-            throw error.located("external data '\(location)'")
-        }
+        let file = try ByteSource(path: path, name: "external data '\(location)'")
+        files[location] = file
+        return file
     }
 
     /// The path with every link followed; `nil` where there is nothing.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SpikeFiles
 internal import SpikeGraph
 internal import SwiftProtobuf
 
@@ -9,7 +10,7 @@ enum ONNXFile {
 
     /// - Throws: ``SpikeletError`` without a location: the caller knows the name that the user gave.
     static func read(_ url: URL) throws -> ONNXModelProto {
-        let data = try contents(of: url)
+        let data = try contents(of: url.path)
         guard !data.isEmpty else {
             throw SpikeletError(.malformedFile, "the file is empty", remedy: "export or download the model again")
         }
@@ -18,7 +19,7 @@ enum ONNXFile {
     }
 
     /// - Throws: ``SpikeletError`` where the bytes are not one whole ONNX model.
-    static func decode(_ data: Data) throws -> ONNXModelProto {
+    static func decode(_ data: some SwiftProtobufContiguousBytes) throws -> ONNXModelProto {
         var options = BinaryDecodingOptions()
         // What onnx.proto leaves out, nobody reads: traces, documentation, metadata.
         options.discardUnknownFields = true
@@ -47,29 +48,23 @@ enum ONNXFile {
         return model
     }
 
-    private static func contents(of url: URL) throws -> Data {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-            throw SpikeletError(.fileSystem, "there is no such file", remedy: "check the path")
-        }
-        guard !isFolder.boolValue else {
-            throw SpikeletError(.fileSystem, "this is a folder", remedy: "name the .onnx file in it")
-        }
-        let size = try BoundedFile(path: url.path).size
-        guard size <= sizeLimit else {
-            throw SpikeletError(
-                .malformedFile, "the file has \(size) bytes; an ONNX file cannot have more than \(sizeLimit)",
-                remedy: "save the weights beside the model: onnx.save(model, path, save_as_external_data=True)")
-        }
+    private static func contents(of path: String) throws -> [UInt8] {
         do {
-            return try Data(contentsOf: url, options: .mappedIfSafe)
-        } catch {
-            throw SpikeletError(.fileSystem, "the file cannot be read: \(error.localizedDescription)", remedy: "check its permissions")
+            let source = try ByteSource(path: path)
+            guard source.count <= sizeLimit else {
+                throw source.malformed(
+                    "the file has \(source.count) bytes; an ONNX file cannot have more than \(sizeLimit)",
+                    remedy: .other("save the weights beside the model: onnx.save(model, path, save_as_external_data=True)"))
+            }
+            return try source.bytes(at: 0, count: source.count)
+        } catch var error as SpikeletError {
+            error.location = nil
+            throw error
         }
     }
 
     /// Files that people mistake for ONNX models.
-    private static func otherFormat(_ data: Data) -> SpikeletError? {
+    private static func otherFormat(_ data: [UInt8]) -> SpikeletError? {
         let export = "export the model to ONNX, in PyTorch: torch.onnx.export(model, example_input, \"model.onnx\")"
         let known: [(offset: Int, magic: String, what: String, remedy: String)] = [
             (0, "version https://git-lfs", "a Git LFS pointer, not the model itself", "fetch the model: git lfs pull"),

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SpikeFiles
 internal import SpikeGraph
 
 /// Turns ONNX's tensors into ours: float16, bfloat16 and float64 become float32, int32 becomes int64.
@@ -29,7 +30,7 @@ final class TensorReader {
         }
         switch proto.dataType {
         case .float: return Tensor(try floats(proto, count), shape: shape)
-        case .float16: return Tensor(try narrow(proto, count, Self.float16), shape: shape)
+        case .float16: return Tensor(try narrow(proto, count) { Float(halfBits: $0) }, shape: shape)
         case .bfloat16: return Tensor(try narrow(proto, count) { Float(bitPattern: UInt32($0) << 16) }, shape: shape)
         case .double: return Tensor(try values(proto, count, Double.self, typed: proto.doubleData).map { Float($0) }, shape: shape)
         case .int64: return Tensor(try values(proto, count, Int64.self, typed: proto.int64Data), shape: shape)
@@ -72,17 +73,20 @@ final class TensorReader {
     }
 
     /// `count` values from wherever they are: an external file, `raw_data` (little-endian), or the typed field.
-    private func values<Value>(_ proto: ONNXTensorProto, _ count: Int, _: Value.Type, typed: [Value]) throws -> [Value] {
+    private func values<Value: BitwiseCopyable>(_ proto: ONNXTensorProto, _ count: Int, _: Value.Type, typed: [Value]) throws -> [Value] {
         let byteCount = count * MemoryLayout<Value>.size
         if proto.dataLocation == .external {
-            let region = try external.region(of: proto, byteCount: byteCount)
-            return try Self.array(count) { try region.file.read(at: region.offset, into: $0) }
+            let (file, offset) = try external.place(of: proto, byteCount: byteCount)
+            return try file.values(at: offset, count: count, as: Value.self)
         }
         if !proto.rawData.isEmpty {
             guard proto.rawData.count == byteCount else {
                 throw misfit(proto, needed: "\(byteCount) bytes", found: "\(proto.rawData.count)")
             }
-            return try Self.array(count) { buffer in _ = proto.rawData.copyBytes(to: buffer) }
+            return [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
+                _ = proto.rawData.copyBytes(to: buffer)
+                initialized = count
+            }
         }
         guard typed.count == count else { throw misfit(proto, needed: "\(count) values", found: "\(typed.count)") }
         return typed
@@ -92,29 +96,6 @@ final class TensorReader {
         SpikeletError(
             .malformedFile, "its shape \(proto.dims) of \(proto.dataType.label) needs \(needed), the file holds \(found)",
             remedy: "the file is damaged: export or download the model again")
-    }
-
-    /// An array whose memory is filled once, with no copy in between.
-    private static func array<Value>(_ count: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws -> [Value] {
-        try [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try fill(UnsafeMutableRawBufferPointer(buffer))
-            initialized = count
-        }
-    }
-
-    /// IEEE 754 half precision. Written out, as Swift has no `Float16` on Intel Macs.
-    private static func float16(_ bits: UInt16) -> Float {
-        let sign = UInt32(bits & 0x8000) << 16
-        let exponent = UInt32(bits >> 10) & 0x1F
-        let fraction = UInt32(bits & 0x3FF)
-        switch exponent {
-        case 0:
-            // Zero and subnormal numbers: fraction · 2⁻²⁴.
-            let magnitude = Float(fraction) * Float(sign: .plus, exponent: -24, significand: 1)
-            return sign == 0 ? magnitude : -magnitude
-        case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-        }
     }
 }
 

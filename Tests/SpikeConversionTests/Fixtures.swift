@@ -2,14 +2,13 @@ import Foundation
 import SpikeData
 import SpikeGraph
 import SpikeONNX
+import TestSupport
 
 /// Files that the repository holds.
 enum Fixtures {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static func golden(_ name: String) -> String { Repository.fixture("Golden/\(name)") }
 
-    static func golden(_ name: String) -> String { root.appendingPathComponent("Tests/Fixtures/Golden/\(name)").path }
-
-    static func model(_ name: String) -> String { root.appendingPathComponent("Models/FashionMNIST/\(name)").path }
+    static func model(_ name: String) -> String { Repository.model("FashionMNIST/\(name)") }
 
     static func network(_ path: String) throws -> Graph { try ONNXImporter.importModel(at: path).graph }
 }
@@ -21,20 +20,9 @@ extension NPZ {
     }
 }
 
-/// A seeded generator (SplitMix64).
-struct Random: RandomNumberGenerator {
-    private var state: UInt64
+typealias Random = SeededGenerator
 
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension Random {
     mutating func tensor(_ shape: [Int], in range: ClosedRange<Float> = -1...1) -> Tensor {
         Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: range, using: &self) }, shape: shape)
     }

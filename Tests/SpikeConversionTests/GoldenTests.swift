@@ -27,7 +27,8 @@ struct GoldenTests {
         let golden = try NPZ(Fixtures.golden("tiny_sj0.0.0.0.14.npz"))
         let mode = try #require(Self.modes.first { $0.key == key }).mode
         let loader = batches(try golden.tensor("calib_input"), size: 8)
-        let snn = try Converter(dataloader: loader, mode: mode, pooling: .instantaneous)(Fixtures.network(Fixtures.golden("\(network).onnx")))
+        let snn = try Converter(dataloader: loader, mode: mode, pooling: .instantaneous)(
+            Fixtures.network(Fixtures.golden("\(network).onnx")))
         for (found, expected) in zip(scales(snn), try golden.array("\(key)/scales").floats()) {
             #expect(abs(found - expected) <= 1e-5 * expected)
         }
@@ -44,7 +45,9 @@ struct GoldenTests {
                 let expected = spikes[layer].samples(step..<step + 1).floats
                 differences += zip(results[0].floats, expected).count { $0 != $1 }
             }[0]
-            for (found, expected) in zip(output.floats, stepOutputs.samples(step..<step + 1).floats) { #expect(abs(found - expected) < 1e-5) }
+            for (found, expected) in zip(output.floats, stepOutputs.samples(step..<step + 1).floats) {
+                #expect(abs(found - expected) < 1e-5)
+            }
         }
         #expect(differences == 0)
         for layer in 0..<3 {
@@ -59,7 +62,8 @@ struct GoldenTests {
         let golden = try NPZ(Fixtures.golden("cnn_sj0.0.0.0.14.npz"))
         let mode = try #require(Self.modes.first { $0.key == key }).mode
         let loader = try DataLoader(Dataset(path: Fixtures.model("train_2000.npz")), batchSize: 100)
-        let snn = try Converter(dataloader: loader, mode: mode, pooling: .instantaneous)(Fixtures.network(Fixtures.golden("\(network).onnx")))
+        let snn = try Converter(dataloader: loader, mode: mode, pooling: .instantaneous)(
+            Fixtures.network(Fixtures.golden("\(network).onnx")))
         for (found, expected) in zip(scales(snn), try golden.array("\(key)/scales").floats()) {
             #expect(abs(found - expected) <= 1e-5 * expected)
         }

@@ -1,5 +1,6 @@
 import SpikeConversion
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite("Activation statistics")
@@ -35,7 +36,8 @@ struct StatisticsTests {
         let ann = try smallNetwork(&random)
         let images = random.tensor([12, 2, 6, 6], in: 0...1)
         let one = try ActivationStatistics(of: ["relu1", "relu2"], in: ann, data: [Batch(images)])
-        let small = try ActivationStatistics(of: ["relu1", "relu2"], in: ann, data: (0..<12).reversed().map { Batch(images.samples($0..<$0 + 1)) })
+        let small = try ActivationStatistics(
+            of: ["relu1", "relu2"], in: ann, data: (0..<12).reversed().map { Batch(images.samples($0..<$0 + 1)) })
         #expect(one == small)
         var merged = try ActivationStatistics(of: ["relu1", "relu2"], in: ann, data: [Batch(images.samples(0..<5))])
         merged.merge(try ActivationStatistics(of: ["relu1", "relu2"], in: ann, data: [Batch(images.samples(5..<12))]))
@@ -59,7 +61,9 @@ struct StatisticsTests {
         #expect(histogram.quantile(1, countingZeros: true) <= histogram.maximum)
     }
 
-    @Test(arguments: [1, 3, 8, 15, 32, 255]) func `the least-squares threshold is as good as the best of a fine search over the values`(levels: Int) throws {
+    @Test(arguments: [1, 3, 8, 15, 32, 255]) func `the least-squares threshold is as good as the best of a fine search over the values`(
+        levels: Int
+    ) throws {
         var random = Random(53)
         let values = activations(&random, count: 4000)
         var histogram = ActivationHistogram()

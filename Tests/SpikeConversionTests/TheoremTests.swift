@@ -1,6 +1,7 @@
 import SpikeConversion
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 /// Statements about codes that hold exactly. Weights are dyadic, so that float32 sums are exact, and equal means equal.
@@ -10,13 +11,15 @@ struct TheoremTests {
     private func quantised(_ ann: Graph, input: Tensor, levels: Int, threshold: Float) throws -> [String: Tensor] {
         var values: [String: Tensor] = [:]
         let step = threshold / Float(levels)
-        _ = try ReferenceExecutor(ann).run([input], rewrite: { node, output in
-            guard case .relu = node.operator else { return output }
-            // The rectifier has cut below zero already; what is above passes through.
-            let quantised = output.map { step * min(Float(levels), ($0 / step + 0.5).rounded(.down)) }
-            values[node.name] = quantised
-            return quantised
-        })
+        _ = try ReferenceExecutor(ann).run(
+            [input],
+            rewrite: { node, output in
+                guard case .relu = node.operator else { return output }
+                // The rectifier has cut below zero already; what is above passes through.
+                let quantised = output.map { step * min(Float(levels), ($0 / step + 0.5).rounded(.down)) }
+                values[node.name] = quantised
+                return quantised
+            })
         return values
     }
 
@@ -58,11 +61,13 @@ struct TheoremTests {
                 description: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits))
             let simulation = try ReferenceSimulation(snn)
             var decoded: [String: Tensor] = [:]
-            let outputs = try simulation.run([input], steps: digits, observe: { node, _, results in
-                guard case .neuron = node.operator else { return }
-                let doubled = decoded[node.name]?.map { 2 * $0 } ?? Tensor(repeating: 0, shape: results[0].shape)
-                decoded[node.name] = Tensor(zip(doubled.floats, results[0].floats).map(+), shape: doubled.shape)
-            })
+            let outputs = try simulation.run(
+                [input], steps: digits,
+                observe: { node, _, results in
+                    guard case .neuron = node.operator else { return }
+                    let doubled = decoded[node.name]?.map { 2 * $0 } ?? Tensor(repeating: 0, shape: results[0].shape)
+                    decoded[node.name] = Tensor(zip(doubled.floats, results[0].floats).map(+), shape: doubled.shape)
+                })
             for (layer, name) in ["relu1", "relu2"].enumerated() {
                 #expect(decoded["snn tailor.\(layer).1"]?.map { $0 / 8 } == expected[name])
             }

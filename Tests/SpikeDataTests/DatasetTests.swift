@@ -1,6 +1,7 @@
 import Foundation
 import SpikeData
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct DatasetTests {

@@ -1,6 +1,8 @@
 import Foundation
 import SpikeData
+import SpikeFiles
 import SpikeGraph
+import TestSupport
 import Testing
 
 /// What goes wrong for good is said in one message, with something to do about it.

@@ -1,6 +1,7 @@
 import Foundation
 import SpikeData
 import SpikeGraph
+import TestSupport
 import Testing
 
 /// Whatever the server does, the destination is the right file, or not there.

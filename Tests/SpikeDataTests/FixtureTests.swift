@@ -1,6 +1,7 @@
 import Foundation
 import SpikeData
 import SpikeGraph
+import TestSupport
 import Testing
 
 /// Files that NumPy and others wrote.

@@ -1,6 +1,7 @@
 import Foundation
 import SpikeData
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct NPYTests {
@@ -171,7 +172,7 @@ import Testing
         #expect(missing.code == .fileSystem)
         #expect(missing.location == folder.file("missing.npy"))
         #expect(await spikeletError { _ = try NPY.read(folder.path) }.message == "cannot read: it is a folder")
-        #expect(await spikeletError { _ = try NPY.read("/dev/zero") }.message == "cannot read: it is not an ordinary file")
+        #expect(await spikeletError { _ = try NPY.read("/dev/zero") }.message == "cannot read: it is not a regular file")
     }
 
     @Test func `a file that cannot be written leaves nothing`() async throws {
@@ -181,7 +182,7 @@ import Testing
         #expect(missing.code == .fileSystem)
         #expect(missing.location == folder.file("missing/a.npy"))
         #expect(await spikeletError { try NPY.write(one, to: folder.path) }.message == "cannot write: it is a folder")
-        #expect(await spikeletError { try NPY.write(one, to: "/dev/null") }.message == "cannot write: it is not an ordinary file")
+        #expect(await spikeletError { try NPY.write(one, to: "/dev/null") }.message == "cannot write: it is not a regular file")
         #expect(folder.contents.isEmpty)
     }
 }

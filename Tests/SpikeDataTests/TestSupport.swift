@@ -2,45 +2,6 @@ import Foundation
 import SpikeGraph
 import Testing
 
-/// A folder for one test, removed with it.
-final class TemporaryFolder: Sendable {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "spikelet-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String) -> String { "\(path)/\(name)" }
-
-    @discardableResult
-    func write(_ bytes: [UInt8], _ name: String) throws -> String {
-        try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
-        return file(name)
-    }
-
-    /// `nil` where there is no such file.
-    func read(_ name: String) -> [UInt8]? { bytes(of: file(name)) }
-
-    var contents: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
-}
-
-func bytes(of path: String) -> [UInt8]? {
-    FileManager.default.contents(atPath: path).map { Array($0) }
-}
-
-/// The files in `Tests/Fixtures`, or `Models`, of the repository.
-enum Repository {
-    private static var root: URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    }
-
-    static func fixture(_ name: String) -> String { root.appendingPathComponent("Tests/Fixtures/\(name)").path }
-    static func model(_ name: String) -> String { root.appendingPathComponent("Models/\(name)").path }
-}
-
 /// The error that `body` throws, which must be one of ours, with something for the reader to do.
 func spikeletError(_ body: () async throws -> Void, location: SourceLocation = #_sourceLocation) async -> SpikeletError {
     do {

@@ -1,6 +1,7 @@
 import Foundation
 import SpikeFormats
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct SNNFileTests {
@@ -74,7 +75,7 @@ import Testing
     }
 
     @Test func `thousands of random floats come back to the bit as attributes`() throws {
-        var generator = SeededGenerator(state: 3)
+        var generator = SeededGenerator(3)
         var scales: [Float] = []
         while scales.count < 5000 {
             let value = Float(bitPattern: UInt32.random(in: .min ... .max, using: &generator))
@@ -113,7 +114,7 @@ import Testing
         let error = try #require(throws: SpikeletError.self) { try SNNFile.write(graph, to: folder.file("n")) }
         #expect(error.code == .invalidModel)
         #expect(error.message == "node 'fire': operator.attributes.parameters.threshold is \(value), which a file cannot hold")
-        #expect(try folder.contents.isEmpty)
+        #expect(folder.contents.isEmpty)
     }
 
     /// The error for a file whose graph has the text `old` replaced.
@@ -150,10 +151,9 @@ import Testing
         ("\"formatVersion\":1,", "", "'formatVersion' is missing in the graph"),
         ("\"threshold\":0.5", "\"threshold\":\"0.5\"", "nodes[0].operator.attributes.parameters.threshold is not of the type Float"),
         ("\"threshold\":0.5", "\"threshold\":1e300", "cannot be read"),
-        ("\"threshold\":0.5", "\"threshold\":0.5,\"threshold\":2", "the key 'threshold' stands twice in one object"),
         ("\"bias\"", "\"offset\"", "reads 'offset', which nothing defines"),
-        ("[{\"batch\":1},2]", "[{\"batch\":1},2147483648]", "sizes from 0 to 2147483647 are needed"),
-        ("[{\"batch\":1},2]", "[{\"batch\":1,\"constant\":-9223372036854775808},2]", "sizes from 0 to 2147483647 are needed"),
+        ("[{\"batch\":1},2]", "[{\"batch\":1},2147483648]", "cannot be float32["),
+        ("[{\"batch\":1},2]", "[{\"batch\":1,\"constant\":-9223372036854775808},2]", "cannot be float32["),
         ("[{\"batch\":1},2]", "[{\"batch\":1},true]", "inputs[0].shape[1]"),
         ("\"value\":\"sum\"", "\"value\":\"if\"},{\"name\":\"y\",\"value\":\"sum\"", "two outputs have the same name"),
     ])
@@ -182,9 +182,9 @@ import Testing
     @Test func `a file that is not there is an error of the file system`() throws {
         let error = try #require(throws: SpikeletError.self) { try SNNFile.read(folder.file("none")) }
         #expect(error.code == .fileSystem)
-        #expect(error.description.contains("No such file or directory"))
+        #expect(error.message.hasSuffix("does not exist"))
         let isFolder = try #require(throws: SpikeletError.self) { try SNNFile.read(folder.path) }
-        #expect(isFolder.message == "is not a regular file")
+        #expect(isFolder.message == "cannot read: it is a folder")
     }
 
     @Test func `shape rules meet hostile attributes with errors`() throws {
@@ -212,18 +212,5 @@ import Testing
         let large = Dimension(Int(Int32.max))
         refuse(Node("a", .flatten(Flatten()), inputs: ["x"]), shape: [.batch, large, large])
         refuse(Node("a", .concat(Concat(axis: 1)), inputs: ["x", "x"]), shape: [.batch, large])
-    }
-}
-
-/// SplitMix64: the same numbers on every platform.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

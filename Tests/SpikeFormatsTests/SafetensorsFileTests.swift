@@ -1,6 +1,7 @@
 import Foundation
 import SpikeFormats
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsFileTests {
@@ -61,7 +62,7 @@ import Testing
             try SafetensorsFile.write(["__metadata__": Tensor(scalar: 1)], to: folder.file("f"))
         }
         #expect(error.code == .invalidData)
-        #expect(try folder.contents.isEmpty)
+        #expect(folder.contents.isEmpty)
     }
 
     @Test func `an unknown name is answered with the names that exist`() throws {
@@ -144,16 +145,16 @@ import Testing
         (#"{"t":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#, 0, "more elements than can be counted"),
         (#"{"t":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}}"#, 0, "more elements than can be counted"),
         (#"{"t":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,0]}}"#, 0, "is missing or malformed"),
-        (#"{"t":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4, "is missing or malformed"),
+        (#"{"t":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, 4, "is missing or malformed"),
+        (#"{"t":{"dtype":"F32","shape":[true],"data_offsets":[0,4]}}"#, 4, "is missing or malformed"),
         (#"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}"#, 4, "is missing or malformed"),
         (#"{"t":{"dtype":"F32","shape":[1]}}"#, 4, "is missing or malformed"), (#"{"t":[]}"#, 0, "is missing or malformed"),
         (#"{"t":{"dtype":"Q7","shape":[1],"data_offsets":[0,4]}}"#, 4, "the data type 'Q7' is not known"),
         (#"{"__metadata__":{"a":1}}"#, 0, "__metadata__ is not a map of strings to strings"),
         (#"{"__metadata__":null}"#, 0, "__metadata__ is not a map of strings to strings"),
-        (#"{"__metadata__":{"a":"b","a":"c"}}"#, 0, "the key 'a' stands twice in one object"),
-        (#"{"t":{},"t":{}}"#, 0, "the key 't' stands twice in one object"), (" {}", 0, "the header is not a JSON object"),
-        ("[]", 0, "the header is not a JSON object"), ("", 0, "the header is not a JSON object"), ("{", 0, "a key in quotes is missing"),
-        ("{}x", 0, "something follows the end"), (#"{"a":}"#, 0, "no JSON value begins like this"),
+        (" {}", 0, "the header is not a JSON object"),
+        ("[]", 0, "the header is not a JSON object"), ("", 0, "the header is not a JSON object"), ("{", 0, "the header cannot be read"),
+        ("{}x", 0, "the header cannot be read"), (#"{"a":}"#, 0, "the header cannot be read"),
     ])
     func `a header that does not hold is refused`(header: String, dataLength: Int, message: String) throws {
         let error = try error(Samples.file(header, data: [UInt8](repeating: 0, count: dataLength)))
@@ -161,6 +162,11 @@ import Testing
         #expect(error.message.contains(message), "\(error)")
         #expect(error.location?.hasPrefix("f: ") == true)
         #expect(error.remedy != nil)
+    }
+
+    @Test func `a tensor that stands twice is refused, since one of the two is missed where it lies`() throws {
+        let twice = #"{"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"t":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#
+        #expect(try error(Samples.file(twice, data: [1, 2])).code == .malformedFile)
     }
 
     @Test func `a length that the file does not hold is refused before anything is read`() throws {
@@ -177,19 +183,5 @@ import Testing
                 f: tensor 't': its data end at byte 4 of the data, of which the file has 0
                   → the file is cut short: fetch or write it again
                 """)
-    }
-
-    @Test func `a file that becomes shorter while it is open is an error`() throws {
-        try SafetensorsFile.write(["w": Tensor(repeating: 1, shape: [100])], to: folder.file("f"))
-        let file = try SafetensorsFile(path: folder.file("f"))
-        #expect(truncate(folder.file("f"), 100) == 0)
-        let error = try #require(throws: SpikeletError.self) { try file.tensor(named: "w") }
-        #expect(error.message == "became shorter while it was read")
-    }
-
-    @Test func `a pipe is refused instead of waited for`() throws {
-        #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
-        let error = try #require(throws: SpikeletError.self) { try SafetensorsFile(path: folder.file("pipe")) }
-        #expect(error.message == "is not a regular file")
     }
 }

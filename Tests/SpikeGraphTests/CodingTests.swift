@@ -1,16 +1,21 @@
 import Foundation
 import SpikeGraph
+import TestSupport
 import Testing
 
 /// A neuron that only the tests know: it leaks, and remembers its last spike.
 struct LeakyTestNeuron: Neuron {
     static let kind = "LeakyTestNeuron"
+    static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     var leak: Float
 
     func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
-    func step(_ current: Tensor, state: inout NeuronState) -> Tensor {
-        state.membrane = Tensor(zip(state.membrane.floats, current.floats).map { $0 * leak + $1 }, shape: current.shape)
+    func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
+        state.add(current, afterScaling: leak)
+    }
+
+    func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         let spikes = state.membrane.map { $0 >= 1 ? 1 : 0 }
         state.memory["last"] = spikes
         return spikes
@@ -31,6 +36,8 @@ struct LeakyTestNeuron: Neuron {
         .gemm(Gemm(alpha: 0.1, beta: -2, transposeA: true, transposeB: true)), .globalAveragePool(GlobalAveragePool()),
         .globalMaxPool(GlobalMaxPool()), .identity(Identity()), .logSoftmax(LogSoftmax(axis: 1, flattensTail: true)), .matMul(MatMul()),
         .maxPool(MaxPool(window: window)), .mul(Mul()), .neuron(NeuronNode(IFNode())),
+        .neuron(NeuronNode(SignedIFNode(threshold: 0.7, initialMembrane: 0.1, maximumCount: 9))),
+        .neuron(NeuronNode(BurstIFNode(threshold: 0.7, initialMembrane: 0.1, maximumBurst: 3))),
         .neuron(NeuronNode(IFNode(threshold: 0.3, reset: .to(-0.1), initialMembrane: 0.15))),
         .reduceMean(ReduceMean(axes: [2, 3], keepsDimensions: false)), .relu(Relu()),
         .reshape(Reshape(sizes: [.fixed(constant: 1, batchFactor: 2), .same, .rest])),

@@ -1,4 +1,5 @@
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct IFNodeTests {
@@ -29,7 +30,7 @@ import Testing
         let currents = (0..<steps).map { _ in (0..<count).map { _ in Float.random(in: -1...1.5, using: &generator) } }
         var state = neuron.initialState(shape: [5, 3, 4])
         #expect(state.membrane == Tensor(repeating: neuron.initialMembrane, shape: [5, 3, 4]))
-        let trains = currents.map { neuron.step(Tensor($0, shape: [5, 3, 4]), state: &state).floats }
+        let trains = currents.map { neuron.step(Tensor($0, shape: [5, 3, 4]), state: &state, at: TimeStep(0)).floats }
         var total: Float = 0
         for index in 0..<count {
             let expected = spikes(of: neuron, currents: currents.map { $0[index] })
@@ -46,7 +47,7 @@ import Testing
         var state = neuron.initialState(shape: [4])
         var counts = [Float](repeating: 0, count: 4)
         for _ in 0..<16 {
-            let spikes = neuron.step(Tensor([0.25, 0.75, 5, -1] as [Float], shape: [4]), state: &state)
+            let spikes = neuron.step(Tensor([0.25, 0.75, 5, -1] as [Float], shape: [4]), state: &state, at: TimeStep(0))
             counts = zip(counts, spikes.floats).map(+)
         }
         #expect(counts == [4, 12, 16, 0])
@@ -56,7 +57,7 @@ import Testing
 
     @Test func `a membrane exactly at the threshold fires`() {
         var state = IFNode(threshold: 0.5).initialState(shape: [2])
-        let spikes = IFNode(threshold: 0.5).step(Tensor([0.5, Float(0.5).nextDown], shape: [2]), state: &state)
+        let spikes = IFNode(threshold: 0.5).step(Tensor([0.5, Float(0.5).nextDown], shape: [2]), state: &state, at: TimeStep(0))
         #expect(spikes.floats == [1, 0])
     }
 }

@@ -1,4 +1,5 @@
 import SpikeGraph
+import TestSupport
 import Testing
 
 /// An operator over inputs of these shapes, and the shape that follows; `nil` where it is an error.

@@ -1,4 +1,5 @@
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct VoltageHookTests {

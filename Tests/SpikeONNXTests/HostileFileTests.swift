@@ -2,23 +2,11 @@ import Foundation
 import SpikeGraph
 import SpikeONNX
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 /// Damaged files end in a message or in a network, never in a crash.
 @Suite(.timeLimit(.minutes(2))) struct HostileFileTests {
-    /// A small generator with a fixed seed, so that a failure can be repeated (SplitMix64, Steele et al. 2014).
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     /// Imports bytes; whatever is thrown has to be one of our errors.
     func tryImport(_ data: Data) throws -> Bool {
         do {
@@ -64,7 +52,7 @@ import Testing
     }
 
     @Test(arguments: 0..<8) func `changed bytes never crash the importer`(seed: UInt64) throws {
-        var random = Random(state: seed)
+        var random = SeededGenerator(seed)
         for _ in 0..<1500 {
             var data = Self.sample
             for _ in 0...Int.random(in: 0..<6, using: &random) {
@@ -85,7 +73,7 @@ import Testing
         let file = try #require(RealModels.files.first { $0.lastPathComponent == "tiny_unfusedbn.onnx" })
         let whole = try Data(contentsOf: file)
         for length in stride(from: 0, to: whole.count, by: 7) { _ = try tryImport(whole.prefix(length)) }
-        var random = Random(state: 99)
+        var random = SeededGenerator(99)
         for _ in 0..<2000 {
             var data = whole
             for _ in 0..<3 { data[Int.random(in: 0..<data.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }

@@ -2,6 +2,7 @@ import Foundation
 import SpikeGraph
 import SpikeONNX
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @Suite struct ModelFileTests {

@@ -2,15 +2,14 @@ import Foundation
 import SpikeGraph
 import SpikeONNX
 import SpikeReference
+import TestSupport
 import Testing
 
 /// The models in the repository: what PyTorch's exporters really write.
 enum RealModels {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
     /// Every `.onnx` file among the models and the golden files.
     static let files: [URL] = ["Models", "Tests/Fixtures/Golden"].flatMap { folder -> [URL] in
-        let url = root.appendingPathComponent(folder)
+        let url = Repository.root.appendingPathComponent(folder)
         let names = FileManager.default.enumerator(atPath: url.path)?.compactMap { $0 as? String } ?? []
         return names.filter { $0.hasSuffix(".onnx") }.sorted().map { url.appendingPathComponent($0) }
     }

@@ -1,5 +1,6 @@
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 @Suite struct BadInputTests {
@@ -64,10 +65,19 @@ import Testing
         expectError(.invalidData, "'random' is an ANN", "convert it first") { _ = try ReferenceSimulation(ann) }
     }
 
-    @Test func `a schedule that is not known here is an error`() throws {
-        expectError(.unsupported, "layer-synchronous") {
-            _ = try ReferenceSimulation(spikingGraph([.batch], [fires("s", "x")], outputs: ["s"], schedule: .layerSynchronous))
+    @Test func `a neuron that does not work under the network's schedule is an error`() throws {
+        let signed = fires("s", "x", SignedIFNode())
+        expectError(.invalidModel, "SignedIFNode does not work under the layer-synchronous schedule") {
+            _ = try ReferenceSimulation(spikingGraph([.batch], [signed], outputs: ["s"], schedule: .layerSynchronous))
         }
+    }
+
+    @Test func `single steps and time-varying input of a layer-synchronous network are errors`() throws {
+        let graph = try spikingGraph([.batch], [fires("s", "x")], outputs: ["s"], schedule: .layerSynchronous)
+        let simulation = try ReferenceSimulation(graph)
+        let x = Tensor([1, 2] as [Float], shape: [2])
+        expectError(.unsupported, "layer-synchronous") { try simulation.step([x]) }
+        expectError(.unsupported, "layer-synchronous") { _ = try simulation.run([x], steps: 2, timeVarying: true) }
     }
 
     private func simulation() throws -> ReferenceSimulation {

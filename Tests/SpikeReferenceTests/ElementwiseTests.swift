@@ -1,6 +1,7 @@
 import Foundation
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 @Suite struct ElementwiseTests {

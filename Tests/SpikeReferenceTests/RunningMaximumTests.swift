@@ -1,5 +1,6 @@
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 /// Sources: LIPooling (Li & Zeng, IJCAI 2022): max pooling of the sums, emitted as their growth.

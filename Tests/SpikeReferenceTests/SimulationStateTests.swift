@@ -1,5 +1,6 @@
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 @Suite struct SimulationStateTests {
@@ -80,7 +81,7 @@ import Testing
         let (x, graph) = (images(2), try Self.network(seed: 2))
         let (one, other) = (try ReferenceSimulation(graph), try ReferenceSimulation(graph))
         var seen: [Int] = []
-        let ten = try one.run([x], steps: 10) { seen.append($0) }
+        let ten = try one.run([x], steps: 10, onStep: { seen.append($0) })
         _ = try other.run([x], steps: 4)
         for _ in 0..<6 { try other.step([x], isSameInput: true) }
         #expect(try other.outputs() == ten)
@@ -107,9 +108,11 @@ import Testing
         let frames = Tensor([1, 0, 0, 0.5, 0, 0.5, -2, 1, 1.5, 0] as [Float], shape: [5, 1, 2])
         let simulation = try ReferenceSimulation(graph)
         var steps: [[Float]] = []
-        let outputs = try simulation.run([frames], steps: 5, timeVarying: true) { _ in
-            steps.append(simulation.neuronStates["s"]?.membrane.floats ?? [])
-        }
+        let outputs = try simulation.run(
+            [frames], steps: 5, timeVarying: true,
+            onStep: { _ in
+                steps.append(simulation.neuronStates["s"]?.membrane.floats ?? [])
+            })
         #expect(steps == [[0, 0], [0, 0.5], [0, 0], [-2, 0], [-0.5, 0]])
         #expect(outputs[0].floats == [1, 2].map { $0 / 5 })
         #expect(outputs[1].floats == [0.5, 2].map { $0 / 5 })

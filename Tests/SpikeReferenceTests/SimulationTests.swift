@@ -145,6 +145,7 @@ func fires(_ name: String, _ input: String, _ neuron: any Neuron = IFNode()) -> 
 /// Emits the sign of its current, and counts its steps.
 struct SignTestNeuron: Neuron {
     static let kind = "SignTestNeuron"
+    static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
 
     func initialState(shape: [Int]) -> NeuronState {
         var state = NeuronState(membrane: Tensor(repeating: 0, shape: shape))
@@ -152,9 +153,13 @@ struct SignTestNeuron: Neuron {
         return state
     }
 
-    func step(_ current: Tensor, state: inout NeuronState) -> Tensor {
+    func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.memory["steps"] = state.memory["steps"]?.map { $0 + 1 }
-        return current.map { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
+        state.membrane = current
+    }
+
+    func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        state.membrane.map { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }
     }
 
     var summary: String { "" }

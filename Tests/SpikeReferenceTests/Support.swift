@@ -1,38 +1,7 @@
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
-
-/// A small generator with a fixed seed (SplitMix64), so that a failure can be seen again.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
-/// Expects a ``SpikeletError`` of this code whose text has all the parts.
-func expectError(
-    _ code: SpikeletError.Code? = nil, _ parts: String..., at location: SourceLocation = #_sourceLocation, from body: () throws -> Void
-) {
-    do {
-        try body()
-        Issue.record("no error was thrown", sourceLocation: location)
-    } catch let error as SpikeletError {
-        if let code { #expect(error.code == code, "\(error)", sourceLocation: location) }
-        for part in parts {
-            #expect(error.description.contains(part), "'\(part)' is not in: \(error)", sourceLocation: location)
-        }
-    } catch {
-        Issue.record("another error than SpikeletError: \(error)", sourceLocation: location)
-    }
-}
 
 extension Tensor {
     /// Whole numbers −4…4: small sums of products of these are exact in float32, so that results can be compared bit for

@@ -90,6 +90,11 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         if case .localThresholdBalancing(let passes) = threshold, !(1...10_000).contains(passes) {
             throw SpikeletError(.invalidOption, "\(passes) passes over the data", remedy: "give a number from 1 to 10000")
         }
+        guard !correctsBias || neuron != .radix && schedule == .streaming else {
+            throw SpikeletError(
+                .invalidOption, "bias correction under the layer-synchronous schedule", remedy: "it is for streaming recipes: switch it off"
+            )
+        }
         guard initialMembrane >= 0, initialMembrane <= 1 else {
             throw SpikeletError(.invalidOption, "an initial membrane of \(initialMembrane) θ", remedy: "give a share from 0 to 1")
         }

@@ -11,15 +11,17 @@ struct LocalThresholdBalancing {
     var passes: Int
     var isPerChannel: Bool
 
-    /// - Returns: for each rectifier's name its thresholds.
-    func thresholds(of rectifiers: [Node], in graph: Graph, data: any BatchSource) throws -> [String: [Float]] {
+    /// - Returns: for each rectifier's name its thresholds; and the number of samples of a pass.
+    func thresholds(of rectifiers: [Node], in graph: Graph, data: any BatchSource) throws -> ([String: [Float]], samples: Int) {
         // A Clip behind each rectifier would need a bound a channel; clipping in the executor's own pass needs none.
         let names = Set(rectifiers.map(\.name))
         var thresholds: [String: [Float]] = [:]
         let bar = ProgressBar("balancing thresholds", total: data.batchCount.map { $0 * passes }, unit: "batches")
         defer { bar.finish() }
         let executor = ReferenceExecutor(graph)
+        var samples = 0
         for _ in 0..<passes {
+            samples = 0
             var pass = try data.makePass()
             while let batch = try pass.next() {
                 var next = thresholds
@@ -32,10 +34,15 @@ struct LocalThresholdBalancing {
                         return clipped
                     })
                 thresholds = next
+                samples += batch.count
                 bar.advance()
             }
         }
-        return thresholds.mapValues { $0.map { max($0, 1e-6) } }
+        guard samples > 0 else {
+            throw SpikeletError(
+                .invalidData, "the calibration data holds no sample", remedy: "give at least one sample; some hundred are usual")
+        }
+        return (thresholds, samples)
     }
 
     /// One batch of one layer: the thresholds after it, and the activations clipped at those before.

@@ -1,3 +1,4 @@
+import SpikeFiles
 import SpikeGraph
 
 /// The file format of the MNIST family, plain or compressed with gzip: a type, sizes, then big-endian numbers.

@@ -1,3 +1,4 @@
+import SpikeFiles
 public import SpikeGraph
 
 /// NumPy's file format for one array, `.npy`: versions 1 to 3, numbers and bools of either byte order and either memory order.
@@ -22,7 +23,7 @@ public enum NPY {
     ///
     /// - Throws: ``SpikeletError`` (`fileSystem`).
     public static func write(_ tensor: Tensor, to path: String) throws {
-        try AtomicFile.create(path) { file in
+        try AtomicFile.write(to: path) { file in
             try file.write(NPYHeader.encoded(tensor.elementType, shape: tensor.shape))
             try tensor.withUnsafeBytes { try file.write($0) }
         }

@@ -1,3 +1,4 @@
+import SpikeFiles
 import SpikeGraph
 
 /// What the header of an `.npy` file says.

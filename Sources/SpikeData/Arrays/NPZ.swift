@@ -1,3 +1,4 @@
+import SpikeFiles
 public import SpikeGraph
 
 /// NumPy's archive of named arrays, `.npz`: a ZIP file of `.npy` files, stored or compressed.
@@ -57,7 +58,7 @@ public struct NPZ: Sendable {
             throw SpikeletError(
                 .invalidData, "the array name '\(long.name.prefix(40))' is empty or too long", at: path, remedy: "use 1 to 1000 bytes")
         }
-        try AtomicFile.create(path) { file in
+        try AtomicFile.write(to: path) { file in
             var archive = ZIPWriter(file, path: path)
             for (name, tensor) in tensors {
                 let header = NPYHeader.encoded(tensor.elementType, shape: tensor.shape)

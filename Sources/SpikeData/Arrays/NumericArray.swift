@@ -1,3 +1,4 @@
+import SpikeFiles
 public import SpikeGraph
 
 /// The element types of array files.
@@ -144,26 +145,6 @@ public struct NumericArray: Sendable, Equatable {
         }
     }
 }
-
-extension Float {
-    /// The value of an IEEE 754 binary16 number. (`Float16` does not exist on Intel Macs.)
-    init(halfBits bits: UInt16) {
-        let sign = UInt32(bits >> 15) << 31
-        let exponent = UInt32(bits >> 10 & 0x1F)
-        let fraction = UInt32(bits & 0x3FF)
-        switch exponent {
-        case 0:
-            // Subnormal: fraction · 2⁻²⁴, exact in float32.
-            self = Float(bitPattern: Float(fraction).bitPattern | sign) * 0x1p-24
-        case 0x1F: self = Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-        default: self = Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-        }
-    }
-}
-
-#if _endian(big)
-#error("array files are written straight from memory, which takes a little-endian machine")
-#endif
 
 extension Tensor {
     /// The values as array files hold them: little-endian, row-major.

@@ -3,6 +3,7 @@ import Darwin
 #else
 import Glibc
 #endif
+import SpikeFiles
 import SpikeGraph
 
 extension Dataset {
@@ -51,7 +52,7 @@ extension Dataset {
             try self.init(try NPY.read(path), normalization: normalization, name: path)
         } else {
             // A missing file is a better message than an unknown kind.
-            _ = try RawFile(reading: path)
+            _ = try OpenFile(reading: path)
             throw SpikeletError(
                 .invalidData, "its kind is not known from its name", at: path,
                 remedy: "give an .npz file, an .npy file or a folder of IDX files")

@@ -7,6 +7,7 @@ import Foundation
 #if canImport(FoundationNetworking)
 import FoundationNetworking
 #endif
+package import SpikeFiles
 import SpikeGraph
 
 /// Downloads a file over http or https, and continues where an earlier try was cut.
@@ -68,12 +69,9 @@ package struct Downloader: Sendable {
         if let digits, digits.utf8.count != 64 || !digits.allSatisfy(\.isHexDigit) {
             throw SpikeletError(.invalidOption, "'\(digits)' is no SHA-256", remedy: "give its 64 hexadecimal digits")
         }
-        guard !destination.isEmpty else {
-            throw SpikeletError(.invalidOption, "the destination of the download is empty", remedy: "give the path of a file")
-        }
         self.url = parsed
         self.address = url
-        self.destination = try AtomicFile.target(of: destination)
+        self.destination = try AtomicFile.destination(of: destination)
         self.sha256 = digits
         self.options = options
     }
@@ -101,7 +99,7 @@ package struct Downloader: Sendable {
     /// The size of the destination, if it is the right file beyond doubt.
     private func existing() throws -> Int? {
         guard let sha256, access(destination, F_OK) == 0 else { return nil }
-        let file = try RawFile(reading: destination)
+        let file = try OpenFile(reading: destination)
         return try SHA256Hash.of(file) == sha256 ? try file.size : nil
     }
 

@@ -3,7 +3,7 @@ import Darwin
 #else
 import Glibc
 #endif
-import Foundation
+import SpikeFiles
 import SpikeGraph
 
 /// The part of a download that has arrived: `FILE.part`, and beside it `FILE.part.json`, which says of what it is a part.
@@ -28,7 +28,7 @@ final class PartFile: @unchecked Sendable {
     let destination: String
     var path: String { Self.path(for: destination) }
     private var recordPath: String { path + ".json" }
-    private(set) var file: RawFile
+    private(set) var file: OpenFile
     private let systemWrite: SystemWrite
     /// The bytes that have arrived.
     private(set) var size: Int
@@ -44,34 +44,27 @@ final class PartFile: @unchecked Sendable {
         self.destination = destination
         self.systemWrite = systemWrite
         let path = Self.path(for: destination)
-        do {
-            file = try Self.openLocked(path)
-            size = try file.size
-        } catch var error as SpikeletError where error.location == path && error.code == .fileSystem {
-            if access(folder(of: destination), F_OK) != 0 { error.remedy = "create the folder first" }
-            throw error
-        }
-        guard lseek(file.descriptor, 0, SEEK_END) >= 0 else { throw SpikeletError.fileSystem("write", path, errno: errno) }
+        file = try Self.openLocked(path)
+        size = try file.size
+        guard lseek(file.descriptor, 0, SEEK_END) >= 0 else { throw SpikeletError.fileSystem(.write, path, errno: errno) }
         record = (try? ByteSource(path: recordPath)).flatMap { source in
             guard source.count < 1 << 16, let bytes = try? source.bytes(at: 0, count: source.count) else { return nil }
-            return try? JSONDecoder().decode(Record.self, from: Data(bytes))
+            return try? JSON.decode(Record.self, from: bytes)
         }
     }
 
-    private static func openLocked(_ path: String) throws -> RawFile {
+    private static func openLocked(_ path: String) throws -> OpenFile {
         while true {
             // O_NOFOLLOW: a link of this name was not made by a download.
-            let file = try RawFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, action: "write")
+            let file = try OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW, for: .write)
             guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                guard errno == EWOULDBLOCK else { throw SpikeletError.fileSystem("lock", path, errno: errno) }
+                guard errno == EWOULDBLOCK else { throw SpikeletError.fileSystem(.lock, path, errno: errno) }
                 throw SpikeletError(
                     .fileSystem, "another download is writing this file", at: path,
                     remedy: "wait until it has ended, or choose another destination")
             }
             // The other download may have renamed the file between the two calls: then this is no part any more.
-            var status = stat()
-            let mine = try file.status
-            if stat(path, &status) == 0, status.st_ino == mine.st_ino, status.st_dev == mine.st_dev { return file }
+            if try file.isInPlace { return file }
         }
     }
 
@@ -84,7 +77,7 @@ final class PartFile: @unchecked Sendable {
     func restart(_ record: Record?) throws {
         // First the bytes, then what they are: at no time does a record stand beside bytes of another file.
         guard ftruncate(file.descriptor, 0) == 0, lseek(file.descriptor, 0, SEEK_SET) == 0 else {
-            throw SpikeletError.fileSystem("write", path, errno: errno)
+            throw SpikeletError.fileSystem(.write, path, errno: errno)
         }
         size = 0
         self.record = record
@@ -92,12 +85,8 @@ final class PartFile: @unchecked Sendable {
             unlink(recordPath)
             return
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        let text = try encoder.encode(record)
-        try AtomicFile.create(recordPath) { file in
-            try file.write(Array(text))
-        }
+        let text = try JSON.encode(record, isPretty: true)
+        try AtomicFile.write(to: recordPath) { try $0.write(text) }
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws {
@@ -122,10 +111,8 @@ final class PartFile: @unchecked Sendable {
 
     /// Makes the part the destination, in one step.
     func finish() throws {
-        try file.synchronize()
-        guard rename(path, destination) == 0 else { throw SpikeletError.fileSystem("write", destination, errno: errno) }
+        try file.move(to: destination)
         unlink(recordPath)
-        synchronizeFolder(folder(of: destination))
     }
 
     /// The bytes that the disk still takes, if it says so.

@@ -3,6 +3,7 @@ import CryptoKit
 #else
 import CLibCrypto
 #endif
+import SpikeFiles
 import SpikeGraph
 
 /// The SHA-256 of bytes that come piece by piece.
@@ -57,7 +58,7 @@ final class SHA256Hash {
     }
 
     /// The hash of a file, read in pieces.
-    static func of(_ file: RawFile) throws -> String {
+    static func of(_ file: OpenFile) throws -> String {
         let hash = SHA256Hash()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { buffer.deallocate() }

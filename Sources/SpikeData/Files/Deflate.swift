@@ -1,4 +1,5 @@
 import CZlib
+import SpikeFiles
 import SpikeGraph
 
 /// The deflate compression of ZIP and gzip files, through zlib.

@@ -1,4 +1,5 @@
 import CZlib
+import SpikeFiles
 import SpikeGraph
 
 /// Reads ZIP files: stored and deflated entries, ZIP64, sizes after the data. Sizes and places come from the directory at

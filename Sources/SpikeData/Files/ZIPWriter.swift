@@ -1,14 +1,15 @@
+import SpikeFiles
 import SpikeGraph
 
 /// Writes ZIP files without ZIP64: up to 4 GiB. The same contents give the same bytes, whenever they are written.
 struct ZIPWriter {
-    private let file: AtomicFile
+    private let file: OpenFile
     private let path: String
     private var directory: [UInt8] = []
     private var count: UInt16 = 0
     private var position = 0
 
-    init(_ file: AtomicFile, path: String) {
+    init(_ file: OpenFile, path: String) {
         self.file = file
         self.path = path
     }

@@ -67,12 +67,13 @@ public struct NeuronState: Sendable, Equatable {
 
     /// v ← factor · v + current.
     public mutating func add(_ current: Tensor, afterScaling factor: Float = 1) {
-        let added = current.floats
         var values = membrane.floats
-        if factor == 1 {
-            for index in values.indices { values[index] += added[index] }
-        } else {
-            for index in values.indices { values[index] = factor * values[index] + added[index] }
+        let added = current.floats
+        precondition(values.count == added.count, "a state of \(values.count) neurons for \(added.count) currents")
+        values.withUnsafeMutableBufferPointer { values in
+            added.withUnsafeBufferPointer { added in
+                for index in values.indices { values[index] = factor * values[index] + added[index] }
+            }
         }
         membrane = Tensor(values, shape: membrane.shape)
     }
@@ -80,23 +81,33 @@ public struct NeuronState: Sendable, Equatable {
     /// Lets every neuron emit.
     ///
     /// - Parameter rule: changes a neuron's membrane and returns its number of spikes.
+    @inlinable
     public mutating func emit(_ rule: (inout Float) -> Float) -> Tensor {
         var values = membrane.floats
         var spikes = values
-        for index in values.indices { spikes[index] = rule(&values[index]) }
+        values.withUnsafeMutableBufferPointer { values in
+            spikes.withUnsafeMutableBufferPointer { spikes in
+                for index in values.indices { spikes[index] = rule(&values[index]) }
+            }
+        }
         membrane = Tensor(values, shape: membrane.shape)
         return Tensor(spikes, shape: membrane.shape)
     }
 
     /// Lets every neuron emit, by its membrane and one number that it remembers under `name` (0 at first).
+    @inlinable
     public mutating func emit(remembering name: String, _ rule: (_ membrane: inout Float, _ memory: inout Float) -> Float) -> Tensor {
         var remembered = memory[name]?.floats ?? [Float](repeating: 0, count: membrane.count)
         var values = membrane.floats
-        var spikes = values
-        for index in values.indices { spikes[index] = rule(&values[index], &remembered[index]) }
+        var emitted = values
+        values.withUnsafeMutableBufferPointer { values in
+            remembered.withUnsafeMutableBufferPointer { remembered in
+                for index in values.indices { emitted[index] = rule(&values[index], &remembered[index]) }
+            }
+        }
         membrane = Tensor(values, shape: membrane.shape)
         memory[name] = Tensor(remembered, shape: membrane.shape)
-        return Tensor(spikes, shape: membrane.shape)
+        return Tensor(emitted, shape: membrane.shape)
     }
 }
 

@@ -1,0 +1,115 @@
+import SpikeGraph
+
+/// The thresholds of all rectifiers of a network.
+struct ThresholdPlan {
+    /// For each rectifier's name, θ of each channel, or of the layer.
+    private(set) var thresholds: [String: [Float]] = [:]
+    private(set) var warnings: [String] = []
+    /// The number of samples that they are based on.
+    private(set) var samples = 0
+
+    /// The number of samples at which a channel's own estimate weighs as much as its layer's.
+    private static let priorSamples = 16
+    /// No threshold is below this share of its layer's: a channel that has hardly been active would otherwise clip all that
+    /// it has not shown yet.
+    private static let floorShare: Float = 0.05
+
+    /// From data.
+    init(_ options: ConversionOptions, rectifiers: [Node], in graph: Graph, data: any BatchSource) throws {
+        if case .localThresholdBalancing(let passes) = options.threshold {
+            let balancing = LocalThresholdBalancing(passes: passes, isPerChannel: options.isPerChannel)
+            (thresholds, samples) = try balancing.thresholds(of: rectifiers, in: graph, data: data)
+            for rectifier in rectifiers { balance(rectifier) }
+            return
+        }
+        let statistics = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: graph, data: data)
+        samples = statistics.samples
+        // Few samples have not seen a channel's largest activations: its threshold leans towards its layer's by how few they
+        // are.
+        let trust = Float(samples) / Float(samples + Self.priorSamples)
+        for rectifier in rectifiers {
+            choose(rectifier, options, channels: statistics.channels[rectifier.outputs[0]] ?? [], trust: trust)
+        }
+    }
+
+    /// Without data: from bounds of rectifiers, and from batch normalisations that are still in the file.
+    ///
+    /// - Parameter ann: the network before anything was folded.
+    /// - Throws: ``SpikeletError`` that names every rectifier of which nothing is known.
+    init(_ options: ConversionOptions, rectifiers: [Node], ann: Graph) throws {
+        guard options.threshold == .meanSquaredError || options.threshold == .maximum else {
+            throw SpikeletError(
+                .invalidOption, "the recipe '\(options.recipe)' chooses thresholds from data",
+                remedy: "give calibration data, or use another recipe")
+        }
+        let moments = ActivationMoments(ann)
+        var unknown: [String] = []
+        for rectifier in rectifiers {
+            let input = ann.node(named: rectifier.name)?.inputs.first ?? ""
+            if let known = moments.channels[input] {
+                choose(rectifier, options, channels: known.map(\.rectifiedHistogram), trust: 1)
+            } else if let bound = rectifier.bound {
+                thresholds[rectifier.name] = [bound]
+            } else {
+                unknown.append("'\(rectifier.name)'")
+            }
+        }
+        guard unknown.isEmpty else {
+            throw SpikeletError(
+                .notConvertible,
+                "without data nothing is known of \(unknown.count) rectifier\(unknown.count == 1 ? "" : "s"): "
+                    + unknown.joined(separator: ", "),
+                remedy:
+                    "give calibration data, or export the model with its batch normalisations left in it (training=PRESERVE in eval mode)")
+        }
+    }
+
+    private mutating func choose(_ rectifier: Node, _ options: ConversionOptions, channels: [ActivationHistogram], trust: Float) {
+        let layer = channels.reduce(into: ActivationHistogram()) { $0.merge($1) }
+        guard layer.nonZeroCount > 0 else {
+            warnings.append(deadLayerWarning(rectifier.name, largest: layer.maximum))
+            thresholds[rectifier.name] = [1]
+            return
+        }
+        let estimator = options.estimator
+        let bound = rectifier.bound ?? .infinity
+        let ofLayer = min(bound, estimator.threshold(layer))
+        guard options.isPerChannel else {
+            thresholds[rectifier.name] = [ofLayer]
+            return
+        }
+        thresholds[rectifier.name] = channels.map { channel in
+            let own = channel.nonZeroCount == 0 ? 0 : estimator.threshold(channel)
+            let leaning = own >= ofLayer ? own : trust * own + (1 - trust) * ofLayer
+            return min(bound, max(leaning, Self.floorShare * ofLayer))
+        }
+    }
+
+    /// Gives thresholds that were found elsewhere their floor and their bound.
+    private mutating func balance(_ rectifier: Node) {
+        let found = thresholds[rectifier.name] ?? []
+        guard let largest = found.max(), largest > 0 else {
+            warnings.append(deadLayerWarning(rectifier.name, largest: 0))
+            thresholds[rectifier.name] = [1]
+            return
+        }
+        thresholds[rectifier.name] = found.map { min(rectifier.bound ?? .infinity, max($0, Self.floorShare * largest)) }
+    }
+}
+
+extension Node {
+    /// The upper bound of a bounded rectifier.
+    fileprivate var bound: Float? {
+        if case .clip(let clip) = self.operator { clip.maximum } else { nil }
+    }
+}
+
+extension ConversionOptions {
+    fileprivate var estimator: any ThresholdEstimator {
+        switch threshold {
+        case .maximum, .localThresholdBalancing: MaximumEstimator()
+        case .percentile(let percent, let countingZeros): PercentileEstimator(percent: percent, countingZeros: countingZeros)
+        case .meanSquaredError: MeanSquaredErrorEstimator(levels: levels)
+        }
+    }
+}

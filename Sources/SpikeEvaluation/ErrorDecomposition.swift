@@ -1,0 +1,295 @@
+public import SpikeGraph
+import SpikeReference
+
+/// Splits the difference between a spiking network and its ANN, layer by layer, into what each layer inherits and what
+/// clipping, rounding and the order of arrival add (see ``LayerError``).
+///
+///     let layers = try ErrorDecomposition(snn, ann: ann, steps: 32).run(loader)
+///     print(ErrorDecomposition.table(layers))
+///
+/// Both networks are run by the reference executor; every recipe, schedule and neuron can be measured.
+public struct ErrorDecomposition: Sendable {
+    public let snn: Graph
+    /// T; K for a radix code.
+    public let steps: Int
+    /// At most so many samples are measured.
+    public let limit: Int
+    public let threads: Int
+    private let matching: LayerMatching
+
+    /// The samples that a thread works on at a time, and the neurons that bound them.
+    private static let (mostSamples, mostNeurons) = (16, 4_000_000)
+
+    /// - Parameters:
+    ///   - ann: the network that `snn` was converted from.
+    ///   - steps: the number of time steps to simulate; a radix code has its own.
+    ///   - limit: the samples to measure at most.
+    ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
+    /// - Throws: ``SpikeletError`` where `snn` was not made from `ann`, or a number is out of range.
+    public init(_ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1) throws {
+        guard steps >= 1, steps <= 1 << 20 else {
+            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "give a number from 1 to \(1 << 20)")
+        }
+        guard limit >= 1 else { throw SpikeletError(.invalidOption, "a limit of \(limit) samples", remedy: "give 1 or more") }
+        guard (1...1024).contains(threads) else {
+            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+        }
+        _ = try ReferenceSimulation(snn)
+        self.snn = snn
+        self.steps = snn.spiking?.code == .radix ? snn.spiking?.steps ?? steps : steps
+        self.limit = limit
+        self.threads = threads
+        matching = try LayerMatching(snn: snn, ann: ann)
+    }
+
+    /// Measures the first samples of the data. A bar on standard error shows the progress.
+    ///
+    /// - Returns: the layers in the network's order.
+    /// - Throws: where the data is empty or does not fit.
+    public func run(_ data: any BatchSource) throws -> [LayerError] {
+        let portions = try portions(of: data)
+        guard !portions.isEmpty else {
+            throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample")
+        }
+        let bar = ProgressBar("taking errors apart", total: portions.count * steps * matching.layers.count, unit: "steps of a layer")
+        defer { bar.finish() }
+        var sums = matching.layers.map { _ in Sums() }
+        for start in stride(from: 0, to: portions.count, by: threads) {
+            let group = Array(portions[start..<min(start + threads, portions.count)])
+            let found = try concurrentMap(group) { inputs in
+                var found: [Sums] = []
+                try measure(inputs, advance: { bar.advance() }, receive: { found.append(Sums($0)) })
+                return found
+            }
+            for part in found {
+                for index in sums.indices { sums[index].add(part[index]) }
+            }
+        }
+        let samples = portions.reduce(0) { $0 + ($1.first?.shape.first ?? 0) }
+        return zip(matching.layers, sums).map { result($0, $1, samples: samples) }
+    }
+
+    /// Measures some samples.
+    ///
+    /// - Parameters:
+    ///   - advance: called after each step of each layer.
+    ///   - receive: called with the parts of each layer, in order.
+    package func measure(_ inputs: [Tensor], advance: @escaping () -> Void = {}, receive: (LayerParts) -> Void) throws {
+        var (currents, activations): ([String: Tensor], [String: Tensor]) = ([:], [:])
+        let rectifiers = Set(matching.layers.map(\.rectifier.name))
+        _ = try ReferenceExecutor(matching.ann).run(inputs) { node, operands, results in
+            guard rectifiers.contains(node.name) else { return }
+            currents[node.name] = operands[0]
+            activations[node.name] = results[0]
+        }
+
+        let isRadix = snn.spiking?.code == .radix
+        var observed: [String: Observation] = [:]
+        for layer in matching.layers { observed[layer.node.name] = Observation(neuron: layer.neuron, growth: isRadix ? 2 : 1) }
+        _ = try ReferenceSimulation(snn).run(
+            inputs, steps: steps,
+            observe: { node, operands, results in
+                guard var observation = observed.removeValue(forKey: node.name) else { return }
+                observation.take(current: operands[0], spikes: results[0], steps: steps)
+                observed[node.name] = observation
+                advance()
+            })
+        for layer in matching.layers {
+            guard let observation = observed.removeValue(forKey: layer.node.name), let activation = activations[layer.rectifier.name] else {
+                throw SpikeletError(.illegalGraph, "the layer '\(layer.node.name)' was never reached")
+            }
+            receive(try observation.parts(layer, activation: activation, steps: steps, weight: isRadix ? 1 : 1 / Double(steps)))
+        }
+    }
+
+    /// The first samples, in portions.
+    private func portions(of data: any BatchSource) throws -> [[Tensor]] {
+        // A network of a fixed batch size takes nothing else.
+        let fixed = snn.inputs.first?.type.shape.dimensions.first?.known
+        let size = fixed ?? max(1, min(Self.mostSamples, Self.mostNeurons / max(1, snn.neuronCount)))
+        var portions: [[Tensor]] = []
+        var missing = limit
+        var pass = try data.makePass()
+        while missing > 0, let batch = try pass.next() {
+            let count = min(batch.count, missing)
+            for start in stride(from: 0, to: count, by: size) {
+                let end = fixed == nil ? min(start + size, count) : min(start + size, batch.count)
+                portions.append(batch.inputs.map { $0.samples(start..<end) })
+            }
+            missing -= count
+        }
+        return portions
+    }
+
+    private func result(_ layer: LayerMatching.Layer, _ sums: Sums, samples: Int) -> LayerError {
+        let neurons = snn.types[layer.node.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) ?? 0
+        let count = Double(max(1, neurons * samples))
+        let scale = sums.activation.squareRoot()
+        func relative(_ sum: Double) -> Double? { scale > 0 ? sum.squareRoot() / scale : nil }
+        let weight: Float = snn.spiking?.code == .radix ? 1 : 1 / Float(steps)
+        let thresholds = layer.scales.map { $0 * Float(sums.levels) * weight }
+        return LayerError(
+            name: layer.node.name, rectifier: layer.rectifier.name, neurons: neurons,
+            threshold: [thresholds.min() ?? 0, thresholds.max() ?? 0], levels: Int(sums.levels), spikesPerNeuron: sums.spikes / count,
+            annRootMeanSquare: (sums.activation / count).squareRoot(), inherited: relative(sums.inherited),
+            clipping: relative(sums.clipping),
+            rounding: relative(sums.rounding), unevenness: relative(sums.unevenness), total: relative(sums.total),
+            added: relative(sums.added))
+    }
+}
+
+/// The four parts of a layer's error, each neuron's, in units of the ANN's activation; see ``LayerError``.
+package struct LayerParts: Sendable {
+    package var inherited: [Double] = []
+    package var clipping: [Double] = []
+    package var rounding: [Double] = []
+    package var unevenness: [Double] = []
+    /// The ANN's activations.
+    package var activation: [Double] = []
+    /// What the spikes sent.
+    package var output: [Double] = []
+    /// L.
+    package var levels: Double = 0
+    /// All spikes, those taken back too.
+    package var spikes: Double = 0
+}
+
+/// What a layer of neurons received and sent.
+private struct Observation {
+    let neuron: any Neuron
+    /// What a sum is multiplied with before the next step: 2 for radix codes.
+    let growth: Double
+    private var current: [Double] = []
+    private var output: [Double] = []
+    private var spikes: Double = 0
+    private var shape: [Int] = []
+    /// A layer of the same neurons that integrates what comes and never emits.
+    private var waiting: NeuronState?
+    private var index = 0
+
+    init(neuron: any Neuron, growth: Double) {
+        self.neuron = neuron
+        self.growth = growth
+    }
+
+    mutating func take(current arrived: Tensor, spikes sent: Tensor, steps: Int) {
+        shape = arrived.shape
+        if current.isEmpty {
+            current = [Double](repeating: 0, count: arrived.count)
+            output = current
+        }
+        let (arrivedValues, sentValues) = (arrived.floats, sent.floats)
+        for position in current.indices {
+            current[position] = growth * current[position] + Double(arrivedValues[position])
+            output[position] = growth * output[position] + Double(sentValues[position])
+            spikes += Double(abs(sentValues[position]))
+        }
+        // In the order and the precision of the neurons themselves, so that equal means equal.
+        var state = waiting ?? neuron.initialState(shape: shape)
+        neuron.integrate(arrived, state: &state, at: TimeStep(index, of: steps))
+        waiting = state
+        index += 1
+    }
+
+    /// - Parameter weight: what a spike of weight 1 counts in the decoded activation: 1/T, or 1 for radix codes.
+    func parts(_ layer: LayerMatching.Layer, activation: Tensor, steps: Int, weight: Double) throws -> LayerParts {
+        guard let waiting else { return LayerParts() }
+        let quantised = emitted(waiting, steps: steps)
+        var parts = LayerParts()
+        parts.levels = levels(steps: steps)
+        parts.spikes = spikes
+        // One spike stands for `scale` of activation, and takes `threshold` of current.
+        let size = max(1, shape.dropFirst(2).reduce(1, *))
+        let scales = layer.scales.map { Double($0) * weight }
+        let threshold = neuron.currentOfSpike
+        func scale(_ position: Int) -> Double { scales[position / size % scales.count] }
+        let means = Tensor(current.indices.map { Float(current[$0] / threshold * scale($0)) }, shape: shape)
+        let rectified = try ReferenceExecutor.evaluate(layer.rectifier.operator, [means])[0].floats
+        for (position, annValue) in activation.floats.enumerated() {
+            let (given, wanted) = (Double(rectified[position]), Double(annValue))
+            let clipped = min(given, parts.levels * scale(position))
+            let rounded = quantised[position] * scale(position)
+            let sent = output[position] * scale(position)
+            parts.inherited.append(given - wanted)
+            parts.clipping.append(clipped - given)
+            parts.rounding.append(rounded - clipped)
+            parts.unevenness.append(sent - rounded)
+            parts.activation.append(wanted)
+            parts.output.append(sent)
+        }
+        return parts
+    }
+
+    /// The decoded number of spikes that neurons in `state` emit if nothing more arrives.
+    private func emitted(_ state: NeuronState, steps: Int) -> [Double] {
+        var state = state
+        var sum = [Double](repeating: 0, count: state.membrane.count)
+        for index in 0..<steps {
+            let spikes = neuron.emit(&state, at: TimeStep(index, of: steps)).floats
+            for position in sum.indices { sum[position] = growth * sum[position] + Double(spikes[position]) }
+        }
+        return sum
+    }
+
+    /// The decoded number of spikes that a current without bound gives.
+    private func levels(steps: Int) -> Double {
+        var state = neuron.initialState(shape: [1, 1])
+        neuron.integrate(Tensor(repeating: 1e30, shape: [1, 1]), state: &state, at: TimeStep(steps - 1, of: steps))
+        return emitted(state, steps: steps)[0]
+    }
+}
+
+extension Neuron {
+    /// The current that a spike of weight 1 takes; a rule that does not say is taken to be in units of it.
+    fileprivate var currentOfSpike: Double {
+        switch self {
+        case let neuron as IFNode: Double(neuron.threshold)
+        case let neuron as SignedIFNode: Double(neuron.threshold)
+        case let neuron as BurstIFNode: Double(neuron.threshold)
+        default: 1
+        }
+    }
+}
+
+/// Sums of squares over neurons and samples.
+private struct Sums: Sendable {
+    var inherited = 0.0
+    var clipping = 0.0
+    var rounding = 0.0
+    var unevenness = 0.0
+    var total = 0.0
+    var added = 0.0
+    var activation = 0.0
+    var spikes = 0.0
+    var levels = 0.0
+
+    init() {}
+
+    init(_ parts: LayerParts) {
+        levels = parts.levels
+        spikes = parts.spikes
+        for position in parts.activation.indices {
+            let inherited = parts.inherited[position]
+            let added = parts.clipping[position] + parts.rounding[position] + parts.unevenness[position]
+            self.inherited += inherited * inherited
+            self.added += added * added
+            total += (inherited + added) * (inherited + added)
+            clipping += parts.clipping[position] * parts.clipping[position]
+            rounding += parts.rounding[position] * parts.rounding[position]
+            unevenness += parts.unevenness[position] * parts.unevenness[position]
+            activation += parts.activation[position] * parts.activation[position]
+        }
+    }
+
+    mutating func add(_ other: Sums) {
+        inherited += other.inherited
+        clipping += other.clipping
+        rounding += other.rounding
+        unevenness += other.unevenness
+        total += other.total
+        added += other.added
+        activation += other.activation
+        spikes += other.spikes
+        levels = max(levels, other.levels)
+    }
+}

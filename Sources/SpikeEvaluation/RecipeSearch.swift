@@ -1,0 +1,187 @@
+import Dispatch
+import Foundation
+public import SpikeGraph
+import SpikeRuntime
+
+/// Finds the cheapest way to convert an ANN that keeps what is lost under a target, on calibration data alone.
+///
+///     let (snn, result) = try RecipeSearch(targetDrop: 0.5)(ann, calibration: loader)
+///     print(result)
+///
+/// Thresholds are fitted on one part of the data (half of it, at most 512 samples) and judged on the rest: by accuracy where
+/// every sample has a label, else by agreement with the ANN. The cost of a network is its steps × its spikes per neuron. Of
+/// all ladders' next rungs the cheapest is tried first; a rung's cost is extrapolated from those measured on its ladder, as
+/// the square of the steps. The first network that is surely enough within the target ends the search; two more trials then
+/// look for fewer steps between it and the rung below. Judging stops early where the drop is clear, either way.
+///
+/// The network that comes out is converted anew, on all data. Nothing here is random: the same data give the same choice.
+///
+/// What the ANN was trained on flatters every candidate alike, since its answers are clearest there; samples that it has not
+/// seen judge better.
+public struct RecipeSearch: Sendable {
+    /// In points: hundredths of the samples.
+    public let targetDrop: Double
+    public let ladders: [RecipeLadder]
+    /// How sure it has to be, 0…1, that the drop is within the target (see ``PairedDrop/confidence(within:)``).
+    public let requiredConfidence: Double
+    public let threads: Int
+
+    /// The choice of a search asks for so much confidence, unless told otherwise. At 95 % a target of half a point would take
+    /// hundreds of samples more, and end in networks that lose nothing at all.
+    public static let usualConfidence = 0.8
+    /// Judging stops early where the confidence is below this, or as far from 1.
+    private static let clear = 0.001
+
+    /// - Parameters:
+    ///   - targetDrop: the most that may be lost, in points, above 0 and below 100.
+    ///   - ladders: what to try.
+    ///   - threads: how many to work with; results do not depend on it.
+    /// - Throws: ``SpikeletError`` (`invalidOption`) for numbers outside their ranges.
+    public init(
+        targetDrop: Double, ladders: [RecipeLadder] = RecipeLadder.usual, requiredConfidence: Double = RecipeSearch.usualConfidence,
+        threads: Int = 1
+    ) throws {
+        guard targetDrop > 0, targetDrop < 100 else {
+            throw SpikeletError(
+                .invalidOption, "a target drop of \(targetDrop) points",
+                remedy: "give a number above 0 and below 100; 0.5 is usual, and a drop of exactly 0 cannot be shown on any data")
+        }
+        guard !ladders.isEmpty else { throw SpikeletError(.invalidOption, "no recipe to search", remedy: "give at least one") }
+        guard requiredConfidence >= 0.5, requiredConfidence < 1 else {
+            throw SpikeletError(
+                .invalidOption, "a required confidence of \(requiredConfidence)", remedy: "give a number from 0.5 to below 1, such as 0.95")
+        }
+        guard (1...1024).contains(threads) else {
+            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+        }
+        self.targetDrop = targetDrop
+        self.ladders = ladders
+        self.requiredConfidence = requiredConfidence
+        self.threads = threads
+    }
+
+    /// - Returns: the chosen network, or `nil` where nothing reached the target; and all that was tried
+    ///   (``RecipeSearchResult/require()`` makes an error of nothing).
+    /// - Throws: ``SpikeletError`` where the data are too few to tell a drop of this size, or do not fit the network; or where
+    ///   the network cannot spike at all.
+    public func callAsFunction(_ ann: Graph, calibration: any BatchSource) throws -> (snn: Graph?, result: RecipeSearchResult) {
+        let split = try CalibrationSplit(calibration, ann: ann, threads: threads)
+        let judge = TrialJudge(split: split, targetDrop: targetDrop, clear: Self.clear, threads: threads)
+        try checkCount(split, judge.criterion)
+        var result = RecipeSearchResult(
+            network: ann.name, targetDrop: targetDrop, criterion: judge.criterion, requiredConfidence: requiredConfidence,
+            fittedSamples: split.fittedCount, judgedSamples: split.answers.count, annAccuracy: judge.annAccuracy, trials: [],
+            warnings: warnings(judge, ann))
+
+        /// Tries one network; the trial is then the result's last.
+        func attempt(_ ladder: RecipeLadder, steps: Int) throws -> RecipeSearchResult.Trial {
+            let start = DispatchTime.now()
+            let snn = try ladder.convert(ann, steps, split.fitted)
+            var trial = try judge(snn, recipe: ladder.recipe, steps: steps)
+            trial.seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+            trial.decision = decision(trial)
+            result.trials.append(trial)
+            return trial
+        }
+
+        var climbs = ladders.map(Climb.init)
+        var chosenLadder: RecipeLadder?
+        while let index = climbs.indices.filter({ climbs[$0].next != nil }).min(by: { climbs[$0].nextCost < climbs[$1].nextCost }) {
+            guard let steps = climbs[index].next else { break }
+            let trial = try attempt(climbs[index].ladder, steps: steps)
+            if trial.decision == .reached {
+                result.chosen = result.trials.count - 1
+                chosenLadder = climbs[index].ladder
+                try refine(climbs[index], reachedAt: steps) { ladder, steps in
+                    let isReached = try attempt(ladder, steps: steps).decision == .reached
+                    if isReached { result.chosen = result.trials.count - 1 }
+                    return isReached
+                }
+                break
+            }
+            climbs[index].advance(past: trial)
+        }
+        guard let choice = result.choice, let chosenLadder else { return (nil, result) }
+        return (try convert(ann, chosenLadder, choice, result, calibration), result)
+    }
+
+    /// A network that knows nothing has nothing to lose: any conversion of it would reach the target.
+    private func warnings(_ judge: TrialJudge, _ ann: Graph) -> [String] {
+        let classes = ann.outputs.first.flatMap { ann.types[$0.value]?.shape.resolved(batch: 1).reduce(1, *) } ?? 1
+        guard let accuracy = judge.annAccuracy, accuracy * Double(classes) < 1.5 else { return [] }
+        return [
+            "the ANN itself is right on only \(RecipeSearchResult.percent(accuracy)) of the samples, about as by chance: "
+                + "do the labels and the normalisation (--mean, --std) fit the network?"
+        ]
+    }
+
+    /// Halves the gap between the rung that reached the target and the last one that did not, twice at most.
+    private func refine(_ climb: Climb, reachedAt: Int, attempt: (RecipeLadder, Int) throws -> Bool) throws {
+        var (below, above) = (climb.tried, reachedAt)
+        for _ in 0..<2 where above - below > 1 {
+            let middle = (below + above) / 2
+            if try attempt(climb.ladder, middle) { above = middle } else { below = middle }
+        }
+    }
+
+    private func convert(
+        _ ann: Graph, _ ladder: RecipeLadder, _ choice: RecipeSearchResult.Trial, _ result: RecipeSearchResult, _ data: any BatchSource
+    ) throws -> Graph {
+        let snn = try ladder.convert(ann, choice.steps, data)
+        var description = snn.spiking ?? SpikingDescription(recipe: ladder.recipe)
+        description.steps = choice.steps
+        description.facts["targetDrop"] = "\(targetDrop) points of \(result.criterion.rawValue)"
+        description.facts["heldOutDrop"] = choice.summary
+        return try snn.applying(Patch(), spiking: description)
+    }
+
+    private func decision(_ trial: RecipeSearchResult.Trial) -> RecipeSearchResult.Decision {
+        if trial.confidence >= requiredConfidence { return .reached }
+        if trial.confidence < Self.clear { return .hopeless }
+        return trial.drop <= targetDrop ? .unsure : .beyond
+    }
+
+    /// Refuses data on which not even a network that loses nothing could be told from one that loses too much.
+    private func checkCount(_ split: CalibrationSplit, _ criterion: PairedDrop.Criterion) throws {
+        let needed = PairedDrop.fewestSamples(criterion, target: targetDrop, confidence: requiredConfidence)
+        guard let needed, split.answers.count < needed else { return }
+        let total = needed + min(needed, CalibrationSplit.mostFitted)
+        throw SpikeletError(
+            .invalidData,
+            "too little data: of \(split.answers.count + split.fittedCount) samples \(split.answers.count) judge, on which a drop of "
+                + "\(RecipeSearchResult.points(targetDrop)) points of \(criterion.rawValue) cannot be told from none",
+            remedy:
+                "give at least \(total) samples, several times as many to be surer; or a larger target; or choose with --recipe and --steps"
+        )
+    }
+}
+
+/// How far a search has come on one ladder.
+private struct Climb {
+    let ladder: RecipeLadder
+    /// The position of the next rung.
+    private var position = 0
+    /// The steps of the last rung tried, 0 before the first.
+    private(set) var tried = 0
+    private var measured: RecipeSearchResult.Trial?
+
+    init(_ ladder: RecipeLadder) {
+        self.ladder = ladder
+    }
+
+    /// The steps of the next rung.
+    var next: Int? { position < ladder.steps.count ? ladder.steps[position] : nil }
+
+    /// The next rung's cost: more steps bring spikes in proportion.
+    var nextCost: Double {
+        let steps = Double(next ?? 0)
+        guard let measured, measured.cost > 0 else { return ladder.expectedRate * steps * steps }
+        return measured.cost * steps * steps / Double(measured.steps * measured.steps)
+    }
+
+    mutating func advance(past trial: RecipeSearchResult.Trial) {
+        position += 1
+        tried = trial.steps
+        measured = trial
+    }
+}
