@@ -6,72 +6,66 @@
 #define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
 #define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
 
-#define LONGEST_MERGED 512
+#define LONGEST_MERGED 504
+
+/// How far a window's runs have been read.
+typedef struct {
+    int segment;
+    uint32_t done;
+} spike_cursor;
 
 // Joins the runs of a window into one list of byte offsets into the weights, filled up to a multiple of `ways` with the row of
-// zeros. Short runs are the rule, and every end of a loop is a misprediction: this leaves one loop. Returns the length, or −1
-// where the list is long enough not to care.
-INLINE_AVX2 int merge(const spike_gather *job, const uint32_t *starts, const int row_bytes, const int ways, uint32_t *merged) {
+// zeros. Short runs are the rule, and every end of a loop is a misprediction: this leaves one loop. Returns the length; what
+// does not fit is left for the next call.
+INLINE_AVX2 int merge(
+    const spike_gather *job, const uint32_t *starts, spike_cursor *cursor, const int row_bytes, const int ways, uint32_t *merged) {
     int count = 0;
-    for (int s = 0; s < job->segment_count; s++) count += (int)(starts[job->segments[s].to] - starts[job->segments[s].from]);
-    if (count > LONGEST_MERGED) return -1;
-    uint32_t *end = merged;
     const __m128i shift = _mm_cvtsi32_si128(__builtin_ctz((unsigned)row_bytes));
-    for (int s = 0; s < job->segment_count; s++) {
-        const spike_segment segment = job->segments[s];
-        const uint32_t from = starts[segment.from];
-        const int length = (int)(starts[segment.to] - from);
+    while (cursor->segment < job->segment_count) {
+        const spike_segment segment = job->segments[cursor->segment];
+        const uint32_t from = starts[segment.from] + cursor->done;
+        const int rest = (int)(starts[segment.to] - from), room = LONGEST_MERGED - count, length = rest < room ? rest : room;
         const __m128i base = _mm_set1_epi16((int16_t)segment.base);
         const __m256i row = _mm256_set1_epi32((int32_t)segment.row);
         for (int i = 0; i < length; i += 8) {
             const __m128i entries = _mm_loadu_si128((const __m128i *)(job->lists.entries + from + i));
             const __m256i rows = _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm_sub_epi16(entries, base)), row);
-            _mm256_storeu_si256((__m256i *)(end + i), _mm256_sll_epi32(rows, shift));
+            _mm256_storeu_si256((__m256i *)(merged + count + i), _mm256_sll_epi32(rows, shift));
         }
-        end += length;
+        count += length;
+        if (length < rest) {
+            cursor->done += (uint32_t)length;
+            break;
+        }
+        cursor->segment++;
+        cursor->done = 0;
     }
-    _mm256_storeu_si256((__m256i *)end, _mm256_set1_epi32(job->rows * row_bytes));
+    _mm256_storeu_si256((__m256i *)(merged + count), _mm256_set1_epi32(job->rows * row_bytes));
     return (count + ways - 1) / ways * ways;
 }
 
 // Gathering in float32. `vectors` and `ways` are constants wherever this is inlined: vectors · ways sums live in registers,
 // eight of them, so that the latency of an addition is hidden even for narrow tiles.
 INLINE_AVX2 void gather_f32(const spike_gather *job, const int vectors, const int ways) {
-    const float *weights = job->weights;
-    const size_t tile = (size_t)vectors * 8;
-    uint32_t merged[LONGEST_MERGED + 24];
+    const char *weights = job->weights;
+    uint32_t merged[LONGEST_MERGED + 16];
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
-        const int count = merge(job, starts, vectors * 32, ways, merged);
-        if (count == 0) continue;
         __m256 sum[8];
         for (int i = 0; i < vectors * ways; i++) sum[i] = _mm256_setzero_ps();
-        for (int i = 0; i < count; i += ways) {
-            for (int k = 0; k < ways; k++) {
-                const float *row = (const float *)((const char *)weights + merged[i + k]);
-                for (int v = 0; v < vectors; v++) {
-                    sum[k * vectors + v] = _mm256_add_ps(sum[k * vectors + v], _mm256_loadu_ps(row + 8 * v));
-                }
-            }
-        }
-        for (int s = 0; count < 0 && s < job->segment_count; s++) {
-            const spike_segment segment = job->segments[s];
-            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
-            const float *rows = weights + (size_t)segment.row * tile;
-            for (; entry + ways <= end; entry += ways) {
+        spike_cursor cursor = {0, 0};
+        while (cursor.segment < job->segment_count) {
+            const int count = merge(job, starts, &cursor, vectors * 32, ways, merged);
+            for (int i = 0; i < count; i += ways) {
                 for (int k = 0; k < ways; k++) {
-                    const float *row = rows + (size_t)(uint16_t)(entry[k] - segment.base) * tile;
+                    const float *row = (const float *)(weights + merged[i + k]);
                     for (int v = 0; v < vectors; v++) {
                         sum[k * vectors + v] = _mm256_add_ps(sum[k * vectors + v], _mm256_loadu_ps(row + 8 * v));
                     }
                 }
             }
-            for (; entry < end; entry++) {
-                const float *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
-                for (int v = 0; v < vectors; v++) sum[v] = _mm256_add_ps(sum[v], _mm256_loadu_ps(row + 8 * v));
-            }
         }
-        float *current = (float *)job->current + (size_t)step * tile;
+        float *current = (float *)job->current + (size_t)step * vectors * 8;
         for (int v = 0; v < vectors; v++) {
             __m256 total = sum[v];
             for (int k = 1; k < ways; k++) total = _mm256_add_ps(total, sum[k * vectors + v]);
@@ -113,47 +107,28 @@ INLINE_AVX2 void flush_i8(__m256i all, __m256i high, int count, int shift, bool 
 // high bytes give both sums back. 255 rows fit before either may overflow.
 INLINE_AVX2 void gather_i8(const spike_gather *job, const int vectors) {
     const uint8_t *weights = job->weights;
-    const size_t tile = (size_t)vectors * 32;
-    uint32_t merged[LONGEST_MERGED + 24];
+    uint32_t merged[LONGEST_MERGED + 16];
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
-        int32_t *current = (int32_t *)job->current + (size_t)step * tile;
-        const int count = merge(job, starts, vectors * 32, 4, merged);
-        if (count == 0) continue;
-        __m256i all[4], high[4];
-#define SPIKE_ADD_ROW(pointer)                                                                                          \
-    for (int v = 0; v < vectors; v++) {                                                                                 \
-        const __m256i word = _mm256_loadu_si256((const __m256i *)((pointer) + 32 * v));                                 \
-        all[v] = _mm256_add_epi16(all[v], word);                                                                        \
-        high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));                                                \
-    }
-        for (int i = 0; i < count;) {
-            const int stop = i + 252 < count ? i + 252 : count, rows = stop - i;
-            for (int v = 0; v < vectors; v++) all[v] = high[v] = _mm256_setzero_si256();
-            for (; i < stop; i += 4) {
-                SPIKE_ADD_ROW(weights + merged[i])
-                SPIKE_ADD_ROW(weights + merged[i + 1])
-                SPIKE_ADD_ROW(weights + merged[i + 2])
-                SPIKE_ADD_ROW(weights + merged[i + 3])
-            }
-            for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], rows, job->shift, job->negative, current + 32 * v);
-        }
-        for (int s = 0; count < 0 && s < job->segment_count; s++) {
-            const spike_segment segment = job->segments[s];
-            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
-            const uint8_t *rows = weights + (size_t)segment.row * tile;
-            while (entry < end) {
-                const int run = end - entry < 255 ? (int)(end - entry) : 255;
-                const uint16_t *stop = entry + run;
+        int32_t *current = (int32_t *)job->current + (size_t)step * vectors * 32;
+        spike_cursor cursor = {0, 0};
+        while (cursor.segment < job->segment_count) {
+            const int count = merge(job, starts, &cursor, vectors * 32, 4, merged);
+            for (int i = 0; i < count;) {
+                const int stop = i + 252 < count ? i + 252 : count, rows = stop - i;
+                __m256i all[4], high[4];
                 for (int v = 0; v < vectors; v++) all[v] = high[v] = _mm256_setzero_si256();
-                for (; entry + 4 <= stop; entry += 4) {
-                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[0] - segment.base) * tile)
-                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[1] - segment.base) * tile)
-                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[2] - segment.base) * tile)
-                    SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(entry[3] - segment.base) * tile)
+                for (; i < stop; i += 4) {
+                    for (int k = 0; k < 4; k++) {
+                        const uint8_t *row = weights + merged[i + k];
+                        for (int v = 0; v < vectors; v++) {
+                            const __m256i word = _mm256_loadu_si256((const __m256i *)(row + 32 * v));
+                            all[v] = _mm256_add_epi16(all[v], word);
+                            high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(word, 8));
+                        }
+                    }
                 }
-                for (; entry < stop; entry++) SPIKE_ADD_ROW(rows + (size_t)(uint16_t)(*entry - segment.base) * tile)
-                for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], run, job->shift, job->negative, current + 32 * v);
+                for (int v = 0; v < vectors; v++) flush_i8(all[v], high[v], rows, job->shift, job->negative, current + 32 * v);
             }
         }
     }

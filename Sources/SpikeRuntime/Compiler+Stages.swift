@@ -68,7 +68,10 @@ extension Assembly {
                     let columns = Int(window.kernel_width) + (block - 1) * Int(window.stride_x)
                     return sum + Double(term.channels.count * Int(window.kernel_height) * columns * (term.pool?.places ?? 1)) * 0.1
                 }
-                let cost = (40 + rows * (1.5 + 1.1 * Double(width / vector))) * Double(lanes.tiles * lanes.columns)
+                // A tile's weights have to stay in the second-level cache.
+                let weightBytes = rows * 10 * Double(width * (isInteger ? 1 : 4))
+                let missing = weightBytes > 700_000 ? 1.5 : 1
+                let cost = missing * (40 + rows * (1.5 + 1.1 * Double(width / vector))) * Double(lanes.tiles * lanes.columns)
                 if cost < best?.cost ?? .infinity { best = (cost, lanes) }
             }
         }

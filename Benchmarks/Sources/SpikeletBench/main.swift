@@ -3,7 +3,7 @@ import Spikelet
 
 // spikelet-bench network SNN.safetensors --input X.npz|X.npy [--batch 1] [--steps T] [--threads 1] [--precision float32|int8]
 //                        [--runs 9] [--program] [--json FILE]
-// spikelet-bench kernels
+// spikelet-bench kernels [--json FILE]
 
 /// The options behind the command's name, as name → value; a name without a value is a flag.
 func options(_ arguments: ArraySlice<String>) -> (free: [String], named: [String: String]) {
@@ -50,9 +50,7 @@ func network(_ free: [String], _ named: [String: String]) throws {
     let tensor = try loadInputs(input, count: Int(named["batch"] ?? "1") ?? 1)
     let steps = named["steps"].flatMap { Int($0) } ?? graph.spiking?.steps ?? 32
     let result = try NetworkBenchmark(simulation, inputs: [tensor], steps: steps, runs: Int(named["runs"] ?? "9") ?? 9)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    let json = try encoder.encode(result)
+    let json = try encode(result)
     if let file = named["json"] {
         try json.write(to: URL(fileURLWithPath: file))
     } else {
@@ -60,12 +58,27 @@ func network(_ free: [String], _ named: [String: String]) throws {
     }
 }
 
+func encode(_ result: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return try encoder.encode(result)
+}
+
+func kernels(_ named: [String: String]) throws {
+    let result = KernelBenchmark()
+    print(result.text)
+    if let file = named["json"] { try encode(result).write(to: URL(fileURLWithPath: file)) }
+}
+
 do {
     let (free, named) = options(CommandLine.arguments.dropFirst(2))
     switch CommandLine.arguments.dropFirst().first {
     case "network": try network(free, named)
+    case "kernels": try kernels(named)
     default:
-        print("usage: spikelet-bench network SNN --input X.npz [--batch N] [--steps T] [--threads N] [--precision float32|int8]")
+        print(
+            "usage: spikelet-bench network SNN --input X.npz [--batch N] [--steps T] [--threads N] [--precision float32|int8]\n"
+                + "       spikelet-bench kernels [--json FILE]")
         exit(64)
     }
 } catch {

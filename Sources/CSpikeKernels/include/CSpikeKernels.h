@@ -236,6 +236,9 @@ const spike_kernel_table *spike_table(spike_isa isa);
 /// channel 16+i. A 16-bit word then carries two sums at once.
 void spike_pack_i8(const int8_t *row, int32_t tile, uint8_t *packed);
 
+/// Reads rows of 128 bytes and adds them up, which is the least that gathering has to do: for measuring its bound.
+uint64_t spike_read_rows(const void *start, const uint32_t *offsets, size_t count);
+
 /// The number of set bits.
 uint64_t spike_popcount(const uint64_t *words, size_t count);
 

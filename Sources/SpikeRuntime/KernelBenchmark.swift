@@ -1,0 +1,210 @@
+internal import CSpikeKernels
+internal import Foundation
+
+/// How fast kernels are on this machine: layers of gathering synapses over densities, beside the bound that loading weights sets.
+///
+/// Times are processor time of the one thread that measures, the first quartile of several runs over rotating inputs.
+public struct KernelBenchmark: Codable, Sendable {
+    /// A 3×3 layer at one density.
+    public struct Row: Codable, Sendable {
+        public var layer: String
+        public var precision: String
+        public var density: Double
+        /// Of all steps: making the lists, and synapses with neurons.
+        public var listMicroseconds: Double
+        public var stageMicroseconds: Double
+        /// Additions of weights in a nanosecond, neurons and overhead included, lists not.
+        public var additionsPerNanosecond: Double
+        /// The share of the additions that loads from the second-level cache would allow.
+        public var shareOfBound: Double
+    }
+
+    public var instructionSet: String
+    public var steps: Int
+    /// Bytes in a nanosecond, read and added as a 256-channel layer at a density of a tenth selects them.
+    public var cacheBytesPerNanosecond: Double
+    public var rows: [Row]
+
+    /// Channels and side of the layers measured.
+    public static let layers = [(64, 32), (128, 16), (256, 8), (512, 4)]
+
+    /// Measures.
+    ///
+    /// - Parameter densities: shares of neurons that spike in a step.
+    public init(densities: [Double] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5], steps: Int = 8, runs: Int = 15) {
+        let isa = spike_isa_default()
+        instructionSet = String(cString: spike_isa_name(isa))
+        self.steps = steps
+        cacheBytesPerNanosecond = Self.cacheBandwidth(runs: runs)
+        rows = []
+        for precision in Precision.allCases {
+            for (channels, side) in Self.layers {
+                for density in densities {
+                    let bench = LayerBench(channels: channels, side: side, steps: steps, isInteger: precision == .int8, isa: isa)
+                    let (list, stage, additions) = bench.measure(density: density, runs: runs)
+                    let rate = additions / stage
+                    let bound = cacheBytesPerNanosecond / (precision == .int8 ? 1 : 4)
+                    rows.append(
+                        Row(
+                            layer: "\(channels)×\(side)×\(side)", precision: precision.rawValue, density: density,
+                            listMicroseconds: list / 1000, stageMicroseconds: stage / 1000, additionsPerNanosecond: rate,
+                            shareOfBound: rate / bound))
+                }
+            }
+        }
+    }
+
+    /// Nanoseconds of processor time of this thread.
+    static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+    }
+
+    /// The first quartile: other programs only ever make runs longer.
+    static func quartile(_ times: [Double]) -> Double { times.sorted()[times.count / 4] }
+
+    /// Rows of 128 bytes, in ascending order with gaps as spikes select them, from a block as large as a tile's weights of a
+    /// 256-channel layer.
+    private static func cacheBandwidth(runs: Int) -> Double {
+        let rows = 9 * 256
+        let memory = Memory(count: rows * 128)
+        var random = SystemRandomNumberGenerator()
+        let offsets = (0..<64).flatMap { _ in
+            (0..<rows).filter { _ in Int.random(in: 0..<10, using: &random) == 0 }.map { UInt32($0 * 128) }
+        }
+        var sum: UInt64 = 0
+        let times = (0..<runs).map { _ in
+            let start = now()
+            for _ in 0..<20 { sum &+= spike_read_rows(memory.start, offsets, offsets.count) }
+            return now() - start
+        }
+        withExtendedLifetime(memory) {}
+        // The sum is used, so that reading is not left out.
+        return Double(offsets.count * 128 * 20) / quartile(times) + (sum == 1 ? 1 : 0)
+    }
+
+    /// A table for people.
+    public var text: String {
+        func cell(_ value: Double, _ digits: Int) -> String {
+            let text = String(format: "%.\(digits)f", value)
+            return String(repeating: " ", count: max(0, 9 - text.count)) + text
+        }
+        var lines = [
+            "kernels \(instructionSet), \(steps) steps; loads \(String(format: "%.1f", cacheBytesPerNanosecond)) bytes/ns of rows from 288 KiB",
+            "precision  layer        density  lists µs  stage µs   adds/ns  of bound",
+        ]
+        for row in rows {
+            let layer = row.layer.padding(toLength: 11, withPad: " ", startingAt: 0)
+            let precision = row.precision.padding(toLength: 9, withPad: " ", startingAt: 0)
+            let numbers = [
+                cell(row.density * 100, 0) + " %", cell(row.listMicroseconds, 1), cell(row.stageMicroseconds, 1),
+                cell(row.additionsPerNanosecond, 1), cell(row.shareOfBound * 100, 0) + " %",
+            ]
+            lines.append("\(precision)  \(layer)" + numbers.joined(separator: " "))
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// One 3×3 layer with as many channels out as in, stride 1, padding 1.
+private struct LayerBench {
+    let channels: Int
+    let side: Int
+    let steps: Int
+    let isInteger: Bool
+    let table: UnsafePointer<spike_kernel_table>
+    let tile: Int
+    let rows: Int
+    let weights: Memory
+
+    init(channels: Int, side: Int, steps: Int, isInteger: Bool, isa: spike_isa) {
+        (self.channels, self.side, self.steps, self.isInteger) = (channels, side, steps, isInteger)
+        table = spike_table(isa)
+        tile = isInteger ? min(128, channels) : 64
+        rows = 9 * channels
+        weights = Memory(count: channels / tile * (rows + 1) * tile * (isInteger ? 1 : 4))
+        if isInteger {
+            let bytes = weights.start.assumingMemoryBound(to: UInt8.self)
+            for index in 0..<weights.count { bytes[index] = UInt8(truncatingIfNeeded: index &* 2_654_435_761 >> 13) }
+        }
+    }
+
+    /// Nanoseconds for lists and for the stage, and the additions of a run.
+    func measure(density: Double, runs: Int) -> (list: Double, stage: Double, additions: Double) {
+        let pixelBytes = channels / 8
+        let planeBytes = side * side * pixelBytes
+        let inputs = 8
+        let bits = Memory(count: inputs * steps * planeBytes)
+        let spikes = bits.start.assumingMemoryBound(to: UInt8.self)
+        var random = SystemRandomNumberGenerator()
+        var reached = [Double](repeating: 0, count: inputs)
+        for input in 0..<inputs {
+            for index in 0..<steps * side * side * channels where Double.random(in: 0..<1, using: &random) < density {
+                spikes[input * steps * planeBytes + index / 8] |= 1 << UInt8(index % 8)
+                let pixel = index / channels % (side * side)
+                // At a border a spike reaches fewer places.
+                func near(_ at: Int) -> Int { side == 1 ? 1 : at == 0 || at == side - 1 ? 2 : 3 }
+                reached[input] += Double(near(pixel / side) * near(pixel % side) * channels)
+            }
+        }
+        var window = spike_window(identity: Layout(channels: channels, height: side, width: side))
+        let starts = Memory(count: steps * side * (side + 1) * 4)
+        let entries = Memory(count: (steps * side * side * channels + 16) * 2)
+        let scratch = Memory(count: steps * tile * 4)
+        let output = Memory(count: steps * planeBytes)
+        let initial = Memory(count: tile * 4)
+        let threshold = Memory(count: tile * 4)
+        for lane in 0..<tile {
+            if isInteger { threshold.integers[lane] = 1 << 16 } else { threshold.floats[lane] = 1 }
+        }
+        let identity = window
+        (window.kernel_height, window.kernel_width, window.pad_top, window.pad_left) = (3, 3, 1, 1)
+        let strides = spike_strides(pixel: pixelBytes, row: pixelBytes * side, step: planeBytes)
+        var (listTimes, stageTimes): ([Double], [Double]) = ([], [])
+        for run in 0..<runs {
+            var job = spike_list_job()
+            job.bits = UnsafePointer(spikes + run % inputs * steps * planeBytes)
+            job.strides = strides
+            (job.channel_count, job.entry_stride, job.step_end) = (Int32(channels), Int32(channels), Int32(steps))
+            job.window = identity
+            job.entries = entries.start.assumingMemoryBound(to: UInt16.self)
+            job.starts = starts.start.assumingMemoryBound(to: UInt32.self)
+            let begin = KernelBenchmark.now()
+            table.pointee.list_bits?(&job)
+            let middle = KernelBenchmark.now()
+            var branch = spike_branch()
+            branch.kind = SPIKE_BRANCH_GATHER
+            branch.window = window
+            (branch.channels, branch.rows) = (Int32(channels), Int32(rows))
+            branch.lists = spike_lists(
+                entries: UnsafePointer(job.entries), starts: UnsafePointer(job.starts), step_stride: side * (side + 1))
+            for number in 0..<channels / tile {
+                branch.weights = UnsafeRawPointer(weights.start + number * (rows + 1) * tile * (isInteger ? 1 : 4))
+                var stage = spike_stage()
+                stage.branch_count = 1
+                (stage.tile, stage.out_width, stage.row_end, stage.steps) = (Int32(tile), Int32(side), Int32(side), Int32(steps))
+                stage.pixels = Int64(side * side)
+                stage.integers = isInteger
+                stage.shift = 4
+                stage.growth = 1
+                stage.neuron = SPIKE_NEURON_IF
+                stage.fire.threshold = UnsafeRawPointer(threshold.start)
+                (stage.fire.lanes, stage.last_lanes) = (Int32(tile), Int32(tile))
+                stage.initial = UnsafeRawPointer(initial.start)
+                stage.plus = output.start.assumingMemoryBound(to: UInt8.self) + number * tile / 8
+                stage.strides = strides
+                stage.scratch = scratch.start
+                withUnsafePointer(to: &branch) {
+                    stage.branches = $0
+                    spike_run_stage(&stage, table)
+                }
+            }
+            listTimes.append(middle - begin)
+            stageTimes.append(KernelBenchmark.now() - middle)
+        }
+        withExtendedLifetime((bits, starts, entries, scratch, output, initial, threshold)) {}
+        let mean = reached.reduce(0, +) / Double(inputs)
+        return (KernelBenchmark.quartile(listTimes), KernelBenchmark.quartile(stageTimes), mean)
+    }
+}
