@@ -14,13 +14,15 @@ struct ConvertCommand: ParsableCommand {
         case rateCoding = "rate-coding"
         case calibrated, signed, burst, radix
         case localThresholdBalancing = "local-threshold-balancing"
+        case quantised
     }
 
     @Argument(help: "An ONNX model.")
     var model: String
 
-    @Option(help: ArgumentHelp("Images like those the network was trained on.", valueName: "data"))
-    var calibration: String
+    @Option(
+        help: ArgumentHelp("Images like those the network was trained on. The recipe quantised needs none.", valueName: "data"))
+    var calibration: String?
 
     @Option(help: "Where to write the spiking network (.safetensors).")
     var output: String
@@ -55,12 +57,13 @@ struct ConvertCommand: ParsableCommand {
         }
         let ann = try ONNXImporter.importModel(at: model).graph
         var snn: Graph
-        if let recipe = Recipe.named(recipe.rawValue) {
-            snn = try RecipeConverter(recipe.options(steps ?? recipe.usualSteps), calibration: data.loader(calibration))(ann)
+        if recipe == .quantised {
+            snn = try QuantizedConverter(steps: steps, allowAnalog: allowAnalog)(ann)
+        } else if let recipe = Recipe.named(recipe.rawValue) {
+            snn = try RecipeConverter(recipe.options(steps ?? recipe.usualSteps), calibration: loader())(ann)
         } else {
             let converter = try Converter(
-                dataloader: data.loader(calibration), mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling,
-                allowAnalog: allowAnalog)
+                dataloader: loader(), mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling, allowAnalog: allowAnalog)
             snn = try converter(ann)
         }
         if var description = snn.spiking, let steps {
@@ -71,5 +74,13 @@ struct ConvertCommand: ParsableCommand {
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
         print(snn)
         print("written to \(output)")
+    }
+
+    private func loader() throws -> DataLoader {
+        guard let calibration else {
+            throw SpikeletError(
+                .invalidOption, "the recipe \(recipe.rawValue) needs calibration data", remedy: "give it with --calibration DATA")
+        }
+        return try data.loader(calibration)
     }
 }
