@@ -23,10 +23,7 @@ public struct Convertibility: Sendable {
             let readsSpikes = node.inputs.contains(where: afterNeurons.contains)
             if readsSpikes, linearity == .nonlinear, !readout.contains(node.name) {
                 let spiking = node.inputs.filter(afterNeurons.contains)
-                let reason =
-                    spiking.count > 1
-                    ? "a product of two activations that are both made of spikes"
-                    : "not linear, and not a rectifier: it would act on single spikes"
+                let reason = spiking.count > 1 ? "a product of two activations that are both made of spikes" : Self.reason(node)
                 obstacles.append(Obstacle(node: node.name, operator: node.operator.name, reason: reason))
             }
             if readsSpikes || linearity == .rectifier { afterNeurons.formUnion(node.outputs) }
@@ -35,14 +32,33 @@ public struct Convertibility: Sendable {
         self.obstacles = obstacles
     }
 
-    /// Softmax, log-softmax and sigmoid at the very output: they will act on the accumulated output.
-    private static func trailingNodes(_ ann: Graph) -> Set<String> {
+    /// For a plan of one's own.
+    init(rectifiers: [String], obstacles: [Obstacle]) {
+        self.rectifiers = rectifiers
+        self.obstacles = obstacles
+    }
+
+    /// Why a nonlinear node cannot act on spikes.
+    static func reason(_ node: Node) -> String {
+        switch node.operator {
+        case .floor, .round:
+            "it rounds, but not as one of the clip–floor activations that become quantisers, "
+                + "λ · clip(⌊x·L/λ + ½⌋, 0, L) / L with one λ a layer"
+        case .quantizer: "a quantiser of signed values; the recipe 'quantised' has neurons for it"
+        default: "not linear, and not a rectifier: it would act on single spikes"
+        }
+    }
+
+    /// Softmax, log-softmax, sigmoid and signed quantisers at the very output: they will act on the accumulated output.
+    static func trailingNodes(_ ann: Graph) -> Set<String> {
         let consumers = ann.consumers
         var trailing: Set<String> = []
         for node in ann.nodes.reversed() {
             switch node.operator {
-            case .softmax, .logSoftmax, .sigmoid:
-                if node.outputs.allSatisfy({ (consumers[$0] ?? []).allSatisfy { trailing.contains($0.name) } }) {
+            case .softmax, .logSoftmax, .sigmoid, .quantizer:
+                if ann.linearity(of: node) == .nonlinear,
+                    node.outputs.allSatisfy({ (consumers[$0] ?? []).allSatisfy { trailing.contains($0.name) } })
+                {
                     trailing.insert(node.name)
                 }
             default: break

@@ -114,8 +114,8 @@ public struct Graph: Sendable {
         return values
     }
 
-    /// The trailing nonlinear nodes of a spiking network (softmax and its like at the very output): they act on the output
-    /// accumulated over all steps, not on each step's.
+    /// The trailing nonlinear nodes of a spiking network (softmax and its like, or a quantiser, at the very output): they act
+    /// on the output accumulated over all steps, not on each step's.
     public var readoutNodes: Set<String> {
         let spiking = spikingValues
         let shown = Set(outputs.map(\.value))
@@ -126,7 +126,7 @@ public struct Graph: Sendable {
                 (readers[value] ?? []).allSatisfy { readout.contains($0.name) } && (shown.contains(value) || readers[value] != nil)
             }
             switch node.operator {
-            case .softmax, .logSoftmax, .sigmoid: if onlyShown { readout.insert(node.name) }
+            case .softmax, .logSoftmax, .sigmoid, .quantizer: if onlyShown { readout.insert(node.name) }
             default: break
             }
         }

@@ -35,6 +35,7 @@ public enum Operator: Sendable, Hashable {
     case conv(Conv)
     case dropout(Dropout)
     case flatten(Flatten)
+    case floor(Floor)
     case gemm(Gemm)
     case globalAveragePool(GlobalAveragePool)
     case globalMaxPool(GlobalMaxPool)
@@ -44,9 +45,11 @@ public enum Operator: Sendable, Hashable {
     case maxPool(MaxPool)
     case mul(Mul)
     case neuron(NeuronNode)
+    case quantizer(Quantizer)
     case reduceMean(ReduceMean)
     case relu(Relu)
     case reshape(Reshape)
+    case round(Round)
     case runningMaximumPool(RunningMaximumPool)
     case sigmoid(Sigmoid)
     case softmax(Softmax)
@@ -63,6 +66,7 @@ public enum Operator: Sendable, Hashable {
         case .conv(let payload): payload
         case .dropout(let payload): payload
         case .flatten(let payload): payload
+        case .floor(let payload): payload
         case .gemm(let payload): payload
         case .globalAveragePool(let payload): payload
         case .globalMaxPool(let payload): payload
@@ -72,9 +76,11 @@ public enum Operator: Sendable, Hashable {
         case .maxPool(let payload): payload
         case .mul(let payload): payload
         case .neuron(let payload): payload
+        case .quantizer(let payload): payload
         case .reduceMean(let payload): payload
         case .relu(let payload): payload
         case .reshape(let payload): payload
+        case .round(let payload): payload
         case .runningMaximumPool(let payload): payload
         case .sigmoid(let payload): payload
         case .softmax(let payload): payload
@@ -93,6 +99,7 @@ public enum Operator: Sendable, Hashable {
         Conv.name: { .conv(try Conv(from: $0)) },
         Dropout.name: { .dropout(try Dropout(from: $0)) },
         Flatten.name: { .flatten(try Flatten(from: $0)) },
+        Floor.name: { .floor(try Floor(from: $0)) },
         Gemm.name: { .gemm(try Gemm(from: $0)) },
         GlobalAveragePool.name: { .globalAveragePool(try GlobalAveragePool(from: $0)) },
         GlobalMaxPool.name: { .globalMaxPool(try GlobalMaxPool(from: $0)) },
@@ -102,9 +109,11 @@ public enum Operator: Sendable, Hashable {
         MaxPool.name: { .maxPool(try MaxPool(from: $0)) },
         Mul.name: { .mul(try Mul(from: $0)) },
         NeuronNode.name: { .neuron(try NeuronNode(from: $0)) },
+        Quantizer.name: { .quantizer(try Quantizer(from: $0)) },
         ReduceMean.name: { .reduceMean(try ReduceMean(from: $0)) },
         Relu.name: { .relu(try Relu(from: $0)) },
         Reshape.name: { .reshape(try Reshape(from: $0)) },
+        Round.name: { .round(try Round(from: $0)) },
         RunningMaximumPool.name: { .runningMaximumPool(try RunningMaximumPool(from: $0)) },
         Sigmoid.name: { .sigmoid(try Sigmoid(from: $0)) },
         Softmax.name: { .softmax(try Softmax(from: $0)) },

@@ -35,6 +35,10 @@ struct GraphAssembly {
                 throw SpikeletError(
                     .unsupported, "output '\(output.name)' does not depend on the input's values",
                     remedy: "export a model without this output")
+            case .quantized?:
+                throw SpikeletError(
+                    .unsupported, "output '\(output.name)' is the integers of a QuantizeLinear",
+                    remedy: "end the model with the DequantizeLinear that belongs to it")
             case .unknown?, nil:
                 throw SpikeletError(
                     .invalidModel, "output '\(output.name)' is defined by nothing in the model", remedy: "export the model again")

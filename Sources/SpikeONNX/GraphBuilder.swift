@@ -31,7 +31,19 @@ final class GraphBuilder {
         return "%\(newValues)"
     }
 
-    func note(_ action: String) { actions[action, default: 0] += 1 }
+    func note(_ action: String, count: Int = 1) { actions[action, default: 0] += count }
+
+    /// The file's own types of integer constants, by name: ``Tensor`` has int64 alone.
+    private var integerTypes: [String: ONNXTensorProto.DataType] = [:]
+
+    func setIntegerType(_ type: ONNXTensorProto.DataType, of value: Value) {
+        if case .constant(let name, let tensor) = value, tensor.elementType == .int64 { integerTypes[name] = type }
+    }
+
+    func integerType(of value: Value) -> ONNXTensorProto.DataType? {
+        if case .constant(let name, _) = value { return integerTypes[name] }
+        return nil
+    }
 
     /// A constant that the importer makes.
     func constant(_ tensor: Tensor) -> Value { .constant(name: newName(), tensor) }
@@ -45,6 +57,7 @@ final class GraphBuilder {
             if case .sizes = input {
                 throw SpikeletError(.unsupported, "a number that depends on the batch size is used as data")
             }
+            if case .quantized = input { throw Refusals.readsIntegers }
             guard let type = input.type else { throw SpikeletError(.invalidModel, "an input is not known") }
             types.append(type)
         }
@@ -66,7 +79,7 @@ final class GraphBuilder {
                 constants[name] = tensor
                 return name
             case .computed(let name, _): return name
-            case .sizes, .unknown: return nil
+            case .sizes, .quantized, .unknown: return nil
             }
         }
         let value = newName()

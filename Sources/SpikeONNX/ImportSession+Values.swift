@@ -93,7 +93,9 @@ extension ImportSession {
             guard values[proto.name] == nil else {
                 throw SpikeletError(.invalidModel, "tensor '\(proto.name)' is defined twice", remedy: "export the model again")
             }
-            values[proto.name] = .constant(name: proto.name, try reader.read(proto, named: proto.name))
+            let constant = Value.constant(name: proto.name, try reader.read(proto, named: proto.name))
+            builder.setIntegerType(proto.dataType, of: constant)
+            values[proto.name] = constant
         }
     }
 }

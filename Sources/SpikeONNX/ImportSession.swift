@@ -119,13 +119,17 @@ final class ImportSession {
     private func finish(_ order: NodeOrder) throws -> ImportedModel {
         let assembly = try GraphAssembly(self)
         let opset = opsets[""].map(String.init) ?? ""
-        let graph = try Graph(
+        let imported = try Graph(
             name: fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName, inputs: inputs, outputs: assembly.outputs,
             nodes: assembly.nodes, constants: assembly.constants,
             origin: [
                 "file": fileName, "producer": "\(model.producerName) \(model.producerVersion)", "exporter": exporter, "opset": opset,
                 "irVersion": "\(model.irVersion)",
             ])
+        let (recognized, found) = try RecognizeQuantizers().run(imported)
+        if found > 0 { builder.note("clip–floor activations recognised as quantisers", count: found) }
+        let (graph, merged) = try SimplifyQuantizers().run(recognized)
+        if merged > 0 { builder.note("clips and repetitions taken into quantisers", count: merged) }
         if order.unusedNodes > 0 {
             warnings.append("\(order.unusedNodes) nodes of the file contribute to no output of the model; they were left out")
         }

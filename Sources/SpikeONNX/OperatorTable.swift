@@ -6,7 +6,8 @@ enum OperatorTable {
 
     private static let families: [[OperatorSpec]] = [
         OperatorSpec.activations, OperatorSpec.arithmetic, OperatorSpec.constants, OperatorSpec.convolutions, OperatorSpec.layout,
-        OperatorSpec.linear, OperatorSpec.normalization, OperatorSpec.pools, OperatorSpec.reductions, OperatorSpec.shapeArithmetic,
+        OperatorSpec.linear, OperatorSpec.normalization, OperatorSpec.pools, OperatorSpec.quantization, OperatorSpec.reductions,
+        OperatorSpec.shapeArithmetic, OperatorSpec.unary,
     ]
 
     private struct Key: Hashable {

@@ -54,6 +54,11 @@ struct Refusals {
         return SpikeletError(.unsupported, "this operator is not supported")
     }
 
+    /// What only `DequantizeLinear` can read is read by something else.
+    static let readsIntegers = SpikeletError(
+        .unsupported, "it reads the integers of a QuantizeLinear; only DequantizeLinear is taken there",
+        remedy: "quantise in QDQ format, in which every QuantizeLinear is followed by its DequantizeLinear")
+
     private static func hint(for operator: String) -> String {
         switch `operator` {
         case "Gelu", "Erf", "Tanh", "Elu", "Selu", "Celu", "HardSwish", "HardSigmoid", "Mish", "Softplus", "Softsign", "PRelu", "LeakyRelu":
@@ -61,9 +66,8 @@ struct Refusals {
         case "LSTM", "GRU", "RNN", "If", "Loop", "Scan": "only feed-forward networks are taken"
         case "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "LpNormalization":
             "train with batch normalisation instead: it is linear at inference"
-        case "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
-            "DynamicQuantizeLinear":
-            "export the model before quantising it"
+        case "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear":
+            "quantise in QDQ format instead: quantize_static(…, quant_format=QuantFormat.QDQ)"
         default: ""
         }
     }

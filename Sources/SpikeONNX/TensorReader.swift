@@ -2,7 +2,7 @@ internal import Foundation
 internal import SpikeFiles
 internal import SpikeGraph
 
-/// Turns ONNX's tensors into ours: float16, bfloat16 and float64 become float32, int32 becomes int64.
+/// Turns ONNX's tensors into ours: float16, bfloat16 and float64 become float32, narrow integers int64.
 final class TensorReader {
     /// No axis may be longer; products of two sizes stay far from overflow.
     static let axisLimit = Int64(Int32.max)
@@ -35,11 +35,15 @@ final class TensorReader {
         case .double: return Tensor(try values(proto, count, Double.self, typed: proto.doubleData).map { Float($0) }, shape: shape)
         case .int64: return Tensor(try values(proto, count, Int64.self, typed: proto.int64Data), shape: shape)
         case .int32: return Tensor(try values(proto, count, Int32.self, typed: proto.int32Data).map { Int64($0) }, shape: shape)
+        case .int8: return try integers(proto, count, Int8.self, shape)
+        case .uint8: return try integers(proto, count, UInt8.self, shape)
+        case .int16: return try integers(proto, count, Int16.self, shape)
+        case .uint16: return try integers(proto, count, UInt16.self, shape)
         case .bool: return Tensor(try booleans(proto, count), shape: shape)
         default:
             throw SpikeletError(
                 .unsupported,
-                "its element type is \(proto.dataType.label); float32, float16, bfloat16, float64, int32, int64 and bool are read",
+                "its element type is \(proto.dataType.label); float32, float16, bfloat16, float64, bool and integers of 8 to 64 bits are read",
                 remedy: "export the model in float32")
         }
     }
@@ -61,6 +65,14 @@ final class TensorReader {
 
     private func floats(_ proto: ONNXTensorProto, _ count: Int) throws -> [Float] {
         try values(proto, count, Float.self, typed: proto.floatData)
+    }
+
+    /// Narrow integers: in `raw_data`, or one in each `int32_data`.
+    private func integers<Integer: FixedWidthInteger>(
+        _ proto: ONNXTensorProto, _ count: Int, _: Integer.Type, _ shape: [Int]
+    ) throws -> Tensor {
+        let typed = proto.int32Data.map { Integer(truncatingIfNeeded: $0) }
+        return Tensor(try values(proto, count, Integer.self, typed: typed).map { Int64($0) }, shape: shape)
     }
 
     /// 16-bit floats: in `raw_data`, or one in each `int32_data`.

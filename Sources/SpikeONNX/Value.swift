@@ -8,6 +8,8 @@ enum Value {
     case sizes(SizeVector)
     /// Made at run time, by a node of the graph or an input.
     case computed(name: String, ValueType)
+    /// Integers that stand for an activation: only `DequantizeLinear` can read them.
+    case quantized(QuantizedValue)
     /// The output of a node that could not be imported.
     case unknown
 
@@ -17,6 +19,7 @@ enum Value {
         case .constant(_, let tensor): ValueType(tensor)
         case .sizes(let sizes): ValueType(.int64, sizes.isNumber ? [] : [Dimension(sizes.dimensions.count)])
         case .computed(_, let type): type
+        case .quantized(let value): ValueType(.int64, value.type.shape)
         case .unknown: nil
         }
     }
@@ -50,7 +53,7 @@ struct SizeVector: Hashable {
                 return nil
             }
             self.init(values.map { Dimension(Int($0)) }, isNumber: tensor.rank == 0)
-        case .computed, .unknown: return nil
+        case .computed, .quantized, .unknown: return nil
         }
     }
 

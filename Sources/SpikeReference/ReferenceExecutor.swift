@@ -60,6 +60,7 @@ public struct ReferenceExecutor: Sendable {
             case .conv(let conv): try Kernels.conv(conv, inputs)
             case .dropout, .identity, .voltageHook: x
             case .flatten(let flatten): x.reshaped(to: try concreteShape(flatten, x))
+            case .floor: x.map { $0.rounded(.down) }
             case .gemm(let gemm): Kernels.gemm(gemm, inputs)
             case .globalAveragePool: Kernels.globalPool(x) { $0.reduce(0, +) / Float($0.count) }
             case .globalMaxPool: Kernels.globalPool(x) { $0.max() ?? -.infinity }
@@ -73,10 +74,12 @@ public struct ReferenceExecutor: Sendable {
                     var state = node.initialState(shape: x.shape)
                     return node.neuron.step(x, state: &state, at: TimeStep(0))
                 }()
+            case .quantizer(let quantizer): x.map { quantizer.step * quantizer.level(of: $0) }
             case .reduceMean(let reduce): try Kernels.reduceMean(reduce, x)
             // A NaN stays one: it must not pass for a silent neuron.
             case .relu: x.map { $0 < 0 ? 0 : $0 }
             case .reshape(let reshape): x.reshaped(to: try concreteShape(reshape.closed(batch: batch ?? x.shape.first ?? 1), x))
+            case .round: x.map { $0.rounded(.toNearestOrEven) }
             case .runningMaximumPool(let pool): try Kernels.maxPool(pool.window, x)
             case .sigmoid: Kernels.sigmoid(x)
             case .softmax(let softmax):

@@ -191,7 +191,7 @@ extension Tensor {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self,
+        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self,
     ]
 
     private static let lock = NSLock()

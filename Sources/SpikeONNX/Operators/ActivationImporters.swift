@@ -48,6 +48,14 @@ extension OperatorSpec {
     }
 
     private static func clip(_ node: NodeContext, minimum: Float?, maximum: Float?) throws -> [Value] {
+        if case .quantized(let value) = try node.input(0) {
+            // The same clip, of what the integers stand for.
+            func activation(_ bound: Float) -> Float { (bound - Float(value.zeroPoint)) * value.scale }
+            let clip = Clip(minimum: minimum.map(activation), maximum: maximum.map(activation))
+            let made = try node.builder.emit(.clip(clip), [.computed(name: value.activation, value.type)], source: node.index)
+            guard case .computed(let name, let type) = made else { return [made] }
+            return [.quantized(QuantizedValue(activation: name, type: type, scale: value.scale, zeroPoint: value.zeroPoint))]
+        }
         // The largest finite number and infinity are how exporters write "no bound".
         let low = minimum.flatMap { $0 <= -Float.greatestFiniteMagnitude ? nil : $0 }
         let high = maximum.flatMap { $0 >= Float.greatestFiniteMagnitude ? nil : $0 }

@@ -26,6 +26,8 @@ extension OperatorSpec {
             case .ints(let numbers): Tensor(numbers.map { Int64($0) }, shape: [numbers.count])
             case .string, .strings: throw SpikeletError(.unsupported, "its value is text; numbers are taken")
             }
-        return [.constant(name: node.proto.output.first ?? node.builder.newName(), tensor)]
+        let constant = Value.constant(name: node.proto.output.first ?? node.builder.newName(), tensor)
+        if case .tensor(let proto) = value { node.builder.setIntegerType(proto.dataType, of: constant) }
+        return [constant]
     }
 }

@@ -1,0 +1,82 @@
+/// A neuron that is a ``Quantizer``, whatever its levels and however it rounds; layer-synchronous.
+///
+///     integrating, t = 1…T:   u ← g·u + I(t)                       g = 1 unary, 2 radix
+///     then once:              n ← min(L, max(l, round(u / θ)))
+///     emitting, unary:        s(t) = sign(n)·[|n| ≥ 1],            n ← n − s(t)
+///     emitting, radix:        s(k) = sign(n)·[|n| ≥ 2^(K−k)],      n ← n − 2^(K−k)·s(k)
+///
+/// A ``VoltageScaler`` of 1/Δ stands in front of it. Unary: θ = T, since T steps of a rate add up to T activations, and one
+/// of Δ·T stands behind it; radix: θ = 1, and Δ. With l < 0 its spikes may be negative.
+///
+/// Where L = T (or 2^K − 1), l = 0 and halves go up, ``IFNode`` (or ``RadixNode``) does the same and is used instead.
+/// Source: unary counts are "Parallel conversion" (Hao et al., ICML 2025); bounded and signed counts are SpikeZIP's (You et
+/// al., ICML 2024), of the whole current at once.
+public struct QuantizerNode: Neuron {
+    public static let kind = "QuantizerNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.layerSynchronous]
+    /// θ, in the unit of the current that arrives.
+    public let threshold: Float
+    /// L, the largest count.
+    public let levels: Int
+    /// l, the smallest count: zero, or below.
+    public let lowest: Int
+    public let rounding: Quantizer.Rounding
+    /// K of a radix code; `nil` for unary spikes.
+    public let digits: Int?
+
+    /// - Throws: for a threshold that is not positive, levels that a ``Quantizer`` cannot have or K digits cannot express,
+    ///   and for K outside 1…16.
+    public init(threshold: Float, levels: Int, lowest: Int = 0, rounding: Quantizer.Rounding, digits: Int? = nil) throws {
+        _ = try Quantizer(step: threshold, levels: levels, lowest: lowest, rounding: rounding)
+        if let digits {
+            _ = try RadixNode(digits: digits)
+            guard max(levels, -lowest) < 1 << digits else {
+                throw SpikeletError(.invalidOption, "the levels \(lowest)…\(levels) in \(digits) binary digits")
+            }
+        }
+        self.threshold = threshold
+        self.levels = levels
+        self.lowest = lowest
+        self.rounding = rounding
+        self.digits = digits
+    }
+
+    private enum CodingKeys: String, CodingKey { case threshold, levels, lowest, rounding, digits }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        try self.init(
+            threshold: container.decode(Float.self, forKey: .threshold), levels: container.decode(Int.self, forKey: .levels),
+            lowest: container.decode(Int.self, forKey: .lowest), rounding: container.decode(Quantizer.Rounding.self, forKey: .rounding),
+            digits: container.decodeIfPresent(Int.self, forKey: .digits))
+    }
+
+    public func initialState(shape: [Int]) -> NeuronState {
+        NeuronState(membrane: Tensor(repeating: 0, shape: shape))
+    }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
+        state.add(current, afterScaling: digits == nil ? 1 : 2)
+    }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        let (least, most) = (bound(lowest, at: time), bound(levels, at: time))
+        let weight = digits.map { Float(sign: .plus, exponent: $0 - 1 - time.index, significand: 1) } ?? 1
+        return state.emit { membrane in
+            if time.index == 0 { membrane = min(most, max(least, rounding(membrane / threshold))) }
+            let spike: Float = membrane >= weight ? 1 : membrane <= -weight ? -1 : 0
+            membrane -= weight * spike
+            return spike
+        }
+    }
+
+    /// A bound of the count. Unary spikes in other steps than the network was made for keep the same bound of the rate.
+    private func bound(_ level: Int, at time: TimeStep) -> Float {
+        guard digits == nil, let count = time.count else { return Float(level) }
+        return Float((Double(level) * Double(count) / Double(threshold)).rounded(.towardZero))
+    }
+
+    public var summary: String {
+        "threshold \(threshold), counts \(lowest)…\(levels), \(rounding.rawValue)" + (digits.map { ", \($0) digits" } ?? "")
+    }
+}

@@ -1,0 +1,27 @@
+/// y = ⌊x⌋.
+///
+/// It is nonlinear. Where it is part of a clip–floor activation, the importer makes a ``Quantizer`` of the whole.
+public struct Floor: OperatorPayload {
+    public static let name = "Floor"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+}
+
+/// y = the whole number nearest to x, halves to the even one. See ``Floor``.
+public struct Round: OperatorPayload {
+    public static let name = "Round"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+}

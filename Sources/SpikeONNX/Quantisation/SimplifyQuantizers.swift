@@ -1,0 +1,147 @@
+internal import SpikeGraph
+
+/// Makes one quantiser of what is one.
+///
+/// Given: a graph with ``Quantizer``s.
+///
+/// Result: the same function bit for bit, in which
+/// 1. a clip behind a quantiser, with bounds on its levels, is the quantiser's own range;
+/// 2. a clip in front of it is too, since rounding keeps the order of numbers;
+/// 3. a quantiser of what is never negative has no levels below zero: it is a rectifier, and can be a neuron;
+/// 4. a quantiser of numbers that are levels of it already (behind another's max pool, reshaping) is gone.
+struct SimplifyQuantizers {
+    /// - Returns: the graph, and the number of nodes that were taken into quantisers.
+    func run(_ graph: Graph) throws -> (graph: Graph, count: Int) {
+        var graph = graph
+        var count = 0
+        while let (patch, removed) = try nextChange(graph) {
+            graph = try graph.applying(patch)
+            count += removed
+        }
+        return (graph, count)
+    }
+
+    private func nextChange(_ graph: Graph) throws -> (Patch, removed: Int)? {
+        let consumers = graph.consumers
+        let producers = graph.producers
+        let shown = Set(graph.outputs.map(\.value))
+        func onlyReader(_ node: Node) -> Node? {
+            guard let readers = consumers[node.outputs[0]], readers.count == 1, !shown.contains(node.outputs[0]) else { return nil }
+            return readers[0]
+        }
+        for node in graph.nodes {
+            guard case .quantizer(let quantizer) = node.operator, let reader = onlyReader(node),
+                let bounds = Self.bounds(of: reader), let merged = clipped(quantizer, behind: bounds)
+            else { continue }
+            return (replacing(node, by: merged, instead: reader), 1)
+        }
+        for node in graph.nodes {
+            guard case .quantizer(let quantizer) = node.operator, let producer = producers[node.inputs[0]],
+                onlyReader(producer) != nil, let bounds = Self.bounds(of: producer), let merged = clipped(quantizer, inFrontOf: bounds)
+            else { continue }
+            return (replacing(node, by: merged, instead: producer), 1)
+        }
+        let nonNegative = graph.nonNegativeValues
+        for node in graph.nodes {
+            guard case .quantizer(let quantizer) = node.operator else { continue }
+            if quantizer.lowest < 0, nonNegative.contains(node.inputs[0]), let merged = quantizer.with(lowest: 0) {
+                var patch = Patch()
+                patch.replace(Node(node.name, .quantizer(merged), inputs: node.inputs, outputs: node.outputs))
+                return (patch, 0)
+            }
+            if let source = levels(of: node.inputs[0], producers), source.step == quantizer.step, source.lowest >= quantizer.lowest,
+                source.levels <= quantizer.levels, quantizer.rounding != .down
+            {
+                var patch = Patch()
+                patch.remove(node)
+                patch.redirect(node.outputs[0], to: node.inputs[0])
+                return (patch, 1)
+            }
+        }
+        return nil
+    }
+
+    private func replacing(_ node: Node, by quantizer: Quantizer, instead clip: Node) -> Patch {
+        var patch = Patch()
+        patch.remove(clip)
+        patch.redirect(clip.outputs[0], to: clip.inputs[0] == node.outputs[0] ? node.outputs[0] : clip.inputs[0])
+        let inputs = node.inputs[0] == clip.outputs[0] ? clip.inputs : node.inputs
+        patch.replace(Node(node.name, .quantizer(quantizer), inputs: inputs, outputs: node.outputs))
+        return patch
+    }
+
+    private static func bounds(of node: Node) -> (low: Float, high: Float)? {
+        switch node.operator {
+        case .relu: (0, .infinity)
+        case .clip(let clip): (clip.minimum ?? -.infinity, clip.maximum ?? .infinity)
+        default: nil
+        }
+    }
+
+    /// The quantiser and then the clip. Bounds between levels would not be levels: they are left.
+    private func clipped(_ quantizer: Quantizer, behind bounds: (low: Float, high: Float)) -> Quantizer? {
+        func level(_ bound: Float) -> Int? {
+            let number = bound / quantizer.step
+            guard number.magnitude < 0x1p24, abs(number - number.rounded()) < 1e-3 else { return nil }
+            return Int(number.rounded())
+        }
+        var (lowest, levels) = (quantizer.lowest, quantizer.levels)
+        if bounds.low > quantizer.step * Float(lowest) {
+            guard let bound = level(bounds.low) else { return nil }
+            lowest = max(lowest, bound)
+        }
+        if bounds.high < quantizer.step * Float(levels) {
+            guard let bound = level(bounds.high) else { return nil }
+            levels = min(levels, bound)
+        }
+        return try? Quantizer(step: quantizer.step, levels: levels, lowest: lowest, rounding: quantizer.rounding)
+    }
+
+    /// The clip and then the quantiser.
+    private func clipped(_ quantizer: Quantizer, inFrontOf bounds: (low: Float, high: Float)) -> Quantizer? {
+        guard bounds.low <= bounds.high else { return nil }
+        return try? Quantizer(
+            step: quantizer.step, levels: Int(quantizer.level(of: bounds.high)), lowest: Int(quantizer.level(of: bounds.low)),
+            rounding: quantizer.rounding)
+    }
+
+    /// The quantiser whose levels a value consists of, through what only picks and moves numbers.
+    private func levels(of value: String, _ producers: [String: Node]) -> Quantizer? {
+        guard let node = producers[value] else { return nil }
+        switch node.operator {
+        case .quantizer(let quantizer): return quantizer
+        case .maxPool, .globalMaxPool, .flatten, .reshape, .identity, .dropout: return levels(of: node.inputs[0], producers)
+        default: return nil
+        }
+    }
+}
+
+extension Quantizer {
+    fileprivate func with(lowest: Int) -> Quantizer? { try? Quantizer(step: step, levels: levels, lowest: lowest, rounding: rounding) }
+}
+
+extension Graph {
+    /// The values that are never negative, whatever the input.
+    var nonNegativeValues: Set<String> {
+        var values = Set(constants.filter { constant in isNonNegative(constant.value) }.keys)
+        for node in nodes {
+            let isNonNegative =
+                switch node.operator {
+                case .relu, .sigmoid, .softmax: true
+                case .clip(let clip): (clip.maximum ?? 0) >= 0 && ((clip.minimum ?? -1) >= 0 || values.contains(node.inputs[0]))
+                case .quantizer(let quantizer): quantizer.lowest == 0 || values.contains(node.inputs[0])
+                case .add, .mul, .averagePool, .globalAveragePool, .reduceMean, .maxPool, .globalMaxPool, .concat, .flatten, .reshape,
+                    .identity, .dropout, .floor, .round:
+                    node.inputs.allSatisfy(values.contains)
+                default: false
+                }
+            if isNonNegative { values.formUnion(node.outputs) }
+        }
+        return values
+    }
+
+    private func isNonNegative(_ tensor: Tensor) -> Bool {
+        guard case .float32(let values) = tensor.storage else { return false }
+        return values.allSatisfy { $0 >= 0 }
+    }
+}
