@@ -8,18 +8,21 @@ import SpikeReference
 ///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
 ///     print(result)
 ///
-/// A network with several outputs is judged by its first.
+/// A network is judged by its first output: one row of class scores `[N, classes]` a sample.
 public struct Evaluator: Sendable {
     public let snn: Graph
     public let ann: Graph?
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
     public let threads: Int
+    /// The number of class scores a sample.
+    private let classCount: Int
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
-    ///   - steps: the numbers of time steps to report; the largest is simulated.
+    ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
+    /// - Throws: for numbers outside their ranges, networks that are no classifiers, and two that cannot be compared.
     public init(_ snn: Graph, ann: Graph? = nil, steps: [Int], threads: Int = 1) throws {
         guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
             throw SpikeletError(
@@ -27,9 +30,23 @@ public struct Evaluator: Sendable {
                 remedy: "give one or more numbers of time steps from 1 to \(1 << 20), such as 1,2,4,8,16,32")
         }
         guard threads >= 1, threads <= 1024 else {
-            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+            throw SpikeletError(.invalidOption, "\(threads) threads are not possible", remedy: "give a number from 1 to 1024")
         }
         _ = try ReferenceSimulation(snn)
+        classCount = try Self.classCount(snn)
+        if let ann {
+            guard ann.spiking == nil else {
+                throw SpikeletError(
+                    .invalidData, "'\(ann.name)' is a spiking network; it is compared with the ANN it was made from",
+                    remedy: "pass the ONNX model")
+            }
+            let annClasses = try Self.classCount(ann)
+            guard annClasses == classCount else {
+                throw SpikeletError(
+                    .invalidData, "the ANN has \(annClasses) classes, the spiking network \(classCount)",
+                    remedy: "pass the ONNX model that the spiking network was made from")
+            }
+        }
         self.snn = snn
         self.ann = ann
         if let description = snn.spiking, description.code == .radix {
@@ -73,13 +90,22 @@ public struct Evaluator: Sendable {
                 .invalidData, "the data has no labels, so there is nothing to compare with",
                 remedy: "add labels, or pass the ANN: --ann MODEL.onnx")
         }
-        if let labels = batch.labels, labels.count != batch.count {
-            throw SpikeletError(.invalidData, "\(labels.count) labels for \(batch.count) samples")
+        if let labels = batch.labels {
+            guard labels.count == batch.count else {
+                throw SpikeletError(
+                    .invalidData, "\(labels.count) labels for \(batch.count) samples", remedy: "give one label for each sample")
+            }
+            // Labels that start at 1, or of another data set, would pass for poor accuracy.
+            if let label = labels.first(where: { !(0..<classCount).contains($0) }) {
+                throw SpikeletError(
+                    .invalidData, "there is a label \(label), but the network has the classes 0…\(classCount - 1)",
+                    remedy: "labels count the classes from 0; perhaps they belong to another data set")
+            }
         }
         var tally = Tally(steps: steps)
         tally.samples = batch.count
         tally.hasLabels = batch.labels != nil
-        let annClasses = try ann.map { Self.classes(try ReferenceExecutor($0).run(batch.inputs)[0]) }
+        let annClasses = try ann.map { try classes(try ReferenceExecutor($0).run(batch.inputs)[0], of: $0) }
         if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
 
         let simulation = try ReferenceSimulation(snn)
@@ -87,7 +113,7 @@ public struct Evaluator: Sendable {
             var operations = 0
             var (spikes, layerSpikes): (Double, [String: Double]) = (0, [:])
             let observe: ReferenceSimulation.Observer = { node, operands, results in
-                operations += counter.count(node, input: operands[0])
+                operations += counter.count(node, operands: operands)
                 guard case .neuron = node.operator else { return }
                 let emitted = results[0].floats.reduce(0.0) { $0 + Double(abs($1)) }
                 spikes += emitted
@@ -97,7 +123,7 @@ public struct Evaluator: Sendable {
                 bar.advance()
                 // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
                 guard let column = steps.firstIndex(of: step), runsStream || step == run else { return }
-                let classes = Self.classes(try simulation.outputs()[0])
+                let classes = try classes(try simulation.outputs()[0], of: snn)
                 if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
                 if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
                 tally.spikes[column] = spikes
@@ -111,8 +137,7 @@ public struct Evaluator: Sendable {
     private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) -> EvaluationResult {
         let consumers = snn.consumers
         let layers = snn.nodes.compactMap { node -> EvaluationResult.Layer? in
-            guard case .neuron = node.operator, let shape = snn.types[node.outputs[0]]?.shape.resolved(batch: 1) else { return nil }
-            let neurons = shape.reduce(1, *)
+            guard case .neuron = node.operator, let neurons = snn.sizePerSample(of: node.outputs[0]) else { return nil }
             let scales = (consumers[node.outputs[0]] ?? []).compactMap {
                 if case .voltageScaler(let scaler) = $0.operator { scaler.scales } else { nil }
             }
@@ -121,7 +146,7 @@ public struct Evaluator: Sendable {
                 name: node.name, neurons: neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
                 spikesPerNeuron: (total.layerSpikes[node.name] ?? 0) / Double(neurons * total.samples))
         }
-        let neurons = Double(layers.reduce(0) { $0 + $1.neurons })
+        let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
         let samples = Double(total.samples)
         let rows = steps.indices.map { column -> EvaluationResult.Step in
             let operations = Double(total.operations[column]) / samples
@@ -143,13 +168,34 @@ public struct Evaluator: Sendable {
             steps: rows, layers: layers, precision: "float32", seconds: seconds, warnings: snn.spiking?.warnings ?? [])
     }
 
-    /// The position of each sample's largest output.
-    static func classes(_ output: Tensor) -> [Int] {
-        let size = output.shape.dropFirst().reduce(1, *)
+    /// The position of each sample's largest score; of equal ones the first.
+    private func classes(_ output: Tensor, of graph: Graph) throws -> [Int] {
         let values = output.floats
-        return (0..<output.shape[0]).map { sample in
-            (1..<max(1, size)).reduce(0) { values[sample * size + $1] > values[sample * size + $0] ? $1 : $0 }
+        // Any class would do as the largest of NaNs.
+        guard !values.contains(where: \.isNaN) else {
+            throw SpikeletError(
+                .invalidModel, "the output of '\(graph.name)' holds NaN",
+                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
         }
+        return stride(from: 0, to: values.count, by: classCount).map { start in
+            (1..<classCount).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
+        }
+    }
+
+    /// The number of scores a sample, where the first output is one row of them.
+    private static func classCount(_ graph: Graph) throws -> Int {
+        guard let output = graph.outputs.first, let type = graph.types[output.value] else { return 0 }
+        let sizes = type.shape.dimensions
+        let batch = graph.inputs.first?.type.shape.dimensions.first
+        // [N, classes, 1, 1], as fully convolutional networks end, is a row too.
+        guard type.elementType == .float32, sizes.first == batch, sizes.count > 1, let classes = sizes[1].known, classes > 1,
+            sizes.dropFirst(2).allSatisfy({ $0 == 1 })
+        else {
+            throw SpikeletError(
+                .invalidData, "output '\(output.name)' of '\(graph.name)' is \(type), not one row of class scores a sample",
+                remedy: "classifiers can be evaluated: [N, classes], at least two of them; 'spikelet simulate' runs any network")
+        }
+        return classes
     }
 }
 
