@@ -6,50 +6,88 @@ struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Turns an ONNX model into a spiking network.",
         discussion: """
+            Every rectifier becomes a layer of spiking neurons, whose thresholds are chosen from calibration data: a few hundred \
+            images like those the network was trained on.
+
+              spikelet convert model.onnx --calibration train.npz --output snn.safetensors
+              spikelet convert model.onnx --calibration train.npz --target-drop 0.5 \\
+                  --output snn.safetensors
+              spikelet convert model.onnx --calibration mnist/ --split train --limit 1000 \\
+                  --recipe radix --steps 4 --output snn.safetensors
+              spikelet convert model.onnx --calibration train.npz --recipe rate-coding \\
+                  --mode 99.9% --output snn.safetensors
+
+            Recipes:
+            \(summaries.map { "  \($0)\n    \($1)" }.joined(separator: "\n"))
+
             The calibration data (DATA) is an .npz (arrays images or x, and labels or y), an .npy (inputs only), or a folder of \
-            IDX files with --split. Labels are not used, except by --target-drop, which judges by accuracy where there are labels \
-            and by agreement with the ANN where there are none.
+            IDX files, with --split. Bytes become 0…1 by 1/255. '--calibration none' chooses thresholds without data, from \
+            bounded rectifiers and from batch normalisations that are still in the file. What cannot become spiking is listed, \
+            all of it, before any work: 'spikelet inspect' shows it too.
             """)
+
+    /// The recipes' names, each with a line.
+    private static let summaries =
+        Recipe.all.map { ($0.name, $0.summary) } + [
+            ("quantised", "activations that are quantised already (QCFS, QuantizeLinear), exactly; needs no data"),
+            (Converter.recipe, "as SpikingJelly's ann2snn; with --mode, --momentum and --no-fuse"),
+        ]
 
     /// The recipes that the command knows.
     enum RecipeName: String, ExpressibleByArgument, CaseIterable {
-        case rateCoding = "rate-coding"
         case calibrated, signed, burst, radix
         case localThresholdBalancing = "local-threshold-balancing"
+        case quantised
+        case rateCoding = "rate-coding"
+    }
+
+    /// How many thresholds a layer has.
+    enum Thresholds: String, EnumerableFlag {
+        case perChannel, perLayer
+
+        static func help(for value: Thresholds) -> ArgumentHelp? {
+            value == .perChannel ? "One threshold for each channel (the default but for rate-coding)." : "One threshold for each layer."
+        }
     }
 
     @Argument(help: "An ONNX model.")
     var model: String
 
-    @Option(help: ArgumentHelp("Images like those the network was trained on.", valueName: "data"))
-    var calibration: String
+    @Option(help: ArgumentHelp("Images like those the network was trained on; or 'none'.", valueName: "data"))
+    var calibration: String?
 
-    @Option(help: "Where to write the spiking network (.safetensors).")
+    @Option(help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
     var output: String
 
-    @Option(help: "How to convert. Default: calibrated; with --target-drop whichever is cheapest.")
+    @Option(help: "How to convert. Default: calibrated; with --target-drop the cheapest that will do.")
     var recipe: RecipeName?
 
-    @Option(help: "The number of time steps the network is meant for; the default of 'simulate'.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The number of time steps the thresholds are chosen for; the default of 'simulate'.", valueName: "t"))
     var steps: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
-            "Search for the cheapest recipe and number of steps that lose at most so many points of accuracy on held-out calibration data.",
+            "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels.",
             valueName: "points"))
     var targetDrop: Double?
 
-    @Option(help: "Where to write what --target-drop tried, as JSON; '-' for standard output instead of the table.")
-    var json: String?
+    @Option(
+        parsing: .unconditional,
+        help: "How activations give thresholds: max, a percentile such as 99.9%, or a share of the maximum such as 0.5. Default: max.")
+    var mode: String?
 
-    @Option(help: "How activations give thresholds: max, a percentile such as 99.9%, or a share of the maximum such as 0.5.")
-    var mode = "max"
-
-    @Option(help: "The weight of each batch after the first in the moving average of thresholds.")
-    var momentum: Float = 0.1
+    @Option(
+        parsing: .unconditional,
+        help: "The weight of each batch after the first in the moving average of thresholds. Default: 0.1.")
+    var momentum: Float?
 
     @Flag(name: .customLong("no-fuse"), help: "Leave batch normalisation as a layer of its own.")
     var noFuse = false
+
+    @Flag var thresholds: Thresholds?
 
     @Option(help: "How max pooling treats spikes.")
     var pooling = Converter.Pooling.runningMaximum
@@ -57,25 +95,35 @@ struct ConvertCommand: ParsableCommand {
     @Flag(help: "Leave activations that cannot become neurons as they are, acting on each step.")
     var allowAnalog = false
 
+    @Option(help: ArgumentHelp("Where to write what --target-drop tried, as JSON; '-': to standard output.", valueName: "file"))
+    var json: String?
+
     @OptionGroup var data: DataOptions
 
     func validate() throws {
-        if targetDrop != nil, steps != nil {
-            throw ValidationError("--target-drop finds the number of steps: it cannot be combined with --steps.")
+        if targetDrop != nil, steps != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --steps.") }
+        if json != nil, targetDrop == nil { throw ValidationError("--json tells what --target-drop tried: it needs --target-drop.") }
+        if targetDrop != nil, recipe == .quantised {
+            throw ValidationError("The recipe quantised is exact: there is nothing to search for.")
         }
-        if json != nil, targetDrop == nil { throw ValidationError("--json writes what --target-drop tried: it needs --target-drop.") }
+        let given = [("--mode", mode != nil), ("--momentum", momentum != nil), ("--no-fuse", noFuse)].filter(\.1).map(\.0)
+        guard recipe == .rateCoding || given.isEmpty else {
+            throw ValidationError("\(given.joined(separator: ", ")) would change nothing: only the recipe rate-coding has such options.")
+        }
+        guard recipe != .rateCoding || thresholds != .perChannel else {
+            throw ValidationError("The recipe rate-coding has one threshold a layer; --per-channel belongs to the other recipes.")
+        }
     }
 
     func run() throws {
-        if let steps, steps < 1 || steps > 1 << 20 {
-            throw SpikeletError(.invalidOption, "--steps \(steps)", remedy: "give a number of time steps from 1 to \(1 << 20)")
-        }
-        let ann = try ONNXImporter.importModel(at: model).graph
-        let snn: Graph
-        if let targetDrop {
-            snn = try search(ann, targetDrop: targetDrop)
-        } else {
-            snn = try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: data.loader(calibration))
+        try checkOutputs([output, json == "-" ? nil : json], inputs: [model, calibration == "none" ? nil : calibration])
+        let steps = try steps.map { try checkedSteps($0) }
+        // Options are checked before any file is read.
+        for name in targetDrop == nil ? [recipe ?? .calibrated] : searched { try check(name, steps: steps) }
+        let ann = try NetworkFile.ann(model).graph
+        let snn = try locating(calibration ?? model) {
+            if let targetDrop { return try search(ann, targetDrop: targetDrop) }
+            return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader())
         }
         try SNNFile.write(snn, to: output)
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
@@ -84,36 +132,60 @@ struct ConvertCommand: ParsableCommand {
         print("written to \(output)")
     }
 
-    private func convert(_ ann: Graph, recipe name: RecipeName, steps: Int?, data: any BatchSource) throws -> Graph {
-        let mode = try VoltageHook.Mode(mode)
-        var snn: Graph
+    private var searched: [RecipeName] { recipe.map { [$0] } ?? [.radix, .signed, .calibrated, .burst] }
+
+    private func options(_ recipe: Recipe, steps: Int?) -> ConversionOptions {
+        var options = recipe.options(steps ?? recipe.usualSteps)
+        if let thresholds { options.isPerChannel = thresholds == .perChannel }
+        options.pooling = pooling
+        options.allowAnalog = allowAnalog
+        return options
+    }
+
+    private func check(_ name: RecipeName, steps: Int?) throws {
+        _ = try VoltageHook(momentum: momentum ?? 0.1, mode: VoltageHook.Mode(mode ?? "max"))
+        if let recipe = Recipe.named(name.rawValue) { try options(recipe, steps: steps).validate() }
+        guard calibration == nil || calibration == "none" && (name == .rateCoding || targetDrop != nil) else { return }
+        if name != .quantised {
+            throw SpikeletError(
+                .invalidOption,
+                targetDrop == nil ? "the recipe \(name.rawValue) needs calibration data" : "a search needs calibration data",
+                remedy: "give it with --calibration DATA"
+                    + (name == .rateCoding || targetDrop != nil ? "" : ", or choose thresholds without any: --calibration none"))
+        }
+    }
+
+    /// The calibration data, if there is any.
+    private func loader() throws -> DataLoader? {
+        guard let calibration, calibration != "none" else { return nil }
+        return try data.loader(calibration)
+    }
+
+    private func convert(_ ann: Graph, recipe name: RecipeName, steps: Int?, data: (any BatchSource)?) throws -> Graph {
+        if name == .quantised { return try QuantizedConverter(steps: steps, allowAnalog: allowAnalog)(ann) }
         if let recipe = Recipe.named(name.rawValue) {
-            snn = try RecipeConverter(recipe.options(steps ?? recipe.usualSteps), calibration: data)(ann)
-        } else {
-            let converter = try Converter(
-                dataloader: data, mode: mode, momentum: momentum, fuseFlag: !noFuse, pooling: pooling, allowAnalog: allowAnalog)
-            snn = try converter(ann)
+            return try RecipeConverter(options(recipe, steps: steps), calibration: data)(ann)
         }
-        if var description = snn.spiking, let steps {
-            description.steps = steps
-            snn = try snn.applying(Patch(), spiking: description)
-        }
-        return snn
+        let converter = try Converter(
+            dataloader: data ?? [Batch](), mode: VoltageHook.Mode(mode ?? "max"), momentum: momentum ?? 0.1, fuseFlag: !noFuse,
+            pooling: pooling, allowAnalog: allowAnalog)
+        let snn = try converter(ann)
+        guard var description = snn.spiking, let steps else { return snn }
+        description.steps = steps
+        return try snn.applying(Patch(), spiking: description)
     }
 
     /// The cheapest network within `targetDrop`. What was tried is shown also where there is none.
     private func search(_ ann: Graph, targetDrop: Double) throws -> Graph {
         // Before the ANN runs over all data.
         _ = try Convertibility(ann).check(allowAnalog: allowAnalog)
-        let names = recipe.map { [$0] } ?? [.radix, .signed, .calibrated, .burst]
-        let ladders = try names.map { name in
+        let ladders = try searched.map { name in
             let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }
             return try Recipe.named(name.rawValue).map { RecipeLadder($0, convert: conversion) }
                 ?? RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)
         }
-        let search = try RecipeSearch(
-            targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
-        let (snn, result) = try search(ann, calibration: data.loader(calibration))
+        let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
+        let (snn, result) = try search(ann, calibration: loader() ?? data.loader(calibration ?? ""))
         if let json { try writeJSON(result, to: json) }
         if json != "-" { print(result) }
         let choice = try result.require()

@@ -5,36 +5,49 @@ import Spikelet
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "The whole story on a network and images that come with Spikelet.",
-        discussion: "Converts a network trained on Fashion-MNIST by the seed system's recipe, and measures it on 1,000 test images.")
+        discussion: """
+            Converts a network trained on Fashion-MNIST, and measures it on 1,000 test images over more and more time steps.
 
-    @Option(help: "The bundled network: cnn, vgg, resnet or mobile.")
-    var network = "vgg"
+              spikelet demo
+              spikelet demo --network resnet --limit 200
+            """)
+
+    /// The networks in `Models/FashionMNIST`.
+    enum Network: String, ExpressibleByArgument, CaseIterable {
+        case cnn, vgg, resnet, mobile
+    }
+
+    @Option(help: "The bundled network.")
+    var network = Network.vgg
 
     @Option(
         help: ArgumentHelp("The folder with the bundled networks and images. Default: looked for around the program.", valueName: "folder"))
     var models: String?
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("Measure on the first so many test images only.", valueName: "n"))
+    var limit = 1000
+
     func run() throws {
         let folder = try models.map { URL(fileURLWithPath: $0) } ?? Self.bundledModels()
-        let path = folder.appendingPathComponent("\(network)/\(network)_torchscript.onnx").path
-        print("1. An ANN: \(network), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
+        let path = folder.appendingPathComponent("\(network.rawValue)/\(network.rawValue)_torchscript.onnx").path
+        print("1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
         let ann = try ONNXImporter.importModel(at: path).graph
         print(ann)
         print("2. Converted by the recipe rate-coding, thresholds at the 99.9th percentile of 2,000 training images.\n")
+        let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path), limit: limit)
         let calibration = try DataLoader(Dataset(path: folder.appendingPathComponent("train_2000.npz").path))
         let snn = try Converter(dataloader: calibration, mode: .percentile(99.9))(ann)
         print(snn)
-        print("3. Measured on 1,000 test images.\n")
-        let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path))
+        print("3. Measured on \(grouped(test.count)) test images.\n")
         let evaluator = try Evaluator(
             snn, ann: ann, steps: [1, 2, 4, 8, 16, 32, 64], threads: ProcessInfo.processInfo.activeProcessorCount)
-        print(try evaluator.run(test))
+        print(try evaluator.run(test), terminator: "")
     }
 
     /// `Models/FashionMNIST`, from the current folder or the program's own upward.
     private static func bundledModels() throws -> URL {
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
-        for start in [URL(fileURLWithPath: FileManager.default.currentDirectoryPath), program] {
+        let program = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()
+        for start in [URL(fileURLWithPath: FileManager.default.currentDirectoryPath), program].compactMap({ $0 }) {
             var folder = start.standardizedFileURL
             while true {
                 let candidate = folder.appendingPathComponent("Models/FashionMNIST")

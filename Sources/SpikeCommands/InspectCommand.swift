@@ -3,26 +3,44 @@ import Spikelet
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Shows a network layer by layer, and what of it can become spiking.")
+        commandName: "inspect", abstract: "Shows a network layer by layer, and what of it can become spiking.",
+        discussion: """
+              spikelet inspect model.onnx
+              spikelet inspect snn.safetensors
+
+            Of a model: every layer with what it reads, its shape and its parameters, where the file comes from, and whether it \
+            can be converted; if not, every node in the way with the reason. Of a spiking network: its layers, how it was made, \
+            and the warnings of its conversion.
+            """)
 
     @Argument(help: "An ONNX model, or a spiking network (.safetensors).")
     var network: String
 
     func run() throws {
-        if network.hasSuffix(".safetensors") {
-            let snn = try SNNFile.read(network)
-            print(snn)
-            print("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
-            for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { print("\(fact): \(value)") }
-            for warning in snn.spiking?.warnings ?? [] { print("warning: \(warning)") }
-            return
+        if NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
+            try inspectSpiking()
+        } else {
+            try inspectModel()
         }
+    }
+
+    private func inspectSpiking() throws {
+        let snn = try NetworkFile.spiking(network)
+        print(snn)
+        print("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
+        if let steps = snn.spiking?.steps { print("converted for \(steps) steps") }
+        for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { print("\(fact): \(value)") }
+        for warning in snn.spiking?.warnings ?? [] { print("warning: \(warning)") }
+    }
+
+    private func inspectModel() throws {
         let model = try ONNXImporter.importModel(at: network)
         print(model.graph)
         print(model.report)
         print("\(grouped(SynapseCounter(model.graph).denseOperations)) multiply–accumulates for one sample")
         let convertibility = Convertibility(model.graph)
-        print("\(convertibility.rectifiers.count) rectifiers become neurons")
+        let rectifiers = convertibility.rectifiers.count
+        print(rectifiers == 1 ? "1 rectifier becomes neurons" : "\(rectifiers) rectifiers become neurons")
         do {
             _ = try convertibility.check(allowAnalog: false)
             print("the network can be converted")
@@ -30,14 +48,4 @@ struct InspectCommand: ParsableCommand {
             print("the network cannot be converted: \(error)")
         }
     }
-}
-
-/// 1234567 → 1,234,567.
-func grouped(_ number: Int) -> String {
-    var text = ""
-    for (position, digit) in String(number).reversed().enumerated() {
-        if position > 0, position % 3 == 0 { text.append(",") }
-        text.append(digit)
-    }
-    return String(text.reversed())
 }

@@ -2,39 +2,49 @@ import ArgumentParser
 import Spikelet
 
 struct RunCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "run", abstract: "Runs the ANN itself, in float32.")
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Runs the ANN itself, in float32.",
+        discussion: """
+            Use it to see that a model was imported rightly: its outputs should be those of the framework it comes from.
+
+              spikelet run model.onnx --input x.npy --output y.npy
+
+            x.npy holds samples, [N, …], as numpy.save writes them; bytes become 0…1 by 1/255, other numbers are taken as they \
+            are. Standard output shows the type of each output, and where they are class scores the largest of each sample.
+            """)
 
     @Argument(help: "An ONNX model.")
     var model: String
 
-    @Option(help: "The input, [N, …] (.npy). Bytes become 0…1 by 1/255.")
+    @Option(help: ArgumentHelp("The input, [N, …].", valueName: "x.npy"))
     var input: String
 
-    @Option(help: "Where to write the network's (first) output (.npy).")
+    @Option(help: ArgumentHelp("Where to write the network's (first) output.", valueName: "y.npy"))
     var output: String?
 
     func run() throws {
-        let graph = try ONNXImporter.importModel(at: model).graph
-        let outputs = try ReferenceExecutor(graph).run([try readInput(input)])
-        if let output { try NPY.write(outputs[0], to: output) }
-        for (description, tensor) in zip(graph.outputs, outputs) {
-            print("\(description.name)  \(ValueType(tensor))")
+        try checkOutputs([output], inputs: [model, input])
+        let graph = try NetworkFile.ann(model).graph
+        let executor = ReferenceExecutor(graph)
+        let portions = try SamplePortions(input, for: graph)
+        var parts: [Tensor] = []
+        var types: [ValueType] = []
+        try portions.forEach("running") { batch in
+            let outputs = try executor.run(batch.inputs)
+            parts.append(outputs[0])
+            types = types.isEmpty ? outputs.map { ValueType($0) } : zip(types, outputs).map { $0.appending(ValueType($1)) }
         }
-        printClasses(outputs[0])
+        let first = joined(parts)
+        if let output { try NPY.write(first, to: output) }
+        for (description, type) in zip(graph.outputs, types) { print("\(description.name)  \(type)") }
+        printClasses(first)
     }
 }
 
-/// The largest output of the first samples, where the output is one row of numbers a sample.
-func printClasses(_ output: Tensor, most: Int = 10) {
-    guard output.rank == 2, output.shape[1] > 0 else { return }
-    var rows = [["sample", "largest output", "value"]]
-    let columns = output.shape[1]
-    let values = output.floats
-    for sample in 0..<min(most, output.shape[0]) {
-        let row = values[sample * columns..<(sample + 1) * columns]
-        let best = row.indices.reduce(row.startIndex) { row[$1] > row[$0] ? $1 : $0 }
-        rows.append(["\(sample)", "\(best - row.startIndex)", "\(row[best])"])
+extension ValueType {
+    /// The type of two values put together along the first axis.
+    fileprivate func appending(_ other: ValueType) -> ValueType {
+        guard let mine = shape.known, let size = mine.first, let more = other.shape.known?.first else { return self }
+        return ValueType(elementType, Shape([Dimension(size + more)] + mine.dropFirst().map { Dimension($0) }))
     }
-    print(TextTable.format(rows, rightAligned: [0, 1, 2]), terminator: "")
-    if output.shape[0] > most { print("… and \(output.shape[0] - most) more") }
 }

@@ -1,55 +1,70 @@
 import ArgumentParser
+import Foundation
 import Spikelet
 
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "simulate", abstract: "Runs a spiking network for a number of time steps.")
+        commandName: "simulate", abstract: "Runs a spiking network for a number of time steps.",
+        discussion: """
+            Use it to look at single samples: what the network answers after each step, and which neurons fire how often.
 
-    @Argument(help: "A spiking network (.safetensors).")
+              spikelet simulate snn.safetensors --input x.npy --steps 32 --output y.npy
+              spikelet simulate snn.safetensors --input x.npy --output y.npy \\
+                  --per-step --spike-counts counts.npz
+
+            x.npy holds samples, [N, …], each shown in every step; with --time-varying it is [T, N, …]. Bytes become 0…1 by \
+            1/255, other numbers are taken as they are. The output is the sum over all steps divided by their number; of a radix \
+            code it is the weighted sum, undivided. Accuracy over steps on labelled data is the business of 'spikelet evaluate'.
+            """)
+
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
     var network: String
 
-    @Option(help: "The input, [N, …] (.npy), the same in every step. Bytes become 0…1 by 1/255.")
+    @Option(help: ArgumentHelp("The input, [N, …].", valueName: "x.npy"))
     var input: String
 
-    @Option(help: "The number of time steps. Default: what the network was converted for, else 32.")
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The number of time steps. Default: what the network was converted for, else 32.", valueName: "t"))
     var steps: Int?
 
-    @Option(help: "Where to write the (first) output, accumulated over the steps and divided by their number (.npy).")
+    @Option(help: ArgumentHelp("Where to write the (first) output.", valueName: "y.npy"))
     var output: String?
 
-    @Flag(help: "Write the output after each step, [T, N, …].")
+    @Flag(help: "Write the output so far after each step, [T, N, …].")
     var perStep = false
 
-    @Option(help: "Where to write how often each neuron fired: an int64 array [N, …] a layer (.npz).")
+    @Option(
+        help: ArgumentHelp(
+            "Where to write how often each neuron fired: an int64 array [N, …] a layer, by its name.", valueName: "counts.npz"))
     var spikeCounts: String?
 
     @Flag(help: "The input is [T, N, …]: another one in every step.")
     var timeVarying = false
 
+    func validate() throws {
+        if perStep, output == nil { throw ValidationError("--per-step needs a place to write to: --output Y.npy") }
+    }
+
     func run() throws {
-        let snn = try SNNFile.read(network)
-        let steps = steps ?? snn.spiking?.steps ?? 32
-        let input = try readInput(input)
-        let simulation = try ReferenceSimulation(snn)
-        let bar = ProgressBar("simulating", total: steps, unit: "steps")
-        var after: [Tensor] = []
-        let outputs = try simulation.run(
-            [input], steps: steps, timeVarying: timeVarying,
-            onStep: { _ in
-                bar.advance()
-                if perStep { after.append(try simulation.outputs()[0]) }
-            })
-        bar.finish()
-        if let output {
-            try NPY.write(perStep ? Tensor(after.flatMap(\.floats), shape: [steps] + outputs[0].shape) : outputs[0], to: output)
+        try checkOutputs([output, spikeCounts], inputs: [network, input])
+        let snn = try NetworkFile.spiking(network)
+        let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
+        var record = SimulationRecord(snn, steps: steps, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
+        if timeVarying {
+            let tensor = try readInput(input)
+            try locating(input) { try record.simulate([tensor], timeVarying: true) }
+            if let given = tensor.shape.first, given > steps {
+                note("note: the input has \(given) time steps; the first \(steps) were simulated")
+            }
+        } else {
+            try SamplePortions(input, for: snn).forEach("simulating") { try record.simulate($0.inputs) }
         }
-        let counts = simulation.spikeCounts.sorted { $0.key < $1.key }
-        if let spikeCounts {
-            try NPZ.write(counts.map { ($0.key, Tensor($0.value.floats.map { Int64($0) }, shape: $0.value.shape)) }, to: spikeCounts)
-        }
-        let spikes = counts.reduce(0.0) { $0 + $1.value.floats.reduce(0.0) { $0 + Double($1) } }
-        let neurons = counts.reduce(0) { $0 + $1.value.count }
-        print("\(outputs[0].shape[0]) samples, \(steps) steps, \(spikes / Double(max(1, neurons))) spikes per neuron")
-        printClasses(outputs[0])
+        let result = record.output
+        if let output { try NPY.write(perStep ? record.outputOfEachStep : result, to: output) }
+        if let spikeCounts { try NPZ.write(record.countsByName, to: spikeCounts) }
+        let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
+        print("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
+        printClasses(result)
     }
 }

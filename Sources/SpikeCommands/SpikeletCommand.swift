@@ -9,10 +9,15 @@ public struct SpikeletCommand: AsyncParsableCommand {
             From an ONNX file to a spiking network in three commands:
 
               spikelet inspect  model.onnx
-              spikelet convert  model.onnx --calibration images.npz --recipe rate-coding --output snn.safetensors
+              spikelet convert  model.onnx --calibration images.npz \\
+                  --recipe calibrated --output snn.safetensors
               spikelet evaluate snn.safetensors --data test.npz --ann model.onnx
 
-            'spikelet demo' does all of it on a network and images that come with Spikelet.
+            'spikelet demo' does all of it on a network and images that come with Spikelet. 'spikelet help COMMAND' explains a \
+            command, with examples.
+
+            Results go to standard output, progress and notes to standard error. Exit codes: 0 done, 1 the work failed (what, \
+            where, and what to do about it, on standard error), 64 wrong usage.
             """,
         version: "0.1.0",
         subcommands: [

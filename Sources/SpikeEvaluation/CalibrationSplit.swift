@@ -33,7 +33,7 @@ struct CalibrationSplit: Sendable {
             if group.isEmpty { break }
             let found = try concurrentMap(group) { batch in
                 defer { bar.advance() }
-                return Evaluator.classes(try executor.run(batch.inputs)[0])
+                return try Evaluator.classes(try executor.run(batch.inputs)[0], of: ann)
             }
             for (batch, classes) in zip(group, found) {
                 if answers.isEmpty { batchSize = max(1, batch.count) }

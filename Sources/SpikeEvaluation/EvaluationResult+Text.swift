@@ -12,7 +12,8 @@ extension EvaluationResult: CustomStringConvertible {
                 "\(step.steps)", step.accuracy.map(Self.percent) ?? "–",
                 step.confidence95.map { String(format: "%.1f", $0 * 100) }.joined(separator: "–"),
                 step.agreement.map(Self.percent) ?? "–", String(format: "%.3f", step.spikesPerNeuron),
-                Self.magnitude(step.synapticOperations), String(format: "%.2f", step.energy.snn / step.energy.ann),
+                Self.magnitude(step.synapticOperations),
+                step.energy.ann > 0 ? String(format: "%.2f", step.energy.snn / step.energy.ann) : "–",
             ]
         }
         for column in [3, 1] where steps.allSatisfy({ column == 3 ? $0.agreement == nil : $0.accuracy == nil }) {

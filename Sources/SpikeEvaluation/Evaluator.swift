@@ -12,7 +12,7 @@ public import SpikeRuntime
 /// The engine gives the answers. Spikes and synaptic operations are counted by the reference executor, on the first samples:
 /// they are means, and hardly vary from a hundred samples on.
 ///
-/// A network with several outputs is judged by its first.
+/// A network is judged by its first output: one row of class scores `[N, classes]` a sample.
 public struct Evaluator: Sendable {
     /// What simulates the network.
     public enum Executor: Sendable, Hashable {
@@ -29,12 +29,15 @@ public struct Evaluator: Sendable {
     public let threads: Int
     public let executor: Executor
     private let program: Program?
+    /// The number of class scores a sample.
+    private let classCount: Int
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
-    ///   - steps: the numbers of time steps to report; the largest is simulated.
+    ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
+    /// - Throws: for numbers outside their ranges, networks that are no classifiers, and two that cannot be compared.
     public init(
         _ snn: Graph, ann: Graph? = nil, steps: [Int], executor: Executor = .engine(.float32, countedSamples: 100), threads: Int = 1
     ) throws {
@@ -44,9 +47,23 @@ public struct Evaluator: Sendable {
                 remedy: "give one or more numbers of time steps from 1 to \(1 << 20), such as 1,2,4,8,16,32")
         }
         guard threads >= 1, threads <= 1024 else {
-            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+            throw SpikeletError(.invalidOption, "\(threads) threads are not possible", remedy: "give a number from 1 to 1024")
         }
         _ = try ReferenceSimulation(snn)
+        classCount = try Self.classCount(snn)
+        if let ann {
+            guard ann.spiking == nil else {
+                throw SpikeletError(
+                    .invalidData, "'\(ann.name)' is a spiking network; it is compared with the ANN it was made from",
+                    remedy: "pass the ONNX model")
+            }
+            let annClasses = try Self.classCount(ann)
+            guard annClasses == classCount else {
+                throw SpikeletError(
+                    .invalidData, "the ANN has \(annClasses) classes, the spiking network \(classCount)",
+                    remedy: "pass the ONNX model that the spiking network was made from")
+            }
+        }
         self.snn = snn
         self.ann = ann
         if let description = snn.spiking, description.code == .radix {
@@ -100,16 +117,25 @@ public struct Evaluator: Sendable {
                 .invalidData, "the data has no labels, so there is nothing to compare with",
                 remedy: "add labels, or pass the ANN: --ann MODEL.onnx")
         }
-        if let labels = batch.labels, labels.count != batch.count {
-            throw SpikeletError(.invalidData, "\(labels.count) labels for \(batch.count) samples")
+        if let labels = batch.labels {
+            guard labels.count == batch.count else {
+                throw SpikeletError(
+                    .invalidData, "\(labels.count) labels for \(batch.count) samples", remedy: "give one label for each sample")
+            }
+            // Labels that start at 1, or of another data set, would pass for poor accuracy.
+            if let label = labels.first(where: { !(0..<classCount).contains($0) }) {
+                throw SpikeletError(
+                    .invalidData, "there is a label \(label), but the network has the classes 0…\(classCount - 1)",
+                    remedy: "labels count the classes from 0; perhaps they belong to another data set")
+            }
         }
         var tally = Tally(steps: steps)
         tally.samples = batch.count
         tally.hasLabels = batch.labels != nil
-        let annClasses = try ann.map { Self.classes(try ReferenceExecutor($0).run(batch.inputs)[0]) }
+        let annClasses = try ann.map { try Self.classes(try ReferenceExecutor($0).run(batch.inputs)[0], of: $0) }
         if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
-        func judge(_ output: Tensor, _ column: Int) {
-            let classes = Self.classes(output)
+        func judge(_ output: Tensor, _ column: Int) throws {
+            let classes = try Self.classes(output, of: snn)
             if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
             if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
         }
@@ -120,15 +146,16 @@ public struct Evaluator: Sendable {
             for run in runs {
                 _ = try simulation.run(batch.inputs, steps: run)
                 let outputs = try simulation.stepOutputs()
-                for (column, step) in steps.enumerated() where runsStream || step == run { judge(outputs[step - 1][0], column) }
+                for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
                 bar.advance(by: run)
             }
         }
         if counted > 0 {
             let inputs = counted == batch.count ? batch.inputs : batch.inputs.map { $0.samples(0..<counted) }
             tally.countedSamples = counted
-            try count(inputs, into: &tally, counter: counter) { output, column in
-                if program == nil { judge(output, column) }
+            let outputs = try count(inputs, into: &tally, counter: counter)
+            if program == nil {
+                for (column, output) in outputs { try judge(output, column) }
             }
             if program == nil { bar.advance(by: runs.reduce(0, +)) }
         }
@@ -137,16 +164,17 @@ public struct Evaluator: Sendable {
 
     /// Simulates by the reference, counting spikes and synaptic operations.
     ///
-    /// - Parameter judge: takes the first output at each number of steps that is reported.
+    /// - Returns: the first output at each number of steps that is reported.
     private func count(
-        _ inputs: [Tensor], into tally: inout Tally, counter: SynapseCounter, judge: (_ output: Tensor, _ column: Int) -> Void
-    ) throws {
+        _ inputs: [Tensor], into tally: inout Tally, counter: SynapseCounter
+    ) throws -> [(column: Int, output: Tensor)] {
         let simulation = try ReferenceSimulation(snn)
+        var reported: [(column: Int, output: Tensor)] = []
         for run in runs {
             var operations = 0
             var (spikes, layerSpikes): (Double, [String: Double]) = (0, [:])
             let observe: ReferenceSimulation.Observer = { node, operands, results in
-                operations += counter.count(node, input: operands[0])
+                operations += counter.count(node, operands: operands)
                 guard case .neuron = node.operator else { return }
                 let emitted = results[0].floats.reduce(0.0) { $0 + Double(abs($1)) }
                 spikes += emitted
@@ -156,7 +184,7 @@ public struct Evaluator: Sendable {
             _ = try simulation.run(inputs, steps: run, observe: observe) { step in
                 // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
                 guard let column = steps.firstIndex(of: step), runsStream || step == run else { return }
-                judge(try simulation.outputs()[0], column)
+                reported.append((column, try simulation.outputs()[0]))
                 counts.append((column, spikes, operations))
             }
             for (column, spikes, operations) in counts {
@@ -165,13 +193,13 @@ public struct Evaluator: Sendable {
             }
             tally.layerSpikes = layerSpikes
         }
+        return reported
     }
 
     private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) -> EvaluationResult {
         let consumers = snn.consumers
         let layers = snn.nodes.compactMap { node -> EvaluationResult.Layer? in
-            guard case .neuron = node.operator, let shape = snn.types[node.outputs[0]]?.shape.resolved(batch: 1) else { return nil }
-            let neurons = shape.reduce(1, *)
+            guard case .neuron = node.operator, let neurons = snn.sizePerSample(of: node.outputs[0]) else { return nil }
             let scales = (consumers[node.outputs[0]] ?? []).compactMap {
                 if case .voltageScaler(let scaler) = $0.operator { scaler.scales } else { nil }
             }
@@ -180,7 +208,7 @@ public struct Evaluator: Sendable {
                 name: node.name, neurons: neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
                 spikesPerNeuron: (total.layerSpikes[node.name] ?? 0) / Double(neurons * total.countedSamples))
         }
-        let neurons = Double(layers.reduce(0) { $0 + $1.neurons })
+        let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
         let samples = Double(total.samples)
         let counted = Double(total.countedSamples)
         let rows = steps.indices.map { column -> EvaluationResult.Step in
@@ -200,16 +228,39 @@ public struct Evaluator: Sendable {
         return EvaluationResult(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
             ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
-            countedSamples: total.countedSamples, steps: rows, layers: layers, precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+            countedSamples: total.countedSamples, steps: rows, layers: layers, precision: precision.rawValue, seconds: seconds,
+            warnings: snn.spiking?.warnings ?? [])
     }
 
-    /// The position of each sample's largest output.
-    static func classes(_ output: Tensor) -> [Int] {
-        let size = output.shape.dropFirst().reduce(1, *)
+    /// The position of each sample's largest score; of equal ones the first.
+    static func classes(_ output: Tensor, of graph: Graph) throws -> [Int] {
         let values = output.floats
-        return (0..<output.shape[0]).map { sample in
-            (1..<max(1, size)).reduce(0) { values[sample * size + $1] > values[sample * size + $0] ? $1 : $0 }
+        let classCount = max(1, output.shape.dropFirst().reduce(1, *))
+        // Any class would do as the largest of NaNs.
+        guard !values.contains(where: \.isNaN) else {
+            throw SpikeletError(
+                .invalidModel, "the output of '\(graph.name)' holds NaN",
+                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
         }
+        return stride(from: 0, to: values.count, by: classCount).map { start in
+            (1..<classCount).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
+        }
+    }
+
+    /// The number of scores a sample, where the first output is one row of them.
+    private static func classCount(_ graph: Graph) throws -> Int {
+        guard let output = graph.outputs.first, let type = graph.types[output.value] else { return 0 }
+        let sizes = type.shape.dimensions
+        let batch = graph.inputs.first?.type.shape.dimensions.first
+        // [N, classes, 1, 1], as fully convolutional networks end, is a row too.
+        guard type.elementType == .float32, sizes.first == batch, sizes.count > 1, let classes = sizes[1].known, classes > 1,
+            sizes.dropFirst(2).allSatisfy({ $0 == 1 })
+        else {
+            throw SpikeletError(
+                .invalidData, "output '\(output.name)' of '\(graph.name)' is \(type), not one row of class scores a sample",
+                remedy: "classifiers can be evaluated: [N, classes], at least two of them; 'spikelet simulate' runs any network")
+        }
+        return classes
     }
 }
 

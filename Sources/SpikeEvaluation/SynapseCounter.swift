@@ -6,26 +6,36 @@ public import SpikeGraph
 /// Source: NeuroBench's synaptic operations (Yik et al., "NeuroBench", 2023). Layers that read values made of spikes are
 /// counted here step by step (effective accumulates); layers that read the analog input are counted as dense.
 public struct SynapseCounter: Sendable {
-    /// For each node with synapses that reads spikes: the number of outputs that each element of its input reaches.
-    private let fanOuts: [String: [Int]]
+    /// For each node with synapses that reads spikes, how far they reach.
+    private let fanOuts: [String: FanOut]
     /// Multiply–accumulates of one dense pass through all layers with weights, one sample.
     public let denseOperations: Int
     /// The part of them in layers that read the analog input.
     public let analogOperations: Int
 
+    private struct FanOut {
+        /// Which of the node's inputs arrives through the synapses.
+        var operand: Int
+        /// For each element of it, the outputs that it reaches. Repeats over the samples of a batch.
+        var reach: [Int]
+    }
+
     public init(_ graph: Graph) {
-        var fanOuts: [String: [Int]] = [:]
+        var fanOuts: [String: FanOut] = [:]
         var (dense, analog) = (0, 0)
         let spiking = graph.spikingValues
         for node in graph.nodes {
-            guard let input = graph.types[node.inputs[0]]?.shape.resolved(batch: 1),
-                let synapses = Synapses(node, graph: graph, input: input)
+            // Weights stand second, but a matrix product may have them first.
+            guard let operand = node.inputs.prefix(2).firstIndex(where: { graph.constants[$0] == nil }),
+                let input = graph.countedShape(of: node.inputs[operand]),
+                let synapses = Synapses(node, operand: operand, graph: graph, input: input)
             else { continue }
-            dense += synapses.denseCount
-            if spiking.contains(node.inputs[0]) {
-                fanOuts[node.name] = synapses.fanOut
+            let count = synapses.denseCount / graph.countedBatch
+            dense += count
+            if spiking.contains(node.inputs[operand]) {
+                fanOuts[node.name] = FanOut(operand: operand, reach: synapses.fanOut)
             } else {
-                analog += synapses.denseCount
+                analog += count
             }
         }
         self.fanOuts = fanOuts
@@ -34,16 +44,18 @@ public struct SynapseCounter: Sendable {
     }
 
     /// The synaptic operations of one step in one node, summed over the samples of the batch; 0 for nodes without synapses.
-    public func count(_ node: Node, input: Tensor) -> Int {
+    ///
+    /// - Parameter operands: what the node read, as ``ReferenceSimulation`` shows it to its observer.
+    public func count(_ node: Node, operands: [Tensor]) -> Int {
         guard let fanOut = fanOuts[node.name] else { return 0 }
         var total = 0
-        input.floats.withUnsafeBufferPointer { values in
-            fanOut.withUnsafeBufferPointer { fanOut in
+        operands[fanOut.operand].floats.withUnsafeBufferPointer { values in
+            fanOut.reach.withUnsafeBufferPointer { reach in
                 var index = 0
                 for value in values {
-                    if value != 0 { total += fanOut[index] }
+                    if value != 0 { total += reach[index] }
                     index += 1
-                    if index == fanOut.count { index = 0 }
+                    if index == reach.count { index = 0 }
                 }
             }
         }
@@ -51,32 +63,58 @@ public struct SynapseCounter: Sendable {
     }
 }
 
-/// The synapses of one layer for one sample.
+/// The synapses of one layer.
 private struct Synapses {
-    /// For each element of the input, the outputs it reaches through non-zero weights.
+    /// For each element of the input, the outputs it reaches through non-zero weights. A period of it, where it repeats.
     let fanOut: [Int]
     /// Multiply–accumulates with all inputs and all weights: those inside the input only.
     let denseCount: Int
 
-    init?(_ node: Node, graph: Graph, input: [Int]) {
-        guard node.inputs.count > 1, let weights = graph.constants[node.inputs[1]] else { return nil }
+    /// - Parameters:
+    ///   - operand: the input that is no weight.
+    ///   - input: its shape, with all samples.
+    init?(_ node: Node, operand: Int, graph: Graph, input: [Int]) {
+        guard node.inputs.count > 1, let weights = graph.constants[node.inputs[1 - operand]] else { return nil }
         switch node.operator {
-        case .conv(let conv): self.init(conv, weights: weights, input: input)
-        case .gemm(let gemm): self.init(matrix: weights, rowsAreInputs: !gemm.transposeB, rows: 1)
-        case .matMul where weights.rank == 2:
-            self.init(matrix: weights, rowsAreInputs: true, rows: input.dropLast().dropFirst().reduce(1, *))
+        case .conv(let conv) where operand == 0: self.init(conv, weights: weights, input: input)
+        case .gemm(let gemm) where operand == 0 && !gemm.transposeA:
+            let matrix = gemm.transposeB ? weights.transposedMatrix : weights
+            self.init(product: input, matrix, isLeft: true)
+        case .matMul: self.init(product: input, weights, isLeft: operand == 0)
         default: return nil
         }
     }
 
-    private init(matrix: Tensor, rowsAreInputs: Bool, rows: Int) {
-        let (height, width) = (matrix.shape[0], matrix.shape[1])
-        var fanOut = [Int](repeating: 0, count: rowsAreInputs ? height : width)
-        for (index, weight) in matrix.floats.enumerated() where weight != 0 {
-            fanOut[rowsAreInputs ? index / width : index % width] += 1
+    /// A matrix product, with NumPy's rules for axes before the matrices and for vectors.
+    private init(product input: [Int], _ weights: Tensor, isLeft: Bool) {
+        func matrix(_ shape: [Int], isLeft: Bool) -> [Int] { shape.count > 1 ? shape : isLeft ? [1] + shape : shape + [1] }
+        let (x, w) = (matrix(input, isLeft: isLeft), matrix(weights.shape, isLeft: !isLeft))
+        let (rows, columns) = (x[x.count - 2], x[x.count - 1])
+        // How many outputs one element of x's row (or column) reaches: the non-zero weights it meets, in each matrix of them.
+        let (height, width) = (w[w.count - 2], w[w.count - 1])
+        let inner = isLeft ? height : width
+        var met = [Int](repeating: 0, count: weights.count / max(1, height * width) * inner)
+        for (index, weight) in weights.floats.enumerated() where weight != 0 {
+            let (matrix, place) = (index / (height * width), index % (height * width))
+            met[matrix * inner + (isLeft ? place / width : place % width)] += 1
+        }
+        // The axes before the matrices, as long on both sides.
+        let rank = max(x.count, w.count) - 2
+        func padded(_ shape: [Int]) -> [Int] { [Int](repeating: 1, count: rank + 2 - shape.count) + shape.dropLast(2) }
+        let (xAxes, wAxes) = (padded(x), padded(w))
+        let axes = zip(xAxes, wAxes).map { $0 == 1 ? $1 : $0 }
+        func position(_ index: [Int], _ sizes: [Int]) -> Int {
+            zip(index, sizes).reduce(0) { $0 * $1.1 + ($1.1 == 1 ? 0 : $1.0) }
+        }
+        var fanOut = [Int](repeating: 0, count: input.reduce(1, *))
+        forEachIndex(axes) { _, index in
+            let (start, matrix) = (position(index, xAxes) * rows * columns, position(index, wAxes))
+            for row in 0..<rows {
+                for column in 0..<columns { fanOut[start + row * columns + column] += met[matrix * inner + (isLeft ? column : row)] }
+            }
         }
         self.fanOut = fanOut
-        denseCount = height * width * rows
+        denseCount = axes.reduce(1, *) * rows * columns * (isLeft ? width : height)
     }
 
     private init?(_ conv: Conv, weights: Tensor, input: [Int]) {
@@ -112,7 +150,15 @@ private struct Synapses {
             }
         }
         self.fanOut = fanOut
-        denseCount = reach.reduce(0) { $0 + $1.reduce(0, +) } * groupChannels * features
+        denseCount = reach.reduce(0) { $0 + $1.reduce(0, +) } * groupChannels * features * input[0]
+    }
+}
+
+extension Tensor {
+    /// `[a, b]` → `[b, a]`.
+    fileprivate var transposedMatrix: Tensor {
+        let (height, width, values) = (shape[0], shape[1], floats)
+        return Tensor((0..<values.count).map { values[$0 % height * width + $0 / height] }, shape: [width, height])
     }
 }
 

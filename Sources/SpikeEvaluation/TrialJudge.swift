@@ -28,7 +28,7 @@ struct TrialJudge: Sendable {
         var pass = try split.judged.makePass()
         while drop.samples < total, let batch = try pass.next() {
             let outputs = try simulation.run(batch.inputs, steps: steps)
-            for (position, answer) in zip(drop.samples..<total, Evaluator.classes(outputs[0])) {
+            for (position, answer) in zip(drop.samples..<total, try Evaluator.classes(outputs[0], of: snn)) {
                 let isSame = answer == split.answers[position]
                 agreeing += isSame ? 1 : 0
                 guard let label = split.labels?[position] else {

@@ -7,7 +7,8 @@ extension Graph {
     public func check(inputs tensors: [Tensor]) throws -> Int {
         guard tensors.count == inputs.count else {
             throw SpikeletError(
-                .invalidData, "\(tensors.count) inputs are given, the network takes \(inputs.count)",
+                .invalidData,
+                "\(tensors.count == 1 ? "1 input is" : "\(tensors.count) inputs are") given, the network takes \(inputs.count)",
                 remedy: "its inputs are: " + inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", "))
         }
         // The first open axis decides. Where no input has one, the network's own first axis is the batch.
@@ -17,9 +18,11 @@ extension Graph {
             guard tensor.elementType == input.type.elementType, tensor.shape == input.type.shape.resolved(batch: batch) else {
                 throw SpikeletError(
                     .invalidData, "input '\(input.name)' is \(ValueType(tensor)), the network takes \(input.type)",
-                    remedy: "N is the number of samples; images are [N, channels, height, width], float32")
+                    remedy: remedy(for: tensor, at: input))
             }
-            guard batch > 0 else { throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples") }
+            guard batch > 0 else {
+                throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples", remedy: "give at least one sample")
+            }
             if let position = tensor.firstNonFinite {
                 throw SpikeletError(
                     .invalidData,
@@ -28,6 +31,18 @@ extension Graph {
             }
         }
         return batch
+    }
+
+    /// What to do about a tensor of the wrong type.
+    private func remedy(for tensor: Tensor, at input: Input) -> String {
+        if let sizes = input.type.shape.known, sizes.count == tensor.rank, let batch = sizes.first,
+            sizes.dropFirst() == tensor.shape.dropFirst()
+        {
+            return
+                "the model was exported for exactly \(batch) sample\(batch == 1 ? "" : "s") at a time: give so many (--batch-size \(batch)), "
+                + "or export it with an open first axis"
+        }
+        return "N is the number of samples; images are [N, channels, height, width], float32"
     }
 }
 

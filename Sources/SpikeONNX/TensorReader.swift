@@ -68,7 +68,7 @@ final class TensorReader {
     }
 
     /// Narrow integers: in `raw_data`, or one in each `int32_data`.
-    private func integers<Integer: FixedWidthInteger>(
+    private func integers<Integer: FixedWidthInteger & BitwiseCopyable>(
         _ proto: ONNXTensorProto, _ count: Int, _: Integer.Type, _ shape: [Int]
     ) throws -> Tensor {
         let typed = proto.int32Data.map { Integer(truncatingIfNeeded: $0) }

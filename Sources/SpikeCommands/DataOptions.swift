@@ -1,0 +1,89 @@
+public import ArgumentParser
+public import Spikelet
+
+/// Where data comes from and how it is read; shared by the commands that take DATA.
+struct DataOptions: ParsableArguments {
+    @Option(help: "Which part of a folder of IDX files: train or test.")
+    var split: Dataset.Split?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Subtracted from each channel after scaling to 0…1; goes with --std.", valueName: "m1,m2,…"))
+    var mean: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Each channel is divided by this after subtracting the mean.", valueName: "s1,s2,…"))
+    var std: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Samples per batch. Thresholds of the recipe rate-coding depend on it; other results do not.", valueName: "n"))
+    var batchSize = 100
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Use only the first so many samples.", valueName: "n"))
+    var limit: Int?
+
+    /// The data at `path`, in batches.
+    func loader(_ path: String) throws -> DataLoader {
+        let normalization: Normalization? =
+            switch (mean, std) {
+            case (nil, nil): nil
+            case (let mean?, let std?): try Normalization(mean: numbers(mean, "--mean"), standardDeviation: numbers(std, "--std"))
+            default:
+                throw SpikeletError(
+                    .invalidOption, "only one of --mean and --std is given", remedy: "give both, one number for each channel")
+            }
+        return try DataLoader(Dataset(path: path, split: split, normalization: normalization), batchSize: batchSize, limit: limit)
+    }
+}
+
+extension Dataset.Split: ExpressibleByArgument {}
+extension Converter.Pooling: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
+
+/// Comma-separated numbers.
+private func numbers(_ text: String, _ option: String) throws -> [Float] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        guard let number = Float(part.trimmingPrefix(" ")) else {
+            throw SpikeletError(
+                .invalidOption, "'\(part)' in \(option) is not a number",
+                remedy: "write numbers with commas between them, such as 0.485,0.456,0.406")
+        }
+        return number
+    }
+}
+
+/// The numbers of time steps that every command takes.
+private let stepRange = 1...1 << 20
+
+/// A number of time steps, if it is one.
+func checkedSteps(_ steps: Int) throws -> Int {
+    guard stepRange.contains(steps) else {
+        throw SpikeletError(
+            .invalidOption, "--steps \(steps) is no number of time steps",
+            remedy: "give a whole number from \(stepRange.lowerBound) to \(stepRange.upperBound); 4 to 64 are usual")
+    }
+    return steps
+}
+
+/// Comma-separated numbers of time steps.
+func stepList(_ text: String) throws -> [Int] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        guard let steps = Int(part.trimmingPrefix(" ")), stepRange.contains(steps) else {
+            throw SpikeletError(
+                .invalidOption, "'\(part)' in --steps is no number of time steps",
+                remedy: "write whole numbers from 1 on with commas between them, such as 1,2,4,8,16,32")
+        }
+        return steps
+    }
+}
+
+/// Adds the file that data came from to errors that do not say it themselves.
+func locating<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as SpikeletError where error.code == .invalidData && error.location?.hasPrefix(path) != true {
+        throw error.located(path)
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import Spikelet
+
+/// Reads the networks that a user names. What a file holds is judged by its first bytes, since a wrong guess makes a
+/// misleading message.
+enum NetworkFile {
+    /// Whether a file begins as safetensors do: with the length of a JSON text in 8 bytes, then the text.
+    static func isSafetensors(_ path: String) -> Bool {
+        guard isRegular(path), let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        guard let head = try? file.read(upToCount: 9), head.count == 9 else { return false }
+        // No header comes near 4 GiB, and no ONNX file has these zeros.
+        return head[4..<8].allSatisfy { $0 == 0 } && head[8] == UInt8(ascii: "{")
+    }
+
+    private static func isRegular(_ path: String) -> Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+        return attributes?[.type] as? FileAttributeType == .typeRegular
+    }
+
+    /// A spiking network from its `.safetensors` file.
+    static func spiking(_ path: String) throws -> Graph {
+        if path.lowercased().hasSuffix(".onnx"), isRegular(path), !isSafetensors(path) {
+            throw SpikeletError(
+                .invalidData, "this is an ONNX model, not a spiking network", at: path,
+                remedy: "convert it first: spikelet convert \(path) --calibration DATA --recipe NAME --output SNN.safetensors")
+        }
+        let graph = try SNNFile.read(path)
+        guard graph.spiking != nil else {
+            throw SpikeletError(
+                .invalidData, "the network '\(graph.name)' in it is not a spiking one", at: path,
+                remedy: "make one from an ONNX model with 'spikelet convert'")
+        }
+        guard graph.outputs.allSatisfy({ graph.types[$0.value]?.elementType == .float32 }) else {
+            throw SpikeletError(
+                .unsupported, "an output of the network is not float32", at: path, remedy: "convert a network whose outputs are numbers")
+        }
+        return graph
+    }
+
+    /// An ANN from its `.onnx` file.
+    static func ann(_ path: String) throws -> ImportedModel {
+        if isSafetensors(path), (try? SNNFile.read(path)) != nil {
+            throw SpikeletError(
+                .invalidData, "this is a spiking network; an ONNX model is needed here", at: path,
+                remedy: "give the ONNX model it was made from; 'spikelet simulate' runs spiking networks")
+        }
+        return try ONNXImporter.importModel(at: path)
+    }
+}

@@ -1,0 +1,65 @@
+import Spikelet
+
+/// The samples of an `.npy` file, in portions that a network takes one after the other. Memory then depends on the size of a
+/// portion and of the results; the results do not depend on it.
+struct SamplePortions {
+    static let usualSize = 100
+
+    private let path: String
+    private let loader: DataLoader
+    /// The number of samples.
+    let count: Int
+
+    /// - Parameter path: `[N, …]`. Bytes become 0…1 by 1/255, other numbers float32.
+    init(_ path: String, for graph: Graph) throws {
+        let dataset = try Dataset(readArray(path), name: path)
+        self.path = path
+        count = dataset.count
+        loader = try DataLoader(dataset, batchSize: Self.size(samples: count, for: graph))
+    }
+
+    /// A network of a fixed batch size takes portions of just that. One whose outputs do not begin with the batch takes all
+    /// samples at once, since its outputs could not be put together again.
+    private static func size(samples: Int, for graph: Graph) -> Int {
+        let batch = graph.inputs.first?.type.shape.dimensions.first
+        let isSeparable = graph.outputs.allSatisfy {
+            guard let type = graph.types[$0.value], let first = type.shape.dimensions.first else { return false }
+            return type.elementType == .float32 && (batch?.known == nil ? first.batchFactor > 0 && first.constant == 0 : first == batch)
+        }
+        guard isSeparable else { return samples }
+        guard let fixed = batch?.known else { return usualSize }
+        return fixed > 0 && samples % fixed == 0 ? fixed : samples
+    }
+
+    /// Calls `body` with one portion after the other. A bar on standard error shows the progress.
+    func forEach(_ title: String, _ body: (Batch) throws -> Void) throws {
+        let bar = ProgressBar(title, total: count, unit: "samples")
+        defer { bar.finish() }
+        var pass = loader.makePass()
+        while let batch = try pass.next() {
+            try locating(path) { try body(batch) }
+            bar.advance(by: batch.count)
+        }
+    }
+}
+
+/// What portions gave, put together again along the first axis.
+func joined(_ parts: [Tensor]) -> Tensor {
+    parts.count == 1 ? parts[0] : .joined(parts)
+}
+
+/// An `.npy` file as a network's input: bytes become 0…1 by 1/255, other numbers float32.
+func readInput(_ path: String) throws -> Tensor {
+    let array = try readArray(path)
+    let values = array.floats()
+    return Tensor(array.elementType == .uint8 ? values.map { $0 / 255 } : values, shape: array.shape)
+}
+
+private func readArray(_ path: String) throws -> NumericArray {
+    guard !path.lowercased().hasSuffix(".npz") else {
+        throw SpikeletError(
+            .invalidData, "--input takes one array (.npy), this is an archive of them", at: path,
+            remedy: "save the inputs by themselves, as in numpy.save('x.npy', numpy.load('\(path)')['images'])")
+    }
+    return try NPY.read(path)
+}

@@ -1,0 +1,78 @@
+import Spikelet
+
+/// What simulations of one portion of samples after the other gave, put together as if all had been one.
+struct SimulationRecord {
+    private let snn: Graph
+    private let steps: Int
+    private let keepsSteps: Bool
+    private let keepsCounts: Bool
+    private var outputs: [Tensor] = []
+    /// For each portion, the output after each step.
+    private var stepOutputs: [[Tensor]] = []
+    /// For each portion, the counts by node name.
+    private var counts: [[String: Tensor]] = []
+    private var spikes = 0.0
+    private var neurons = 0
+    private(set) var samples = 0
+
+    /// - Parameters:
+    ///   - keepsSteps: whether ``outputOfEachStep`` will be asked for.
+    ///   - keepsCounts: whether ``countsByName`` will be asked for.
+    init(_ snn: Graph, steps: Int, keepsSteps: Bool, keepsCounts: Bool) {
+        self.snn = snn
+        self.steps = steps
+        self.keepsSteps = keepsSteps
+        self.keepsCounts = keepsCounts
+    }
+
+    /// Simulates one portion. A bar on standard error shows the steps of a time-varying one.
+    mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
+        let simulation = try ReferenceSimulation(snn)
+        var after: [Tensor] = []
+        let (steps, keepsSteps) = (steps, keepsSteps)
+        // A unary code under the layer-synchronous schedule has no answer before its last step: each T is a run of its own.
+        let eachStepIsRun = snn.spiking?.schedule == .layerSynchronous && snn.spiking?.code == .rate
+        if keepsSteps, eachStepIsRun {
+            for count in 1..<steps { after.append(try simulation.run(inputs, steps: count)[0]) }
+        }
+        let bar = timeVarying ? ProgressBar("simulating", total: steps, unit: "steps") : nil
+        defer { bar?.finish() }
+        let results = try simulation.run(
+            inputs, steps: steps, timeVarying: timeVarying,
+            onStep: { step in
+                bar?.advance()
+                if keepsSteps, !eachStepIsRun || step == steps { after.append(try simulation.outputs()[0]) }
+            })
+        outputs.append(results[0])
+        if keepsSteps { stepOutputs.append(after) }
+        for tensor in simulation.spikeCounts.values {
+            neurons += tensor.count
+            spikes += tensor.floats.reduce(0.0) { $0 + Double($1) }
+        }
+        if keepsCounts {
+            counts.append(simulation.spikeCounts.mapValues { Tensor($0.floats.map { Int64($0) }, shape: $0.shape) })
+        }
+        samples += inputs.first?.shape.dropFirst(timeVarying ? 1 : 0).first ?? 0
+    }
+
+    /// The first output after the last step.
+    var output: Tensor { joined(outputs) }
+
+    /// The first output after each step, `[T, N, …]`.
+    var outputOfEachStep: Tensor {
+        let whole = (0..<steps).map { step in joined(stepOutputs.map { $0[step] }) }
+        return Tensor(whole.flatMap(\.floats), shape: [steps] + whole[0].shape)
+    }
+
+    /// For each neuron node its counts, int64 `[N, …]`, in the order of the names.
+    var countsByName: [(name: String, tensor: Tensor)] {
+        (counts.first?.keys.sorted() ?? []).map { name in
+            let parts = counts.compactMap { $0[name] }
+            let size = parts.reduce(0) { $0 + ($1.shape.first ?? 1) }
+            return (name, Tensor(parts.flatMap(\.integers), shape: [size] + parts[0].shape.dropFirst()))
+        }
+    }
+
+    /// All spikes / all neurons, of all samples.
+    var spikesPerNeuron: Double { spikes / Double(max(1, neurons)) }
+}

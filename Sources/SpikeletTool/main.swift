@@ -1,4 +1,0 @@
-import ArgumentParser
-import SpikeCommands
-
-await SpikeletCommand.main()
