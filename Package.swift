@@ -57,9 +57,11 @@ let package = Package(
 
         tests(of: "SpikeGraph"),
         tests(of: "SpikeReference", ["SpikeGraph"]),
-        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", protobuf]),
+        tests(of: "SpikeONNX", ["SpikeData", "SpikeGraph", "SpikeReference", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph"]),
         tests(of: "SpikeData", ["SpikeGraph", "CZlib"]),
+        tests(of: "SpikeEvaluation", ["SpikeConversion", "SpikeGraph", "SpikeReference"]),
+        tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", protobuf]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX"]),
     ]
 )
