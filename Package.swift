@@ -72,10 +72,11 @@ let package = Package(
         tests(of: "SpikeReference", ["SpikeGraph", "TestSupport"]),
         tests(of: "CSpikeKernels"),
         tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "CSpikeKernels"]),
-        tests(of: "SpikeONNX", ["SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
+        tests(of: "SpikeONNX", ["SpikeData", "SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
-        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX"]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

@@ -33,7 +33,7 @@ struct DemoCommand: ParsableCommand {
         print("1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
         let ann = try ONNXImporter.importModel(at: path).graph
         print(ann)
-        print("2. Converted by the recipe rate-coding, thresholds at the 99.9th percentile of 2,000 training images.\n")
+        print("2. Converted by the recipe rate-coding, thresholds at the 99.9th percentile of 2,000 images.\n")
         let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path), limit: limit)
         let calibration = try DataLoader(Dataset(path: folder.appendingPathComponent("train_2000.npz").path))
         let snn = try Converter(dataloader: calibration, mode: .percentile(99.9))(ann)

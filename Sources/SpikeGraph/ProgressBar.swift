@@ -39,7 +39,8 @@ public final class ProgressBar: @unchecked Sendable {
         let seconds = elapsed
         guard isVisible, seconds - lastDrawn > 0.2 else { return }
         lastDrawn = seconds
-        write("\r\u{1B}[K" + Self.line(title: title, unit: unit, completed: completed, initial: initial, total: total, seconds: seconds))
+        let line = Self.line(title: title, unit: unit, completed: completed, initial: initial, total: total, seconds: seconds)
+        write("\r\u{1B}[K" + line.prefix(Self.columns - 1))
     }
 
     /// Removes the line.
@@ -48,6 +49,13 @@ public final class ProgressBar: @unchecked Sendable {
         defer { lock.signal() }
         if isVisible, lastDrawn > 0.3 { write("\r\u{1B}[K") }
         lastDrawn = 0.3
+    }
+
+    /// The width of the terminal. A line that wraps could not be erased.
+    private static var columns: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
+        return Int(size.ws_col)
     }
 
     private var elapsed: Double {

@@ -10,7 +10,11 @@ public enum ONNXImporter {
     /// - Parameter path: a `.onnx` file; external data lies in its folder.
     /// - Throws: ``SpikeletError``.
     public static func importModel(at path: String) throws -> ImportedModel {
-        try importModel(at: URL(fileURLWithPath: path))
+        // As a URL it would be the current folder.
+        guard !path.isEmpty else {
+            throw SpikeletError(.fileSystem, "the name of the model's file is empty", remedy: "name an .onnx file")
+        }
+        return try importModel(at: URL(fileURLWithPath: path))
     }
 
     /// - Parameter url: a `.onnx` file; external data lies in its folder.

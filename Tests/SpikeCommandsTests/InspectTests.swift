@@ -1,0 +1,44 @@
+import SpikeData
+import Testing
+
+@Suite struct InspectTests {
+    @Test func `of a model it shows layers, origin and what becomes spiking`() async throws {
+        let run = try await Folder().succeeding("inspect", Repository.model("mobile/mobile_dynamo.onnx"))
+        for part in [
+            "conv1", "Clip", "ReduceMean", "[N, 10]", "opset", "multiply–accumulates", "rectifiers become neurons",
+            "can be converted",
+        ] {
+            #expect(run.output.contains(part), "\(part)")
+        }
+    }
+
+    @Test(arguments: ["cnn/cnn_dynamo.onnx", "vgg/vgg_unfused.onnx", "resnet/resnet_torchscript.onnx", "mobile/mobile_dynamo.onnx"])
+    func `tables are at most 100 columns wide`(model: String) async throws {
+        let run = try await Folder().succeeding("inspect", Repository.model(model))
+        let table = run.lines.prefix { !$0.isEmpty }
+        #expect(table.count > 10)
+        #expect(table.allSatisfy { $0.count <= 100 })
+    }
+
+    @Test func `of a spiking network it shows neurons and how it was made, whatever its file is called`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork(options: ["--mode", "99.9%", "--steps", "12"])
+        let run = try await folder.succeeding("inspect", "snn.safetensors")
+        for part in [
+            "spiking network", "rate-coding", "streaming", "IFNode", "threshold 1.0", "mode: 99.9%", "12 steps", "calibrationSamples: 24",
+        ] {
+            #expect(run.output.contains(part), "\(part)")
+        }
+        try folder.write(folder.data("snn.safetensors"), "network.bin")
+        #expect(try await folder.succeeding("inspect", "network.bin").output == run.output)
+    }
+
+    @Test func `a network that cannot be converted is shown, with every reason`() async throws {
+        let folder = try Folder()
+        try folder.write(Models.chain(["Gemm", "Relu", "Sigmoid", "Gemm", "Relu", "Sigmoid", "Gemm"]), "model.onnx")
+        let run = try await folder.succeeding("inspect", "model.onnx")
+        for part in ["cannot be converted", "2 × Sigmoid", "sigmoid2", "sigmoid5", "--allow-analog"] {
+            #expect(run.output.contains(part), "\(part)")
+        }
+    }
+}

@@ -1,0 +1,1 @@
+../SpikeDataTests/LocalServer.swift

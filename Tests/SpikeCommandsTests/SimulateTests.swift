@@ -1,0 +1,126 @@
+import Foundation
+import SpikeData
+import SpikeGraph
+import Testing
+
+@Suite struct SimulateTests {
+    private func distance(_ a: [Float], _ b: [Float]) -> Float {
+        guard a.count == b.count else { return .infinity }
+        return zip(a, b).map { abs($0 - $1) }.max() ?? 0
+    }
+
+    /// Row `index` of the first axis.
+    private func row(_ tensor: Tensor, _ index: Int) -> [Float] { tensor.samples(index..<index + 1).floats }
+
+    @Test func `outputs of each step and spike counts are the seed system's`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork(options: ["--batch-size", "8"])
+        try NPY.write(Repository.golden("input"), to: folder.file("x.npy"))
+        let run = try await folder.succeeding(
+            "simulate", "snn.safetensors", "--input", "x.npy", "--steps", "16", "--output", "y.npy", "--per-step", "--spike-counts",
+            "counts.npz")
+        // Ours is the mean so far, the seed's is each step by itself.
+        let steps = try Repository.golden("max/step_outputs")
+        let output = try folder.tensor("y.npy")
+        #expect(output.shape == [16, 4, 3])
+        var sum = [Float](repeating: 0, count: 12)
+        for step in 0..<16 {
+            sum = zip(sum, row(steps, step)).map(+)
+            #expect(distance(row(output, step), sum.map { $0 / Float(step + 1) }) < 1e-5)
+        }
+        let counts = try NPZ(folder.file("counts.npz"))
+        #expect(counts.names == ["snn tailor.0.1", "snn tailor.1.1", "snn tailor.2.1"])
+        let expected = try Repository.golden("max/spike_total_per_image")
+        var total: Int64 = 0
+        for (layer, name) in counts.names.enumerated() {
+            let array = try counts.array(name)
+            #expect(array.elementType == .int64 && array.shape[0] == 4)
+            let values = try array.integers()
+            for sample in 0..<4 {
+                let size = values.count / 4
+                let spikes = values[sample * size..<(sample + 1) * size].reduce(0, +)
+                #expect(Float(spikes) == expected.floats[sample * 3 + layer])
+                total += spikes
+            }
+        }
+        let neurons = try counts.names.reduce(0) { $0 + (try counts.array($1).count) }
+        #expect(run.lines[0] == "4 samples, 16 steps, \(String(format: "%.4f", Double(total) / Double(neurons))) spikes per neuron")
+    }
+
+    @Test func `many samples give what each of them gives alone`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        let images = manyImages(205)
+        func simulate(_ images: Tensor, _ name: String) async throws -> (output: Tensor, steps: Tensor, counts: [NumericArray]) {
+            try NPY.write(images, to: folder.file("x.npy"))
+            try await folder.succeeding("simulate", "snn.safetensors", "--input", "x.npy", "--steps", "5", "--output", "\(name).npy")
+            try await folder.succeeding(
+                "simulate", "snn.safetensors", "--input", "x.npy", "--steps", "5", "--output", "\(name)_steps.npy", "--per-step",
+                "--spike-counts", "\(name).npz")
+            let archive = try NPZ(folder.file("\(name).npz"))
+            return (
+                try folder.tensor("\(name).npy"), try folder.tensor("\(name)_steps.npy"), try archive.names.map { try archive.array($0) }
+            )
+        }
+        let whole = try await simulate(images, "whole")
+        #expect(whole.output.shape == [205, 3] && whole.steps.shape == [5, 205, 3])
+        #expect(row(whole.steps, 4) == whole.output.floats)
+        for range in [0..<2, 98..<103, 204..<205] {
+            let part = try await simulate(images.samples(range), "part")
+            #expect(part.output == whole.output.samples(range))
+            for step in 0..<5 {
+                #expect(row(part.steps, step) == Array(row(whole.steps, step)[range.lowerBound * 3..<range.upperBound * 3]))
+            }
+            for (mine, all) in zip(part.counts, whole.counts) {
+                let size = all.count / 205
+                #expect(try mine.integers() == Array(all.integers()[range.lowerBound * size..<range.upperBound * size]))
+            }
+        }
+    }
+
+    @Test func `a time-varying input that does not vary gives the same`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        let images = manyImages(3)
+        try NPY.write(images, to: folder.file("x.npy"))
+        try NPY.write(Tensor((0..<6).flatMap { _ in images.floats }, shape: [6, 3, 1, 8, 8]), to: folder.file("tx.npy"))
+        try await folder.succeeding("simulate", "snn.safetensors", "--input", "x.npy", "--steps", "6", "--output", "y.npy")
+        try await folder.succeeding(
+            "simulate", "snn.safetensors", "--input", "tx.npy", "--time-varying", "--steps", "6", "--output", "ty.npy")
+        #expect(try folder.tensor("y.npy") == folder.tensor("ty.npy"))
+        // Fewer steps than the input has: said, not hidden.
+        let fewer = try await folder.spikelet("simulate", "snn.safetensors", "--input", "tx.npy", "--time-varying", "--steps", "4")
+        #expect(fewer.status == 0)
+        #expect(fewer.output.hasPrefix("3 samples, 4 steps"))
+        #expect(fewer.errors == "note: the input has 6 time steps; the first 4 were simulated\n")
+        let more = try await folder.spikelet("simulate", "snn.safetensors", "--input", "tx.npy", "--time-varying", "--steps", "7")
+        #expect(more.status == 1)
+        #expect(more.errors.contains("tx.npy: ") && more.errors.contains("7 steps"))
+    }
+
+    @Test func `a radix code shows the weighted partial sums`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork(recipe: "radix", options: ["--steps", "4"])
+        try NPY.write(manyImages(3), to: folder.file("x.npy"))
+        try await folder.succeeding("simulate", "snn.safetensors", "--input", "x.npy", "--output", "y.npy")
+        try await folder.succeeding("simulate", "snn.safetensors", "--input", "x.npy", "--output", "steps.npy", "--per-step")
+        let (output, steps) = (try folder.tensor("y.npy"), try folder.tensor("steps.npy"))
+        #expect(steps.shape == [4, 3, 3])
+        #expect(row(steps, 3) == output.floats)
+        // With all four digits it comes near to the ANN.
+        try await folder.succeeding("run", Repository.tiny, "--input", "x.npy", "--output", "ann.npy")
+        let ann = try folder.tensor("ann.npy").floats
+        #expect(distance(output.floats, ann) < 0.3 * (ann.map(abs).max() ?? 0))
+        let refused = try await folder.spikelet("simulate", "snn.safetensors", "--input", "x.npy", "--steps", "5")
+        #expect(refused.status == 1)
+        #expect(refused.errors.contains("--steps 4"))
+    }
+
+    @Test func `without a number of steps in the file it is 32`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        let run = try await folder.succeeding("simulate", "snn.safetensors", "--input", "images.npy")
+        #expect(run.output.hasPrefix("24 samples, 32 steps, "))
+        #expect(folder.contents == ["data.npz", "images.npy", "logits.npy", "snn.safetensors", "unlabelled.npz"])
+    }
+}
