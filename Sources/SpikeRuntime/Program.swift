@@ -182,7 +182,9 @@ struct NeuronStage: Sendable {
     /// For how many steps no membrane can meet the bound that keeps whole numbers from overflowing; beyond, kernels look.
     var provenSteps: Int {
         guard isInteger, currentBound > 0 else { return 0 }
-        return (Int(SPIKE_MEMBRANE_LIMIT) - 2 * currentBound) / (currentBound + Int(offsetLimit))
+        // Each value of the reference path is limited as the analog offset is.
+        let analog = 1 + branches.count { if case .values = $0.kind { true } else { false } }
+        return (Int(SPIKE_MEMBRANE_LIMIT) - 2 * currentBound) / (currentBound + analog * Int(offsetLimit))
     }
 
 }

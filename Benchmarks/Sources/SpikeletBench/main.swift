@@ -3,6 +3,7 @@ import Spikelet
 
 // spikelet-bench network SNN.safetensors --input X.npz|X.npy [--batch 1] [--steps T] [--threads 1] [--precision float32|int8]
 //                        [--runs 9] [--program] [--json FILE]
+// spikelet-bench accuracy SNN.safetensors --input X.npz [--batch N] [--steps T] [--threads 1]
 // spikelet-bench kernels [--json FILE]
 
 /// The options behind the command's name, as name → value; a name without a value is a flag.
@@ -58,6 +59,31 @@ func network(_ free: [String], _ named: [String: String]) throws {
     }
 }
 
+/// Both precisions on labelled images: correct answers, how often they agree, what saturated.
+func accuracy(_ free: [String], _ named: [String: String]) throws {
+    guard let path = free.first, let input = named["input"] else {
+        throw SpikeletError(.invalidOption, "an SNN file and --input are needed")
+    }
+    let graph = try SNNFile.read(path)
+    let tensor = try loadInputs(input, count: Int(named["batch"] ?? "") ?? .max)
+    let labels = try NPZ(input).array("labels").integers()
+    let steps = named["steps"].flatMap { Int($0) } ?? graph.spiking?.steps ?? 32
+    var answers: [[Int]] = []
+    for precision in Precision.allCases {
+        let simulation = try Simulation(graph, precision: precision, threads: Int(named["threads"] ?? "1") ?? 1)
+        let output = try simulation.run([tensor], steps: steps)[0]
+        let classes = output.count / output.shape[0]
+        let answer = (0..<output.shape[0]).map { sample in
+            let row = output.floats[sample * classes..<(sample + 1) * classes]
+            return row.indices.max { row[$0] < row[$1] }.map { $0 - row.startIndex } ?? 0
+        }
+        answers.append(answer)
+        let correct = zip(answer, labels).count { $0 == Int($1) }
+        print("\(precision.rawValue): \(correct) of \(answer.count) correct, saturations \(simulation.saturations)")
+    }
+    print("the same answer: \(zip(answers[0], answers[1]).count { $0 == $1 })")
+}
+
 func encode(_ result: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -74,6 +100,7 @@ do {
     let (free, named) = options(CommandLine.arguments.dropFirst(2))
     switch CommandLine.arguments.dropFirst().first {
     case "network": try network(free, named)
+    case "accuracy": try accuracy(free, named)
     case "kernels": try kernels(named)
     default:
         print(
