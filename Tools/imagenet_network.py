@@ -16,7 +16,6 @@ under the MIT licence, but its photographs are from ImageNet's validation set an
 """
 
 import argparse
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,7 +24,8 @@ import onnx
 import torch
 from PIL import Image
 
-from bundle import INPUT, OUTPUT, onnxruntime_logits
+from bundle import onnxruntime_logits
+from networks_large import export_onnx
 
 SIZE, RESIZED = 224, 256  # the central SIZE × SIZE pixels of a photograph whose shorter side is RESIZED
 MEAN, STD = 127 / 255, 128 / 255  # of every channel, as EfficientNet-Lite was trained
@@ -58,7 +58,7 @@ def preprocess(path: Path) -> np.ndarray:
     return np.asarray(photograph.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=box)).transpose(2, 0, 1)
 
 
-def export(path: Path) -> None:
+def export_network(path: Path) -> None:
     """Build the network with its trained weights and write it as ONNX.
 
     The network pads with a layer of its own before each convolution, and at stride 2 on two sides only. The ONNX file
@@ -77,12 +77,7 @@ def export(path: Path) -> None:
             left, right, top, bottom = layer.padding
             paddings[name] = [top, left, bottom, right]
             module.static_padding, module.padding = torch.nn.Identity(), (bottom, right)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter is called deprecated
-        torch.onnx.export(
-            model, (image,), path, dynamo=False, opset_version=17,
-            input_names=[INPUT], output_names=[OUTPUT], dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
-        )  # fmt: skip
+    export_onnx(model, image, path)
     proto = onnx.load(path)
     for node in proto.graph.node:
         if padding := paddings.pop(node.name.strip("/").rpartition("/")[0].replace("/", "."), None):
@@ -101,7 +96,7 @@ def main() -> None:
     torch.set_num_threads(1)
 
     model = folder / "efficientnet_lite0.onnx"
-    export(model)
+    export_network(model)
     calibration = [package_folder(package) / name for package, names in CALIBRATION.items() for name in names]
     photos = sorted(package_folder("foolbox").glob("imagenet_*.jpg"))  # imagenet_NUMBER_LABEL.jpg
     labels = np.array([int(path.stem.split("_")[-1]) for path in photos])

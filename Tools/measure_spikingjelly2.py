@@ -30,6 +30,7 @@ RESULTS = ROOT / "Documentation" / "Results" / "spikingjelly-2.0.0.json"
 CALIBRATION_IMAGES, BATCH_SIZE = 512, 64
 TEST_BATCH_SIZE = 100
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MAX_POOLED = ("vgg", "vgg16", "resnet18")
 MODES = {"max": "Max", "99.9%": "99.9%", "1/2": 1 / 2, "1/3": 1 / 3}
 BALANCING_PASSES = (1, 8)
 DROP = 0.01  # the number of steps to a smaller drop of accuracy is recorded
@@ -47,10 +48,9 @@ class Passes:
 
 def recipes(network: str, calibration: list[Tensor]) -> dict[str, ann2snn.ConversionRecipe]:
     """SpikingJelly's recipes for convolutional networks, by the name they get in the results."""
-    max_pooled = network == "vgg"
     result: dict[str, ann2snn.ConversionRecipe] = {
         f"rate coding, {name}, per channel, half threshold": ann2snn.RateCodingRecipe(
-            calibration, mode=mode, channel_wise=True, half_threshold=True, pre_spike_maxpool=max_pooled
+            calibration, mode=mode, channel_wise=True, half_threshold=True, pre_spike_maxpool=network in MAX_POOLED
         )
         for name, mode in MODES.items()
     }
