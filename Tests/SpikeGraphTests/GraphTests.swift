@@ -76,7 +76,7 @@ import Testing
 
     @Test func `inputs that do not fit are an error that says what would`() throws {
         let graph = try graph([float([.batch, 3]), float([.batch])])
-        expectError(.invalidData, "1 inputs are given, the network takes 2", "in0 float32[N, 3], in1 float32[N]") {
+        expectError(.invalidData, "1 input is given, the network takes 2", "in0 float32[N, 3], in1 float32[N]") {
             try graph.check(inputs: [zeros([7, 3])])
         }
         expectError(.invalidData, "0 inputs") { try graph.check(inputs: []) }

@@ -30,7 +30,7 @@ import Testing
     @Test func `as many inputs as the network has are needed`() throws {
         for run in try Self.runners() {
             expectError(.invalidData, "0 inputs are given, the network takes 2") { try run([]) }
-            expectError(.invalidData, "1 inputs", "a float32[N, 2], b float32[N, 2]") { try run([good]) }
+            expectError(.invalidData, "1 input is given", "a float32[N, 2], b float32[N, 2]") { try run([good]) }
             expectError(.invalidData, "3 inputs") { try run([good, good, good]) }
         }
     }
