@@ -54,7 +54,7 @@ struct ErrorDecompositionTests {
             #expect(layer.clipping.allSatisfy { $0 <= 0 })
             #expect(layer.rounding.contains { $0 != 0 })
             // The first layer's current is the ANN's own, and the same in every step, unless its biases were corrected.
-            if index == 0, !options.correctsBias { #expect(layer.inherited.allSatisfy { abs($0) < 1e-5 }) }
+            if index == 0, !options.correctsPotential { #expect(layer.inherited.allSatisfy { abs($0) < 1e-5 }) }
         }
     }
 

@@ -3,6 +3,7 @@ import SpikeData
 import SpikeGraph
 import SpikeONNX
 import SpikeReference
+import TestSupport
 import Testing
 
 /// Whole networks against what other programs computed from the same files.
@@ -10,7 +11,7 @@ import Testing
     static let models = RealModels.files.filter { $0.path.contains("/Models/FashionMNIST/") }
     static let golden = RealModels.files.filter { $0.path.contains("/Golden/") }
 
-    private static func path(_ name: String) -> String { RealModels.root.appendingPathComponent(name).path }
+    private static func path(_ name: String) -> String { Repository.root.appendingPathComponent(name).path }
 
     private static func tensor(_ archive: NPZ, _ name: String, scale: Float = 1) throws -> Tensor {
         let array = try archive.array(name)
