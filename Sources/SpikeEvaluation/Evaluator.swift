@@ -73,8 +73,15 @@ public struct Evaluator: Sendable {
             self.steps = Set(steps).sorted()
         }
         self.threads = threads
-        self.executor = executor
-        if case .engine(let precision, _) = executor { program = try Compiler(precision: precision)(snn) } else { program = nil }
+        // The engine takes any number of samples at a time; a network of a fixed batch size takes no other.
+        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
+        if isOpen, case .engine(let precision, _) = executor {
+            self.executor = executor
+            program = try Compiler(precision: precision)(snn)
+        } else {
+            self.executor = .reference
+            program = nil
+        }
     }
 
     private var precision: Precision { if case .engine(let precision, _) = executor { precision } else { .float32 } }

@@ -18,7 +18,7 @@ import Testing
     @Test func `without the bundled files it says what to do`() async throws {
         let folder = try Folder()
         let run = try await folder.spikelet("demo", "--models", "nowhere")
-        #expect(run.status == 1 && run.errors.contains("there is no such file"), "\(run.errors)")
+        #expect(run.status == 1 && run.errors.contains("does not exist"), "\(run.errors)")
         #expect(try await folder.spikelet("demo", "--network", "alexnet").status == 64)
         #expect(try await folder.spikelet("demo", "--limit", "0", "--models", Repository.model("")).status == 1)
     }

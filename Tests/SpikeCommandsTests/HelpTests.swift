@@ -42,7 +42,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["fly"], ["run"], ["run", "x.onnx"], ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y"],
+        ["fly"], ["run"], ["run", "x.onnx"], ["convert", "x.onnx", "--calibration", "x.npy"],
+        ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y", "--target-drop", "1", "--steps", "4"],
         ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y", "--recipe", "magic"],
         ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y", "--recipe", "radix", "--steps", "abc"],
         ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y", "--recipe", "radix", "--mode", "max"],
