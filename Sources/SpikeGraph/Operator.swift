@@ -130,6 +130,15 @@ public enum Operator: Sendable, Hashable {
         return type(of: payload).name
     }
 
+    /// The largest value that a rectifier gives, where it has one.
+    public var upperBound: Float? {
+        switch self {
+        case .clip(let clip): clip.maximum
+        case .quantizer(let quantizer): quantizer.step * Float(quantizer.levels)
+        default: nil
+        }
+    }
+
     public static func == (a: Operator, b: Operator) -> Bool {
         AnyHashable(a.payload) == AnyHashable(b.payload)
     }

@@ -15,7 +15,9 @@ import Testing
     /// Checks the keys and types that other programs rely on.
     private func check(_ result: [String: Any], steps: [Int], at location: SourceLocation = #_sourceLocation) throws {
         #expect(
-            Set(result.keys) == ["network", "recipe", "samples", "countedSamples", "ann", "steps", "layers", "precision", "seconds", "warnings"],
+            Set(result.keys) == [
+                "network", "recipe", "samples", "countedSamples", "ann", "steps", "layers", "precision", "seconds", "warnings",
+            ],
             sourceLocation: location)
         #expect(result["samples"] as? Int == 24, sourceLocation: location)
         #expect(result["precision"] as? String == "float32", sourceLocation: location)

@@ -230,6 +230,8 @@ import Testing
         last.inputs = ["overflow", "w"]
         patch.replace(last)
         let overflowing = try snn.applying(patch)
-        expectError("NaN") { _ = try Evaluator(overflowing, steps: [1], executor: .reference).run([Batch(tensor([2, 2], [1, 2]), labels: [0])]) }
+        expectError("NaN") {
+            _ = try Evaluator(overflowing, steps: [1], executor: .reference).run([Batch(tensor([2, 2], [1, 2]), labels: [0])])
+        }
     }
 }

@@ -20,17 +20,23 @@ enum Samples {
             .batchNormalization(BatchNormalization(epsilon: .leastNonzeroMagnitude)), .clip(Clip(minimum: -0.0, maximum: 6)), .clip(Clip()),
             .clip(Clip(maximum: 0.1)), .concat(Concat(axis: -1)),
             .conv(Conv(window: Window(kernel: [5], autoPad: .sameLower), groups: 4)), .dropout(Dropout()), .flatten(Flatten(axis: 2)),
+            .floor(Floor()),
             .gemm(Gemm(alpha: 0.1, beta: .greatestFiniteMagnitude, transposeA: true, transposeB: true)),
             .globalAveragePool(GlobalAveragePool()), .globalMaxPool(GlobalMaxPool()), .identity(Identity()),
             .logSoftmax(LogSoftmax(axis: 1, flattensTail: true)), .matMul(MatMul()), .maxPool(MaxPool(window: window)), .mul(Mul()),
             .neuron(NeuronNode(IFNode(threshold: 1 / 3, reset: .to(-0.7), initialMembrane: 16_777_215))),
-            .neuron(NeuronNode(IFNode())), .reduceMean(ReduceMean(axes: [-1, 2], keepsDimensions: false)), .relu(Relu()),
+            .neuron(NeuronNode(IFNode())), .quantizer(quantizer()), .reduceMean(ReduceMean(axes: [-1, 2], keepsDimensions: false)),
+            .relu(Relu()), .round(Round()),
             .reshape(Reshape(sizes: [.fixed(constant: -1, batchFactor: 3), .same, .rest])),
             .runningMaximumPool(RunningMaximumPool(window: window)), .sigmoid(Sigmoid()), .softmax(Softmax(axis: 3, flattensTail: true)),
             .voltageHook(hook(.percentile(99.9))), .voltageHook(hook(.scaled(0.1))), .voltageHook(hook(.max)),
             .voltageScaler(VoltageScaler(scales: awkward)),
         ]
     }()
+
+    private static func quantizer() -> Quantizer {
+        do { return try Quantizer(step: 0.1, levels: 127, lowest: -128, rounding: .halfToEven) } catch { preconditionFailure("\(error)") }
+    }
 
     private static func hook(_ mode: VoltageHook.Mode) -> VoltageHook {
         var hook: VoltageHook
@@ -62,7 +68,8 @@ enum Samples {
             Node("relu", .relu(Relu()), inputs: ["average"]), Node("clip", .clip(Clip(minimum: 0, maximum: 6)), inputs: ["relu"]),
             Node("sum", .add(Add()), inputs: ["clip", "gemm"]), Node("sum2", .add(Add()), inputs: ["sum", "matmul"]),
             Node("sigmoid", .sigmoid(Sigmoid()), inputs: ["sum2"]), Node("log", .logSoftmax(LogSoftmax()), inputs: ["sum2"]),
-            Node("soft", .softmax(Softmax()), inputs: ["sum2"]),
+            Node("soft", .softmax(Softmax()), inputs: ["graded"]), Node("graded", .quantizer(quantizer()), inputs: ["rounded"]),
+            Node("rounded", .round(Round()), inputs: ["floored"]), Node("floored", .floor(Floor()), inputs: ["sum2"]),
         ]
         let ramp = { (count: Int) in (0..<count).map { awkward[$0 % awkward.count] + Float($0 / awkward.count) } }
         return try Graph(

@@ -29,10 +29,21 @@ struct LeakyTestNeuron: Neuron {
         kernel: [3, 2], strides: [2, 1], dilations: [1, 2], padsBegin: [1, 0], padsEnd: [0, 1], autoPad: .sameLower, ceilMode: true)
 
     /// Every operator, with attributes that are not the defaults.
-    static let operators: [SpikeGraph.Operator] = [
+    static let operators: [SpikeGraph.Operator] = plain + ((try? quantized()) ?? [])
+
+    private static func quantized() throws -> [SpikeGraph.Operator] {
+        [
+            .quantizer(try Quantizer(step: 0.1, levels: 255, lowest: -3, rounding: .halfToEven)),
+            .quantizer(try Quantizer(step: 0.25, levels: 4, rounding: .down)),
+            .neuron(NeuronNode(try QuantizerNode(threshold: 9, levels: 7, lowest: -8, rounding: .halfUp))),
+            .neuron(NeuronNode(try QuantizerNode(threshold: 1, levels: 200, rounding: .halfToEven, digits: 8))),
+        ]
+    }
+
+    private static let plain: [SpikeGraph.Operator] = [
         .add(Add()), .averagePool(AveragePool(window: window, countsPadding: true)), .batchNormalization(BatchNormalization(epsilon: 1e-3)),
         .clip(Clip(minimum: 0, maximum: 6)), .clip(Clip(maximum: 0.1)), .clip(Clip()), .concat(Concat(axis: -3)),
-        .conv(Conv(window: window, groups: 4)), .dropout(Dropout()), .flatten(Flatten(axis: 2)),
+        .conv(Conv(window: window, groups: 4)), .dropout(Dropout()), .flatten(Flatten(axis: 2)), .floor(Floor()),
         .gemm(Gemm(alpha: 0.1, beta: -2, transposeA: true, transposeB: true)), .globalAveragePool(GlobalAveragePool()),
         .globalMaxPool(GlobalMaxPool()), .identity(Identity()), .logSoftmax(LogSoftmax(axis: 1, flattensTail: true)), .matMul(MatMul()),
         .maxPool(MaxPool(window: window)), .mul(Mul()), .neuron(NeuronNode(IFNode())),
@@ -42,7 +53,8 @@ struct LeakyTestNeuron: Neuron {
         .reduceMean(ReduceMean(axes: [2, 3], keepsDimensions: false)), .relu(Relu()),
         .reshape(Reshape(sizes: [.fixed(constant: 1, batchFactor: 2), .same, .rest])),
         .runningMaximumPool(RunningMaximumPool(window: window)), .sigmoid(Sigmoid()), .softmax(Softmax(axis: 0, flattensTail: true)),
-        .voltageScaler(VoltageScaler(scales: [0.1, 3.4e38, .leastNonzeroMagnitude])), .voltageScaler(VoltageScaler(scale: 2)),
+        .round(Round()), .voltageScaler(VoltageScaler(scales: [0.1, 3.4e38, .leastNonzeroMagnitude])),
+        .voltageScaler(VoltageScaler(scale: 2)),
     ]
 
     private func again<Value: Codable>(_ value: Value) throws -> Value {

@@ -28,7 +28,8 @@ import Testing
         (.clip(Clip(minimum: 0, maximum: 0)), [false], .nonlinear), (.clip(Clip(minimum: 0, maximum: -1)), [false], .nonlinear),
         (.clip(Clip(minimum: -1, maximum: 1)), [false], .nonlinear), (.clip(Clip(maximum: 6)), [false], .nonlinear),
         (.sigmoid(Sigmoid()), [false], .nonlinear), (.softmax(Softmax()), [false], .nonlinear),
-        (.logSoftmax(LogSoftmax()), [false], .nonlinear), (.neuron(NeuronNode(IFNode())), [false], .neuron),
+        (.floor(Floor()), [false], .nonlinear), (.round(Round()), [false], .nonlinear), (.logSoftmax(LogSoftmax()), [false], .nonlinear),
+        (.neuron(NeuronNode(IFNode())), [false], .neuron),
         (.runningMaximumPool(RunningMaximumPool(window: window)), [false], .neuron),
     ]
 

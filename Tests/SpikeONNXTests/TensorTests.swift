@@ -47,6 +47,11 @@ import Testing
         #expect(try read { ($0.dataType, $0.int64Data) = (.int64, [3, -4]) }?.floats == [3, -4])
         #expect(try read { ($0.dataType, $0.rawData) = (.int32, bytes([Int32(3), -4])) }?.floats == [3, -4])
         #expect(try read { ($0.dataType, $0.int32Data) = (.int32, [3, -4]) }?.floats == [3, -4])
+        #expect(try read { ($0.dataType, $0.rawData) = (.int8, Data([3, 0xFC])) }?.floats == [3, -4])
+        #expect(try read { ($0.dataType, $0.rawData) = (.uint8, Data([3, 0xFC])) }?.floats == [3, 252])
+        #expect(try read { ($0.dataType, $0.int32Data) = (.int8, [3, -4]) }?.floats == [3, -4])
+        #expect(try read { ($0.dataType, $0.rawData) = (.int16, bytes([Int16(3), -4])) }?.floats == [3, -4])
+        #expect(try read { ($0.dataType, $0.rawData) = (.uint16, bytes([UInt16(3), 65532])) }?.floats == [3, 65532])
         #expect(try read { ($0.dataType, $0.rawData) = (.bool, Data([1, 0])) }?.floats == [1, 0])
         #expect(try read { ($0.dataType, $0.int32Data) = (.bool, [7, 0]) }?.floats == [1, 0])
     }

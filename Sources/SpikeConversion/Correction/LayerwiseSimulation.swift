@@ -114,7 +114,7 @@ struct LayerwiseSimulation {
         }
         guard let current = values[node.inputs[0]] else { throw SpikeletError(.illegalGraph, "node '\(node.name)' reads nothing") }
         // A bound of the rectifier is in units of activation, the current in units of a spike.
-        guard case .clip(let clip) = rectifiers[node.name], let maximum = clip.maximum,
+        guard let maximum = rectifiers[node.name]?.upperBound,
             let scaler = graph.consumers[node.outputs[0]]?.first, case .voltageScaler(let scaling) = scaler.operator
         else { return current.map { max(0, $0) } }
         let bounds = try VoltageScaler(scales: scaling.scales.map { maximum / $0 })(Tensor(repeating: 1, shape: current.shape)).floats

@@ -99,9 +99,7 @@ struct ThresholdPlan {
 
 extension Node {
     /// The upper bound of a bounded rectifier.
-    fileprivate var bound: Float? {
-        if case .clip(let clip) = self.operator { clip.maximum } else { nil }
-    }
+    fileprivate var bound: Float? { self.operator.upperBound }
 }
 
 extension ConversionOptions {

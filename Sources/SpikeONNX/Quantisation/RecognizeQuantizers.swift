@@ -92,8 +92,10 @@ struct RecognizeQuantizers {
                             before: steps.0.prefix(first).reversed(), rounding: node.operator, after: steps.1.prefix(last),
                             isNonNegative: isPositive)
                     else { continue }
-                    // ⌊u + ½⌋ rather than ⌊ ⌋ of something that an offset has been added to; then the shortest.
-                    if let best, best.quantizer.rounding != .down || quantizer.rounding == .down { continue }
+                    // ⌊u + ½⌋ rather than ⌊ ⌋ of something that an offset has been added to; then the longest.
+                    if let best, best.quantizer.rounding != .down, quantizer.rounding == .down { continue }
+                    let isBetterRounding = best?.quantizer.rounding == .down && quantizer.rounding != .down
+                    if let best, !isBetterRounding, best.first + best.last >= first + last { continue }
                     best = (quantizer, first, last)
                 }
             }
