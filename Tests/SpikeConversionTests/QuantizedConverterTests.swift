@@ -1,6 +1,7 @@
 import SpikeConversion
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 @Suite("Converting quantised networks")

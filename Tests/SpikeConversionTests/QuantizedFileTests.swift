@@ -3,12 +3,13 @@ import SpikeConversion
 import SpikeData
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 /// Files of quantised networks as their exporters write them, and ONNX Runtime's outputs (Tools/make_quantised_fixtures.py).
 @Suite("Quantised networks from files")
 struct QuantizedFileTests {
-    private static let folder = Fixtures.root.appendingPathComponent("Tests/Fixtures/Quantised")
+    private static let folder = Repository.root.appendingPathComponent("Tests/Fixtures/Quantised")
     static let files: [String] =
         ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { $0.hasSuffix(".onnx") }.sorted()
         .map { String($0.dropLast(5)) }

@@ -1,6 +1,7 @@
 import SpikeConversion
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 /// A network whose activations are quantisers, with dyadic weights: float32 sums are exact, and equal means equal.

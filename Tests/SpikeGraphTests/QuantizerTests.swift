@@ -1,5 +1,6 @@
 import Foundation
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct QuantizerTests {

@@ -3,6 +3,7 @@ import SpikeGraph
 import SpikeONNX
 import SpikeReference
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 /// A chain of operators on `x`, each with at most one constant: how clip–floor activations look in files.

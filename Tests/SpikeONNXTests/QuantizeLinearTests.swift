@@ -3,6 +3,7 @@ import SpikeGraph
 import SpikeONNX
 import SpikeReference
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @Suite struct QuantizeLinearTests {

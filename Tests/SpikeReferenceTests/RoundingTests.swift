@@ -1,5 +1,6 @@
 import SpikeGraph
 import SpikeReference
+import TestSupport
 import Testing
 
 @Suite struct RoundingTests {
