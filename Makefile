@@ -19,7 +19,7 @@ setup: ## install what the build needs and this machine lacks
 build: setup ## build the library and the command, optimised
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(BUILDFLAGS)
 
-demo: setup ## convert the bundled network, show its accuracy over time steps, write demo.html
+demo: setup ## convert the bundled network, show its accuracy over time steps
 	@$(SWIFT) build -c release --scratch-path $(BUILD) --product spikelet $(BUILDFLAGS)
 	@$(BUILD)/release/spikelet demo $(FLAGS)
 
