@@ -8,7 +8,7 @@ BUILD ?= .build
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format lint
+.PHONY: help setup build demo test bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ demo: setup ## convert the bundled network, show its accuracy over time steps
 test: setup ## build and run all tests, optimised (only failures are shown)
 	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
+
+bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
+	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)
 
 format: ## lay out all Swift code as the project does
 	@$(SWIFT) format format --in-place --parallel --recursive $(SOURCES)
