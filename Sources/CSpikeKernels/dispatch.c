@@ -52,6 +52,8 @@ bool spike_isa_supported(spike_isa isa) {
     }
 }
 
+bool spike_isa_uses(spike_isa isa, spike_isa other) { return other == SPIKE_ISA_SCALAR || other == isa; }
+
 const char *spike_isa_name(spike_isa isa) {
     static const char *const names[] = {"scalar", "avx2", "neon"};
     return isa < SPIKE_ISA_COUNT ? names[isa] : "unknown";

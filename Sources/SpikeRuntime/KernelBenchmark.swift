@@ -4,7 +4,7 @@ internal import Foundation
 /// How fast kernels are on this machine: layers of gathering synapses over densities, beside the bound that loading weights sets.
 ///
 /// Times are processor time of the one thread that measures, the first quartile of several runs over rotating inputs.
-public struct KernelBenchmark: Codable, Sendable {
+public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     /// A 3×3 layer at one density.
     public struct Row: Codable, Sendable {
         public var layer: String
@@ -85,7 +85,7 @@ public struct KernelBenchmark: Codable, Sendable {
     }
 
     /// A table for people.
-    public var text: String {
+    public var description: String {
         func cell(_ value: Double, _ digits: Int) -> String {
             let text = String(format: "%.\(digits)f", value)
             return String(repeating: " ", count: max(0, 9 - text.count)) + text

@@ -30,21 +30,6 @@ extension Program: CustomStringConvertible {
         }
     }
 
-    /// The most bytes of spikes that are alive at once, for each sample and step.
-    public var spikeBytesPerStep: Int {
-        var (alive, most) = (0, 0)
-        for (index, stage) in stages.enumerated() {
-            switch stage {
-            case .neurons(let stage): alive += stage.target.map { signals[$0].stepBytes } ?? 0
-            case .pool(let pool): alive += signals[pool.target].stepBytes
-            case .generic: break
-            }
-            most = max(most, alive)
-            for (signal, last) in lastReads.enumerated() where last == index { alive -= signals[signal].stepBytes }
-        }
-        return most
-    }
-
     /// What runs: a line for each stage, then what is left to the reference path, and the plan for memory.
     public var description: String {
         var lines = ["\(graph.name): \(precision.rawValue), \(schedule.rawValue), \(code.rawValue) code, kernels \(isaName)"]
@@ -63,7 +48,7 @@ extension Program: CustomStringConvertible {
         lines.append(
             generic.isEmpty ? "everything is fused" : "\(generic.count) nodes run on the reference path, step by step")
         if !floatStages.isEmpty { lines.append("float32 in spite of int8: " + floatStages.joined(separator: ", ")) }
-        lines.append("weights \(weightBytes) bytes; spikes at most \(spikeBytesPerStep) bytes a sample and step")
+        lines.append("\(memoryPlan(steps: spikingDescription.steps ?? 32))")
         return lines.joined(separator: "\n")
     }
 

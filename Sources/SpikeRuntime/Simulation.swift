@@ -61,6 +61,7 @@ public final class Simulation {
         guard (1...1024).contains(threads) else {
             throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
         }
+        try KernelList.checkEnvironment()
         self.program = program
         self.threads = threads
         isa = spike_isa_default()
@@ -147,7 +148,7 @@ public final class Simulation {
     ) throws -> Finished {
         // Under the layer-synchronous schedule all steps are one block; else blocks bound the memory that spikes take.
         let isStreaming = program.schedule == .streaming
-        let longest = exitConfidence == nil ? 64 : 8
+        let longest = exitConfidence == nil ? Program.longestBlock : 8
         let length = isStreaming ? min(longest, steps) : steps
         var stepSums: [[String: [Float]]] = []
         var done = 0
@@ -338,12 +339,10 @@ public final class Simulation {
         return program.graph.outputs.compactMap { values[$0.value] }
     }
 
-    /// The largest probability that one sample's first output gives.
+    /// How sure one sample's first output is.
     private func confidence(_ sums: [String: [Float]], steps: Int) throws -> Float {
         guard let output = try read(sums, stepsOf: [steps]).first else { return 0 }
-        let isRead = program.readout.contains { $0.outputs.contains(program.graph.outputs[0].value) }
-        let probabilities = isRead ? output : try ReferenceExecutor.evaluate(.softmax(Softmax(axis: -1)), [output])[0]
-        return probabilities.floats.max() ?? 0
+        return try program.confidences(output).first ?? 0
     }
 }
 

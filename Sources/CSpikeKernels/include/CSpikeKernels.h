@@ -223,6 +223,8 @@ const spike_registration *spike_registrations(void);
 
 /// Whether this machine can run it.
 bool spike_isa_supported(spike_isa isa);
+/// Whether the table of an instruction set takes kernels of another one where it has none of its own.
+bool spike_isa_uses(spike_isa isa, spike_isa other);
 const char *spike_isa_name(spike_isa isa);
 /// The best of this machine, or what the environment variable SPIKELET_ISA names if the machine has it.
 spike_isa spike_isa_default(void);
