@@ -18,6 +18,9 @@ public final class Simulation {
     /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
     public var largestChunk = 8
 
+    /// For tests of single layers: all samples then go through the network together.
+    package var forcing: SpikeForcing?
+
     private let isa: spike_isa
     private var workers: [Worker] = []
     private var batch: Int?
@@ -98,7 +101,7 @@ public final class Simulation {
         reset()
         // Samples that stop by themselves go alone.
         let share = (size + threads - 1) / threads
-        let length = exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
+        let length = forcing != nil ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
         let outer = Threads(count: min(threads, chunks.count))
         let inner = Threads(count: max(1, threads / chunks.count))
@@ -118,6 +121,7 @@ public final class Simulation {
                 worker.reset()
             } else {
                 worker = Worker(program, samples: chunk.count, threads: inner, isa: isa, recording: recording)
+                worker.forcing = forcing
             }
             let result = Result {
                 try simulate(

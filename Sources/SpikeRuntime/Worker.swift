@@ -50,6 +50,8 @@ final class Worker {
     var genericStates: [String: NeuronState] = [:]
     var genericPools: [String: GenericMaximum] = [:]
     private var scratch: [Buffer] = []
+    /// For tests.
+    var forcing: SpikeForcing?
     /// The most memory that was in use.
     private(set) var peakBytes = 0
 
@@ -87,7 +89,9 @@ final class Worker {
         if !(isSameInput && steps > 0) { try computeStill(inputs, block) }
         for (index, stage) in program.stages.enumerated() {
             switch stage {
-            case .neurons(let stage): run(stage, index, block)
+            case .neurons(let stage):
+                run(stage, index, block)
+                if let forcing, let target = stage.target { force(target, by: forcing, block) }
             case .pool(let stage): run(stage, index, block)
             case .generic(let stage): try run(stage, block)
             }

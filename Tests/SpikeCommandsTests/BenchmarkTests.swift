@@ -52,7 +52,7 @@ import Testing
             #expect(run.output.contains(part), "\(part)")
         }
         // One kernel of each name is chosen.
-        let rows = run.lines.drop { !$0.hasPrefix("--") }.dropFirst().filter { !$0.isEmpty }
+        let rows = run.lines.drop { !$0.hasPrefix("kernel  ") }.dropFirst(2).filter { !$0.isEmpty }
         #expect(rows.count > 15)
         #expect(rows.allSatisfy { $0.components(separatedBy: "chosen").count == 2 })
     }

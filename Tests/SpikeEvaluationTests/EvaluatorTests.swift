@@ -45,7 +45,7 @@ import Testing
         #expect(all.averageSteps > 1 && all.averageSteps < 16)
         let right = labels.indices.count { (outputs[2 * $0] >= outputs[2 * $0 + 1] ? 0 : 1) == labels[$0] }
         #expect(all.accuracy == Double(right) / 200)
-        #expect(all.accuracyOfAllSteps == Evaluator(snn, steps: [16]).run(data).steps[0].accuracy)
+        #expect(all.accuracyOfAllSteps == (try Evaluator(snn, steps: [16]).run(data).steps[0].accuracy))
         let free = try #require(Evaluator(snn, steps: [16], earlyExit: .allowedLoss(0.5)).run(data).earlyExit)
         let strict = try #require(Evaluator(snn, steps: [16], earlyExit: .allowedLoss(0)).run(data).earlyExit)
         #expect(strict.choosingLoss.map { $0 <= 0 } == true && free.averageSteps < strict.averageSteps)
