@@ -1,4 +1,5 @@
 internal import CSpikeKernels
+internal import Foundation
 internal import SpikeGraph
 
 extension Program: CustomStringConvertible {
@@ -26,7 +27,7 @@ extension Program: CustomStringConvertible {
     public var weightBytes: Int {
         stages.reduce(0) { sum, stage in
             guard case .neurons(let stage) = stage else { return sum }
-            return sum + stage.branches.reduce(0) { $0 + $1.weights.count }
+            return sum + stage.branches.reduce(0) { $0 + $1.weights.count + ($1.dense?.weights.count ?? 0) }
         }
     }
 
@@ -75,7 +76,10 @@ extension Program: CustomStringConvertible {
                 switch branch.kind {
                 case .gather(let view):
                     let pooled = views[view].window.places > 1 ? ", sums of \(views[view].window.places)" : ""
-                    return "    ← gather \(size)×\(views[view].channels.count) from \(signals[views[view].signal].stage)\(pooled)"
+                    let dense =
+                        branch.dense == nil
+                        ? "" : String(format: ", dense above %.2f spikes a neuron", Self.denseCrossover(rows: branch.rows))
+                    return "    ← gather \(size)×\(views[view].channels.count) from \(signals[views[view].signal].stage)\(pooled)\(dense)"
                 case .scatter(let view): return "    ← depthwise \(size) by lists from \(signals[views[view].signal].stage)"
                 case .masked(let signal, _, _): return "    ← depthwise \(size) by masks from \(signals[signal].stage)"
                 case .values(let name): return "    ← values of \(name)"

@@ -20,6 +20,8 @@ public final class Simulation {
 
     /// For tests of single layers: all samples then go through the network together.
     package var forcing: SpikeForcing?
+    /// For tests: from how many spikes a neuron on the dense kernel is taken; `nil` for what was measured.
+    package var denseCrossover: Double?
 
     private let isa: spike_isa
     private var workers: [Worker] = []
@@ -122,6 +124,7 @@ public final class Simulation {
             } else {
                 worker = Worker(program, samples: chunk.count, threads: inner, isa: isa, recording: recording)
                 worker.forcing = forcing
+                worker.denseCrossover = denseCrossover
             }
             let result = Result {
                 try simulate(

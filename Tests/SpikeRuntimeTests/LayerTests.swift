@@ -98,7 +98,9 @@ import Testing
                 for index in layer.initial.indices {
                     neurons += 1
                     // What comes after a first difference is another membrane's.
-                    guard let step = (0..<steps).first(where: { layer.found[$0][index] != layer.spikes[$0].floats[index] }) else { continue }
+                    guard let step = (0..<steps).first(where: { layer.found[$0][index] != layer.spikes[$0].floats[index] }) else {
+                        continue
+                    }
                     differing += 1
                     let (membrane, sum) = membranes(layer, index, isStreaming: isStreaming)[step]
                     let rounding = (1 + sum) * 0x1p-19
