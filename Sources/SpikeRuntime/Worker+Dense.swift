@@ -9,7 +9,7 @@ extension Program {
     /// For NEON it is estimated from the number of instructions. Results are the same, whichever kernel runs.
     static var measuredCrossovers: [Double] {
         switch spike_isa_default() {
-        case SPIKE_ISA_AVX512: [0.04, 0.13, 0.28, 0.32]
+        case SPIKE_ISA_AVX512: [0.03, 0.09, 0.17, 0.22]
         case SPIKE_ISA_AVX2: [0.27, 0.78, 0.97, 1.22]
         default: [3, 3, 3, 3]
         }

@@ -186,6 +186,7 @@ import Testing
                 Case("benchmark snn.safetensors --input images.npy --steps 0", "--steps 0"),
                 Case("benchmark snn.safetensors --input images.npy --batch-size 0", "a batch size of 0"),
                 Case("benchmark snn.safetensors --input images.npy --threads 0", "0 threads"),
+                Case("benchmark snn.safetensors --input images.npy --runs 0", "0 runs"),
             ])
     }
 
