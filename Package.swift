@@ -76,7 +76,9 @@ let package = Package(
         tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(
+            of: "SpikeEvaluation",
+            ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

@@ -18,6 +18,11 @@ public final class Simulation {
     /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
     public var largestChunk = 8
 
+    /// For tests of single layers: all samples then go through the network together.
+    package var forcing: SpikeForcing?
+    /// For tests: from how many spikes a neuron on the dense kernel is taken; `nil` for what was measured.
+    package var denseCrossover: Double?
+
     private let isa: spike_isa
     private var workers: [Worker] = []
     private var batch: Int?
@@ -63,6 +68,7 @@ public final class Simulation {
         guard (1...1024).contains(threads) else {
             throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
         }
+        try KernelList.checkEnvironment()
         self.program = program
         self.threads = threads
         isa = spike_isa_default()
@@ -100,7 +106,7 @@ public final class Simulation {
         reset()
         // Samples that stop by themselves go alone.
         let share = (size + threads - 1) / threads
-        let length = exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
+        let length = forcing != nil ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
         let outer = Threads(count: min(threads, chunks.count))
         let inner = Threads(count: max(1, threads / chunks.count))
@@ -120,6 +126,8 @@ public final class Simulation {
                 worker.reset()
             } else {
                 worker = Worker(program, samples: chunk.count, threads: inner, isa: isa, recording: recording)
+                worker.forcing = forcing
+                worker.denseCrossover = denseCrossover
             }
             let result = Result {
                 try simulate(
@@ -150,7 +158,7 @@ public final class Simulation {
     ) throws -> Finished {
         // Under the layer-synchronous schedule all steps are one block; else blocks bound the memory that spikes take.
         let isStreaming = program.schedule == .streaming
-        let longest = exitConfidence == nil ? 64 : 8
+        let longest = exitConfidence == nil ? Program.longestBlock : 8
         let length = isStreaming ? min(longest, steps) : steps
         var stepSums: [[String: [Float]]] = []
         let delay = program.spikingDescription.readoutDelay ?? 0
@@ -349,12 +357,10 @@ public final class Simulation {
         return program.graph.outputs.compactMap { values[$0.value] }
     }
 
-    /// The largest probability that one sample's first output gives.
+    /// How sure one sample's first output is.
     private func confidence(_ sums: [String: [Float]], steps: Int) throws -> Float {
         guard let output = try read(sums, stepsOf: [steps]).first else { return 0 }
-        let isRead = program.readout.contains { $0.outputs.contains(program.graph.outputs[0].value) }
-        let probabilities = isRead ? output : try ReferenceExecutor.evaluate(.softmax(Softmax(axis: -1)), [output])[0]
-        return probabilities.floats.max() ?? 0
+        return try program.confidences(output).first ?? 0
     }
 }
 

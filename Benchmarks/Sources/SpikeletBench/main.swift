@@ -51,7 +51,7 @@ func network(_ free: [String], _ named: [String: String]) throws {
     if named["program"] != nil { print(simulation.program) }
     let tensor = try loadInputs(input, count: Int(named["batch"] ?? "1") ?? 1)
     let steps = named["steps"].flatMap { Int($0) } ?? graph.spiking?.steps ?? 32
-    let result = try NetworkBenchmark(simulation, inputs: [tensor], steps: steps, runs: Int(named["runs"] ?? "9") ?? 9)
+    let result = try NetworkBenchmark(simulation, batches: [[tensor]], steps: steps, runs: Int(named["runs"] ?? "9") ?? 9)
     let json = try encode(result)
     if let file = named["json"] {
         try json.write(to: URL(fileURLWithPath: file))
@@ -93,7 +93,7 @@ func encode(_ result: some Encodable) throws -> Data {
 
 func kernels(_ named: [String: String]) throws {
     let result = KernelBenchmark()
-    print(result.text)
+    print(result)
     if let file = named["json"] { try encode(result).write(to: URL(fileURLWithPath: file)) }
 }
 
