@@ -2,12 +2,12 @@
 /// `Operators/`, with the version numbers of ONNX's `docs/Operators.md` and `docs/Changelog.md`.
 enum OperatorTable {
     /// The opsets whose specifications the tables were checked against.
-    static let opsets = 7...27
+    static let opsets = 6...27
 
     private static let families: [[OperatorSpec]] = [
         OperatorSpec.activations, OperatorSpec.arithmetic, OperatorSpec.constants, OperatorSpec.convolutions, OperatorSpec.layout,
-        OperatorSpec.linear, OperatorSpec.normalization, OperatorSpec.pools, OperatorSpec.quantization, OperatorSpec.reductions,
-        OperatorSpec.shapeArithmetic, OperatorSpec.unary,
+        OperatorSpec.linear, OperatorSpec.movement, OperatorSpec.normalization, OperatorSpec.pools, OperatorSpec.quantization,
+        OperatorSpec.reductions, OperatorSpec.resizing, OperatorSpec.shapeArithmetic, OperatorSpec.unary,
     ]
 
     private struct Key: Hashable {
