@@ -75,7 +75,7 @@ let package = Package(
         tests(of: "SpikeONNX", ["SpikeData", "SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
         tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
-        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]

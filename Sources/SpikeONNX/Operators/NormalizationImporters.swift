@@ -27,10 +27,8 @@ extension OperatorSpec {
                 "LayerNormalization", since: 17, inputs: 2...3, outputs: 1...3,
                 attributes: [.int("axis", -1), .float("epsilon", 1e-5), .int("stash_type", 1)]
             ) { node in
-                guard !node.isUsed(output: 1), !node.isUsed(output: 2) else {
-                    throw SpikeletError(.unsupported, "its mean or deviation (outputs 1 and 2) is used, as in training")
-                }
-                return try layerNormalization(node, isCentered: true)
+                let normalized = try layerNormalization(node, isCentered: true)
+                return node.usedOutputs.dropFirst().contains(true) ? try normalized + statistics(node) : normalized
             },
             OperatorSpec(
                 "RMSNormalization", since: 23, inputs: 2...2,
@@ -78,6 +76,21 @@ extension OperatorSpec {
         let payload = LayerNormalization(axis: node.int("axis") ?? -1, epsilon: try epsilon(node), isCentered: isCentered)
         return try node.emit(
             .layerNormalization(payload), [node.input(0), node.input(1)] + [node.optionalInput(2)].compactMap { $0 })
+    }
+
+    /// The mean, and one over the deviation, that a layer normalisation divides by.
+    private static func statistics(_ node: NodeContext) throws -> [Value] {
+        let value = try node.input(0)
+        let rank = try node.type(0).shape.rank
+        let axes = Array(try Shape.axis(node.int("axis") ?? -1, rank: rank)..<rank)
+        func emit(_ operator: Operator, _ inputs: [Value]) throws -> Value {
+            try node.builder.emit(`operator`, inputs, source: node.index)
+        }
+        let mean = try emit(.reduceMean(ReduceMean(axes: axes)), [value])
+        let centered = try combine(node, value, mean, .subtract)
+        let variance = try emit(.reduceMean(ReduceMean(axes: axes)), [try combine(node, centered, centered, .multiply)])
+        let shifted = try combine(node, variance, node.builder.constant(Tensor(scalar: epsilon(node))), .add)
+        return [mean, try emit(.unary(Unary(.reciprocal)), [emit(.unary(Unary(.sqrt)), [shifted])])]
     }
 
     private static func batchNormalization(since: Int, outputs: ClosedRange<Int>, _ more: AttributeSpec...) -> OperatorSpec {

@@ -31,7 +31,7 @@ extension OperatorSpec {
     }
 
     private static func reduce(_ node: NodeContext, _ function: Reduce.Function?, axes given: [Int]?) throws -> [Value] {
-        var axes = given ?? []
+        let axes = given ?? []
         let value = try node.input(0)
         let shape = try node.type(0).shape
         if axes.isEmpty, node.flag("noop_with_empty_axes") {
@@ -44,12 +44,11 @@ extension OperatorSpec {
             }
         }
         let keeps = node.flag("keepdims")
-        axes = try Set(axes.map { try Shape.axis($0, rank: shape.rank) }).sorted()
-        if axes.isEmpty { axes = Array(0..<shape.rank) }
-        try refuseBatch(axes, of: node, "reduces")
+        let positions = try ReduceMean(axes: axes).reducedAxes(rank: shape.rank).sorted()
+        try refuseBatch(positions, of: node, "reduces")
         guard let function else { return try node.emit(.reduceMean(ReduceMean(axes: axes, keepsDimensions: keeps)), [value]) }
         // The maximum over all places is a pool, which spiking networks can have.
-        if function == .maximum, shape.rank >= 3, axes == Array(2..<shape.rank), try node.type(0).elementType == .float32 {
+        if function == .maximum, shape.rank >= 3, positions == Array(2..<shape.rank), try node.type(0).elementType == .float32 {
             let pooled = try node.builder.emit(.globalMaxPool(GlobalMaxPool()), [value], source: node.index)
             return keeps ? [pooled] : try node.emit(.flatten(Flatten()), [pooled])
         }

@@ -64,20 +64,21 @@ extension Resize {
         return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0
     }
 
-    /// Where an output place lies in the input.
+    /// Where an output place lies in the input. In float32, as other runtimes do it: which of two places is the nearest hangs
+    /// on the last bit.
     private func position(of place: Int, along axis: Axis, size: Int) -> Double {
-        let (x, scale) = (Double(place), Double(axis.scale))
-        switch coordinates {
-        case .halfPixel: return (x + 0.5) / scale - 0.5
-        case .pytorchHalfPixel: return axis.size == 1 ? 0 : (x + 0.5) / scale - 0.5
-        case .asymmetric: return x / scale
-        case .alignCorners:
-            // The output's exact length, which its size was rounded from.
-            let length = scale * Double(size)
-            return axis.size == 1 || length == 1 ? 0 : x * Double(size - 1) / (length - 1)
-        case .halfPixelSymmetric:
-            let adjustment = Double(axis.size) / (scale * Double(size))
-            return Double(size) / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5
-        }
+        let (x, scale) = (Float(place), axis.scale)
+        // The output's exact length, which its size may be rounded from.
+        let exact = scale * Float(size)
+        let length = abs(exact - Float(axis.size)) < 1e-4 ? Float(axis.size) : exact
+        let position: Float =
+            switch coordinates {
+            case .halfPixel: (x + 0.5) / scale - 0.5
+            case .pytorchHalfPixel: axis.size == 1 ? 0 : (x + 0.5) / scale - 0.5
+            case .asymmetric: x / scale
+            case .alignCorners: axis.size == 1 || length == 1 ? 0 : x * Float(size - 1) / (length - 1)
+            case .halfPixelSymmetric: Float(size) / 2 * (1 - Float(axis.size) / length) + (x + 0.5) / scale - 0.5
+            }
+        return Double(position)
     }
 }
