@@ -8,6 +8,8 @@ in the package itself, where there is one. Prints a table in Markdown. Wants Too
 """
 
 import argparse
+import contextlib
+import io
 import json
 import pathlib
 import subprocess
@@ -96,7 +98,8 @@ def run_snntorch(graph, images, steps):
     from snntorch import utils
     from snntorch.import_nir import import_from_nir
 
-    network = import_from_nir(graph)
+    with contextlib.redirect_stdout(io.StringIO()):
+        network = import_from_nir(graph)
     utils.reset(network)
     total = 0
     for _ in range(steps):

@@ -6,7 +6,7 @@ public import SpikeGraph
 ///     try NIRFile.write(export.graph, to: "network.nir")
 ///
 /// Scales, batch normalisations and the divisors of average pools are folded into the weights around them, so that every
-/// threshold is 1; grouped convolutions become dense ones, which every reader takes; sums of activations become edges into
+/// spike stands for 1, and every threshold is the same; grouped convolutions become dense ones, which every reader takes; sums of activations become edges into
 /// one node.
 ///
 /// What NIR, or the reader, cannot say is an error that lists all of it. With `approximate` each is replaced where there is

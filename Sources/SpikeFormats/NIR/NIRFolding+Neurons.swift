@@ -62,7 +62,7 @@ extension NIRFolding {
             current = current.adding(initial.map { $0 / Float(steps) })
         }
         let sources = materialize(current, for: node.name)
-        let name = addNeurons(shape: value.shape, threshold: 1, named: node.name, metadata: metadata)
+        let name = addNeurons(shape: value.shape, threshold: profile.threshold, named: node.name, metadata: metadata)
         connect(sources, to: name)
         return FoldedValue(
             terms: [.init(node: name, shape: value.shape, scale: [Float](repeating: rate.gain, count: value.channels))], shape: value.shape)
@@ -127,7 +127,7 @@ extension NIRFolding {
                     counted, taps(value.shape, window, placement, [(b.place, 1), (a.place, -1)]), bias: nil, shape: shape,
                     base: "\(node.name)_difference")
                 // A hard reset to 0 of a membrane that is 1 is a subtraction; v > θ would miss v = θ.
-                let neurons = addNeurons(shape: shape, threshold: profile.dynamics.reset == .value ? 0.5 : 1, named: "\(node.name)_more")
+                let neurons = addNeurons(shape: shape, threshold: profile.dynamics.reset == .value ? 0.5 : profile.threshold, named: "\(node.name)_more")
                 connect(materialize(difference, for: node.name), to: neurons)
                 connect(b.neurons, to: neurons)
                 for name in a.neurons {

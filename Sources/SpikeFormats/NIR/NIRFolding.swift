@@ -97,9 +97,9 @@ struct NIRFolding {
             connect(names, to: "output")
         }
         if let other = profile.otherNeuron {
-            let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }.map(\.name)
-            find("neurons as they are: \(profile.name) \(other)", replacement: "what it does", node: nil)
-            if neurons.isEmpty { findings.removeAll { $0.replacement == "what it does" } }
+            let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
+            let replacement = profile.threshold == 1 ? "what it does" : "a threshold of \(profile.threshold), which makes up for it on average"
+            if !neurons.isEmpty { find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil) }
         }
         if profile.ignoresConvolutionBias { dropConvolutionBiases() }
     }
