@@ -71,6 +71,24 @@ def run_stateful(module, images, steps):
     return total / steps
 
 
+def wired(graph, import_module):
+    """A package's own modules, wired by `nirtorch.nir_to_torch`.
+
+    Norse 1.1 and sinabs 3.1 wire with nirtorch.load, which is deprecated: it runs nodes depth first, so that a sum of two
+    branches (a residual, a max pool of neurons) misses the branch that comes later, and the last node it visits passes for
+    the output. Only graphs without sums come out right.
+    """
+    import nirtorch
+
+    kinds = {type(node) for node in graph.nodes.values()} - {nir.Input, nir.Output}
+    return nirtorch.nir_to_torch(graph, {kind: import_module for kind in kinds})
+
+
+def has_sums(graph):
+    targets = [target for _, target in graph.edges]
+    return len(set(targets)) < len(targets)
+
+
 def run_nirtorch(graph, images, steps):
     mapping = {nir.IF: SubtractingIF, nir.Affine: affine, nir.Conv2d: convolution, nir.Flatten: flatten}
     import nirtorch
@@ -81,7 +99,10 @@ def run_nirtorch(graph, images, steps):
 def run_sinabs(graph, images, steps):
     import sinabs.nir
 
-    network = sinabs.nir.from_nir(graph, num_timesteps=steps, batch_size=len(images))
+    if has_sums(graph):
+        network = wired(graph, lambda node: sinabs.nir._import_sinabs_module(node, len(images), steps))
+    else:
+        network = sinabs.nir.from_nir(graph, num_timesteps=steps, batch_size=len(images))
     # Its layers take samples and steps as one axis: sample after sample, each with all its steps.
     output = network(images.repeat_interleave(steps, 0))
     output = output[0] if isinstance(output, tuple) else output
@@ -91,6 +112,10 @@ def run_sinabs(graph, images, steps):
 def run_norse(graph, images, steps):
     import norse.torch
 
+    if has_sums(graph):
+        from norse.torch.utils.import_nir import _import_norse_module
+
+        return run_stateful(wired(graph, _import_norse_module), images, steps)
     return run_stateful(norse.torch.from_nir(graph), images, steps)
 
 

@@ -141,7 +141,6 @@ struct ImportCommand: ParsableCommand {
     }
 }
 
-
 /// Adds the file that a network came from to errors that do not say it themselves.
 private func locatingAll<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {

@@ -44,7 +44,8 @@ public struct PortabilityCheck: Sendable {
         let before = try original.run(data)
         let after = try exported.run(data)
         return Result(
-            target: target, samples: after.samples, steps: steps, accuracy: before.steps.last?.accuracy, predicted: after.steps.last?.accuracy)
+            target: target, samples: after.samples, steps: steps, accuracy: before.steps.last?.accuracy,
+            predicted: after.steps.last?.accuracy)
     }
 }
 

@@ -17,7 +17,8 @@ public struct ExportFinding: Sendable, Hashable {
 
     /// A line for people.
     public var text: String {
-        let places = nodes.isEmpty ? "" : " (\(nodes.prefix(3).joined(separator: ", "))\(nodes.count > 3 ? " and \(nodes.count - 3) more" : ""))"
+        let places =
+            nodes.isEmpty ? "" : " (\(nodes.prefix(3).joined(separator: ", "))\(nodes.count > 3 ? " and \(nodes.count - 3) more" : ""))"
         return subject + places + (replacement.map { "; instead: \($0)" } ?? "")
     }
 }

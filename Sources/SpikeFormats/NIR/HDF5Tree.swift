@@ -134,7 +134,7 @@ private struct HDF5TreeParser {
             let member: HDF5Tree
             switch kind {
             case UInt8(ascii: "G"): member = .group(try self.members(depth: depth + 1))
-            case UInt8(ascii: "F"): 
+            case UInt8(ascii: "F"):
                 let (shape, count) = try self.shape()
                 member = .numbers(Tensor(try values(count, as: Float.self), shape: shape))
             case UInt8(ascii: "I"):

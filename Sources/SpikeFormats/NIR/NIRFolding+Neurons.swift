@@ -53,7 +53,9 @@ extension NIRFolding {
         if let change = rate.change, !isArrays { find(change.subject, replacement: change.replacement, node: node.name) }
         var current = value.scaled(by: [1 / rate.threshold])
         var initial = [Float](repeating: rate.initial, count: value.channels)
-        for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < initial.count { initial[channel] += offset / rate.threshold }
+        for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < initial.count {
+            initial[channel] += offset / rate.threshold
+        }
         var metadata: [String: NIRMetadata] = [:]
         if isArrays {
             metadata["v_init"] = .numbers(Tensor(initial, shape: [initial.count]))
@@ -106,7 +108,8 @@ extension NIRFolding {
         }
         let placement = try window.placement(over: Array(value.shape.dropFirst()))
         let places = window.kernel.reduce(1, *)
-        guard value.bias.isEmpty, value.terms.allSatisfy({ $0.scale.allSatisfy { $0 >= 0 } }), !window.dilations.contains(where: { $0 != 1 }),
+        guard value.bias.isEmpty, value.terms.allSatisfy({ $0.scale.allSatisfy { $0 >= 0 } }),
+            !window.dilations.contains(where: { $0 != 1 }),
             places > 1, !value.terms.contains(where: { $0.node == "input" })
         else { return refuse(node, "max pooling of other things than spikes") }
         find("max pooling", replacement: "m + relu(x − m), by \(places - 1) neurons for each output", node: node.name)
@@ -127,7 +130,8 @@ extension NIRFolding {
                     counted, taps(value.shape, window, placement, [(b.place, 1), (a.place, -1)]), bias: nil, shape: shape,
                     base: "\(node.name)_difference")
                 // A hard reset to 0 of a membrane that is 1 is a subtraction; v > θ would miss v = θ.
-                let neurons = addNeurons(shape: shape, threshold: profile.dynamics.reset == .value ? 0.5 : profile.threshold, named: "\(node.name)_more")
+                let neurons = addNeurons(
+                    shape: shape, threshold: profile.dynamics.reset == .value ? 0.5 : profile.threshold, named: "\(node.name)_more")
                 connect(materialize(difference, for: node.name), to: neurons)
                 connect(b.neurons, to: neurons)
                 for name in a.neurons {
@@ -149,7 +153,9 @@ extension NIRFolding {
     }
 
     /// A kernel that picks places of a window, each with a weight, channel by channel.
-    private func taps(_ shape: [Int], _ window: Window, _ placement: Window.Placement, _ picked: [(place: Int, weight: Float)]) -> SymmetricKernel {
+    private func taps(_ shape: [Int], _ window: Window, _ placement: Window.Placement, _ picked: [(place: Int, weight: Float)])
+        -> SymmetricKernel
+    {
         let (channels, size) = (shape[0], window.kernel.reduce(1, *))
         var weight = [Float](repeating: 0, count: channels * size)
         for channel in 0..<channels { for (place, number) in picked { weight[channel * size + place] = number } }

@@ -7,7 +7,9 @@ extension NIRFolding {
     mutating func take(_ node: Node) throws -> FoldedValue? {
         let inputs = node.inputs.map { value($0) }
         let constants = node.inputs.map { snn.constants[$0] }
-        guard let shape = sampleShape(node.outputs[0]) else { return refuse(node, "a value of shape \(snn.types[node.outputs[0]]?.shape ?? [])") }
+        guard let shape = sampleShape(node.outputs[0]) else {
+            return refuse(node, "a value of shape \(snn.types[node.outputs[0]]?.shape ?? [])")
+        }
         switch node.operator {
         case .identity, .dropout, .voltageHook: return inputs[0]
         case .voltageScaler(let scaler): return inputs[0].flatMap { scale($0, by: scaler.scales, node) }
@@ -29,7 +31,9 @@ extension NIRFolding {
             return value.scaled(by: numbers.scale).adding(numbers.bias)
         case .concat(let concat):
             let rank = shape.count + 1
-            guard try Shape.axis(concat.axis, rank: rank) == 1 else { return refuse(node, "concatenation along another axis than channels") }
+            guard try Shape.axis(concat.axis, rank: rank) == 1 else {
+                return refuse(node, "concatenation along another axis than channels")
+            }
             return joined(inputs, shape: shape, node)
         case .conv(let conv):
             guard let value = inputs[0], let weight = constants[1] else { return refuse(node, "a convolution with computed weights") }
@@ -133,7 +137,8 @@ extension NIRFolding {
         var groups: [[FoldedValue.Term]] = []
         for term in value.terms {
             if let index = groups.firstIndex(where: {
-                $0[0].offset == term.offset && $0[0].shape == term.shape && $0[0].scale == term.scale && !$0.contains { $0.node == term.node }
+                $0[0].offset == term.offset && $0[0].shape == term.shape && $0[0].scale == term.scale
+                    && !$0.contains { $0.node == term.node }
             }) {
                 groups[index].append(term)
             } else {
@@ -308,7 +313,8 @@ struct SymmetricKernel {
         let padsEnd = input.indices.map { axis in
             let extent = (window.kernel[axis] - 1) * window.dilations[axis] + 1
             return max(
-                placement.padsEnd[axis], (placement.output[axis] - 1) * window.strides[axis] + extent - input[axis] - placement.padsBegin[axis])
+                placement.padsEnd[axis],
+                (placement.output[axis] - 1) * window.strides[axis] + extent - input[axis] - placement.padsBegin[axis])
         }
         strides = window.strides
         dilations = window.dilations
@@ -317,7 +323,11 @@ struct SymmetricKernel {
         for axis in window.kernel.indices {
             let difference = padsEnd[axis] - placement.padsBegin[axis]
             guard difference % window.dilations[axis] == 0 else { return nil }
-            if difference > 0 { before[axis] = difference / window.dilations[axis] } else { behind[axis] = -difference / window.dilations[axis] }
+            if difference > 0 {
+                before[axis] = difference / window.dilations[axis]
+            } else {
+                behind[axis] = -difference / window.dilations[axis]
+            }
         }
         let sizes = { window.kernel.indices.map { window.kernel[$0] + before[$0] + behind[$0] } }
         if let largest = sizes().max(), window.rank == 2, window.dilations[0] == window.dilations[1] {
@@ -343,7 +353,8 @@ struct SymmetricKernel {
                         rest /= window.kernel[axis]
                         stride *= kernel[axis]
                     }
-                    values[(output * inputs + first + input) * newSize + target] = stored[(output * weight.shape[1] + input) * oldSize + place]
+                    values[(output * inputs + first + input) * newSize + target] =
+                        stored[(output * weight.shape[1] + input) * oldSize + place]
                 }
             }
         }

@@ -68,7 +68,8 @@ struct NIRFolding {
     mutating func run() throws {
         let input = snn.inputs[0]
         guard let shape = sampleShape(input.name), snn.types[input.name]?.elementType == .float32 else {
-            throw SpikeletError(.unsupported, "the input is \(input.type)", remedy: "an input [N, …] of floating-point numbers can be exported")
+            throw SpikeletError(
+                .unsupported, "the input is \(input.type)", remedy: "an input [N, …] of floating-point numbers can be exported")
         }
         graph.nodes["input"] = NIRNode(.input(shape: shape))
         values[input.name] = FoldedValue(
@@ -98,7 +99,8 @@ struct NIRFolding {
         }
         if let other = profile.otherNeuron {
             let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
-            let replacement = profile.threshold == 1 ? "what it does" : "a threshold of \(profile.threshold), which makes up for it on average"
+            let replacement =
+                profile.threshold == 1 ? "what it does" : "a threshold of \(profile.threshold), which makes up for it on average"
             if !neurons.isEmpty { find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil) }
         }
         if profile.ignoresConvolutionBias { dropConvolutionBiases() }
@@ -106,7 +108,9 @@ struct NIRFolding {
 
     private mutating func dropConvolutionBiases() {
         for (name, node) in graph.nodes.sorted(by: { $0.key < $1.key }) {
-            guard case .convolution(var convolution) = node.operation, convolution.bias.floats.contains(where: { $0 != 0 }) else { continue }
+            guard case .convolution(var convolution) = node.operation, convolution.bias.floats.contains(where: { $0 != 0 }) else {
+                continue
+            }
             convolution.bias = Tensor(repeating: 0, shape: convolution.bias.shape)
             graph.nodes[name]?.operation = .convolution(convolution)
             find("biases of convolutions", replacement: "no bias", node: name)
@@ -183,7 +187,8 @@ struct NIRFolding {
         if value.bias.isEmpty, value.terms.allSatisfy({ $0.isPlain && $0.shape[0] == value.channels }) { return value }
         let ones = [Float](repeating: 1, count: value.channels)
         let terms = zip(materialize(value, for: base), value.terms).map { name, term in
-            FoldedValue.Term(node: name, shape: value.channels == term.shape[0] ? term.shape : [value.channels] + term.shape.dropFirst(), scale: ones)
+            FoldedValue.Term(
+                node: name, shape: value.channels == term.shape[0] ? term.shape : [value.channels] + term.shape.dropFirst(), scale: ones)
         }
         return FoldedValue(terms: terms, shape: value.shape)
     }

@@ -87,7 +87,8 @@ extension NIRNode {
             let weight = try reader.floats("weight")
             let bias = reader.type == "Affine" ? try reader.floats("bias") : nil
             guard weight.rank == 2, bias == nil || bias?.shape == [weight.shape[0]] else {
-                throw reader.failure("weights of shape \(weight.shape)" + (bias.map { " and a bias of shape \($0.shape)" } ?? ""), .unsupported)
+                throw reader.failure(
+                    "weights of shape \(weight.shape)" + (bias.map { " and a bias of shape \($0.shape)" } ?? ""), .unsupported)
             }
             operation = .affine(weight: weight, bias: bias)
         case "Scale": operation = .scale(try reader.floats("scale"))
@@ -224,7 +225,9 @@ private struct NIRNodeReader {
             case "valid": padding = [Int](repeating: 0, count: rank)
             case "same":
                 let extents = zip(weight.shape.dropFirst(2), dilation).map { ($0 - 1).multipliedReportingOverflow(by: $1).partialValue }
-                guard extents.allSatisfy({ $0 >= 0 && $0 % 2 == 0 }) else { throw failure("padding 'same' of an even kernel", .unsupported) }
+                guard extents.allSatisfy({ $0 >= 0 && $0 % 2 == 0 }) else {
+                    throw failure("padding 'same' of an even kernel", .unsupported)
+                }
                 padding = extents.map { $0 / 2 }
             default: throw failure("padding '\(text)' is not known")
             }

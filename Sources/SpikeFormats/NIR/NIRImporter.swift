@@ -30,7 +30,8 @@ public struct NIRImporter: Sendable {
         }
         guard !assembly.inputs.isEmpty, !assembly.outputs.isEmpty else {
             throw SpikeletError(
-                .invalidModel, "the graph has no \(assembly.inputs.isEmpty ? "Input" : "Output")", remedy: "write it with Input and Output nodes")
+                .invalidModel, "the graph has no \(assembly.inputs.isEmpty ? "Input" : "Output")",
+                remedy: "write it with Input and Output nodes")
         }
         var facts: [String: String] = ["reset": dynamics.reset.rawValue]
         for (name, item) in nir.metadata { if case .text(let text) = item, !text.isEmpty { facts["nir \(name)"] = text } }
@@ -228,7 +229,8 @@ struct NIRAssembly {
         let first = flatten.firstAxis < 0 ? flatten.firstAxis + shape.count : flatten.firstAxis
         let last = flatten.lastAxis < 0 ? flatten.lastAxis + shape.count : flatten.lastAxis
         guard (0..<shape.count).contains(last), first >= 0, first <= last else {
-            throw SpikeletError(.invalidModel, "a Flatten of the axes \(flatten.firstAxis)…\(flatten.lastAxis) of a value of shape \(shape)")
+            throw SpikeletError(
+                .invalidModel, "a Flatten of the axes \(flatten.firstAxis)…\(flatten.lastAxis) of a value of shape \(shape)")
         }
         let sizes = shape[..<first] + [shape[first...last].reduce(1, *)] + shape[(last + 1)...]
         return Reshape(sizes: [.fixed(constant: 0, batchFactor: 1)] + sizes.map { .fixed(constant: $0, batchFactor: 0) })
