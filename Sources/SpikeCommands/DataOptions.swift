@@ -42,6 +42,7 @@ extension Dataset.Split: ExpressibleByArgument {}
 extension Converter.Pooling: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension SpikingDescription.Schedule: ExpressibleByArgument {}
+extension NIRDynamics.Reset: ExpressibleByArgument {}
 
 /// Comma-separated numbers.
 private func numbers(_ text: String, _ option: String) throws -> [Float] {

@@ -207,7 +207,8 @@ extension Tensor {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self,
+        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self, LIFNode.self, LINode.self,
+        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self,
     ]
 
     private static let lock = NSLock()
