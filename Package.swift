@@ -86,7 +86,9 @@ let package = Package(
             ["SpikeConversion", "SpikeData", "SpikeFiles", "SpikeGraph", "SpikeONNX", "SpikeReference", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
+        tests(
+            of: "SpikeEvaluation",
+            ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

@@ -3,7 +3,7 @@ import Testing
 @Suite struct HelpTests {
     /// Every command with the options that its contract names.
     static let commands: [(name: String, options: [String])] = [
-        ("demo", ["--network", "--models", "--limit"]), ("inspect", []), ("run", ["--input", "--output"]),
+        ("demo", ["--network", "--models", "--limit"]), ("inspect", ["--device", "--data", "--steps"]), ("run", ["--input", "--output"]),
         (
             "convert",
             [
@@ -13,7 +13,8 @@ import Testing
         ),
         ("simulate", ["--input", "--steps", "--output", "--per-step", "--spike-counts", "--time-varying"]),
         ("evaluate", ["--data", "--ann", "--steps", "--limit", "--json", "--threads", "--batch-size", "--split", "--mean", "--std"]),
-        ("download", ["--sha256"]),
+        ("export", ["--output", "--format", "--target", "--approximate", "--check", "--steps", "--json"]),
+        ("import", ["--output", "--reset", "--time-step", "--as"]), ("download", ["--sha256"]),
     ]
 
     @Test func `the program's own help names every command and shows the way`() async throws {
