@@ -42,17 +42,18 @@ let package = Package(
         room("SpikeReference", ["SpikeGraph", "CDense"]),
         room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
         room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
-        room("SpikeConversion", ["SpikeGraph", "SpikeReference"]),
+        room("SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime"]),
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
         room(
             "SpikeData",
             ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
         room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
+        room("SpikeReport", ["SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
             "Spikelet",
             [
                 "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
-                "SpikeRuntime",
+                "SpikeReport", "SpikeRuntime",
             ]),
         room("SpikeCommands", ["SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
@@ -85,10 +86,11 @@ let package = Package(
             of: "SpikeFormats",
             ["SpikeConversion", "SpikeData", "SpikeFiles", "SpikeGraph", "SpikeONNX", "SpikeReference", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
-        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(
             of: "SpikeEvaluation",
-            ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+            ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

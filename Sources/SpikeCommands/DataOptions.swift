@@ -41,6 +41,7 @@ struct DataOptions: ParsableArguments {
 extension Dataset.Split: ExpressibleByArgument {}
 extension Converter.Pooling: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+extension SpikingDescription.Schedule: ExpressibleByArgument {}
 extension NIRDynamics.Reset: ExpressibleByArgument {}
 
 /// Comma-separated numbers.

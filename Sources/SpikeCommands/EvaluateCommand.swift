@@ -9,6 +9,9 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --ann model.onnx
               spikelet evaluate snn.safetensors --data mnist/ --split test \\
                   --steps 4,8,16 --json result.json
+              spikelet evaluate snn.safetensors --data test.npz --ann model.onnx \\
+                  --layers --report report.html
+              spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
 
             DATA is an .npz (arrays images or x, and labels or y), an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
@@ -46,8 +49,27 @@ struct EvaluateCommand: ParsableCommand {
     @Flag(help: "Simulate with the slow reference executor, and count spikes on all samples instead of the first 100.")
     var reference = false
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Also let each sample stop as soon as the softmax of its answer so far gives one class this probability; report the average steps. Streaming recipes only.",
+            valueName: "p"))
+    var exitConfidence: Float?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The same with a probability that is chosen: on one half of the samples the least that loses at most so many points of accuracy, then measured on the other half.",
+            valueName: "points"))
+    var exitLoss: Double?
+
     @Option(help: ArgumentHelp("Where to write the result as JSON; '-': to standard output, instead of the table.", valueName: "file"))
     var json: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to write the result as a page to look at, with what single neurons do on the first samples.", valueName: "file.html"))
+    var report: String?
 
     @Option(
         parsing: .unconditional, help: ArgumentHelp("How many batches to work on at a time. Results do not depend on it.", valueName: "n"))
@@ -57,16 +79,23 @@ struct EvaluateCommand: ParsableCommand {
 
     func validate() throws {
         if layers, ann == nil { throw ValidationError("--layers compares with the ANN: it needs --ann MODEL.onnx.") }
+        if exitConfidence != nil, exitLoss != nil {
+            throw ValidationError("--exit-loss chooses the confidence itself: leave out --exit-confidence.")
+        }
+        if reference, exitConfidence != nil || exitLoss != nil {
+            throw ValidationError("The reference executor does not stop early: leave out --reference.")
+        }
         if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
     }
 
     func run() throws {
-        if json != "-" { try checkOutputs([json], inputs: [network, data, ann]) }
+        try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann])
         let steps = try stepList(steps)
         let snn = try NetworkFile.spiking(network)
         let model = try ann.map { try NetworkFile.ann($0).graph }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
-        let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, threads: threads)
+        let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
+        let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, earlyExit: exit, threads: threads)
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
             try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil
@@ -79,7 +108,10 @@ struct EvaluateCommand: ParsableCommand {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
         }
+        if let report { try writeReport([result], snn: snn, ann: model, loader: loader, to: report) }
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result, terminator: "") }
+        guard json != "-" else { return }
+        print(result, terminator: "")
+        if let report { print("report written to \(report)") }
     }
 }

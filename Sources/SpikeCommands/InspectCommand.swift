@@ -9,10 +9,12 @@ struct InspectCommand: ParsableCommand {
               spikelet inspect model.onnx
               spikelet inspect snn.safetensors
               spikelet inspect snn.safetensors --device speck2f --data test.npz --limit 500
+              spikelet inspect snn.safetensors --program --precision int8
 
             Of a model: every layer with what it reads, its shape and its parameters, where the file comes from, and whether it \
             can be converted; if not, every node in the way with the reason. Of a spiking network: its layers, how it was made, \
-            and the warnings of its conversion.
+            and the warnings of its conversion. With --program also what the engine makes of it: its stages, what it leaves to \
+            the slow reference path and why, and the memory that it plans for.
 
             With --device a spiking network is compared with the public limits of a chip (\(Device.all.map(\.name).joined(separator: ", "))), \
             layer by layer; limits that are not public are left out. With --data it is also measured as the chip would compute it: \
@@ -21,6 +23,12 @@ struct InspectCommand: ParsableCommand {
 
     @Argument(help: "An ONNX model, or a spiking network (.safetensors).")
     var network: String
+
+    @Flag(help: "Of a spiking network: show the engine's program.")
+    var program = false
+
+    @Option(help: "The program's numbers: float32 or int8.")
+    var precision = Precision.float32
 
     @Option(help: "A chip to compare it with: \(Device.all.map(\.name).joined(separator: ", ")).")
     var device: String?
@@ -44,12 +52,21 @@ struct InspectCommand: ParsableCommand {
         if NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
             try inspectSpiking()
         } else {
+            guard !program else {
+                throw SpikeletError(
+                    .invalidOption, "--program shows what the engine makes of a spiking network, not of a model", at: network,
+                    remedy: "convert it first: spikelet convert")
+            }
             try inspectModel()
         }
     }
 
     private func inspectSpiking() throws {
         let snn = try NetworkFile.spiking(network)
+        if program {
+            print(try Compiler(precision: precision)(snn))
+            return
+        }
         print(snn)
         print("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
         if let steps = snn.spiking?.steps { print("converted for \(steps) steps") }

@@ -10,41 +10,56 @@ struct RunCommand: ParsableCommand {
               spikelet run model.onnx --input x.npy --output y.npy
 
             x.npy holds samples, [N, …], as numpy.save writes them; bytes become 0…1 by 1/255, other numbers are taken as they \
-            are. Standard output shows the type of each output, and where they are class scores the largest of each sample.
+            are. A network with several inputs takes x.npz, with an array for each input under its name; y.npz gets all outputs \
+            under theirs. Standard output shows the type of each output, and where they are class scores the largest of each \
+            sample.
             """)
 
     @Argument(help: "An ONNX model.")
     var model: String
 
-    @Option(help: ArgumentHelp("The input, [N, …].", valueName: "x.npy"))
+    @Option(help: ArgumentHelp("The input, [N, …]; or all inputs by name (.npz).", valueName: "x.npy"))
     var input: String
 
-    @Option(help: ArgumentHelp("Where to write the network's (first) output.", valueName: "y.npy"))
+    @Option(help: ArgumentHelp("Where to write the network's (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
     var output: String?
 
     func run() throws {
         try checkOutputs([output], inputs: [model, input])
         let graph = try NetworkFile.ann(model).graph
         let executor = ReferenceExecutor(graph)
-        let portions = try SamplePortions(input, for: graph)
-        var parts: [Tensor] = []
-        var types: [ValueType] = []
-        try portions.forEach("running") { batch in
-            let outputs = try executor.run(batch.inputs)
-            parts.append(outputs[0])
-            types = types.isEmpty ? outputs.map { ValueType($0) } : zip(types, outputs).map { $0.appending(ValueType($1)) }
+        let writesAll = output?.lowercased().hasSuffix(".npz") == true
+        var outputs: [Tensor]
+        if input.lowercased().hasSuffix(".npz") {
+            let tensors = try readInputs(input, of: graph)
+            outputs = try locating(input) { try executor.run(tensors) }
+        } else {
+            let portions = try SamplePortions(input, for: graph)
+            var parts: [[Tensor]] = []
+            try portions.forEach("running") { parts.append(try executor.run($0.inputs)) }
+            outputs = graph.outputs.indices.map { index in joined(parts.map { $0[index] }) }
         }
-        let first = joined(parts)
-        if let output { try NPY.write(first, to: output) }
-        for (description, type) in zip(graph.outputs, types) { print("\(description.name)  \(type)") }
-        printClasses(first)
+        for (description, tensor) in zip(graph.outputs, outputs) { print("\(description.name)  \(ValueType(tensor))") }
+        if let output, writesAll {
+            try NPZ.write(zip(graph.outputs, outputs).map { ($0.name, $1) }, to: output)
+        } else if let output {
+            try NPY.write(outputs[0], to: output)
+        }
+        printClasses(outputs[0])
     }
-}
 
-extension ValueType {
-    /// The type of two values put together along the first axis.
-    fileprivate func appending(_ other: ValueType) -> ValueType {
-        guard let mine = shape.known, let size = mine.first, let more = other.shape.known?.first else { return self }
-        return ValueType(elementType, Shape([Dimension(size + more)] + mine.dropFirst().map { Dimension($0) }))
+    /// An array for each of the network's inputs, by name: bytes become 0…1 by 1/255 where float32 is needed.
+    private func readInputs(_ path: String, of graph: Graph) throws -> [Tensor] {
+        let archive = try NPZ(path)
+        return try graph.inputs.map { input in
+            let array = try archive.array(input.name)
+            switch input.type.elementType {
+            case .float32:
+                let tensor = Tensor(array.floats(), shape: array.shape)
+                return array.elementType == .uint8 ? tensor.map { $0 / 255 } : tensor
+            case .int64: return Tensor(try array.integers(), shape: array.shape)
+            case .bool: return try array.tensor()
+            }
+        }
     }
 }

@@ -15,11 +15,15 @@ public protocol OperatorPayload: Codable, Hashable, Sendable {
     /// The positions of inputs that, where they are constants, are added to the rest: biases and the like. With zeros in their
     /// place an affine operator is linear.
     var additiveInputs: [Int] { get }
+    /// The name shown to people: of a family of operators the member's, as in ONNX.
+    var label: String { get }
     /// Attributes as a person would write them, without those at their default.
     var summary: String { get }
 }
 
 extension OperatorPayload {
+    public var label: String { Self.name }
+
     public var summary: String { "" }
 
     public var additiveInputs: [Int] { [] }
@@ -28,62 +32,98 @@ extension OperatorPayload {
 /// All operators a ``Graph`` may hold. A new one is a line in each of the two tables below.
 public enum Operator: Sendable, Hashable {
     case add(Add)
+    case argExtremum(ArgExtremum)
     case averagePool(AveragePool)
     case batchNormalization(BatchNormalization)
+    case binary(Binary)
+    case cast(Cast)
     case clip(Clip)
     case concat(Concat)
     case conv(Conv)
+    case convTranspose(ConvTranspose)
+    case cumSum(CumSum)
     case dropout(Dropout)
+    case expand(Expand)
     case flatten(Flatten)
     case floor(Floor)
+    case gather(Gather)
     case gemm(Gemm)
     case globalAveragePool(GlobalAveragePool)
     case globalMaxPool(GlobalMaxPool)
+    case groupNormalization(GroupNormalization)
     case identity(Identity)
+    case layerNormalization(LayerNormalization)
+    case localResponseNormalization(LocalResponseNormalization)
     case logSoftmax(LogSoftmax)
     case matMul(MatMul)
     case maxPool(MaxPool)
     case mul(Mul)
     case neuron(NeuronNode)
+    case pad(Pad)
     case quantizer(Quantizer)
+    case reduce(Reduce)
     case reduceMean(ReduceMean)
     case relu(Relu)
     case reshape(Reshape)
+    case resize(Resize)
     case round(Round)
     case runningMaximumPool(RunningMaximumPool)
+    case select(Where)
     case sigmoid(Sigmoid)
+    case slice(Slice)
     case softmax(Softmax)
+    case tile(Tile)
+    case transpose(Transpose)
+    case unary(Unary)
     case voltageHook(VoltageHook)
     case voltageScaler(VoltageScaler)
 
     public var payload: any OperatorPayload {
         switch self {
         case .add(let payload): payload
+        case .argExtremum(let payload): payload
         case .averagePool(let payload): payload
         case .batchNormalization(let payload): payload
+        case .binary(let payload): payload
+        case .cast(let payload): payload
         case .clip(let payload): payload
         case .concat(let payload): payload
         case .conv(let payload): payload
+        case .convTranspose(let payload): payload
+        case .cumSum(let payload): payload
         case .dropout(let payload): payload
+        case .expand(let payload): payload
         case .flatten(let payload): payload
         case .floor(let payload): payload
+        case .gather(let payload): payload
         case .gemm(let payload): payload
         case .globalAveragePool(let payload): payload
         case .globalMaxPool(let payload): payload
+        case .groupNormalization(let payload): payload
         case .identity(let payload): payload
+        case .layerNormalization(let payload): payload
+        case .localResponseNormalization(let payload): payload
         case .logSoftmax(let payload): payload
         case .matMul(let payload): payload
         case .maxPool(let payload): payload
         case .mul(let payload): payload
         case .neuron(let payload): payload
+        case .pad(let payload): payload
         case .quantizer(let payload): payload
+        case .reduce(let payload): payload
         case .reduceMean(let payload): payload
         case .relu(let payload): payload
         case .reshape(let payload): payload
+        case .resize(let payload): payload
         case .round(let payload): payload
         case .runningMaximumPool(let payload): payload
+        case .select(let payload): payload
         case .sigmoid(let payload): payload
+        case .slice(let payload): payload
         case .softmax(let payload): payload
+        case .tile(let payload): payload
+        case .transpose(let payload): payload
+        case .unary(let payload): payload
         case .voltageHook(let payload): payload
         case .voltageScaler(let payload): payload
         }
@@ -92,33 +132,51 @@ public enum Operator: Sendable, Hashable {
     /// How each operator is read back from a file, by name.
     private static let readers: [String: @Sendable (any Decoder) throws -> Operator] = [
         Add.name: { .add(try Add(from: $0)) },
+        ArgExtremum.name: { .argExtremum(try ArgExtremum(from: $0)) },
         AveragePool.name: { .averagePool(try AveragePool(from: $0)) },
         BatchNormalization.name: { .batchNormalization(try BatchNormalization(from: $0)) },
+        Binary.name: { .binary(try Binary(from: $0)) },
+        Cast.name: { .cast(try Cast(from: $0)) },
         Clip.name: { .clip(try Clip(from: $0)) },
         Concat.name: { .concat(try Concat(from: $0)) },
         Conv.name: { .conv(try Conv(from: $0)) },
+        ConvTranspose.name: { .convTranspose(try ConvTranspose(from: $0)) },
+        CumSum.name: { .cumSum(try CumSum(from: $0)) },
         Dropout.name: { .dropout(try Dropout(from: $0)) },
+        Expand.name: { .expand(try Expand(from: $0)) },
         Flatten.name: { .flatten(try Flatten(from: $0)) },
         Floor.name: { .floor(try Floor(from: $0)) },
+        Gather.name: { .gather(try Gather(from: $0)) },
         Gemm.name: { .gemm(try Gemm(from: $0)) },
         GlobalAveragePool.name: { .globalAveragePool(try GlobalAveragePool(from: $0)) },
         GlobalMaxPool.name: { .globalMaxPool(try GlobalMaxPool(from: $0)) },
+        GroupNormalization.name: { .groupNormalization(try GroupNormalization(from: $0)) },
         Identity.name: { .identity(try Identity(from: $0)) },
+        LayerNormalization.name: { .layerNormalization(try LayerNormalization(from: $0)) },
+        LocalResponseNormalization.name: { .localResponseNormalization(try LocalResponseNormalization(from: $0)) },
         LogSoftmax.name: { .logSoftmax(try LogSoftmax(from: $0)) },
         MatMul.name: { .matMul(try MatMul(from: $0)) },
         MaxPool.name: { .maxPool(try MaxPool(from: $0)) },
         Mul.name: { .mul(try Mul(from: $0)) },
         NeuronNode.name: { .neuron(try NeuronNode(from: $0)) },
+        Pad.name: { .pad(try Pad(from: $0)) },
         Quantizer.name: { .quantizer(try Quantizer(from: $0)) },
+        Reduce.name: { .reduce(try Reduce(from: $0)) },
         ReduceMean.name: { .reduceMean(try ReduceMean(from: $0)) },
         Relu.name: { .relu(try Relu(from: $0)) },
         Reshape.name: { .reshape(try Reshape(from: $0)) },
+        Resize.name: { .resize(try Resize(from: $0)) },
         Round.name: { .round(try Round(from: $0)) },
         RunningMaximumPool.name: { .runningMaximumPool(try RunningMaximumPool(from: $0)) },
         Sigmoid.name: { .sigmoid(try Sigmoid(from: $0)) },
+        Slice.name: { .slice(try Slice(from: $0)) },
         Softmax.name: { .softmax(try Softmax(from: $0)) },
+        Tile.name: { .tile(try Tile(from: $0)) },
+        Transpose.name: { .transpose(try Transpose(from: $0)) },
+        Unary.name: { .unary(try Unary(from: $0)) },
         VoltageHook.name: { .voltageHook(try VoltageHook(from: $0)) },
         VoltageScaler.name: { .voltageScaler(try VoltageScaler(from: $0)) },
+        Where.name: { .select(try Where(from: $0)) },
     ]
 
     /// The names of all operators, so that tests can tell that they miss none.
@@ -127,7 +185,7 @@ public enum Operator: Sendable, Hashable {
     /// The name shown to people: the operator's, or the kind of neuron.
     public var name: String {
         if case .neuron(let node) = self { return type(of: node.neuron).kind }
-        return type(of: payload).name
+        return payload.label
     }
 
     /// The largest value that a rectifier gives, where it has one.

@@ -7,6 +7,9 @@ struct GraphAssembly {
     private(set) var outputs: [Graph.Output] = []
 
     init(_ session: ImportSession) throws {
+        for output in session.model.graph.output {
+            if case .constant(let name, let tensor)? = session.values[output.name] { session.builder.keep(tensor, named: name) }
+        }
         let pending = session.builder.nodes
         var taken = Set(session.inputs.map(\.name))
         var names: [String: String] = [:]
@@ -21,6 +24,10 @@ struct GraphAssembly {
                 names[input] = NodeNames.unique("\(name).\(Self.role(of: position, in: node.operator))", &taken)
             }
         }
+        for output in session.model.graph.output {
+            guard case .constant(let name, _)? = session.values[output.name], names[name] == nil else { continue }
+            names[name] = NodeNames.unique(Self.isGiven(output.name) ? output.name : "constant", &taken)
+        }
         constants = Dictionary(
             session.builder.constants.compactMap { key, tensor in names[key].map { ($0, tensor) } }, uniquingKeysWith: { first, _ in first }
         )
@@ -31,9 +38,10 @@ struct GraphAssembly {
         outputs = try session.model.graph.output.map { output in
             switch session.values[output.name] {
             case .computed(let name, _)?: return Graph.Output(output.name, value: names[name] ?? name)
-            case .constant?, .sizes?:
+            case .constant(let name, _)?: return Graph.Output(output.name, value: names[name] ?? name)
+            case .sizes?:
                 throw SpikeletError(
-                    .unsupported, "output '\(output.name)' does not depend on the input's values",
+                    .unsupported, "output '\(output.name)' is a size that depends on the batch alone",
                     remedy: "export a model without this output")
             case .quantized?:
                 throw SpikeletError(
@@ -56,7 +64,7 @@ struct GraphAssembly {
     private static func role(of position: Int, in operator: Operator) -> String {
         let roles: [String] =
             switch `operator` {
-            case .conv, .gemm: ["input", "weight", "bias"]
+            case .conv, .convTranspose, .gemm, .groupNormalization, .layerNormalization: ["input", "weight", "bias"]
             case .matMul: ["weight", "weight"]
             case .batchNormalization: ["input", "weight", "bias", "running_mean", "running_var"]
             default: []

@@ -68,7 +68,8 @@ final class GraphBuilder {
         let tensors = inputs.map(\.tensor)
         let output = try payload.outputTypes(types, constants: tensors)[0]
         let known = tensors.compactMap { $0 }
-        if known.count == inputs.count {
+        // What is as large as the batch can only be made when that is known.
+        if known.count == inputs.count, output.shape.known != nil {
             try reserve(output.shape)
             note("computed once, as they depend on constants only")
             return constant(try ReferenceExecutor.evaluate(`operator`, known)[0])
@@ -86,6 +87,9 @@ final class GraphBuilder {
         nodes.append(PendingNode(value: value, operator: `operator`, inputs: names, source: source))
         return .computed(name: value, output)
     }
+
+    /// Has a constant in the graph that no node reads.
+    func keep(_ tensor: Tensor, named name: String) { constants[name] = tensor }
 
     /// Asks for room for one folded tensor.
     func reserve(_ shape: Shape) throws {

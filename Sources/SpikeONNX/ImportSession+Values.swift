@@ -16,9 +16,6 @@ extension ImportSession {
                 throw error.located("input '\(input.name)'")
             }
         }
-        guard !inputs.isEmpty else {
-            throw SpikeletError(.invalidModel, "the model has no input: its outputs are constants", remedy: "export the whole model")
-        }
     }
 
     private func type(of input: ONNXValueInfoProto) throws -> ValueType {

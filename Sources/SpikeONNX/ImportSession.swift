@@ -128,8 +128,10 @@ final class ImportSession {
             ])
         let (recognized, found) = try RecognizeQuantizers().run(imported)
         if found > 0 { builder.note("clip–floor activations recognised as quantisers", count: found) }
-        let (graph, merged) = try SimplifyQuantizers().run(recognized)
+        let (simplified, merged) = try SimplifyQuantizers().run(recognized)
         if merged > 0 { builder.note("clips and repetitions taken into quantisers", count: merged) }
+        let (graph, chains) = try RecognizeChains().run(simplified)
+        for (kind, count) in chains { builder.note("\(kind) recognised as one operator", count: count) }
         if order.unusedNodes > 0 {
             warnings.append("\(order.unusedNodes) nodes of the file contribute to no output of the model; they were left out")
         }

@@ -29,6 +29,12 @@ struct NodeContext {
         position < inputs.count ? inputs[position] : nil
     }
 
+    /// Whether the first input is the integers of a `QuantizeLinear`.
+    var quantizedInput: Bool {
+        if case .quantized? = optionalInput(0) { return true }
+        return false
+    }
+
     /// All inputs; none may be left out.
     func allInputs() throws -> [Value] { try inputs.indices.map(input) }
 
@@ -46,6 +52,12 @@ struct NodeContext {
                 remedy: "export the model with fixed image sizes; only the batch may stay open")
         }
         return values.map { Int($0) }
+    }
+
+    /// The integers of an input that has to be a vector of constants or of sizes that depend on the batch.
+    func sizes(_ position: Int, _ meaning: String) throws -> [Dimension]? {
+        if case .sizes(let sizes)? = optionalInput(position) { return sizes.dimensions }
+        return try constantIntegers(position, meaning)?.map { Dimension($0) }
     }
 
     func isUsed(output: Int) -> Bool { output < usedOutputs.count && usedOutputs[output] }

@@ -53,17 +53,28 @@ public struct ReferenceExecutor: Sendable {
         let output: Tensor =
             switch `operator` {
             case .add: Kernels.elementwise(x, inputs[1], +)
+            case .argExtremum(let arg): try Kernels.argExtremum(arg, x)
             case .averagePool(let pool): try Kernels.averagePool(pool, x)
             case .batchNormalization(let normalization): Kernels.batchNormalization(normalization, inputs)
+            case .binary(let binary): try Kernels.binary(binary, x, inputs[1])
+            case .cast(let cast): try Kernels.cast(cast, x)
             case .clip(let clip): Kernels.clip(clip, x)
             case .concat(let concat): try Kernels.concat(concat, inputs)
             case .conv(let conv): try Kernels.conv(conv, inputs)
+            case .convTranspose(let conv): try Kernels.convTranspose(conv, inputs)
+            case .cumSum(let cumSum): try Kernels.cumSum(cumSum, x)
             case .dropout, .identity, .voltageHook: x
+            case .expand(let expand):
+                Kernels.broadcast(x, to: try concreteShape(expand.closed(batch: batch ?? x.shape.first ?? 1), x))
             case .flatten(let flatten): x.reshaped(to: try concreteShape(flatten, x))
             case .floor: x.map { $0.rounded(.down) }
+            case .gather(let gather): try Kernels.gather(gather, x, inputs[1])
             case .gemm(let gemm): Kernels.gemm(gemm, inputs)
             case .globalAveragePool: Kernels.globalPool(x) { $0.reduce(0, +) / Float($0.count) }
             case .globalMaxPool: Kernels.globalPool(x) { $0.max() ?? -.infinity }
+            case .groupNormalization(let normalization): Kernels.groupNormalization(normalization, inputs)
+            case .layerNormalization(let normalization): try Kernels.layerNormalization(normalization, inputs)
+            case .localResponseNormalization(let normalization): Kernels.localResponseNormalization(normalization, x)
             case .logSoftmax(let softmax):
                 try Kernels.softmax(x, axis: softmax.axis, flattensTail: softmax.flattensTail, logarithmic: true)
             case .matMul: try Kernels.matMul(inputs)
@@ -74,16 +85,24 @@ public struct ReferenceExecutor: Sendable {
                     var state = node.initialState(shape: x.shape)
                     return node.neuron.step(x, state: &state, at: TimeStep(0))
                 }()
+            case .pad(let pad): Kernels.pad(pad, x)
             case .quantizer(let quantizer): x.map { quantizer.step * quantizer.level(of: $0) }
+            case .reduce(let reduce): try Kernels.reduce(reduce, x)
             case .reduceMean(let reduce): try Kernels.reduceMean(reduce, x)
             // A NaN stays one: it must not pass for a silent neuron.
             case .relu: x.map { $0 < 0 ? 0 : $0 }
             case .reshape(let reshape): x.reshaped(to: try concreteShape(reshape.closed(batch: batch ?? x.shape.first ?? 1), x))
+            case .resize(let resize): try Kernels.resize(resize, x)
             case .round: x.map { $0.rounded(.toNearestOrEven) }
             case .runningMaximumPool(let pool): try Kernels.maxPool(pool.window, x)
+            case .select: Kernels.select(inputs)
             case .sigmoid: Kernels.sigmoid(x)
+            case .slice(let slice): try Kernels.slice(slice, x)
             case .softmax(let softmax):
                 try Kernels.softmax(x, axis: softmax.axis, flattensTail: softmax.flattensTail, logarithmic: false)
+            case .tile(let tile): Kernels.tile(tile, x)
+            case .transpose(let transpose): Kernels.transpose(x, transpose.permutation)
+            case .unary(let unary): try Kernels.unary(unary, x)
             case .voltageScaler(let scaler): try scaler(x)
             }
         return [output]
@@ -92,16 +111,5 @@ public struct ReferenceExecutor: Sendable {
     /// The shape rule's answer for this very tensor.
     private static func concreteShape(_ payload: some OperatorPayload, _ x: Tensor) throws -> [Int] {
         try payload.outputTypes([ValueType(x)], constants: [nil])[0].shape.resolved(batch: 0)
-    }
-}
-
-extension Reshape {
-    /// The same with numbers for sizes that name the batch.
-    fileprivate func closed(batch: Int) -> Reshape {
-        Reshape(
-            sizes: sizes.map { size in
-                guard case .fixed(let constant, let factor) = size else { return size }
-                return .fixed(constant: constant + factor * batch, batchFactor: 0)
-            })
     }
 }

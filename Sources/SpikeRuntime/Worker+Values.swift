@@ -108,7 +108,7 @@ extension Worker {
     }
 
     /// A spike train's step as numbers, [samples, channels, …].
-    private func dense(_ number: Int, _ step: Int, _ block: Block) -> Tensor? {
+    func dense(_ number: Int, _ step: Int, _ block: Block) -> Tensor? {
         let signal = program.signals[number]
         let (channels, pixels) = (signal.layout.channels, signal.layout.pixels)
         var result = [Float](repeating: 0, count: samples * channels * pixels)
@@ -193,7 +193,7 @@ extension Worker {
     /// What a node makes of its inputs: convolutions by the engine's own unrolling, the rest by the reference.
     func evaluate(_ node: Node, _ inputs: [Tensor]) throws -> Tensor {
         if case .conv(let conv) = node.operator, let result = convolve(conv, inputs) { return result }
-        return try ReferenceExecutor.evaluate(node.operator, inputs)[0]
+        return try ReferenceExecutor.evaluate(node.operator, inputs, batch: samples)[0]
     }
 
     /// A plain convolution: the same product as the reference's, so the same numbers, unrolled faster.

@@ -40,14 +40,14 @@ import Testing
         #expect(try clip([-.infinity, .infinity]).operators() == [.relu(Relu())])
     }
 
-    @Test func `bounds that make no sense are refused`() {
+    @Test func `bounds that make no sense are refused`() throws {
         #expect(clip([.nan, 6]).failure().contains("NaN"))
         #expect(clip([.infinity, nil]).failure().contains("nothing of the input"))
         #expect(ModelBuilder.single("Clip", weights: [[2]]).failure().contains("a single number"))
         var computed = ModelBuilder()
         computed.node("GlobalMaxPool", ["x"], ["m"])
         computed.node("Clip", ["x", "", "m"])
-        #expect(computed.failure().contains("computed when the network runs"))
+        #expect(try computed.operators() == [.globalMaxPool(GlobalMaxPool()), .binary(Binary(.minimum))])
     }
 
     @Test func `bounds from Constant nodes and through Identity`() throws {
@@ -73,11 +73,11 @@ import Testing
         #expect(try extremum("Max", [0, 0, 0], shape: [3, 1, 1]).onlyOperator() == .relu(Relu()))
         #expect(try extremum("Max", [-1], shape: [1]).onlyOperator() == .clip(Clip(minimum: -1)))
         #expect(try extremum("Min", [6]).onlyOperator() == .clip(Clip(maximum: 6)))
-        #expect(extremum("Max", [0, 1, 0], shape: [3, 1, 1]).failure().contains("several values"))
-        #expect(extremum("Max", [0], shape: [1, 1, 1, 1, 1]).failure().contains("several values"))
+        #expect(try extremum("Max", [0, 1, 0], shape: [3, 1, 1]).onlyOperator() == .binary(Binary(.maximum)))
+        #expect(try extremum("Max", [0], shape: [1, 1, 1, 1, 1]).onlyOperator() == .binary(Binary(.maximum)))
     }
 
-    @Test func `Max of one input is that input, and of two activations refused`() throws {
+    @Test func `Max of one input is that input, and of two activations an operator of its own`() throws {
         var one = ModelBuilder()
         one.node("Max", ["x"], ["t"])
         one.node("Relu", ["t"])
@@ -85,7 +85,7 @@ import Testing
         var two = ModelBuilder()
         two.node("Relu", ["x"], ["r"])
         two.node("Max", ["x", "r"])
-        #expect(two.failure().contains("two activations"))
+        #expect(try two.operators().last == .binary(Binary(.maximum)))
     }
 
     @Test func `Softmax flattens the tail before opset 13`() throws {
@@ -121,7 +121,7 @@ import Testing
         #expect(try run(model("Div", ["x", "c"]), [1, 8]) == [0.5, 2])
         #expect(try run(model("Sub", ["x", "x"]), [1, 8]) == [0, 0])
         #expect(try run(model("Neg", ["x"]), [1, 8]) == [-1, -8])
-        #expect(model("Div", ["c", "x"]).failure().contains("divisor"))
+        #expect(try run(model("Div", ["c", "x"]), [1, 8]) == [2, 0.5])
         #expect(model("Div", ["x", "c"], [0]).failure().contains("not finite"))
         #expect(model("Add", ["x", "c"], [1, 2, 3]).failure().contains("broadcast"))
     }

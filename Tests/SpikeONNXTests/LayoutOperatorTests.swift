@@ -113,7 +113,9 @@ import Testing
         #expect(dropout(13, ["x", "ratio", "on"]).failure().contains("training mode"))
         var mask = dropout(13, ["x"])
         mask.model.graph.output.append(.with { $0.name = "mask" })
-        #expect(mask.failure().contains("mask"))
+        // Everything is kept.
+        let graph = try mask.graph()
+        #expect(graph.types[graph.outputs[1].value] == ValueType(.bool, [.batch, 3, 8, 8]))
     }
 }
 
@@ -194,7 +196,7 @@ import Testing
         #expect(constant == Tensor([9, 11, 5, 7] as [Float], shape: [2, 2]))
     }
 
-    @Test func `weights are transposed, activations are not`() throws {
+    @Test func `weights are transposed at once, activations when the network runs`() throws {
         for (perm, expected) in [(nil, [0, 3, 1, 4, 2, 5]), ([1, 0], [0, 3, 1, 4, 2, 5]), ([0, 1], [0, 1, 2, 3, 4, 5])]
             as [([Int]?, [Float])]
         {
@@ -204,8 +206,8 @@ import Testing
             builder.node("MatMul", ["x", "t"])
             #expect(try builder.graph().constants.values.first?.floats == expected)
         }
-        #expect(ModelBuilder.single("Transpose").failure().contains("reorders the axes of an activation"))
-        #expect(ModelBuilder.single("Transpose", ["perm": .ints([0, 0, 1, 2])]).failure().contains("perm"))
+        #expect(try ModelBuilder.single("Transpose").onlyOperator() == .transpose(Transpose(permutation: [3, 2, 1, 0])))
+        #expect(ModelBuilder.single("Transpose", ["perm": .ints([0, 0, 1, 2])]).failure().contains("[0, 0, 1, 2]"))
     }
 
     @Test func `the attributes of Slice before opset 10`() throws {
@@ -216,15 +218,15 @@ import Testing
         #expect(try builder.graph().constants.values.first?.shape == [2, 3])
     }
 
-    @Test func `indices outside, and activations, are refused`() {
+    @Test func `indices outside, and parts of the batch, are refused`() {
         var outside = ModelBuilder(input: [nil, 2])
         outside.weight("w", [2, 4])
         outside.integers("i", [4])
         outside.node("Gather", ["w", "i"], ["g"], ["axis": .int(1)])
         outside.node("MatMul", ["x", "g"])
         #expect(outside.failure().contains("index 4"))
-        #expect(ModelBuilder.single("Gather", integers: [[0]]).failure().contains("activation"))
-        #expect(ModelBuilder.single("Slice", integers: [[0], [1]]).failure().contains("activation"))
+        #expect(ModelBuilder.single("Gather", integers: [[0]]).failure().contains("the batch"))
+        #expect(ModelBuilder.single("Slice", integers: [[0], [1]]).failure().contains("the batch"))
         var zero = ModelBuilder()
         zero.node("Shape", ["x"], ["s"])
         for (name, value) in [("a", Int64(0)), ("b", 4), ("c", 0), ("d", 0)] { zero.integers(name, [value]) }
@@ -241,7 +243,7 @@ import Testing
         builder.node("Mul", ["half", "f"])
         let graph = try builder.graph()
         #expect(graph.constants.values.map(\.floats) == [[2, 3]])
-        #expect(ModelBuilder.single("Cast", ["to": .int(7)]).failure().contains("when the network runs"))
+        #expect(try ModelBuilder.single("Cast", ["to": .int(7)]).onlyOperator() == .cast(Cast(to: .int64)))
         #expect(ModelBuilder.single("Cast", ["to": .int(8)]).failure().contains("string"))
         #expect(ModelBuilder.single("Cast").failure().contains("'to' is missing"))
     }

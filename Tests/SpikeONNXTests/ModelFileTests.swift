@@ -52,14 +52,14 @@ import Testing
         #expect(try failure(model.serializedData()).message.contains("no output"))
         model = ModelBuilder.single("Relu").model
         model.graph.input = []
-        #expect(try failure(model.serializedData()).message.contains("no input"))
+        #expect(try failure(model.serializedData()).message.contains("'x'"))
         model = ModelBuilder.single("Relu").model
         model.graph.output[0].name = "nobody"
         #expect(try failure(model.serializedData()).message.contains("'nobody'"))
     }
 
     @Test func `opsets that are too old are refused, newer ones noted`() throws {
-        #expect(ModelBuilder.single("Relu", opset: 6).failure().contains("version_converter"))
+        #expect(ModelBuilder.single("Relu", opset: 5).failure().contains("version_converter"))
         #expect(try ModelBuilder.single("Relu", opset: 99).imported().report.warnings.count == 1)
         #expect(try ModelBuilder.single("Relu", opset: 27).imported().report.warnings.isEmpty)
     }

@@ -61,6 +61,7 @@ extension NIRFolding {
             return try maximumPool(value, Window(kernel: Array(value.shape.dropFirst())), node)
         case .clip, .floor, .logSoftmax, .quantizer, .relu, .round, .sigmoid, .softmax:
             return refuse(node, "\(node.operator.name), which acts on every step by itself")
+        default: return refuse(node, "\(node.operator.name), for which NIR has no node")
         }
     }
 

@@ -35,6 +35,11 @@ public struct FixedPointIFNode: Neuron {
             isMultiSpike: container.decode(Bool.self, forKey: .isMultiSpike))
     }
 
+    public func validate() throws {
+        try NeuronParameter(threshold).validateAsThreshold()
+        try NeuronParameter(quantum).validateAsThreshold()
+    }
+
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {

@@ -34,6 +34,14 @@ public struct Reshape: OperatorPayload {
         case same
         /// What is left (ONNX's −1).
         case rest
+
+        public init(_ dimension: Dimension) { self = .fixed(constant: dimension.constant, batchFactor: dimension.batchFactor) }
+
+        /// The same with a number where it names the batch.
+        func closed(batch: Int) -> Size {
+            guard case .fixed(let constant, let factor) = self else { return self }
+            return .fixed(constant: constant + factor * batch, batchFactor: 0)
+        }
     }
 
     public static let name = "Reshape"
@@ -72,6 +80,9 @@ public struct Reshape: OperatorPayload {
     }
 
     public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+
+    /// The same with numbers for sizes that name the batch.
+    public func closed(batch: Int) -> Reshape { Reshape(sizes: sizes.map { $0.closed(batch: batch) }) }
 
     public var summary: String {
         sizes.map {

@@ -41,6 +41,12 @@ public struct Window: Hashable, Sendable, Codable {
         public var padsBegin: [Int]
         public var padsEnd: [Int]
         public var output: [Int]
+
+        public init(padsBegin: [Int], padsEnd: [Int], output: [Int]) {
+            self.padsBegin = padsBegin
+            self.padsEnd = padsEnd
+            self.output = output
+        }
     }
 
     /// Places the window over an input.

@@ -9,14 +9,15 @@ extension OperatorSpec {
             attributes: [.float("min", -Float.greatestFiniteMagnitude), .float("max", Float.greatestFiniteMagnitude)]
         ) { try clip($0, minimum: $0.float("min"), maximum: $0.float("max")) },
         OperatorSpec("Clip", since: 11, inputs: 1...3) {
-            try clip($0, minimum: bound($0, 1, "minimum"), maximum: bound($0, 2, "maximum"))
+            try clipByInputs($0)
         },
         OperatorSpec("Max", since: 6, inputs: 1...Int.max) { node in
-            try extremum(node, Elementwise.maximum) { Clip(minimum: $0) }
+            try extremum(node, .maximum) { Clip(minimum: $0) }
         },
         OperatorSpec("Min", since: 6, inputs: 1...Int.max) { node in
-            try extremum(node, Elementwise.minimum) { Clip(maximum: $0) }
+            try extremum(node, .minimum) { Clip(maximum: $0) }
         },
+        OperatorSpec("Hardmax", since: 13, inputs: 1...1, attributes: [.int("axis", -1)], build: hardmax),
         OperatorSpec("Softmax", since: 1, inputs: 1...1, attributes: [.int("axis", 1)]) {
             try $0.emit(.softmax(Softmax(axis: $0.int("axis") ?? 1, flattensTail: true)), [$0.input(0)])
         },
@@ -31,12 +32,21 @@ extension OperatorSpec {
         },
     ]
 
-    /// A bound of `Clip` from opset 11 on: a constant with one element, wherever it comes from.
-    private static func bound(_ node: NodeContext, _ position: Int, _ meaning: String) throws -> Float? {
-        guard let value = node.optionalInput(position) else { return nil }
-        guard let tensor = value.tensor else {
-            throw SpikeletError(.unsupported, "the \(meaning) is computed when the network runs; only constant bounds are taken")
+    /// From opset 11 on bounds are inputs: usually constants with one element, wherever they come from.
+    private static func clipByInputs(_ node: NodeContext) throws -> [Value] {
+        let bounds = [node.optionalInput(1), node.optionalInput(2)]
+        let isInteger = try node.type(0).elementType == .int64
+        if !isInteger || node.quantizedInput, bounds.allSatisfy({ $0 == nil || $0?.tensor != nil }) {
+            return try clip(node, minimum: bound(bounds[0], "minimum"), maximum: bound(bounds[1], "maximum"))
         }
+        var value = try node.input(0)
+        if let low = bounds[0] { value = try combine(node, value, low, .maximum) }
+        if let high = bounds[1] { value = try combine(node, value, high, .minimum) }
+        return [value]
+    }
+
+    private static func bound(_ value: Value?, _ meaning: String) throws -> Float? {
+        guard let tensor = value?.tensor else { return nil }
         guard tensor.count == 1 else {
             throw SpikeletError(.invalidModel, "the \(meaning) has shape \(tensor.shape), a single number is needed")
         }
@@ -73,24 +83,31 @@ extension OperatorSpec {
         return try node.emit(.clip(clip), [input])
     }
 
+    /// 1 at the (first) maximum along the axis, else 0.
+    @Sendable private static func hardmax(_ node: NodeContext) throws -> [Value] {
+        let shape = try node.type(0).shape
+        let axis = try Shape.axis(node.int("axis") ?? -1, rank: shape.rank)
+        guard let size = shape[axis].known else { throw SpikeletError(.unsupported, "the maximum over the batch") }
+        try node.builder.reserve([Dimension(size)])
+        let largest = try node.emit(.argExtremum(ArgExtremum(axis: axis)), [node.input(0)])
+        let places = Tensor((0..<size).map { Int64($0) }, shape: [size] + [Int](repeating: 1, count: shape.rank - axis - 1))
+        let isLargest = try node.emit(.binary(Binary(.equal)), largest + [node.builder.constant(places)])
+        return try node.emit(.cast(Cast(to: .float32)), isLargest)
+    }
+
     /// `Max(x, c)` and `Min(x, c)` with a constant number are one-sided clips: `clamp(min=0)`, as dynamo writes it.
-    private static func extremum(_ node: NodeContext, _ rule: Elementwise.Rule, _ makeClip: (Float) -> Clip) throws -> [Value] {
+    private static func extremum(_ node: NodeContext, _ function: Binary.Function, _ makeClip: (Float) -> Clip) throws -> [Value] {
         var result = try node.input(0)
         for value in try node.allInputs().dropFirst() {
-            if let folded = try Elementwise.fold(result, value, rule, node.builder) {
-                result = folded
-                continue
-            }
             let (constant, input) = result.tensor != nil ? (result, value) : (value, result)
-            guard let tensor = constant.tensor, case .float32(let values) = tensor.storage, let number = values.first,
+            if input.tensor == nil, let tensor = constant.tensor, case .float32(let values) = tensor.storage, let number = values.first,
                 values.allSatisfy({ $0 == number }), let type = input.type,
                 try type.shape.broadcast(with: Shape(tensor.shape)) == type.shape, !number.isNaN
-            else {
-                throw SpikeletError(
-                    .unsupported, "a comparison of two activations, or with constants of several values",
-                    remedy: "max(x, c) and min(x, c) with one number c are taken; ReLU is max(x, 0)")
+            {
+                result = try clip(node, makeClip(number), input)[0]
+            } else {
+                result = try combine(node, result, value, function)
             }
-            result = try clip(node, makeClip(number), input)[0]
         }
         return [result]
     }

@@ -18,6 +18,8 @@ extension OperatorSpec {
         },
         OperatorSpec("Concat", since: 4, inputs: 1...Int.max, attributes: [AttributeSpec.int("axis").required], build: concat),
         OperatorSpec("Identity", since: 1, inputs: 1...1) { $0.pass(try $0.input(0), because: "removed: Identity") },
+        OperatorSpec(
+            "Dropout", since: 6, inputs: 1...1, outputs: 1...2, attributes: [.float("ratio", 0.5), .int("is_test", 0)], build: dropout),
         OperatorSpec("Dropout", since: 7, inputs: 1...1, outputs: 1...2, attributes: [.float("ratio", 0.5)], build: dropout),
         OperatorSpec("Dropout", since: 12, inputs: 1...3, outputs: 1...2, attributes: [.int("seed")], build: dropout),
     ]
@@ -130,14 +132,15 @@ extension OperatorSpec {
     /// At inference dropout does nothing.
     @Sendable private static func dropout(_ node: NodeContext) throws -> [Value] {
         let evaluation = "export the model in evaluation mode: model.eval() before torch.onnx.export"
-        guard !node.isUsed(output: 1) else {
-            throw SpikeletError(.unsupported, "its mask (output 1) is used, as in training", remedy: evaluation)
-        }
         if let mode = node.optionalInput(2) {
             guard let tensor = mode.tensor, case .bool(let values) = tensor.storage, values == [false] else {
                 throw SpikeletError(.unsupported, "it is in training mode", remedy: evaluation)
             }
         }
-        return node.pass(try node.input(0), because: "removed: Dropout")
+        let result = node.pass(try node.input(0), because: "removed: Dropout")
+        guard node.isUsed(output: 1) else { return result }
+        // Everything is kept.
+        let sizes = try node.type(0).shape.dimensions.map { Reshape.Size($0) }
+        return try result + node.emit(.expand(Expand(sizes: sizes)), [node.builder.constant(Tensor([true], shape: []))])
     }
 }

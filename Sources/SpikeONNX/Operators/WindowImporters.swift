@@ -9,7 +9,12 @@ extension OperatorSpec {
     static let convolutions: [OperatorSpec] = [
         OperatorSpec(
             "Conv", since: 1, inputs: 2...3,
-            attributes: AttributeSpec.window + [.ints("dilations"), .int("group", 1), .ints("kernel_shape")], build: conv)
+            attributes: AttributeSpec.window + [.ints("dilations"), .int("group", 1), .ints("kernel_shape")], build: conv),
+        OperatorSpec(
+            "ConvTranspose", since: 1, inputs: 2...3,
+            attributes: AttributeSpec.window + [
+                .ints("dilations"), .int("group", 1), .ints("kernel_shape"), .ints("output_padding"), .ints("output_shape"),
+            ], build: convTranspose),
     ]
 
     static let pools: [OperatorSpec] = [
@@ -34,10 +39,11 @@ extension OperatorSpec {
         AttributeSpec.window + [AttributeSpec.ints("kernel_shape").required] + more
     }
 
-    @Sendable private static func conv(_ node: NodeContext) throws -> [Value] {
+    /// The window of a convolution, whose kernel is that of its weights; and the number of groups.
+    private static func convolution(_ node: NodeContext) throws -> (window: Window, groups: Int) {
         let weights = try node.type(1).shape
         guard weights.rank >= 3, let sizes = weights.known else {
-            throw SpikeletError(.invalidModel, "weights of shape \(weights); [outputs, inputs/groups, kernel…] is needed")
+            throw SpikeletError(.invalidModel, "weights of shape \(weights); two axes of channels and then the kernel's are needed")
         }
         let kernel = Array(sizes[2...])
         if let stated = node.ints("kernel_shape"), stated != kernel {
@@ -45,10 +51,51 @@ extension OperatorSpec {
         }
         let groups = node.int("group") ?? 1
         guard groups >= 1, groups <= sizes[0] else {
-            throw SpikeletError(.invalidModel, "\(groups) groups for \(sizes[0]) output channels")
+            throw SpikeletError(.invalidModel, "\(groups) groups for \(sizes[0]) channels")
         }
-        let operands = [try node.input(0), try node.input(1)] + [node.optionalInput(2)].compactMap { $0 }
-        return try node.emit(.conv(Conv(window: window(node, kernel: kernel), groups: groups)), operands)
+        return (try window(node, kernel: kernel), groups)
+    }
+
+    private static func operands(_ node: NodeContext) throws -> [Value] {
+        [try node.input(0), try node.input(1)] + [node.optionalInput(2)].compactMap { $0 }
+    }
+
+    @Sendable private static func conv(_ node: NodeContext) throws -> [Value] {
+        let (window, groups) = try convolution(node)
+        return try node.emit(.conv(Conv(window: window, groups: groups)), operands(node))
+    }
+
+    /// `auto_pad` and `output_shape` become pads: the sizes are known.
+    @Sendable private static func convTranspose(_ node: NodeContext) throws -> [Value] {
+        var (window, groups) = try convolution(node)
+        let autoPad = window.autoPad
+        window.autoPad = .notSet
+        let rank = window.rank
+        var outputPadding = node.ints("output_padding") ?? [Int](repeating: 0, count: rank)
+        let spatial = try node.type(0).shape.dimensions.dropFirst(2).compactMap(\.known)
+        guard outputPadding.count == rank, spatial.count == rank else {
+            throw SpikeletError(.invalidModel, "output_padding \(outputPadding) for a kernel of \(rank) axes over \(try node.type(0))")
+        }
+        var target = node.ints("output_shape").map { Array($0.suffix(rank)) }
+        if target == nil, autoPad == .sameUpper || autoPad == .sameLower {
+            target = zip(spatial, window.strides).map { $0.multipliedReportingOverflow(by: $1).partialValue }
+        }
+        if let target {
+            // The size without any pads; the shape rule checks the numbers that it is made of.
+            (window.padsBegin, window.padsEnd) = ([Int](repeating: 0, count: rank), [Int](repeating: 0, count: rank))
+            let whole = try ConvTranspose(window: window, groups: groups, outputPadding: outputPadding).outputSizes(spatial)
+            guard target.count == rank, target.allSatisfy({ $0 >= 1 && $0 < 1 << 30 }) else {
+                throw SpikeletError(.invalidModel, "output_shape \(target) for a kernel of \(rank) axes")
+            }
+            for axis in 0..<rank {
+                let total = whole[axis] - target[axis]
+                if total < 0 { outputPadding[axis] -= total }
+                let half = max(0, total) / 2
+                window.padsBegin[axis] = autoPad == .sameUpper ? half : max(0, total) - half
+                window.padsEnd[axis] = max(0, total) - window.padsBegin[axis]
+            }
+        }
+        return try node.emit(.convTranspose(ConvTranspose(window: window, groups: groups, outputPadding: outputPadding)), operands(node))
     }
 
     @Sendable private static func maxPool(_ node: NodeContext) throws -> [Value] {

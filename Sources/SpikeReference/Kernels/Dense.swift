@@ -72,6 +72,48 @@ extension Kernels {
         }
     }
 
+    /// Transposed convolution: one product per sample and group gives what each input place adds to each place of its window;
+    /// these are then summed up where windows overlap.
+    static func convTranspose(_ conv: ConvTranspose, _ inputs: [Tensor]) throws -> Tensor {
+        let (x, w) = (inputs[0], inputs[1])
+        let spatial = Array(x.shape[2...])
+        let output = try conv.outputSizes(spatial)
+        let window = conv.window
+        let table = WindowTable(
+            window, placement: Window.Placement(padsBegin: window.padsBegin, padsEnd: window.padsEnd, output: spatial), input: output)
+        let (samples, channels, features) = (x.shape[0], x.shape[1], w.shape[1] * conv.groups)
+        let (groupChannels, groupFeatures) = (channels / conv.groups, w.shape[1])
+        let (positions, size, places) = (table.positions, output.reduce(1, *), table.places)
+        var columns = [Float](repeating: 0, count: groupFeatures * places * positions)
+        var values = [Float](repeating: 0, count: samples * features * size)
+        let (xs, ws) = (x.floats, w.floats)
+        for sample in 0..<samples {
+            for group in 0..<conv.groups {
+                xs.withUnsafeBufferPointer { x in
+                    ws.withUnsafeBufferPointer { w in
+                        columns.withUnsafeMutableBufferPointer { columns in
+                            guard let x0 = x.baseAddress, let w0 = w.baseAddress, let c0 = columns.baseAddress else { return }
+                            product(
+                                transposeA: true, m: groupFeatures * places, n: positions, k: groupChannels,
+                                w0 + group * groupChannels * groupFeatures * places,
+                                x0 + (sample * channels + group * groupChannels) * positions, c0)
+                        }
+                    }
+                }
+                for feature in 0..<groupFeatures {
+                    let target = (sample * features + group * groupFeatures + feature) * size
+                    for index in 0..<places * positions where table.offsets[index] >= 0 {
+                        values[target + table.offsets[index]] += columns[feature * places * positions + index]
+                    }
+                }
+            }
+        }
+        let result = Tensor(values, shape: [samples, features] + output)
+        guard inputs.count > 2 else { return result }
+        let bias = inputs[2].reshaped(to: [features] + [Int](repeating: 1, count: output.count))
+        return elementwise(result, bias, +)
+    }
+
     /// y = α·A'·B' + β·C, one product per row of A', so that a sample's result does not depend on its batch.
     static func gemm(_ gemm: Gemm, _ inputs: [Tensor]) -> Tensor {
         let (a, b) = (inputs[0], inputs[1])

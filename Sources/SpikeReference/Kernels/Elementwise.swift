@@ -38,31 +38,41 @@ enum Broadcast {
 }
 
 extension Kernels {
-    /// `combine` of every pair, with broadcasting.
+    /// `combine` of every pair of float32 numbers, with broadcasting.
     @inline(__always)
     static func elementwise(_ a: Tensor, _ b: Tensor, _ combine: (Float, Float) -> Float) -> Tensor {
-        let rank = max(a.rank, b.rank)
+        let (values, shape) = pairs(a.floats, a.shape, b.floats, b.shape, combine)
+        return Tensor(values, shape: shape)
+    }
+
+    /// `combine` of every pair, with broadcasting.
+    @inline(__always)
+    static func pairs<A, B, Result>(
+        _ a: [A], _ aShape: [Int], _ b: [B], _ bShape: [Int], _ combine: (A, B) throws -> Result
+    ) rethrows -> (values: [Result], shape: [Int]) {
+        let rank = max(aShape.count, bShape.count)
         func padded(_ shape: [Int]) -> [Int] { [Int](repeating: 1, count: rank - shape.count) + shape }
-        let shape = zip(padded(a.shape), padded(b.shape)).map { $0 == 1 ? $1 : $0 }
+        let shape = zip(padded(aShape), padded(bShape)).map { $0 == 1 ? $1 : $0 }
         // Equal shapes are one long run.
-        let runShape = a.shape == b.shape ? [a.count] : shape
-        let left = Broadcast.Runs(of: a.shape == b.shape ? runShape : a.shape, in: runShape)
-        let right = Broadcast.Runs(of: a.shape == b.shape ? runShape : b.shape, in: runShape)
+        let runShape = aShape == bShape ? [a.count] : shape
+        let left = Broadcast.Runs(of: aShape == bShape ? runShape : aShape, in: runShape)
+        let right = Broadcast.Runs(of: aShape == bShape ? runShape : bShape, in: runShape)
         let count = runShape.reduce(1, *)
-        let values = a.floats.withUnsafeBufferPointer { x in
-            b.floats.withUnsafeBufferPointer { y in
-                [Float](unsafeUninitializedCapacity: count) { output, initialized in
+        let values = try a.withUnsafeBufferPointer { x in
+            try b.withUnsafeBufferPointer { y in
+                try [Result](unsafeUninitializedCapacity: count) { output, initialized in
                     for row in left.starts.indices {
                         let (xStart, yStart, start) = (left.starts[row], right.starts[row], row * left.length)
                         for column in 0..<left.length {
-                            output[start + column] = combine(x[xStart + column * left.stride], y[yStart + column * right.stride])
+                            let result = try combine(x[xStart + column * left.stride], y[yStart + column * right.stride])
+                            output.initializeElement(at: start + column, to: result)
+                            initialized += 1
                         }
                     }
-                    initialized = count
                 }
             }
         }
-        return Tensor(values, shape: shape)
+        return (values, shape)
     }
 
     static func clip(_ clip: Clip, _ x: Tensor) -> Tensor {

@@ -1,18 +1,6 @@
 internal import SpikeGraph
 
 extension Kernels {
-    /// The tensor with its axes in another order.
-    static func transpose(_ x: Tensor, _ permutation: [Int]) -> Tensor {
-        let strides = x.shape.indices.map { axis in x.shape[(axis + 1)...].reduce(1, *) }
-        let shape = permutation.map { x.shape[$0] }
-        var indices = [0]
-        for axis in permutation {
-            indices = indices.flatMap { base in (0..<x.shape[axis]).map { base + $0 * strides[axis] } }
-        }
-        let values = x.floats
-        return Tensor(indices.map { values[$0] }, shape: shape)
-    }
-
     static func concat(_ concat: Concat, _ inputs: [Tensor]) throws -> Tensor {
         let axis = try Shape.axis(concat.axis, rank: inputs[0].rank)
         let outer = inputs[0].shape[..<axis].reduce(1, *)

@@ -46,21 +46,4 @@ extension Kernels {
         }
         return Tensor(output, shape: Array(x.shape[..<2]) + table.output)
     }
-
-    static func reduceMean(_ reduce: ReduceMean, _ x: Tensor) throws -> Tensor {
-        let reduced = try reduce.reducedAxes(rank: x.rank)
-        let kept = x.shape.enumerated().map { reduced.contains($0) ? 1 : $1 }
-        var sums = [Float](repeating: 0, count: kept.reduce(1, *))
-        let runs = Broadcast.Runs(of: kept, in: x.shape)
-        sums.withUnsafeMutableBufferPointer { sums in
-            x.floats.withUnsafeBufferPointer { x in
-                for (row, target) in runs.starts.enumerated() {
-                    for column in 0..<runs.length { sums[target + column * runs.stride] += x[row * runs.length + column] }
-                }
-            }
-        }
-        let divisor = Float(x.count / max(1, sums.count))
-        let shape = reduce.keepsDimensions ? kept : x.shape.enumerated().filter { !reduced.contains($0.offset) }.map(\.element)
-        return Tensor(sums.map { $0 / divisor }, shape: shape)
-    }
 }

@@ -16,7 +16,11 @@ struct WindowTable {
     let paddedCounts: [Int]
 
     init(_ window: Window, input: [Int]) throws {
-        let placement = try window.placement(over: input)
+        self.init(window, placement: try window.placement(over: input), input: input)
+    }
+
+    /// - Parameter placement: with as many positions as one likes; places outside the input are padding.
+    init(_ window: Window, placement: Window.Placement, input: [Int]) {
         let positions = placement.output.reduce(1, *)
         let places = window.kernel.reduce(1, *)
         var offsets = [Int](repeating: -1, count: places * positions)

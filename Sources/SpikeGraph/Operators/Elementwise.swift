@@ -1,0 +1,221 @@
+/// A function of one number, applied to every element.
+public struct Unary: OperatorPayload {
+    /// Named as in ONNX. α and β are the ``Unary/parameters``, in this order.
+    public enum Function: String, Codable, Hashable, Sendable, CaseIterable {
+        case abs = "Abs"
+        case acos = "Acos"
+        case acosh = "Acosh"
+        case asin = "Asin"
+        case asinh = "Asinh"
+        case atan = "Atan"
+        case atanh = "Atanh"
+        case ceil = "Ceil"
+        /// max(0, x) + min(0, α·(exp(x/α) − 1))
+        case celu = "Celu"
+        case cos = "Cos"
+        case cosh = "Cosh"
+        /// x where x > 0, else α·(eˣ − 1)
+        case elu = "Elu"
+        case erf = "Erf"
+        case exp = "Exp"
+        /// x · Φ(x); with α = 1 its approximation by tanh
+        case gelu = "Gelu"
+        /// max(0, min(1, α·x + β))
+        case hardSigmoid = "HardSigmoid"
+        /// x · max(0, min(1, x/6 + ½))
+        case hardSwish = "HardSwish"
+        /// Whether x is +∞ (counted with α = 1) or −∞ (with β = 1).
+        case isInf = "IsInf"
+        case isNaN = "IsNaN"
+        /// x where x ≥ 0, else α·x
+        case leakyRelu = "LeakyRelu"
+        case log = "Log"
+        /// x · tanh(ln(1 + eˣ))
+        case mish = "Mish"
+        /// Also of int64.
+        case negate = "Neg"
+        /// Of bool.
+        case not = "Not"
+        case reciprocal = "Reciprocal"
+        /// γ·x where x > 0, else γ·α·(eˣ − 1); the parameters are α and γ
+        case selu = "Selu"
+        /// x + β where x < −α, x − β where x > α, else 0
+        case shrink = "Shrink"
+        case sign = "Sign"
+        case sin = "Sin"
+        case sinh = "Sinh"
+        /// ln(1 + eˣ)
+        case softplus = "Softplus"
+        /// x / (1 + |x|)
+        case softsign = "Softsign"
+        case sqrt = "Sqrt"
+        /// x / (1 + exp(−α·x)); SiLU with α = 1
+        case swish = "Swish"
+        case tan = "Tan"
+        case tanh = "Tanh"
+        /// x where x > α, else 0
+        case thresholdedRelu = "ThresholdedRelu"
+
+        /// How many ``Unary/parameters`` it has.
+        var parameterCount: Int {
+            switch self {
+            case .celu, .elu, .gelu, .leakyRelu, .swish, .thresholdedRelu: 1
+            case .hardSigmoid, .isInf, .selu, .shrink: 2
+            default: 0
+            }
+        }
+    }
+
+    public static let name = "Unary"
+    public var function: Function
+    public var parameters: [Float]
+
+    public init(_ function: Function, parameters: [Float] = []) {
+        self.function = function
+        self.parameters = parameters
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        guard parameters.count == function.parameterCount else {
+            throw SpikeletError(
+                .invalidModel, "\(parameters.count) parameters for \(function.rawValue), \(function.parameterCount) are needed")
+        }
+        switch function {
+        case .abs, .negate, .sign: try inputs.require([.float32, .int64])
+        case .not: try inputs.require([.bool])
+        default: try inputs.requireFloat()
+        }
+        switch function {
+        case .isInf, .isNaN: return [ValueType(.bool, inputs[0].shape)]
+        default: return [inputs[0]]
+        }
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { function == .negate ? .linear : .nonlinear }
+
+    public var label: String { function.rawValue }
+
+    public var summary: String { parameters.map { "\($0)" }.joined(separator: ", ") }
+}
+
+/// A function of two numbers, element by element, with NumPy's broadcasting.
+///
+/// Float32 sums and products are ``Add`` and ``Mul``, which know about linearity.
+public struct Binary: OperatorPayload {
+    /// Named as in ONNX.
+    public enum Function: String, Codable, Hashable, Sendable, CaseIterable {
+        case add = "Add"
+        case and = "And"
+        /// Of integers it truncates.
+        case divide = "Div"
+        case equal = "Equal"
+        case greater = "Greater"
+        case greaterOrEqual = "GreaterOrEqual"
+        case less = "Less"
+        case lessOrEqual = "LessOrEqual"
+        case maximum = "Max"
+        case minimum = "Min"
+        /// The remainder with the sign of the divisor, as Python's `%`.
+        case modulo = "Mod"
+        case multiply = "Mul"
+        case or = "Or"
+        /// x where x ≥ 0, else slope · x
+        case parametricRelu = "PRelu"
+        case power = "Pow"
+        /// The remainder with the sign of the dividend, as C's `fmod`.
+        case remainder = "Fmod"
+        case subtract = "Sub"
+        case xor = "Xor"
+
+        /// Whether the result is of bool.
+        public var isComparison: Bool {
+            switch self {
+            case .equal, .greater, .greaterOrEqual, .less, .lessOrEqual: true
+            default: false
+            }
+        }
+    }
+
+    public static let name = "Binary"
+    public var function: Function
+
+    public init(_ function: Function) {
+        self.function = function
+    }
+
+    public var arity: ClosedRange<Int> { 2...2 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        let shape = try inputs[0].shape.broadcast(with: inputs[1].shape)
+        switch function {
+        case .and, .or, .xor: try inputs.require([.bool])
+        case .equal: break
+        case .parametricRelu: try inputs.requireFloat()
+        default: try inputs.require([.float32, .int64])
+        }
+        guard inputs[0].elementType == inputs[1].elementType || function == .power else {
+            throw SpikeletError(.invalidModel, "the inputs are \(inputs[0]) and \(inputs[1]); they have to be of one type")
+        }
+        return [ValueType(function.isComparison ? .bool : inputs[0].elementType, shape)]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+
+    public var label: String { function.rawValue }
+}
+
+/// y = a where the condition holds, else b; with NumPy's broadcasting. Inputs: condition (bool), a, b.
+///
+/// Linear where the condition is a constant: it then takes each element from one of the two.
+public struct Where: OperatorPayload {
+    public static let name = "Where"
+
+    public init() {}
+
+    public var arity: ClosedRange<Int> { 3...3 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        guard inputs[0].elementType == .bool, inputs[1].elementType == inputs[2].elementType else {
+            throw SpikeletError(.invalidModel, "the condition is \(inputs[0]), the choices are \(inputs[1]) and \(inputs[2])")
+        }
+        let shape = try inputs[0].shape.broadcast(with: inputs[1].shape).broadcast(with: inputs[2].shape)
+        return [ValueType(inputs[1].elementType, shape)]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        guard isConstant.first == true else { return .nonlinear }
+        return isConstant.dropFirst().contains(true) ? .affine : .linear
+    }
+
+    public var additiveInputs: [Int] { [1, 2] }
+}
+
+/// The same numbers as another element type. To bool: whether they are not 0; to int64: without their fraction.
+public struct Cast: OperatorPayload {
+    public static let name = "Cast"
+    public var type: ElementType
+
+    public init(to type: ElementType) {
+        self.type = type
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [ValueType(type, inputs[0].shape)] }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+
+    public var summary: String { "to \(type.rawValue)" }
+}
+
+extension [ValueType] {
+    /// All of them are of one of these types.
+    func require(_ types: Set<ElementType>) throws {
+        for (position, type) in enumerated() where !types.contains(type.elementType) {
+            let needed = types.map(\.rawValue).sorted().joined(separator: " or ")
+            throw SpikeletError(.unsupported, "input \(position) is \(type), \(needed) is needed")
+        }
+    }
+}

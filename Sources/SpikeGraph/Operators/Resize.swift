@@ -1,0 +1,84 @@
+/// The input at another resolution: upsampling and downsampling by copies or by interpolation. Every output is a fixed
+/// weighted sum of inputs, so it is linear.
+///
+/// Source: ONNX's `Resize`, whose names the options have.
+public struct Resize: OperatorPayload {
+    public enum Mode: String, Codable, Hashable, Sendable { case nearest, linear, cubic }
+
+    /// Where an output's place lies in the input.
+    public enum Coordinates: String, Codable, Hashable, Sendable {
+        case halfPixel = "half_pixel"
+        case halfPixelSymmetric = "half_pixel_symmetric"
+        case pytorchHalfPixel = "pytorch_half_pixel"
+        case alignCorners = "align_corners"
+        case asymmetric
+    }
+
+    /// Which place a position between two of them takes.
+    public enum Rounding: String, Codable, Hashable, Sendable {
+        case roundPreferFloor = "round_prefer_floor"
+        case roundPreferCeil = "round_prefer_ceil"
+        case floor, ceil
+    }
+
+    /// A resized axis.
+    public struct Axis: Codable, Hashable, Sendable {
+        public var axis: Int
+        /// The output's size.
+        public var size: Int
+        /// Output over input; not always just the quotient of the sizes.
+        public var scale: Float
+
+        public init(axis: Int, size: Int, scale: Float) {
+            self.axis = axis
+            self.size = size
+            self.scale = scale
+        }
+    }
+
+    public static let name = "Resize"
+    public var axes: [Axis]
+    public var mode: Mode
+    public var coordinates: Coordinates
+    public var rounding: Rounding
+    public var cubicCoefficient: Float
+    /// Places outside the input get no weight, and the others more; else the outermost place is repeated.
+    public var excludesOutside: Bool
+    /// Downsampling takes all inputs into account that an output covers.
+    public var antialiases: Bool
+
+    public init(
+        axes: [Axis], mode: Mode = .nearest, coordinates: Coordinates = .halfPixel, rounding: Rounding = .roundPreferFloor,
+        cubicCoefficient: Float = -0.75, excludesOutside: Bool = false, antialiases: Bool = false
+    ) {
+        self.axes = axes
+        self.mode = mode
+        self.coordinates = coordinates
+        self.rounding = rounding
+        self.cubicCoefficient = cubicCoefficient
+        self.excludesOutside = excludesOutside
+        self.antialiases = antialiases
+    }
+
+    public var arity: ClosedRange<Int> { 1...1 }
+
+    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        try inputs.requireFloat()
+        var shape = inputs[0].shape
+        for axis in axes {
+            let position = try Shape.axis(axis.axis, rank: shape.rank)
+            guard let size = shape[position].known, size >= 1, size < 1 << 30, axis.size >= 1, axis.size < 1 << 30, axis.scale.isFinite,
+                axis.scale > 1e-6, cubicCoefficient.isFinite
+            else { throw SpikeletError(.invalidModel, "axis \(axis.axis) of \(shape) cannot be resized to \(axis.size) by \(axis.scale)") }
+            shape.dimensions[position] = Dimension(axis.size)
+        }
+        return [ValueType(.float32, shape)]
+    }
+
+    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+
+    public var summary: String {
+        mode.rawValue + ", " + axes.map { "axis \($0.axis): \($0.size)" }.joined(separator: ", ")
+            + (mode == .nearest ? ", \(rounding.rawValue)" : "") + ", \(coordinates.rawValue)"
+    }
+}

@@ -1,0 +1,84 @@
+internal import SpikeGraph
+
+extension Kernels {
+    /// One axis after the other: each output place is a weighted sum of input places.
+    static func resize(_ resize: Resize, _ x: Tensor) throws -> Tensor {
+        var (values, shape) = (x.floats, x.shape)
+        for resized in resize.axes {
+            let axis = try Shape.axis(resized.axis, rank: shape.count)
+            let (length, inner) = (shape[axis], shape[(axis + 1)...].reduce(1, *))
+            let taps = (0..<resized.size).map { resize.taps(of: $0, along: resized, size: length) }
+            var output = [Float](repeating: 0, count: values.count / length * resized.size)
+            for outer in 0..<shape[..<axis].reduce(1, *) {
+                for (place, taps) in taps.enumerated() {
+                    let target = (outer * resized.size + place) * inner
+                    for tap in taps {
+                        let source = (outer * length + tap.place) * inner
+                        for index in 0..<inner { output[target + index] += tap.weight * values[source + index] }
+                    }
+                }
+            }
+            shape[axis] = resized.size
+            values = output
+        }
+        return Tensor(values, shape: shape)
+    }
+}
+
+extension Resize {
+    /// The input places, and their weights, that an output place is made of.
+    fileprivate func taps(of place: Int, along axis: Axis, size: Int) -> [(place: Int, weight: Float)] {
+        let position = position(of: place, along: axis, size: size)
+        func inside(_ place: Int) -> Int { min(max(place, 0), size - 1) }
+        if mode == .nearest {
+            let nearest =
+                switch rounding {
+                case .roundPreferFloor: (position - 0.5).rounded(.up)
+                case .roundPreferCeil: (position + 0.5).rounded(.down)
+                case .floor: position.rounded(.down)
+                case .ceil: position.rounded(.up)
+                }
+            return [(inside(Int(nearest)), 1)]
+        }
+        // Downsampling with antialiasing stretches the kernel.
+        let stretch = antialiases ? min(1, Double(axis.scale)) : 1
+        let reach = mode == .linear ? 1.0 : 2.0
+        let base = position.rounded(.down)
+        let first = Int((-reach / stretch).rounded(.down)) + 1
+        var taps = (first...1 - first).map { offset in
+            (place: Int(base) + offset, weight: kernel(abs((Double(offset) - (position - base)) * stretch)))
+        }
+        if excludesOutside { taps = taps.map { $0.place == inside($0.place) ? $0 : ($0.place, 0) } }
+        if excludesOutside || antialiases {
+            let total = taps.reduce(0) { $0 + $1.weight }
+            taps = taps.map { ($0.place, $0.weight / total) }
+        }
+        return taps.filter { $0.weight != 0 }.map { (inside($0.place), Float($0.weight)) }
+    }
+
+    /// The weight of a place at this distance.
+    private func kernel(_ distance: Double) -> Double {
+        guard mode == .cubic else { return max(0, 1 - distance) }
+        let (a, x) = (Double(cubicCoefficient), distance)
+        if x <= 1 { return ((a + 2) * x - (a + 3)) * x * x + 1 }
+        return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0
+    }
+
+    /// Where an output place lies in the input. In float32, as other runtimes do it: which of two places is the nearest hangs
+    /// on the last bit.
+    private func position(of place: Int, along axis: Axis, size: Int) -> Double {
+        let (x, scale) = (Float(place), axis.scale)
+        // The output's exact length, which its size may be rounded from.
+        let exact = scale * Float(size)
+        let length = abs(exact - Float(axis.size)) < 1e-4 ? Float(axis.size) : exact
+        let position: Float =
+            switch coordinates {
+            case .halfPixel: (x + 0.5) / scale - 0.5
+            case .pytorchHalfPixel: axis.size == 1 ? 0 : (x + 0.5) / scale - 0.5
+            case .asymmetric: x / scale
+            case .alignCorners: axis.size == 1 || length == 1 ? 0 : x * Float(size - 1) / (length - 1)
+            case .halfPixelSymmetric: Float(size) / 2 * (1 - Float(axis.size) / length) + (x + 0.5) / scale - 0.5
+            }
+        return Double(position)
+    }
+}

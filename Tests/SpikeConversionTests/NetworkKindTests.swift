@@ -1,0 +1,71 @@
+import Foundation
+import SpikeConversion
+import SpikeData
+import SpikeGraph
+import SpikeONNX
+import SpikeReference
+import SpikeRuntime
+import TestSupport
+import Testing
+
+/// Small networks of each kind that people convert, as PyTorch exports them (`Tools/make_operator_fixtures.py`).
+@Suite struct NetworkKindTests {
+    static let archive = Result { try NPZ(Repository.fixture("dags.npz")) }
+    static let names: [String] = ((try? archive.get().names) ?? []).compactMap { $0.hasSuffix("/model") ? String($0.dropLast(6)) : nil }
+
+    private func graph(_ name: String) throws -> Graph {
+        let bytes = try Self.archive.get().array("\(name)/model").integers().map { UInt8($0) }
+        return try ONNXImporter.importModel(Data(bytes), fileName: "\(name).onnx", folder: FileManager.default.temporaryDirectory).graph
+    }
+
+    /// ‖found − expected‖ / ‖expected‖, both without their mean over the samples.
+    private func error(_ found: Tensor, _ expected: Tensor) -> Double {
+        let (samples, size) = (expected.shape[0], expected.count / expected.shape[0])
+        var (difference, total) = (0.0, 0.0)
+        for index in 0..<size {
+            let a = (0..<samples).map { Double(found.floats[$0 * size + index]) }
+            let b = (0..<samples).map { Double(expected.floats[$0 * size + index]) }
+            let (meanA, meanB) = (a.reduce(0, +) / Double(samples), b.reduce(0, +) / Double(samples))
+            for (x, y) in zip(a, b) {
+                difference += (x - meanA - y + meanB) * (x - meanA - y + meanB)
+                total += (y - meanB) * (y - meanB)
+            }
+        }
+        return (difference / total).squareRoot()
+    }
+
+    @Test(arguments: names) func `every kind of network converts, and eight digits reproduce its outputs`(name: String) throws {
+        let ann = try graph(name)
+        let images = try Self.archive.get().array("\(name)/input/\(ann.inputs[0].name)").tensor()
+        let expected = try ann.outputs.map { try Self.archive.get().array("\(name)/output/\($0.name)").tensor() }
+        let outputs = try ReferenceExecutor(ann).run([images])
+        for (found, expected) in zip(outputs, expected) { #expect(error(found, expected) < 1e-5) }
+        let snn = try RecipeConverter(Recipe.radix.options(8), calibration: [Batch(images)])(ann)
+        for (found, expected) in zip(try ReferenceSimulation(snn).run([images], steps: 8), expected) {
+            #expect(error(found, expected) < 0.05, "the reference is off by \(error(found, expected))")
+        }
+    }
+
+    @Test(arguments: names.filter { $0 != "three_axes" }) func `the engine agrees with the reference`(name: String) throws {
+        let ann = try graph(name)
+        let images = try Self.archive.get().array("\(name)/input/\(ann.inputs[0].name)").tensor()
+        let snn = try RecipeConverter(Recipe.radix.options(8), calibration: [Batch(images)])(ann)
+        let found = try Simulation(snn).run([images], steps: 8)
+        for (a, b) in zip(found, try ReferenceSimulation(snn).run([images], steps: 8)) { #expect(error(a, b) < 1e-3) }
+    }
+
+    @Test func `what stands in the way is listed, all of it`() throws {
+        let window = Window(kernel: [1])
+        let ann = try Graph(
+            name: "g", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 2, 4]))], outputs: [Graph.Output("y", value: "sum")],
+            nodes: [
+                Node("relu", .relu(Relu()), inputs: ["x"]), Node("gelu", .unary(Unary(.gelu, parameters: [0])), inputs: ["relu"]),
+                Node("leaky", .unary(Unary(.leakyRelu, parameters: [0.1])), inputs: ["relu"]),
+                Node("gate", .mul(Mul()), inputs: ["gelu", "leaky"]),
+                Node("conv", .conv(Conv(window: window)), inputs: ["gate", "w"]), Node("sum", .add(Add()), inputs: ["conv", "relu"]),
+            ], constants: ["w": Tensor(repeating: 1, shape: [2, 2, 1])])
+        let error = try #require(throws: SpikeletError.self) { _ = try Convertibility(ann).check(allowAnalog: false) }
+        #expect(error.message.contains("3 nodes cannot be part of a spiking network"))
+        #expect(error.message.contains("1 × Gelu") && error.message.contains("1 × LeakyRelu") && error.message.contains("'gate'"))
+    }
+}
