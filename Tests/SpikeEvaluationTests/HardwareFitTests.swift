@@ -55,7 +55,7 @@ import Testing
     @Test func `layers that fit a core each may not fit at once`() throws {
         // Each wants one of the two cores with 64 Ki words for kernels.
         let fit = try HardwareFit(network(layers: 5, channels: 64, size: 4), on: .speck2f)
-        #expect(fit.layers.allSatisfy(\.problems.isEmpty), "\(fit)")
+        #expect(fit.layers.allSatisfy { $0.problems.isEmpty }, "\(fit)")
         #expect(fit.problems == ["each layer fits a core, but not all of them fit at once"])
     }
 
