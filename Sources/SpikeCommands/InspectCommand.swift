@@ -8,8 +8,8 @@ struct InspectCommand: ParsableCommand {
               spikelet inspect model.onnx
               spikelet inspect snn.safetensors
 
-            Of a model: every layer with what it reads, its shape and its parameters, where the file comes from, and whether it \
-            can be converted; if not, every node in the way with the reason. Of a spiking network: its layers, how it was made, \
+            Of a model: every layer with its shape, its parameters and what becomes of it in a spiking network; where the file \
+            comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its layers, how it was made, \
             and the warnings of its conversion.
             """)
 
@@ -35,10 +35,11 @@ struct InspectCommand: ParsableCommand {
 
     private func inspectModel() throws {
         let model = try ONNXImporter.importModel(at: network)
-        print(model.graph)
+        let graph = model.graph
+        let convertibility = Convertibility(graph)
+        print(table(graph, convertibility))
         print(model.report)
-        print("\(grouped(SynapseCounter(model.graph).denseOperations)) multiply–accumulates for one sample")
-        let convertibility = Convertibility(model.graph)
+        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample")
         let rectifiers = convertibility.rectifiers.count
         print(rectifiers == 1 ? "1 rectifier becomes neurons" : "\(rectifiers) rectifiers become neurons")
         do {
@@ -47,5 +48,25 @@ struct InspectCommand: ParsableCommand {
         } catch let error as SpikeletError {
             print("the network cannot be converted: \(error)")
         }
+    }
+
+    /// Every layer, and what becomes of it in a spiking network.
+    private func table(_ graph: Graph, _ convertibility: Convertibility) -> String {
+        var rows = [["name", "operator", "output", "parameters", "becomes", "attributes"]]
+        for input in graph.inputs { rows.append([input.name, "Input", input.type.shape.description, "", "", ""]) }
+        for node in graph.nodes {
+            let parameters = node.inputs.compactMap { graph.constants[$0]?.count }.reduce(0, +)
+            let bound = convertibility.roles[node.name] == .neurons ? node.operator.upperBound.map { ", at most \($0)" } : nil
+            rows.append([
+                node.name, node.operator.name, node.outputs.compactMap { graph.types[$0]?.shape.description }.joined(separator: " "),
+                parameters > 0 ? "\(parameters)" : "", (convertibility.roles[node.name]?.rawValue ?? "") + (bound ?? ""),
+                node.operator.payload.summary,
+            ])
+        }
+        for output in graph.outputs {
+            rows.append([output.name, "Output", graph.types[output.value]?.shape.description ?? "", "", "", ""])
+        }
+        return "network '\(graph.name)': \(graph.nodes.count) nodes, \(graph.parameterCount) parameters\n"
+            + TextTable.format(rows, rightAligned: [3])
     }
 }

@@ -36,7 +36,8 @@ public struct ConvTranspose: OperatorPayload {
         let spatial = x.dimensions.dropFirst(2).compactMap(\.known)
         guard spatial.count == window.rank else {
             throw SpikeletError(
-                .unsupported, "the spatial sizes of \(x) are open", remedy: "export the model with fixed image sizes; only the batch may stay open"
+                .unsupported, "the spatial sizes of \(x) are open",
+                remedy: "export the model with fixed image sizes; only the batch may stay open"
             )
         }
         return [ValueType(.float32, Shape([x[0], Dimension(weights[1] * groups)] + (try outputSizes(spatial)).map { Dimension($0) }))]

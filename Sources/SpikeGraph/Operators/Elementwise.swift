@@ -79,7 +79,8 @@ public struct Unary: OperatorPayload {
 
     public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         guard parameters.count == function.parameterCount else {
-            throw SpikeletError(.invalidModel, "\(parameters.count) parameters for \(function.rawValue), \(function.parameterCount) are needed")
+            throw SpikeletError(
+                .invalidModel, "\(parameters.count) parameters for \(function.rawValue), \(function.parameterCount) are needed")
         }
         switch function {
         case .abs, .negate, .sign: try inputs.require([.float32, .int64])

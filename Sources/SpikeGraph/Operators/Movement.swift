@@ -108,7 +108,8 @@ public struct Gather: OperatorPayload {
         let axis = try Shape.axis(axis, rank: shape.rank)
         guard indices.elementType == .int64 else { throw SpikeletError(.invalidModel, "the indices are \(indices), int64 is needed") }
         guard let size = shape[axis].known else {
-            throw SpikeletError(.unsupported, "it picks samples from axis \(axis) of \(shape), the batch", remedy: "samples must stay whole")
+            throw SpikeletError(
+                .unsupported, "it picks samples from axis \(axis) of \(shape), the batch", remedy: "samples must stay whole")
         }
         if let tensor = constants[1], let bad = tensor.integers.first(where: { $0 < -Int64(size) || $0 >= Int64(size) }) {
             throw SpikeletError(.invalidModel, "index \(bad) is outside an axis of size \(size)")

@@ -91,7 +91,8 @@ public struct GroupNormalization: OperatorPayload {
         guard shape.rank >= 2, let channels = shape[1].known, groups ?? channels >= 1, channels % (groups ?? channels) == 0,
             shape.dimensions[1...].allSatisfy({ ($0.known ?? 0) >= 1 })
         else {
-            throw SpikeletError(.invalidModel, "normalisation of \(groups.map(String.init) ?? "single") groups of an input of shape \(shape)")
+            throw SpikeletError(
+                .invalidModel, "normalisation of \(groups.map(String.init) ?? "single") groups of an input of shape \(shape)")
         }
         for parameter in inputs.dropFirst() where parameter.shape != [Dimension(channels)] {
             throw SpikeletError(.invalidModel, "a scale or bias of shape \(parameter.shape) for \(channels) channels")

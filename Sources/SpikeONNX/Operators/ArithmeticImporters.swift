@@ -24,7 +24,9 @@ extension OperatorSpec {
         [
             OperatorSpec(name, since: since, inputs: 2...2, attributes: [.int("broadcast", 0), .int("axis")]) { node in
                 let b = try node.input(1)
-                guard node.flag("broadcast"), let axis = node.int("axis"), let shape = b.type?.shape else { return [try binary(node, function)] }
+                guard node.flag("broadcast"), let axis = node.int("axis"), let shape = b.type?.shape else {
+                    return [try binary(node, function)]
+                }
                 // b's axes are a's from `axis` on.
                 let rank = try node.type(0).shape.rank
                 let behind = rank - (axis < 0 ? axis + rank : axis) - shape.rank

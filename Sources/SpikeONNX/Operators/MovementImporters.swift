@@ -29,7 +29,9 @@ extension OperatorSpec {
         },
         OperatorSpec("Expand", since: 8, inputs: 2...2, build: expand),
         OperatorSpec("Tile", since: 6, inputs: 2...2) { node in
-            guard let repeats = try node.constantIntegers(1, "repeats") else { throw SpikeletError(.invalidModel, "the repeats are left out") }
+            guard let repeats = try node.constantIntegers(1, "repeats") else {
+                throw SpikeletError(.invalidModel, "the repeats are left out")
+            }
             if repeats.allSatisfy({ $0 == 1 }) { return node.pass(try node.input(0), because: "removed: a Tile that repeats nothing") }
             return try node.emit(.tile(Tile(repeats: repeats)), [node.input(0)])
         },
@@ -234,7 +236,8 @@ extension OperatorSpec {
     /// The upper or lower triangle of the last two axes; the rest becomes 0.
     @Sendable private static func triangle(_ node: NodeContext) throws -> [Value] {
         let type = try node.type(0)
-        guard type.shape.rank >= 2, let rows = type.shape[type.shape.rank - 2].known, let columns = type.shape[type.shape.rank - 1].known else {
+        guard type.shape.rank >= 2, let rows = type.shape[type.shape.rank - 2].known, let columns = type.shape[type.shape.rank - 1].known
+        else {
             throw SpikeletError(.invalidModel, "a triangle of \(type), [… rows, columns] is needed")
         }
         let diagonal = try node.constantIntegers(1, "diagonal")?.first ?? 0

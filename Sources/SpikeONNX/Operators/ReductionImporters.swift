@@ -11,7 +11,9 @@ extension OperatorSpec {
             OperatorSpec(
                 "CumSum", since: 11, inputs: 2...2, attributes: [.int("exclusive", 0), .int("reverse", 0)]
             ) { node in
-                guard let axis = try node.constantIntegers(1, "axis")?.first else { throw SpikeletError(.invalidModel, "the axis is left out") }
+                guard let axis = try node.constantIntegers(1, "axis")?.first else {
+                    throw SpikeletError(.invalidModel, "the axis is left out")
+                }
                 try refuseBatch([axis], of: node, "sums along")
                 return try node.emit(
                     .cumSum(CumSum(axis: axis, isExclusive: node.flag("exclusive"), isReverse: node.flag("reverse"))), [node.input(0)])

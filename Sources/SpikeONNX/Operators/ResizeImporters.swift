@@ -5,7 +5,9 @@ extension OperatorSpec {
         OperatorSpec(
             "Upsample", since: 7, inputs: 1...1, attributes: [.string("mode", "nearest"), AttributeSpec.floats("scales").required]
         ) { node in
-            guard case .floats(let scales)? = node.attributes["scales"] else { throw SpikeletError(.invalidModel, "the scales are missing") }
+            guard case .floats(let scales)? = node.attributes["scales"] else {
+                throw SpikeletError(.invalidModel, "the scales are missing")
+            }
             return try resize(node, .init(scales: scales, coordinates: .asymmetric, rounding: .floor))
         },
         OperatorSpec("Upsample", since: 9, inputs: 2...2, attributes: [.string("mode", "nearest")]) {
@@ -51,7 +53,8 @@ extension OperatorSpec {
     @Sendable private static func resizeByInputs(_ node: NodeContext) throws -> [Value] {
         let (place, nearest) = (node.string("coordinate_transformation_mode") ?? "", node.string("nearest_mode") ?? "")
         guard let coordinates = Resize.Coordinates(rawValue: place) else {
-            throw SpikeletError(.unsupported, "coordinate_transformation_mode is '\(place)'", remedy: "crop before or after resizing instead")
+            throw SpikeletError(
+                .unsupported, "coordinate_transformation_mode is '\(place)'", remedy: "crop before or after resizing instead")
         }
         guard let rounding = Resize.Rounding(rawValue: nearest) else {
             throw SpikeletError(.invalidModel, "nearest_mode is '\(nearest)', which does not exist")

@@ -37,7 +37,9 @@ extension OperatorSpec {
     @Sendable private static func constantOfShape(_ node: NodeContext) throws -> [Value] {
         var number = Tensor(scalar: 0)
         if case .tensor(let proto)? = node.attributes["value"] { number = try node.reader.read(proto, named: "value") }
-        guard number.count == 1 else { throw SpikeletError(.invalidModel, "its value has shape \(number.shape), a single number is needed") }
+        guard number.count == 1 else {
+            throw SpikeletError(.invalidModel, "its value has shape \(number.shape), a single number is needed")
+        }
         guard let sizes = try node.sizes(0, "sizes"), sizes.count <= 64, sizes.allSatisfy(\.isSize) else {
             throw SpikeletError(.invalidModel, "the sizes are left out, or are none")
         }
