@@ -3,6 +3,8 @@
 SWIFT ?= swift
 FLAGS ?=
 BUILDFLAGS ?=
+# The package's traits: NIR reads and writes NIR files, through libhdf5.
+TRAITS ?= --traits NIR
 # Where the build goes. Another folder keeps a build with other flags from throwing this one away.
 BUILD ?= .build
 SOURCES := Package.swift Sources Tests
@@ -17,15 +19,15 @@ setup: ## install what the build needs and this machine lacks
 	@Scripts/setup
 
 build: setup ## build the library and the command, optimised
-	@$(SWIFT) build -c release --scratch-path $(BUILD) $(BUILDFLAGS)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) $(BUILDFLAGS)
 
 demo: setup ## convert the bundled network, show its accuracy over time steps
-	@$(SWIFT) build -c release --scratch-path $(BUILD) --product spikelet $(BUILDFLAGS)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
 	@$(BUILD)/release/spikelet demo $(FLAGS)
 
 test: setup ## build and run all tests, optimised (only failures are shown)
-	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)
-	@$(SWIFT) test -c release --scratch-path $(BUILD) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
+	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
 
 fuzz: setup ## feed the importer changed models for ten minutes, from a new seed (SPIKELET_FUZZ_SEED=n: from that)
 	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)

@@ -28,6 +28,9 @@ let package = Package(
         .library(name: "Spikelet", targets: ["Spikelet"]),
         .executable(name: "spikelet", targets: ["SpikeletTool"]),
     ],
+    traits: [
+        .trait(name: "NIR", description: "Reading and writing NIR files, through libhdf5.")
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
@@ -39,12 +42,12 @@ let package = Package(
         room("SpikeReference", ["SpikeGraph", "CDense"]),
         room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
         room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
-        room("SpikeConversion", ["SpikeGraph", "SpikeReference"]),
-        room("SpikeFormats", ["SpikeFiles", "SpikeGraph"]),
+        room("SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime"]),
+        room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
         room(
             "SpikeData",
             ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
-        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData"]),
+        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
         room(
             "Spikelet",
             [
@@ -58,6 +61,11 @@ let package = Package(
         .target(name: "CSpikeKernels"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        // libhdf5, and what is made of it; without the trait it is neither looked for nor linked.
+        .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
+        .target(
+            name: "CHDF5Tree", dependencies: [.target(name: "CHDF5", condition: .when(traits: ["NIR"]))],
+            cSettings: [.define("NIR", .when(traits: ["NIR"])), .define("H5_USE_110_API")]),
         // Only for SHA-256, and only where the system has no CryptoKit.
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
@@ -73,10 +81,14 @@ let package = Package(
         tests(of: "CSpikeKernels"),
         tests(of: "SpikeRuntime", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "CSpikeKernels"]),
         tests(of: "SpikeONNX", ["SpikeData", "SpikeGraph", "SpikeReference", "TestSupport", protobuf]),
-        tests(of: "SpikeFormats", ["SpikeGraph", "TestSupport"]),
+        tests(
+            of: "SpikeFormats",
+            ["SpikeConversion", "SpikeData", "SpikeFiles", "SpikeGraph", "SpikeONNX", "SpikeReference", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(
+            of: "SpikeEvaluation",
+            ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

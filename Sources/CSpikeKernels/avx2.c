@@ -1,48 +1,7 @@
 #include "internal.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
-#define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
-
-#define LONGEST_MERGED 504
-
-/// How far a window's runs have been read.
-typedef struct {
-    int segment;
-    uint32_t done;
-} spike_cursor;
-
-// Joins the runs of a window into one list of byte offsets into the weights, filled up to a multiple of `ways` with the row of
-// zeros. Short runs are the rule, and every end of a loop is a misprediction: this leaves one loop. Returns the length; what
-// does not fit is left for the next call.
-INLINE_AVX2 int merge(
-    const spike_gather *job, const uint32_t *starts, spike_cursor *cursor, const int row_bytes, const int ways, uint32_t *merged) {
-    int count = 0;
-    const __m128i shift = _mm_cvtsi32_si128(__builtin_ctz((unsigned)row_bytes));
-    while (cursor->segment < job->segment_count) {
-        const spike_segment segment = job->segments[cursor->segment];
-        const uint32_t from = starts[segment.from] + cursor->done;
-        const int rest = (int)(starts[segment.to] - from), room = LONGEST_MERGED - count, length = rest < room ? rest : room;
-        const __m128i base = _mm_set1_epi16((int16_t)segment.base);
-        const __m256i row = _mm256_set1_epi32((int32_t)segment.row);
-        for (int i = 0; i < length; i += 8) {
-            const __m128i entries = _mm_loadu_si128((const __m128i *)(job->lists.entries + from + i));
-            const __m256i rows = _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm_sub_epi16(entries, base)), row);
-            _mm256_storeu_si256((__m256i *)(merged + count + i), _mm256_sll_epi32(rows, shift));
-        }
-        count += length;
-        if (length < rest) {
-            cursor->done += (uint32_t)length;
-            break;
-        }
-        cursor->segment++;
-        cursor->done = 0;
-    }
-    _mm256_storeu_si256((__m256i *)(merged + count), _mm256_set1_epi32(job->rows * row_bytes));
-    return (count + ways - 1) / ways * ways;
-}
+#include "x86.h"
 
 // Gathering in float32. `vectors` and `ways` are constants wherever this is inlined: vectors · ways sums live in registers,
 // eight of them, so that the latency of an addition is hidden even for narrow tiles.
@@ -140,6 +99,51 @@ AVX2 void spike_gather_i8__avx2(const spike_gather *job) {
     case 64: gather_i8(job, 2); break;
     case 32: gather_i8(job, 1); break;
     default: spike_gather_i8__scalar(job);
+    }
+}
+
+/// Places of the output by 16 lanes. Products of bytes are added in 16 bits as long as they fit: `chunk` groups.
+INLINE_AVX2 void dense_block(const spike_dense *job, int lane, int first, const int positions, int chunk) {
+    const __m256i one = _mm256_set1_epi16(1);
+    __m256i sum[8];
+    for (int i = 0; i < 2 * positions; i++) sum[i] = _mm256_setzero_si256();
+    for (int place = 0; place < job->places; place++) {
+        const int8_t *weights = job->weights + ((size_t)place * job->groups * job->tile + lane) * 4;
+        const uint8_t *const *numbers = job->numbers + (size_t)place * job->positions + first;
+        for (int g = 0; g < job->groups;) {
+            const int stop = g + chunk < job->groups ? g + chunk : job->groups;
+            __m256i part[8];
+            for (int i = 0; i < 2 * positions; i++) part[i] = _mm256_setzero_si256();
+            for (; g < stop; g++, weights += 4 * job->tile) {
+                const __m256i a = _mm256_loadu_si256((const __m256i *)weights), b = _mm256_loadu_si256((const __m256i *)(weights + 32));
+                for (int p = 0; p < positions; p++) {
+                    int32_t four;
+                    memcpy(&four, numbers[p] + 4 * g, 4);
+                    const __m256i number = _mm256_set1_epi32(four);
+                    part[2 * p] = _mm256_add_epi16(part[2 * p], _mm256_maddubs_epi16(number, a));
+                    part[2 * p + 1] = _mm256_add_epi16(part[2 * p + 1], _mm256_maddubs_epi16(number, b));
+                }
+            }
+            for (int i = 0; i < 2 * positions; i++) sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(part[i], one));
+        }
+    }
+    const __m128i left = _mm_cvtsi32_si128(job->shift);
+    for (int p = 0; p < positions; p++) {
+        int32_t *current = job->current + (size_t)(first + p) * job->current_stride + lane;
+        for (int i = 0; i < 2; i++) {
+            __m256i *target = (__m256i *)(current + 8 * i);
+            const __m256i value = _mm256_sll_epi32(sum[2 * p + i], left), old = _mm256_loadu_si256(target);
+            _mm256_storeu_si256(target, job->negative ? _mm256_sub_epi32(old, value) : _mm256_add_epi32(old, value));
+        }
+    }
+}
+
+AVX2 void spike_dense_i8__avx2(const spike_dense *job) {
+    const int fitting = 32767 / (2 * 127 * job->largest), chunk = fitting < 1 ? 1 : fitting;
+    for (int lane = 0; lane < job->tile; lane += 16) {
+        int first = 0;
+        for (; first + 3 <= job->positions; first += 3) dense_block(job, lane, first, 3, chunk);
+        for (; first < job->positions; first++) dense_block(job, lane, first, 1, chunk);
     }
 }
 

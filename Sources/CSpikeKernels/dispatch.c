@@ -20,6 +20,7 @@ static const spike_kernel_table scalar_table = {
 #define SPIKE_PICK_SCALAR(name, suffix) .name = spike_##name##__##suffix,
 #define SPIKE_PICK_AVX2(name, suffix)
 #define SPIKE_PICK_NEON(name, suffix)
+#define SPIKE_PICK_AVX512(name, suffix)
 #define SPIKE_KERNEL(name, suffix, isa) SPIKE_PICK_##isa(name, suffix)
 #include "kernels.def"
 };
@@ -30,7 +31,15 @@ static const spike_kernel_table avx2_table = {
 #include "kernels.def"
 };
 
+static const spike_kernel_table avx512_table = {
+#undef SPIKE_PICK_AVX512
+#define SPIKE_PICK_AVX512(name, suffix) .name = spike_##name##__##suffix,
+#include "kernels.def"
+};
+
 static const spike_kernel_table neon_table = {
+#undef SPIKE_PICK_AVX512
+#define SPIKE_PICK_AVX512(name, suffix)
 #undef SPIKE_PICK_AVX2
 #define SPIKE_PICK_AVX2(name, suffix)
 #undef SPIKE_PICK_NEON
@@ -44,6 +53,9 @@ bool spike_isa_supported(spike_isa isa) {
     case SPIKE_ISA_SCALAR: return true;
 #if defined(__x86_64__)
     case SPIKE_ISA_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case SPIKE_ISA_AVX512:
+        return spike_isa_supported(SPIKE_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 #endif
 #if defined(__aarch64__)
     case SPIKE_ISA_NEON: return true;
@@ -52,8 +64,12 @@ bool spike_isa_supported(spike_isa isa) {
     }
 }
 
+bool spike_isa_uses(spike_isa isa, spike_isa other) {
+    return other == SPIKE_ISA_SCALAR || other == isa || (isa == SPIKE_ISA_AVX512 && other == SPIKE_ISA_AVX2);
+}
+
 const char *spike_isa_name(spike_isa isa) {
-    static const char *const names[] = {"scalar", "avx2", "neon"};
+    static const char *const names[] = {"scalar", "avx2", "neon", "avx512"};
     return isa < SPIKE_ISA_COUNT ? names[isa] : "unknown";
 }
 
@@ -75,6 +91,7 @@ const spike_kernel_table *spike_table(spike_isa isa) {
     if (!spike_isa_supported(isa)) return &scalar_table;
     switch (isa) {
     case SPIKE_ISA_AVX2: return &avx2_table;
+    case SPIKE_ISA_AVX512: return &avx512_table;
     case SPIKE_ISA_NEON: return &neon_table;
     default: return &scalar_table;
     }

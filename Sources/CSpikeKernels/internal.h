@@ -11,6 +11,7 @@
 
 #define SPIKE_TYPE_gather_f32 const spike_gather
 #define SPIKE_TYPE_gather_i8 const spike_gather
+#define SPIKE_TYPE_dense_i8 const spike_dense
 #define SPIKE_TYPE_masked_f32 const spike_masked
 #define SPIKE_TYPE_masked_i16 const spike_masked
 #define SPIKE_TYPE_scatter_f32 const spike_scatter

@@ -33,79 +33,106 @@ static int spike_segments(const spike_branch *branch, int y, int x, bool each, i
     return count;
 }
 
-static void spike_add_values(const spike_stage *stage, const spike_branch *branch, int64_t pixel, int64_t pixels) {
+static void spike_add_values(const spike_stage *stage, const spike_branch *branch, int64_t pixel, void *currents) {
     for (int step = 0; step < stage->steps; step++) {
-        const size_t from = (size_t)((step * pixels + pixel) * branch->value_stride), to = (size_t)step * (size_t)stage->tile;
+        const size_t from = (size_t)((step * stage->pixels + pixel) * branch->value_stride), to = (size_t)step * (size_t)stage->tile;
         if (stage->integers) {
             const int32_t *values = (const int32_t *)branch->values + from;
-            int32_t *current = (int32_t *)stage->scratch + to;
+            int32_t *current = (int32_t *)currents + to;
             for (int i = 0; i < stage->tile; i++) current[i] += values[i];
         } else {
             const float *values = (const float *)branch->values + from;
-            float *current = (float *)stage->scratch + to;
+            float *current = (float *)currents + to;
             for (int i = 0; i < stage->tile; i++) current[i] += values[i];
         }
     }
 }
 
-static void spike_start_currents(const spike_stage *stage, int64_t pixel) {
+/// Offsets, or nothing, in `steps` currents.
+static void spike_start_currents(const spike_stage *stage, int64_t pixel, int steps, char *currents) {
     const size_t bytes = (size_t)stage->tile * 4;
-    char *scratch = stage->scratch;
-    for (int step = 0; step < stage->steps; step++) {
-        if (!stage->offsets || (stage->offsets_last_only && step != stage->steps - 1)) {
-            memset(scratch + (size_t)step * bytes, 0, bytes);
+    for (int step = 0; step < steps; step++) {
+        if (!stage->offsets || (stage->offsets_last_only && step != steps - 1)) {
+            memset(currents + (size_t)step * bytes, 0, bytes);
         } else {
             const int64_t place = pixel * stage->offset_pixel_stride + step * stage->offset_step_stride;
-            memcpy(scratch + (size_t)step * bytes, (const char *)stage->offsets + place * 4, bytes);
+            memcpy(currents + (size_t)step * bytes, (const char *)stage->offsets + place * 4, bytes);
         }
     }
 }
 
-static void spike_synapses(const spike_stage *stage, const spike_kernel_table *table, int y, int x, int64_t pixels) {
-    spike_segment segments[SPIKE_LARGEST_SEGMENTS];
-    spike_tap taps[SPIKE_LARGEST_SEGMENTS];
-    for (int b = 0; b < stage->branch_count; b++) {
-        const spike_branch *branch = stage->branches + b;
-        const spike_window w = branch->window;
-        switch (branch->kind) {
-        case SPIKE_BRANCH_GATHER: {
-            const int count = spike_segments(branch, y, x, branch->each_place, branch->channels, segments);
-            const spike_gather job = {
-                .lists = branch->lists, .segments = segments, .segment_count = count, .rows = branch->rows, .tile = stage->tile,
-                .steps = stage->steps, .shift = stage->shift, .negative = branch->negative, .weights = branch->weights, .current = stage->scratch};
-            (stage->integers ? table->gather_i8 : table->gather_f32)(&job);
-            break;
-        }
-        case SPIKE_BRANCH_SCATTER: {
-            const int count = spike_segments(branch, y, x, true, branch->channels, segments);
-            const spike_scatter job = {
-                .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
-                .offset = branch->scatter_offset, .negative = branch->negative, .weights = branch->weights, .current = stage->scratch};
-            (stage->integers ? table->scatter_i32 : table->scatter_f32)(&job);
-            break;
-        }
-        case SPIKE_BRANCH_MASKED: {
-            int count = 0;
-            for (int ky = 0; ky < w.kernel_height; ky++) {
-                const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                if (sy < 0 || sy >= w.height) continue;
-                for (int kx = 0; kx < w.kernel_width; kx++) {
-                    const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                    if (sx < 0 || sx >= w.width) continue;
-                    taps[count++] = (spike_tap){
-                        branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
-                        (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * (stage->integers ? 2 : 4)};
-                }
+/// Synapses of one branch to one pixel, in each step.
+static void spike_synapses(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, void *currents) {
+    const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
+    const spike_window w = branch->window;
+    switch (branch->kind) {
+    case SPIKE_BRANCH_GATHER: {
+        spike_segment segments[SPIKE_LARGEST_SEGMENTS];
+        const int count = spike_segments(branch, y, x, branch->each_place, branch->channels, segments);
+        const spike_gather job = {
+            .lists = branch->lists, .segments = segments, .segment_count = count, .rows = branch->rows, .tile = stage->tile,
+            .steps = stage->steps, .shift = stage->shift, .negative = branch->negative, .weights = branch->weights, .current = currents};
+        (stage->integers ? table->gather_i8 : table->gather_f32)(&job);
+        break;
+    }
+    case SPIKE_BRANCH_SCATTER: {
+        spike_segment segments[SPIKE_LARGEST_SEGMENTS];
+        const int count = spike_segments(branch, y, x, true, branch->channels, segments);
+        const spike_scatter job = {
+            .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
+            .offset = branch->scatter_offset, .negative = branch->negative, .weights = branch->weights, .current = currents};
+        (stage->integers ? table->scatter_i32 : table->scatter_f32)(&job);
+        break;
+    }
+    case SPIKE_BRANCH_MASKED: {
+        spike_tap taps[SPIKE_LARGEST_SEGMENTS];
+        int count = 0;
+        for (int ky = 0; ky < w.kernel_height; ky++) {
+            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+            if (sy < 0 || sy >= w.height) continue;
+            for (int kx = 0; kx < w.kernel_width; kx++) {
+                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+                if (sx < 0 || sx >= w.width) continue;
+                taps[count++] = (spike_tap){
+                    branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
+                    (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * (stage->integers ? 2 : 4)};
             }
-            const spike_masked job = {
-                .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
-                .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = stage->scratch};
-            (stage->integers ? table->masked_i16 : table->masked_f32)(&job);
-            break;
         }
-        case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, (int64_t)y * stage->out_width + x, pixels); break;
+        const spike_masked job = {
+            .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
+            .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = currents};
+        (stage->integers ? table->masked_i16 : table->masked_f32)(&job);
+        break;
+    }
+    case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, pixel, currents); break;
+    case SPIKE_BRANCH_DENSE: break;
+    }
+}
+
+/// Dense synapses of one branch to `count` pixels; the sum over all steps goes to the current at `currents`.
+static void spike_dense_synapses(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, int count, int32_t *currents,
+    size_t current_stride) {
+    const uint8_t *numbers[SPIKE_LARGEST_DENSE * SPIKE_POSITIONS];
+    const spike_window w = branch->window;
+    for (int p = 0; p < count; p++) {
+        const int y = (int)((pixel + p) / stage->out_width), x = (int)((pixel + p) % stage->out_width);
+        int place = 0;
+        for (int ky = 0; ky < w.kernel_height; ky++) {
+            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+            for (int kx = 0; kx < w.kernel_width; kx++, place++) {
+                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+                const bool inside = sy >= 0 && sy < w.height && sx >= 0 && sx < w.width;
+                numbers[place * count + p] = inside ? branch->numbers + ((size_t)sy * w.width + sx) * branch->channels : branch->zeros;
+            }
         }
     }
+    const spike_dense job = {
+        .numbers = numbers, .places = w.kernel_height * w.kernel_width, .positions = count, .groups = branch->channels / 4,
+        .tile = stage->tile, .shift = stage->shift, .negative = branch->negative, .largest = branch->largest, .weights = branch->weights,
+        .current = currents, .current_stride = current_stride};
+    table->dense_i8(&job);
 }
 
 static void spike_round(const spike_stage *stage, void *membrane) {
@@ -118,56 +145,76 @@ static void spike_round(const spike_stage *stage, void *membrane) {
     }
 }
 
-void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
+/// Integrates what has arrived at one pixel in `arriving` currents, fires and packs.
+static void spike_neurons(
+    const spike_stage *stage, const spike_kernel_table *table, int64_t pixel, void *currents, int arriving, int growth) {
     int32_t own_membrane[SPIKE_LARGEST_TILE], own_memory[SPIKE_LARGEST_TILE];
     const size_t bytes = (size_t)stage->tile * 4;
-    const int64_t pixels = stage->pixels;
-    for (int y = stage->row_begin; y < stage->row_end; y++) {
-        for (int x = 0; x < stage->out_width; x++) {
-            const int64_t pixel = (int64_t)y * stage->out_width + x;
-            spike_start_currents(stage, pixel);
-            spike_synapses(stage, table, y, x, pixels);
+    const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
+    void *membrane = own_membrane, *memory = own_memory;
+    if (stage->membranes) {
+        membrane = (char *)stage->membranes + pixel * stage->state_stride * 4;
+    } else {
+        memcpy(membrane, stage->initial, bytes);
+    }
+    if (stage->memories) {
+        memory = (char *)stage->memories + pixel * stage->state_stride * 4;
+    } else {
+        memset(memory, 0, bytes);
+    }
+    if (stage->layer_synchronous || stage->neuron == SPIKE_NEURON_NONE) {
+        const spike_integrate job = {
+            .current = currents, .membrane = membrane,
+            .record = stage->record ? (char *)stage->record + pixel * stage->record_pixel_stride * 4 : NULL,
+            .record_stride = (size_t)stage->record_step_stride, .tile = stage->tile, .steps = arriving,
+            .growth = growth, .saturations = stage->fire.saturations};
+        (stage->integers ? table->integrate_i32 : table->integrate_f32)(&job);
+        if (stage->neuron == SPIKE_NEURON_NONE) return;
+        if (stage->rounding) spike_round(stage, membrane);
+    }
+    spike_fire fire = stage->fire;
+    fire.current = stage->layer_synchronous ? NULL : currents;
+    fire.membrane = membrane;
+    fire.memory = memory;
+    const size_t place = (size_t)y * stage->strides.row + (size_t)x * stage->strides.pixel;
+    fire.plus = stage->plus ? stage->plus + place : NULL;
+    fire.minus = stage->minus ? stage->minus + place : NULL;
+    fire.step_bytes = stage->strides.step;
+    fire.counts = stage->counts ? stage->counts + (size_t)y * stage->count_strides.row + (size_t)x * stage->count_strides.pixel : NULL;
+    fire.count_stride = stage->count_strides.step;
+    fire.tile = stage->tile;
+    fire.lanes = x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
+    fire.steps = stage->steps;
+    switch (stage->neuron) {
+    case SPIKE_NEURON_IF: (stage->integers ? table->fire_if_i32 : table->fire_if_f32)(&fire); break;
+    case SPIKE_NEURON_SIGNED: (stage->integers ? table->fire_signed_i32 : table->fire_signed_f32)(&fire); break;
+    case SPIKE_NEURON_BURST: (stage->integers ? table->fire_burst_i32 : table->fire_burst_f32)(&fire); break;
+    case SPIKE_NEURON_NONE: break;
+    }
+}
 
-            void *membrane = own_membrane, *memory = own_memory;
-            if (stage->membranes) {
-                membrane = (char *)stage->membranes + pixel * stage->state_stride * 4;
+void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
+    int dense = 0;
+    for (int b = 0; b < stage->branch_count; b++) dense += stage->branches[b].kind == SPIKE_BRANCH_DENSE;
+    // Dense synapses give the sum over all steps. Where there are no others, that one current is all that is integrated.
+    const bool fused = dense > 0 && dense == stage->branch_count;
+    const int arriving = fused ? 1 : stage->steps, growth = fused && stage->growth == 2 ? 1 << stage->steps : stage->growth;
+    const int together = dense > 0 ? SPIKE_POSITIONS : 1;
+    const size_t size = (size_t)arriving * (size_t)stage->tile * 4;
+    const int64_t end = (int64_t)stage->row_end * stage->out_width;
+    for (int64_t first = (int64_t)stage->row_begin * stage->out_width; first < end; first += together) {
+        const int count = end - first < together ? (int)(end - first) : together;
+        char *scratch = stage->scratch;
+        for (int p = 0; p < count; p++) spike_start_currents(stage, first + p, arriving, scratch + (size_t)p * size);
+        for (int b = 0; b < stage->branch_count; b++) {
+            const spike_branch *branch = stage->branches + b;
+            if (branch->kind == SPIKE_BRANCH_DENSE) {
+                int32_t *last = (int32_t *)scratch + (size_t)(arriving - 1) * (size_t)stage->tile;
+                spike_dense_synapses(stage, branch, table, first, count, last, size / 4);
             } else {
-                memcpy(membrane, stage->initial, bytes);
-            }
-            if (stage->memories) {
-                memory = (char *)stage->memories + pixel * stage->state_stride * 4;
-            } else {
-                memset(memory, 0, bytes);
-            }
-            if (stage->layer_synchronous || stage->neuron == SPIKE_NEURON_NONE) {
-                const spike_integrate job = {
-                    .current = stage->scratch, .membrane = membrane,
-                    .record = stage->record ? (char *)stage->record + pixel * stage->record_pixel_stride * 4 : NULL,
-                    .record_stride = (size_t)stage->record_step_stride, .tile = stage->tile, .steps = stage->steps,
-                    .growth = stage->growth, .saturations = stage->fire.saturations};
-                (stage->integers ? table->integrate_i32 : table->integrate_f32)(&job);
-                if (stage->neuron == SPIKE_NEURON_NONE) continue;
-                if (stage->rounding) spike_round(stage, membrane);
-            }
-            spike_fire fire = stage->fire;
-            fire.current = stage->layer_synchronous ? NULL : stage->scratch;
-            fire.membrane = membrane;
-            fire.memory = memory;
-            const size_t place = (size_t)y * stage->strides.row + (size_t)x * stage->strides.pixel;
-            fire.plus = stage->plus ? stage->plus + place : NULL;
-            fire.minus = stage->minus ? stage->minus + place : NULL;
-            fire.step_bytes = stage->strides.step;
-            fire.counts = stage->counts ? stage->counts + (size_t)y * stage->count_strides.row + (size_t)x * stage->count_strides.pixel : NULL;
-            fire.count_stride = stage->count_strides.step;
-            fire.tile = stage->tile;
-            fire.lanes = x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
-            fire.steps = stage->steps;
-            switch (stage->neuron) {
-            case SPIKE_NEURON_IF: (stage->integers ? table->fire_if_i32 : table->fire_if_f32)(&fire); break;
-            case SPIKE_NEURON_SIGNED: (stage->integers ? table->fire_signed_i32 : table->fire_signed_f32)(&fire); break;
-            case SPIKE_NEURON_BURST: (stage->integers ? table->fire_burst_i32 : table->fire_burst_f32)(&fire); break;
-            case SPIKE_NEURON_NONE: break;
+                for (int p = 0; p < count; p++) spike_synapses(stage, branch, table, first + p, scratch + (size_t)p * size);
             }
         }
+        for (int p = 0; p < count; p++) spike_neurons(stage, table, first + p, scratch + (size_t)p * size, arriving, growth);
     }
 }

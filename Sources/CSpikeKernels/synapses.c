@@ -53,3 +53,46 @@ void spike_masked_i16__scalar(const spike_masked *job) {
 
 SPIKE_SCATTER(spike_scatter_f32__scalar, float)
 SPIKE_SCATTER(spike_scatter_i32__scalar, int32_t)
+
+void spike_dense_i8__scalar(const spike_dense *job) {
+    const int32_t factor = (int32_t)1 << job->shift;
+    for (int p = 0; p < job->positions; p++) {
+        int32_t *current = job->current + (size_t)p * job->current_stride;
+        for (int i = 0; i < job->tile; i++) {
+            int32_t sum = 0;
+            for (int place = 0; place < job->places; place++) {
+                const uint8_t *numbers = job->numbers[(size_t)place * job->positions + p];
+                const int8_t *weights = job->weights + ((size_t)place * job->groups * job->tile + i) * 4;
+                for (int c = 0; c < 4 * job->groups; c++) sum += numbers[c] * weights[(size_t)(c >> 2) * job->tile * 4 + (c & 3)];
+            }
+            current[i] += (job->negative ? -sum : sum) * factor;
+        }
+    }
+}
+
+/// For each byte, its bits as eight bytes.
+static uint64_t spread[256];
+
+__attribute__((constructor)) static void fill_spread(void) {
+    for (int byte = 0; byte < 256; byte++) {
+        uint8_t bits[8];
+        for (int bit = 0; bit < 8; bit++) bits[bit] = (uint8_t)(byte >> bit & 1);
+        memcpy(&spread[byte], bits, 8);
+    }
+}
+
+void spike_radix_numbers(
+    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t bytes, uint8_t *numbers) {
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            const uint8_t *pixel = bits + (size_t)y * strides.row + (size_t)x * strides.pixel;
+            for (int byte = 0; byte < bytes; byte++) {
+                // Eight numbers below 128 in a word: doubling carries nothing over.
+                uint64_t eight = 0;
+                for (int step = 0; step < steps; step++) eight = 2 * eight + spread[pixel[(size_t)step * strides.step + (size_t)byte]];
+                memcpy(numbers, &eight, 8);
+                numbers += 8;
+            }
+        }
+    }
+}

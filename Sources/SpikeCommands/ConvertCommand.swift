@@ -92,6 +92,15 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: "How max pooling treats spikes.")
     var pooling = Converter.Pooling.runningMaximum
 
+    @Option(help: ArgumentHelp("When a layer passes its spikes on. Default: as the recipe says.", valueName: "schedule"))
+    var schedule: SpikingDescription.Schedule?
+
+    @Option(
+        help: ArgumentHelp(
+            "Leave the first steps out of the output, which come before the input has arrived there: a number of steps, or 'auto' to estimate it on calibration data. They count among the steps all the same.",
+            valueName: "steps"))
+    var readoutDelay: String?
+
     @Flag(help: "Leave activations that cannot become neurons as they are, acting on each step.")
     var allowAnalog = false
 
@@ -107,6 +116,13 @@ struct ConvertCommand: ParsableCommand {
             throw ValidationError("The recipe quantised is exact: there is nothing to search for.")
         }
         let given = [("--mode", mode != nil), ("--momentum", momentum != nil), ("--no-fuse", noFuse)].filter(\.1).map(\.0)
+        if let readoutDelay, readoutDelay != "auto", Int(readoutDelay) == nil {
+            throw ValidationError("--readout-delay is a number of steps, or auto; it is '\(readoutDelay)'.")
+        }
+        let unused = [("--schedule", schedule != nil), ("--readout-delay", readoutDelay != nil)].filter(\.1).map(\.0)
+        if recipe == .rateCoding || recipe == .quantised, !unused.isEmpty {
+            throw ValidationError("The recipe \(recipe?.rawValue ?? "") has no \(unused.joined(separator: " and no ")).")
+        }
         guard recipe == .rateCoding || given.isEmpty else {
             throw ValidationError("\(given.joined(separator: ", ")) would change nothing: only the recipe rate-coding has such options.")
         }
@@ -139,6 +155,11 @@ struct ConvertCommand: ParsableCommand {
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
         options.allowAnalog = allowAnalog
+        if let schedule {
+            options.schedule = schedule
+            if schedule == .layerSynchronous { options.correctsPotential = false }
+        }
+        if let readoutDelay { options.readoutDelay = Int(readoutDelay).map { .steps($0) } ?? .estimated }
         return options
     }
 

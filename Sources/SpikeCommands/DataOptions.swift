@@ -41,6 +41,8 @@ struct DataOptions: ParsableArguments {
 extension Dataset.Split: ExpressibleByArgument {}
 extension Converter.Pooling: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
+extension SpikingDescription.Schedule: ExpressibleByArgument {}
+extension NIRDynamics.Reset: ExpressibleByArgument {}
 
 /// Comma-separated numbers.
 private func numbers(_ text: String, _ option: String) throws -> [Float] {

@@ -9,6 +9,7 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --ann model.onnx
               spikelet evaluate snn.safetensors --data mnist/ --split test \\
                   --steps 4,8,16 --json result.json
+              spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
 
             DATA is an .npz (arrays images or x, and labels or y), an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
@@ -46,6 +47,20 @@ struct EvaluateCommand: ParsableCommand {
     @Flag(help: "Simulate with the slow reference executor, and count spikes on all samples instead of the first 100.")
     var reference = false
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Also let each sample stop as soon as the softmax of its answer so far gives one class this probability; report the average steps. Streaming recipes only.",
+            valueName: "p"))
+    var exitConfidence: Float?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The same with a probability that is chosen: on one half of the samples the least that loses at most so many points of accuracy, then measured on the other half.",
+            valueName: "points"))
+    var exitLoss: Double?
+
     @Option(help: ArgumentHelp("Where to write the result as JSON; '-': to standard output, instead of the table.", valueName: "file"))
     var json: String?
 
@@ -57,6 +72,12 @@ struct EvaluateCommand: ParsableCommand {
 
     func validate() throws {
         if layers, ann == nil { throw ValidationError("--layers compares with the ANN: it needs --ann MODEL.onnx.") }
+        if exitConfidence != nil, exitLoss != nil {
+            throw ValidationError("--exit-loss chooses the confidence itself: leave out --exit-confidence.")
+        }
+        if reference, exitConfidence != nil || exitLoss != nil {
+            throw ValidationError("The reference executor does not stop early: leave out --reference.")
+        }
         if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
     }
 
@@ -66,7 +87,8 @@ struct EvaluateCommand: ParsableCommand {
         let snn = try NetworkFile.spiking(network)
         let model = try ann.map { try NetworkFile.ann($0).graph }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
-        let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, threads: threads)
+        let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
+        let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, earlyExit: exit, threads: threads)
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
             try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil

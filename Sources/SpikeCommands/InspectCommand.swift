@@ -7,25 +7,42 @@ struct InspectCommand: ParsableCommand {
         discussion: """
               spikelet inspect model.onnx
               spikelet inspect snn.safetensors
+              spikelet inspect snn.safetensors --program --precision int8
 
             Of a model: every layer with its shape, its parameters and what becomes of it in a spiking network; where the file \
-            comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its layers, how it was made, \
-            and the warnings of its conversion.
+            comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its \
+            layers, how it was made, and the warnings of its conversion. With --program also what the engine makes of it: its \
+            stages, what it leaves to the slow reference path and why, and the memory that it plans for.
             """)
 
     @Argument(help: "An ONNX model, or a spiking network (.safetensors).")
     var network: String
 
+    @Flag(help: "Of a spiking network: show the engine's program.")
+    var program = false
+
+    @Option(help: "The program's numbers: float32 or int8.")
+    var precision = Precision.float32
+
     func run() throws {
         if NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
             try inspectSpiking()
         } else {
+            guard !program else {
+                throw SpikeletError(
+                    .invalidOption, "--program shows what the engine makes of a spiking network, not of a model", at: network,
+                    remedy: "convert it first: spikelet convert")
+            }
             try inspectModel()
         }
     }
 
     private func inspectSpiking() throws {
         let snn = try NetworkFile.spiking(network)
+        if program {
+            print(try Compiler(precision: precision)(snn))
+            return
+        }
         print(snn)
         print("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
         if let steps = snn.spiking?.steps { print("converted for \(steps) steps") }

@@ -11,6 +11,7 @@ struct SimulateCommand: ParsableCommand {
               spikelet simulate snn.safetensors --input x.npy --steps 32 --output y.npy
               spikelet simulate snn.safetensors --input x.npy --output y.npy \\
                   --per-step --spike-counts counts.npz
+              spikelet simulate snn.safetensors --input events.npy --time-varying --precision int8
 
             x.npy holds samples, [N, …], each shown in every step; with --time-varying it is [T, N, …]. Bytes become 0…1 by \
             1/255, other numbers are taken as they are. The output is the sum over all steps divided by their number; of a radix \
@@ -42,7 +43,14 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "The input is [T, N, …]: another one in every step.")
     var timeVarying = false
 
+    @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
+    var precision = Precision.float32
+
+    @Flag(help: "Simulate with the slow reference executor.")
+    var reference = false
+
     func validate() throws {
+        if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
         if perStep, output == nil { throw ValidationError("--per-step needs a place to write to: --output Y.npy") }
     }
 
@@ -50,7 +58,8 @@ struct SimulateCommand: ParsableCommand {
         try checkOutputs([output, spikeCounts], inputs: [network, input])
         let snn = try NetworkFile.spiking(network)
         let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
-        var record = SimulationRecord(snn, steps: steps, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
+        var record = try SimulationRecord(
+            snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
         if timeVarying {
             let tensor = try readInput(input)
             try locating(input) { try record.simulate([tensor], timeVarying: true) }
@@ -66,5 +75,8 @@ struct SimulateCommand: ParsableCommand {
         let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
         print("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
         printClasses(result)
+        if record.saturations > 0 {
+            note("warning: \(record.saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
+        }
     }
 }

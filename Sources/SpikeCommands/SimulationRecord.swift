@@ -1,3 +1,4 @@
+import Foundation
 import Spikelet
 
 /// What simulations of one portion of samples after the other gave, put together as if all had been one.
@@ -14,24 +15,75 @@ struct SimulationRecord {
     private var spikes = 0.0
     private var neurons = 0
     private(set) var samples = 0
+    /// int8: how often a number met its bound.
+    private(set) var saturations: UInt64 = 0
+
+    /// What simulates; `nil`: the reference.
+    private let program: Program?
 
     /// - Parameters:
+    ///   - precision: of the engine; `nil` for the reference executor.
     ///   - keepsSteps: whether ``outputOfEachStep`` will be asked for.
     ///   - keepsCounts: whether ``countsByName`` will be asked for.
-    init(_ snn: Graph, steps: Int, keepsSteps: Bool, keepsCounts: Bool) {
+    init(_ snn: Graph, steps: Int, precision: Precision?, keepsSteps: Bool, keepsCounts: Bool) throws {
         self.snn = snn
         self.steps = steps
         self.keepsSteps = keepsSteps
         self.keepsCounts = keepsCounts
+        // The engine takes any number of samples at a time; a network of a fixed batch size takes no other.
+        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
+        guard isOpen || precision != .int8 else {
+            throw SpikeletError(
+                .unsupported, "a network of a fixed batch size in int8",
+                remedy: "export the model with an open batch size, or leave --precision out")
+        }
+        program = isOpen ? try precision.map { try Compiler(precision: $0)(snn) } : nil
     }
 
-    /// Simulates one portion. A bar on standard error shows the steps of a time-varying one.
+    /// Simulates one portion.
     mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
+        let (result, after, counted): (Tensor, [Tensor], [String: Tensor])
+        if let program {
+            (result, after, counted) = try simulate(inputs, by: program, timeVarying: timeVarying)
+        } else {
+            (result, after, counted) = try simulateByReference(inputs, timeVarying: timeVarying)
+        }
+        outputs.append(result)
+        if keepsSteps { stepOutputs.append(after) }
+        for tensor in counted.values {
+            neurons += tensor.count
+            spikes += tensor.floats.reduce(0.0) { $0 + Double($1) }
+        }
+        if keepsCounts { counts.append(counted.mapValues { Tensor($0.floats.map { Int64($0) }, shape: $0.shape) }) }
+        samples += inputs.first?.shape.dropFirst(timeVarying ? 1 : 0).first ?? 0
+    }
+
+    /// A unary code under the layer-synchronous schedule has no answer before its last step: each T is a run of its own.
+    private var eachStepIsRun: Bool { snn.spiking?.schedule == .layerSynchronous && snn.spiking?.code == .rate }
+
+    private mutating func simulate(
+        _ inputs: [Tensor], by program: Program, timeVarying: Bool
+    ) throws -> (output: Tensor, after: [Tensor], counts: [String: Tensor]) {
+        let simulation = try Simulation(program, threads: ProcessInfo.processInfo.activeProcessorCount)
+        var after: [Tensor] = []
+        if keepsSteps, eachStepIsRun {
+            for count in 1..<steps { after.append(try simulation.run(inputs, steps: count)[0]) }
+        }
+        simulation.recording = .spikeCounts
+        if keepsSteps, !eachStepIsRun { simulation.recording.insert(.stepOutputs) }
+        let result = try simulation.run(inputs, steps: steps, timeVarying: timeVarying)[0]
+        if keepsSteps { after += eachStepIsRun ? [result] : try simulation.stepOutputs().map { $0[0] } }
+        saturations += simulation.saturations
+        return (result, after, simulation.spikeCounts)
+    }
+
+    /// A bar on standard error shows the steps of a time-varying input.
+    private func simulateByReference(
+        _ inputs: [Tensor], timeVarying: Bool
+    ) throws -> (output: Tensor, after: [Tensor], counts: [String: Tensor]) {
         let simulation = try ReferenceSimulation(snn)
         var after: [Tensor] = []
-        let (steps, keepsSteps) = (steps, keepsSteps)
-        // A unary code under the layer-synchronous schedule has no answer before its last step: each T is a run of its own.
-        let eachStepIsRun = snn.spiking?.schedule == .layerSynchronous && snn.spiking?.code == .rate
+        let (steps, keepsSteps, eachStepIsRun) = (steps, keepsSteps, eachStepIsRun)
         if keepsSteps, eachStepIsRun {
             for count in 1..<steps { after.append(try simulation.run(inputs, steps: count)[0]) }
         }
@@ -43,16 +95,7 @@ struct SimulationRecord {
                 bar?.advance()
                 if keepsSteps, !eachStepIsRun || step == steps { after.append(try simulation.outputs()[0]) }
             })
-        outputs.append(results[0])
-        if keepsSteps { stepOutputs.append(after) }
-        for tensor in simulation.spikeCounts.values {
-            neurons += tensor.count
-            spikes += tensor.floats.reduce(0.0) { $0 + Double($1) }
-        }
-        if keepsCounts {
-            counts.append(simulation.spikeCounts.mapValues { Tensor($0.floats.map { Int64($0) }, shape: $0.shape) })
-        }
-        samples += inputs.first?.shape.dropFirst(timeVarying ? 1 : 0).first ?? 0
+        return (results[0], after, simulation.spikeCounts)
     }
 
     /// The first output after the last step.

@@ -22,10 +22,28 @@ extension EvaluationResult: CustomStringConvertible {
         }
         var text = title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices))
         if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        if let earlyExit { text += "\n" + Self.line(earlyExit) }
         let errors = layers.compactMap(\.error)
         if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text
+    }
+
+    private static func line(_ exit: EarlyExit) -> String {
+        var text = "stopping at a confidence of \(exit.confidence): \(String(format: "%.2f", exit.averageSteps)) steps on average"
+        func compare(_ name: String, _ early: Double?, _ late: Double?) {
+            guard let early, let late else { return }
+            text += ", \(name) \(percent(early)) (\(percent(late)) after all \(exit.steps))"
+        }
+        compare("accuracy", exit.accuracy, exit.accuracyOfAllSteps)
+        compare("agreement", exit.agreement, exit.agreementOfAllSteps)
+        guard let allowed = exit.allowedLoss, let chosen = exit.choosingSamples, let loss = exit.choosingLoss else { return text + "\n" }
+        return text + """
+            ;
+            measured on \(exit.samples) samples; the confidence was chosen on \(chosen) others, for a loss of at most \
+            \(percent(allowed)) (\(percent(loss)) there)
+
+            """
     }
 
     private static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }

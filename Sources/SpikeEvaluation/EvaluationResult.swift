@@ -33,6 +33,28 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var error: LayerError?
     }
 
+    /// Samples that stop as soon as the network is sure (``SpikeEvaluation/EarlyExit``).
+    public struct EarlyExit: Codable, Sendable, Equatable {
+        /// The probability at which a sample stops.
+        public var confidence: Float
+        /// The steps that were needed, mean over samples.
+        public var averageSteps: Double
+        public var accuracy: Double?
+        public var agreement: Double?
+        /// The steps after which every sample stops.
+        public var steps: Int
+        /// The same samples after all steps.
+        public var accuracyOfAllSteps: Double?
+        public var agreementOfAllSteps: Double?
+        /// The samples measured.
+        public var samples: Int
+        /// Where the confidence was chosen: the share of answers that it may lose, the samples it was chosen on (others than those
+        /// measured), and what it loses on them.
+        public var allowedLoss: Double?
+        public var choosingSamples: Int?
+        public var choosingLoss: Double?
+    }
+
     public var network: String
     public var recipe: String
     public var samples: Int
@@ -41,6 +63,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var countedSamples: Int
     public var steps: [Step]
     public var layers: [Layer]
+    /// If it was asked for.
+    public var earlyExit: EarlyExit?
     public var precision: String
     public var seconds: Double
     public var warnings: [String]

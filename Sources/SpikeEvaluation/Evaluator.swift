@@ -28,6 +28,7 @@ public struct Evaluator: Sendable {
     public let steps: [Int]
     public let threads: Int
     public let executor: Executor
+    public let earlyExit: EarlyExit?
     private let program: Program?
     /// The number of class scores a sample.
     private let classCount: Int
@@ -36,10 +37,12 @@ public struct Evaluator: Sendable {
     ///   - ann: the source network, for its own accuracy and the agreement.
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
+    ///   - earlyExit: also measure samples that stop as soon as the network is sure; the engine's streaming schedule only.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
     /// - Throws: for numbers outside their ranges, networks that are no classifiers, and two that cannot be compared.
     public init(
-        _ snn: Graph, ann: Graph? = nil, steps: [Int], executor: Executor = .engine(.float32, countedSamples: 100), threads: Int = 1
+        _ snn: Graph, ann: Graph? = nil, steps: [Int], executor: Executor = .engine(.float32, countedSamples: 100),
+        earlyExit: EarlyExit? = nil, threads: Int = 1
     ) throws {
         guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
             throw SpikeletError(
@@ -82,6 +85,18 @@ public struct Evaluator: Sendable {
             self.executor = .reference
             program = nil
         }
+        self.earlyExit = earlyExit
+        guard let earlyExit else { return }
+        try earlyExit.check()
+        guard snn.spiking?.schedule == .streaming else {
+            throw SpikeletError(
+                .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for them")
+        }
+        guard program != nil else {
+            throw SpikeletError(
+                .unsupported, isOpen ? "early answers of the reference executor" : "early answers of a network of a fixed batch size",
+                remedy: isOpen ? "leave them to the engine" : "export the model with an open batch size")
+        }
     }
 
     private var precision: Precision { if case .engine(let precision, _) = executor { precision } else { .float32 } }
@@ -115,7 +130,7 @@ public struct Evaluator: Sendable {
         }
         guard total.samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
         let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
-        return result(total, counter: counter, seconds: seconds)
+        return try result(total, counter: counter, seconds: seconds)
     }
 
     private func tally(_ batch: Batch, counted: Int, counter: SynapseCounter, bar: ProgressBar) throws -> Tally {
@@ -154,6 +169,7 @@ public struct Evaluator: Sendable {
                 _ = try simulation.run(batch.inputs, steps: run)
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
+                if earlyExit != nil { tally.exits.paths = try exitPaths(outputs.map { $0[0] }, batch.labels, annClasses, program) }
                 bar.advance(by: run)
             }
         }
@@ -167,6 +183,22 @@ public struct Evaluator: Sendable {
             if program == nil { bar.advance(by: runs.reduce(0, +)) }
         }
         return tally
+    }
+
+    /// What each sample of a batch would answer after each step, and how surely.
+    private func exitPaths(_ outputs: [Tensor], _ labels: [Int]?, _ annClasses: [Int]?, _ program: Program) throws -> [ExitPath] {
+        let classes = try outputs.map { try Self.classes($0, of: snn) }
+        let confidences = try outputs.map { try program.confidences($0) }
+        var paths: [ExitPath] = []
+        for sample in 0..<(classes.first?.count ?? 0) {
+            let answers: [Int] = classes.map { $0[sample] }
+            let (label, other): (Int?, Int?) = (labels?[sample], annClasses?[sample])
+            paths.append(
+                ExitPath(
+                    confidence: confidences.map { $0[sample] }, isCorrect: answers.map { $0 == label },
+                    isAgreeing: answers.map { $0 == other }))
+        }
+        return paths
     }
 
     /// Simulates by the reference, counting spikes and synaptic operations.
@@ -203,7 +235,7 @@ public struct Evaluator: Sendable {
         return reported
     }
 
-    private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) -> EvaluationResult {
+    private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) throws -> EvaluationResult {
         let consumers = snn.consumers
         let layers = snn.nodes.compactMap { node -> EvaluationResult.Layer? in
             guard case .neuron = node.operator, let neurons = snn.sizePerSample(of: node.outputs[0]) else { return nil }
@@ -235,7 +267,9 @@ public struct Evaluator: Sendable {
         return EvaluationResult(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
             ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
-            countedSamples: total.countedSamples, steps: rows, layers: layers, precision: precision.rawValue, seconds: seconds,
+            countedSamples: total.countedSamples, steps: rows, layers: layers,
+            earlyExit: try earlyExit.map { try total.exits.result($0, hasLabels: total.hasLabels, hasANN: ann != nil) },
+            precision: precision.rawValue, seconds: seconds,
             warnings: snn.spiking?.warnings ?? [])
     }
 
@@ -283,6 +317,7 @@ private struct Tally: Sendable {
     var spikes: [Double]
     var operations: [Int]
     var layerSpikes: [String: Double] = [:]
+    var exits = ExitPaths()
 
     init(steps: [Int]) {
         correct = steps.map { _ in 0 }
@@ -302,6 +337,7 @@ private struct Tally: Sendable {
             spikes[column] += other.spikes[column]
             operations[column] += other.operations[column]
         }
+        exits.paths += other.exits.paths
         layerSpikes.merge(other.layerSpikes, uniquingKeysWith: +)
     }
 }

@@ -72,6 +72,7 @@ public struct Graph: Sendable {
         self.constants = constants
         self.origin = origin
         self.spiking = spiking
+        try spiking?.validate()
         (self.nodes, self.types) = try Verifier.verify(inputs: inputs, outputs: outputs, nodes: nodes, constants: constants)
     }
 
@@ -131,47 +132,5 @@ public struct Graph: Sendable {
             }
         }
         return readout
-    }
-}
-
-/// How a spiking network was made and is to be run.
-public struct SpikingDescription: Sendable, Hashable, Codable {
-    /// When a layer passes its spikes on.
-    public enum Schedule: String, Sendable, Hashable, Codable {
-        /// Every layer advances in every step.
-        case streaming
-        /// A layer emits after it has received all steps of its input.
-        case layerSynchronous = "layer-synchronous"
-    }
-
-    /// What a spike stands for.
-    public enum Code: String, Sendable, Hashable, Codable {
-        /// Every spike stands for θ / T: activations are counts.
-        case rate
-        /// A spike in step k of K stands for θ · 2^(K−k) / (2^K − 1): activations are binary numbers (``RadixNode``).
-        case radix
-    }
-
-    /// The recipe's name.
-    public var recipe: String
-    public var schedule: Schedule
-    public var code: Code
-    /// The number of steps the thresholds were chosen for, where the recipe has one; K of a radix code.
-    public var steps: Int?
-    /// The recipe's options and the calibration's facts, for people.
-    public var facts: [String: String]
-    /// What the user should know: dead layers, approximations.
-    public var warnings: [String]
-
-    public init(
-        recipe: String, schedule: Schedule = .streaming, code: Code = .rate, steps: Int? = nil, facts: [String: String] = [:],
-        warnings: [String] = []
-    ) {
-        self.recipe = recipe
-        self.schedule = schedule
-        self.code = code
-        self.steps = steps
-        self.facts = facts
-        self.warnings = warnings
     }
 }

@@ -5,8 +5,8 @@ public import SpikeGraph
 ///     let simulation = try ReferenceSimulation(snn)
 ///     let outputs = try simulation.run([images], steps: 32)
 ///
-/// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps and, for rate
-/// codes, divided by their number. A trailing softmax acts on the accumulated output.
+/// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps (those after the
+/// readout's delay, if it has one) and, for rate codes, divided by their number. A trailing softmax acts on the accumulated output.
 public final class ReferenceSimulation {
     /// Called after each node, in each step, with what it read and what it made.
     public typealias Observer = (Node, [Tensor], [Tensor]) throws -> Void
@@ -173,7 +173,8 @@ public final class ReferenceSimulation {
     func accumulate(_ values: [String: Tensor]) {
         for name in accumulated {
             guard let value = values[name] else { continue }
-            sums[name] = sums[name].map { $0.scaledSum(description.growth, value) } ?? value
+            let isFirst = steps == description.readoutDelay ?? 0
+            sums[name] = isFirst ? value : sums[name].map { $0.scaledSum(description.growth, value) } ?? value
         }
         steps += 1
     }
@@ -182,7 +183,7 @@ public final class ReferenceSimulation {
     public func outputs() throws -> [Tensor] {
         guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
         var values = graph.constants
-        let divisor: Float = description.code == .rate ? Float(steps) : 1
+        let divisor: Float = description.code == .rate ? Float(description.accumulatedSteps(after: steps)) : 1
         for (name, sum) in sums { values[name] = divisor == 1 ? sum : sum.map { $0 / divisor } }
         for node in graph.nodes where readout.contains(node.name) {
             values[node.outputs[0]] = try ReferenceExecutor.evaluate(

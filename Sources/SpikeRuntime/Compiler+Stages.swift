@@ -119,6 +119,9 @@ extension Assembly {
             case .dense(let weights, _, let window):
                 let view = view(number, isMinus: isMinus, channels: term.channels, window: source)
                 made = branch(.gather(view: view), window, units.packRows(weights, term: term, window: window, lanes: stage.lanes))
+                if allowsDense(term, of: stage, window: window) {
+                    made.dense = units.packDense(weights, term: term, window: window, lanes: stage.lanes)
+                }
             case .identity, .depthwise:
                 let (weights, window) = diagonal(term, over: source)
                 if term.pool == nil, signal.encoding != .counts, Self.linesUp(term, stage),
@@ -137,6 +140,14 @@ extension Assembly {
             }
             stage.branches.append(made)
         }
+    }
+
+    /// Whether the dense kernel can stand in for gathering: numbers below 128, whole bytes of channels, several pixels to share the
+    /// reading of weights.
+    private func allowsDense(_ term: Term, of stage: NeuronStage, window: spike_window) -> Bool {
+        guard case .spikes(let number) = term.source, stage.isInteger, let exponent = stage.rule.exponent else { return false }
+        return exponent < 7 && term.pool == nil && builder.signals[number].encoding == .bits && term.channels.lowerBound % 8 == 0
+            && stage.lanes.block == 1 && stage.lanes.blocks >= 4 && window.places <= Int(SPIKE_LARGEST_DENSE)
     }
 
     /// The window that a block of pixels has together.
@@ -277,7 +288,7 @@ struct Units {
                         guard column >= 0, column < width else { continue }
                         let weight = weights[(feature * inputs + input) * height * width + place / columns * width + column]
                         if isInteger {
-                            levels[lane] = Int8(max(-127, min(127, (weight * coarse[feature + term.firstTarget]).rounded())))
+                            levels[lane] = level(weight, channel: feature + term.firstTarget)
                         } else {
                             floats[row * tile + lane] = weight
                         }
@@ -288,6 +299,29 @@ struct Units {
         }
         return (memory, tileBytes)
     }
+
+    /// For the dense kernel: [tile][place][four channels][lane][channel of the four].
+    func packDense(_ weights: [Float], term: Term, window: spike_window, lanes: Lanes) -> (Memory, tileBytes: Int) {
+        let (inputs, places, tile) = (term.channels.count, window.places, lanes.tile)
+        let entryStride = (inputs + 7) / 8 * 8
+        let tileBytes = places * entryStride * tile
+        let memory = Memory(count: lanes.tiles * tileBytes)
+        for lane in 0..<lanes.count {
+            guard let neuron = lanes.neuron(lane), (0..<term.targetCount).contains(neuron.channel - term.firstTarget) else { continue }
+            let levels = (memory.start + lane / tile * tileBytes).assumingMemoryBound(to: Int8.self)
+            let row = (neuron.channel - term.firstTarget) * inputs * places
+            for input in 0..<inputs {
+                for place in 0..<places {
+                    levels[((place * entryStride + input) / 4 * tile + lane % tile) * 4 + input % 4] =
+                        level(weights[row + input * places + place], channel: neuron.channel)
+                }
+            }
+        }
+        return (memory, tileBytes)
+    }
+
+    /// A weight in 8 bits.
+    private func level(_ weight: Float, channel: Int) -> Int8 { Int8(max(-127, min(127, (weight * coarse[channel]).rounded()))) }
 
     /// [tile][place][lane]; int8: in 16 bits, as fine as the sum over all places allows.
     func packDiagonal(_ weights: [Float], term: Term, places: Int, lanes: Lanes) -> (Memory, tileBytes: Int, shift: Int) {

@@ -4,7 +4,7 @@ internal import Foundation
 /// How fast kernels are on this machine: layers of gathering synapses over densities, beside the bound that loading weights sets.
 ///
 /// Times are processor time of the one thread that measures, the first quartile of several runs over rotating inputs.
-public struct KernelBenchmark: Codable, Sendable {
+public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     /// A 3×3 layer at one density.
     public struct Row: Codable, Sendable {
         public var layer: String
@@ -19,11 +19,25 @@ public struct KernelBenchmark: Codable, Sendable {
         public var shareOfBound: Double
     }
 
+    /// Where the dense kernel overtakes gathering, for a radix code of four digits in int8.
+    public struct Crossover: Codable, Sendable {
+        public var layer: String
+        /// The dense kernel's time, which does not depend on spikes.
+        public var denseMicroseconds: Double
+        /// Products of a weight and a number in a nanosecond.
+        public var productsPerNanosecond: Double
+        /// From so many spikes a neuron on it is faster; `nil`: not up to two.
+        public var spikesPerNeuron: Double?
+        /// The number that the engine goes by.
+        public var assumed: Double
+    }
+
     public var instructionSet: String
     public var steps: Int
     /// Bytes in a nanosecond, read and added as a 256-channel layer at a density of a tenth selects them.
     public var cacheBytesPerNanosecond: Double
     public var rows: [Row]
+    public var crossovers: [Crossover]
 
     /// Channels and side of the layers measured.
     public static let layers = [(64, 32), (128, 16), (256, 8), (512, 4)]
@@ -37,6 +51,7 @@ public struct KernelBenchmark: Codable, Sendable {
         self.steps = steps
         cacheBytesPerNanosecond = Self.cacheBandwidth(runs: runs)
         rows = []
+        crossovers = Self.layers.map { Self.crossover(channels: $0.0, side: $0.1, isa: isa, runs: runs) }
         for precision in Precision.allCases {
             for (channels, side) in Self.layers {
                 for density in densities {
@@ -52,6 +67,28 @@ public struct KernelBenchmark: Codable, Sendable {
                 }
             }
         }
+    }
+
+    private static func crossover(channels: Int, side: Int, isa: spike_isa, runs: Int) -> Crossover {
+        let bench = LayerBench(channels: channels, side: side, steps: 4, isInteger: true, isa: isa, isRadix: true)
+        let (numbers, dense, _) = bench.measure(density: 0.1, runs: runs, isDense: true)
+        let counts = [0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2]
+        var (found, before): (Double?, (count: Double, time: Double)) = (nil, (0, 0))
+        for count in counts where found == nil {
+            let (list, stage, _) = bench.measure(density: count / 4, runs: runs)
+            let time = list + stage
+            if time >= numbers + dense {
+                let share = (numbers + dense - before.time) / max(time - before.time, 1)
+                found = before.count + (count - before.count) * min(max(share, 0), 1)
+            }
+            before = (count, time)
+        }
+        // At a border a window has fewer places.
+        let places = Double((3 * side - 2) * (3 * side - 2))
+        return Crossover(
+            layer: "\(channels)×\(side)×\(side)", denseMicroseconds: (numbers + dense) / 1000,
+            productsPerNanosecond: places * Double(channels * channels) / dense, spikesPerNeuron: found,
+            assumed: Program.denseCrossover(rows: 9 * channels))
     }
 
     /// Nanoseconds of processor time of this thread.
@@ -85,7 +122,7 @@ public struct KernelBenchmark: Codable, Sendable {
     }
 
     /// A table for people.
-    public var text: String {
+    public var description: String {
         func cell(_ value: Double, _ digits: Int) -> String {
             let text = String(format: "%.\(digits)f", value)
             return String(repeating: " ", count: max(0, 9 - text.count)) + text
@@ -103,6 +140,13 @@ public struct KernelBenchmark: Codable, Sendable {
             ]
             lines.append("\(precision)  \(layer)" + numbers.joined(separator: " "))
         }
+        lines += ["", "radix code of 4 digits, int8   dense µs  products/ns  overtakes gathering at spikes a neuron (assumed)"]
+        for crossover in crossovers {
+            lines.append(
+                crossover.layer.padding(toLength: 29, withPad: " ", startingAt: 0) + cell(crossover.denseMicroseconds, 1)
+                    + cell(crossover.productsPerNanosecond, 1) + "    "
+                    + (crossover.spikesPerNeuron.map { cell($0, 2) } ?? " above 2 ") + cell(crossover.assumed, 2))
+        }
         return lines.joined(separator: "\n")
     }
 }
@@ -117,9 +161,10 @@ private struct LayerBench {
     let tile: Int
     let rows: Int
     let weights: Memory
+    let isRadix: Bool
 
-    init(channels: Int, side: Int, steps: Int, isInteger: Bool, isa: spike_isa) {
-        (self.channels, self.side, self.steps, self.isInteger) = (channels, side, steps, isInteger)
+    init(channels: Int, side: Int, steps: Int, isInteger: Bool, isa: spike_isa, isRadix: Bool = false) {
+        (self.channels, self.side, self.steps, self.isInteger, self.isRadix) = (channels, side, steps, isInteger, isRadix)
         table = spike_table(isa)
         tile = isInteger ? min(128, channels) : 64
         rows = 9 * channels
@@ -130,8 +175,8 @@ private struct LayerBench {
         }
     }
 
-    /// Nanoseconds for lists and for the stage, and the additions of a run.
-    func measure(density: Double, runs: Int) -> (list: Double, stage: Double, additions: Double) {
+    /// Nanoseconds for lists (or numbers) and for the stage, and the additions of a run.
+    func measure(density: Double, runs: Int, isDense: Bool = false) -> (list: Double, stage: Double, additions: Double) {
         let pixelBytes = channels / 8
         let planeBytes = side * side * pixelBytes
         let inputs = 8
@@ -151,7 +196,8 @@ private struct LayerBench {
         var window = spike_window(identity: Layout(channels: channels, height: side, width: side))
         let starts = Memory(count: steps * side * (side + 1) * 4)
         let entries = Memory(count: (steps * side * side * channels + 16) * 2)
-        let scratch = Memory(count: steps * tile * 4)
+        let numbers = Memory(count: (side * side + 1) * channels)
+        let scratch = Memory(count: Int(SPIKE_POSITIONS) * steps * tile * 4)
         let output = Memory(count: steps * planeBytes)
         let initial = Memory(count: tile * 4)
         let threshold = Memory(count: tile * 4)
@@ -171,7 +217,13 @@ private struct LayerBench {
             job.entries = entries.start.assumingMemoryBound(to: UInt16.self)
             job.starts = starts.start.assumingMemoryBound(to: UInt32.self)
             let begin = KernelBenchmark.now()
-            table.pointee.list_bits?(&job)
+            if isDense {
+                spike_radix_numbers(
+                    job.bits, strides, Int32(steps), Int32(side), Int32(side), Int32(pixelBytes),
+                    numbers.start.assumingMemoryBound(to: UInt8.self))
+            } else {
+                table.pointee.list_bits?(&job)
+            }
             let middle = KernelBenchmark.now()
             var branch = spike_branch()
             branch.kind = SPIKE_BRANCH_GATHER
@@ -179,6 +231,12 @@ private struct LayerBench {
             (branch.channels, branch.rows) = (Int32(channels), Int32(rows))
             branch.lists = spike_lists(
                 entries: UnsafePointer(job.entries), starts: UnsafePointer(job.starts), step_stride: side * (side + 1))
+            if isDense {
+                branch.kind = SPIKE_BRANCH_DENSE
+                branch.numbers = UnsafePointer(numbers.start.assumingMemoryBound(to: UInt8.self))
+                branch.zeros = branch.numbers + side * side * channels
+                branch.largest = 1 << Int32(steps) - 1
+            }
             for number in 0..<channels / tile {
                 branch.weights = UnsafeRawPointer(weights.start + number * (rows + 1) * tile * (isInteger ? 1 : 4))
                 var stage = spike_stage()
@@ -187,7 +245,8 @@ private struct LayerBench {
                 stage.pixels = Int64(side * side)
                 stage.integers = isInteger
                 stage.shift = 4
-                stage.growth = 1
+                (stage.growth, stage.layer_synchronous) = (isRadix ? 2 : 1, isRadix)
+                (stage.fire.halving, stage.fire.exponent) = (isRadix, Int32(isRadix ? steps - 1 : 0))
                 stage.neuron = SPIKE_NEURON_IF
                 stage.fire.threshold = UnsafeRawPointer(threshold.start)
                 (stage.fire.lanes, stage.last_lanes) = (Int32(tile), Int32(tile))
@@ -203,7 +262,7 @@ private struct LayerBench {
             listTimes.append(middle - begin)
             stageTimes.append(KernelBenchmark.now() - middle)
         }
-        withExtendedLifetime((bits, starts, entries, scratch, output, initial, threshold)) {}
+        withExtendedLifetime((bits, starts, numbers, entries, scratch, output, initial, threshold)) {}
         let mean = reached.reduce(0, +) / Double(inputs)
         return (KernelBenchmark.quartile(listTimes), KernelBenchmark.quartile(stageTimes), mean)
     }

@@ -21,21 +21,34 @@ public struct NetworkBenchmark: Codable, Sendable {
     /// Spikes over neurons and steps.
     public var density: Double
     public var spikesPerNeuron: Double
+    /// Packed weights, and the most that spikes, lists, membranes and sums took.
     public var peakBytes: Int
+    /// The most memory that the process held so far, with everything it read and compiled.
+    public var processBytes: Int
 
-    /// Measures.
+    /// Measures `runs` runs or more: short ones are repeated for half a second, up to a hundred times.
     ///
+    /// - Parameter batches: the inputs; runs take them in turn, since time depends on the spikes that samples cause. All have
+    ///   the same number of samples.
     /// - Throws: where the inputs do not fit the network.
-    public init(_ simulation: Simulation, inputs: [Tensor], steps: Int, runs: Int = 9) throws {
+    public init(_ simulation: Simulation, batches: [[Tensor]], steps: Int, runs: Int = 9) throws {
+        guard let first = batches.first, let size = first.first?.shape.first, size > 0 else {
+            throw SpikeletError(.invalidData, "there is no sample to measure with", remedy: "give at least one")
+        }
         var walls: [Double] = []
         var processors: [Double] = []
-        let samples = Double(inputs.first?.shape.first ?? 1)
-        _ = try simulation.run(inputs, steps: steps)
-        for _ in 0..<max(1, runs) {
+        let samples = Double(size)
+        var spikes = 0
+        var peak = 0
+        _ = try simulation.run(first, steps: steps)
+        while walls.count < max(1, runs) || walls.count < 100 && walls.reduce(0, +) * samples < 0.5 {
+            let inputs = batches[walls.count % batches.count]
             let (wall, processor) = (DispatchTime.now().uptimeNanoseconds, Self.processorSeconds())
             _ = try simulation.run(inputs, steps: steps)
             processors.append((Self.processorSeconds() - processor) / samples)
             walls.append(Double(DispatchTime.now().uptimeNanoseconds - wall) / 1e9 / samples)
+            spikes += simulation.spikeTotals.values.reduce(0, +)
+            peak = max(peak, simulation.peakBytes)
         }
         walls.sort()
         processors.sort()
@@ -44,20 +57,20 @@ public struct NetworkBenchmark: Codable, Sendable {
             guard case .neuron = node.operator, let shape = graph.types[node.outputs[0]]?.shape else { return sum }
             return sum + shape.resolved(batch: 1).reduce(1, *)
         }
-        let spikes = Double(simulation.spikeTotals.values.reduce(0, +))
         network = graph.name
         recipe = graph.spiking?.recipe ?? ""
         precision = simulation.program.precision.rawValue
         self.steps = steps
-        batchSize = Int(samples)
+        batchSize = size
         threads = simulation.threads
         self.runs = walls.count
         secondsPerSample = walls[walls.count / 2]
         quartiles = [walls[walls.count / 4], walls[walls.count * 3 / 4]]
         processorSecondsPerSample = processors[processors.count / 2]
-        spikesPerNeuron = spikes / samples / Double(max(1, neurons))
+        spikesPerNeuron = Double(spikes) / samples / Double(walls.count) / Double(max(1, neurons))
         density = spikesPerNeuron / Double(steps)
-        peakBytes = simulation.peakBytes
+        peakBytes = peak + simulation.program.weightBytes
+        processBytes = Self.processBytes()
     }
 
     /// Processor time of all threads so far.
@@ -65,5 +78,30 @@ public struct NetworkBenchmark: Codable, Sendable {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    private static func processBytes() -> Int {
+        var usage = rusage()
+        #if canImport(Darwin)
+        getrusage(RUSAGE_SELF, &usage)
+        return usage.ru_maxrss
+        #else
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+        #endif
+    }
+}
+
+extension NetworkBenchmark: CustomStringConvertible {
+    public var description: String {
+        func milliseconds(_ seconds: Double) -> String { String(format: "%.3f ms", seconds * 1000) }
+        func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
+        return """
+            '\(network)' (\(recipe)), \(precision): \(steps) steps, batches of \(batchSize), \(threads) thread\(threads == 1 ? "" : "s")
+            \(milliseconds(secondsPerSample)) a sample (median of \(runs) runs; quartiles \(milliseconds(quartiles[0])), \
+            \(milliseconds(quartiles[1]))), \(milliseconds(processorSecondsPerSample)) of processor time
+            density \(String(format: "%.2f", density * 100)) %, \(String(format: "%.3f", spikesPerNeuron)) spikes per neuron
+            peak \(mebibytes(peakBytes)) (weights, spikes, membranes), the whole process \(mebibytes(processBytes))
+            """
     }
 }

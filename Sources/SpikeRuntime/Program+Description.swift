@@ -1,4 +1,5 @@
 internal import CSpikeKernels
+internal import Foundation
 internal import SpikeGraph
 
 extension Program: CustomStringConvertible {
@@ -26,23 +27,8 @@ extension Program: CustomStringConvertible {
     public var weightBytes: Int {
         stages.reduce(0) { sum, stage in
             guard case .neurons(let stage) = stage else { return sum }
-            return sum + stage.branches.reduce(0) { $0 + $1.weights.count }
+            return sum + stage.branches.reduce(0) { $0 + $1.weights.count + ($1.dense?.weights.count ?? 0) }
         }
-    }
-
-    /// The most bytes of spikes that are alive at once, for each sample and step.
-    public var spikeBytesPerStep: Int {
-        var (alive, most) = (0, 0)
-        for (index, stage) in stages.enumerated() {
-            switch stage {
-            case .neurons(let stage): alive += stage.target.map { signals[$0].stepBytes } ?? 0
-            case .pool(let pool): alive += signals[pool.target].stepBytes
-            case .generic: break
-            }
-            most = max(most, alive)
-            for (signal, last) in lastReads.enumerated() where last == index { alive -= signals[signal].stepBytes }
-        }
-        return most
     }
 
     /// What runs: a line for each stage, then what is left to the reference path, and the plan for memory.
@@ -63,7 +49,7 @@ extension Program: CustomStringConvertible {
         lines.append(
             generic.isEmpty ? "everything is fused" : "\(generic.count) nodes run on the reference path, step by step")
         if !floatStages.isEmpty { lines.append("float32 in spite of int8: " + floatStages.joined(separator: ", ")) }
-        lines.append("weights \(weightBytes) bytes; spikes at most \(spikeBytesPerStep) bytes a sample and step")
+        lines.append("\(memoryPlan(steps: spikingDescription.steps ?? 32))")
         return lines.joined(separator: "\n")
     }
 
@@ -90,7 +76,10 @@ extension Program: CustomStringConvertible {
                 switch branch.kind {
                 case .gather(let view):
                     let pooled = views[view].window.places > 1 ? ", sums of \(views[view].window.places)" : ""
-                    return "    ← gather \(size)×\(views[view].channels.count) from \(signals[views[view].signal].stage)\(pooled)"
+                    let dense =
+                        branch.dense == nil
+                        ? "" : String(format: ", dense above %.2f spikes a neuron", Self.denseCrossover(rows: branch.rows))
+                    return "    ← gather \(size)×\(views[view].channels.count) from \(signals[views[view].signal].stage)\(pooled)\(dense)"
                 case .scatter(let view): return "    ← depthwise \(size) by lists from \(signals[views[view].signal].stage)"
                 case .masked(let signal, _, _): return "    ← depthwise \(size) by masks from \(signals[signal].stage)"
                 case .values(let name): return "    ← values of \(name)"

@@ -94,6 +94,8 @@ struct Branch: Sendable {
     var weights: Memory
     /// Bytes of one tile's weights; 0 where all tiles share them.
     var tileBytes: Int
+    /// Radix code, int8: the same weights for the dense kernel, which takes over where many neurons spike.
+    var dense: (weights: Memory, tileBytes: Int)?
     /// Masked, int8: what sums are still shifted by to be in the stage's unit.
     var shift = 0
 }

@@ -18,11 +18,18 @@ public final class Simulation {
     /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
     public var largestChunk = 8
 
+    /// For tests of single layers: all samples then go through the network together.
+    package var forcing: SpikeForcing?
+    /// For tests: from how many spikes a neuron on the dense kernel is taken; `nil` for what was measured.
+    package var denseCrossover: Double?
+
     private let isa: spike_isa
     private var workers: [Worker] = []
     private var batch: Int?
     /// Steps since the last reset.
     public private(set) var steps = 0
+    /// Of single steps: what was accumulated before the readout began.
+    private var ignored: [String: [Float]] = [:]
     private var finished: Finished?
 
     /// What a run may note down.
@@ -61,6 +68,7 @@ public final class Simulation {
         guard (1...1024).contains(threads) else {
             throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
         }
+        try KernelList.checkEnvironment()
         self.program = program
         self.threads = threads
         isa = spike_isa_default()
@@ -78,6 +86,7 @@ public final class Simulation {
         workers = []
         batch = nil
         steps = 0
+        ignored = [:]
         finished = nil
     }
 
@@ -97,7 +106,7 @@ public final class Simulation {
         reset()
         // Samples that stop by themselves go alone.
         let share = (size + threads - 1) / threads
-        let length = exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
+        let length = forcing != nil ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
         let outer = Threads(count: min(threads, chunks.count))
         let inner = Threads(count: max(1, threads / chunks.count))
@@ -117,6 +126,8 @@ public final class Simulation {
                 worker.reset()
             } else {
                 worker = Worker(program, samples: chunk.count, threads: inner, isa: isa, recording: recording)
+                worker.forcing = forcing
+                worker.denseCrossover = denseCrossover
             }
             let result = Result {
                 try simulate(
@@ -147,24 +158,28 @@ public final class Simulation {
     ) throws -> Finished {
         // Under the layer-synchronous schedule all steps are one block; else blocks bound the memory that spikes take.
         let isStreaming = program.schedule == .streaming
-        let longest = exitConfidence == nil ? 64 : 8
+        let longest = exitConfidence == nil ? Program.longestBlock : 8
         let length = isStreaming ? min(longest, steps) : steps
         var stepSums: [[String: [Float]]] = []
+        let delay = program.spikingDescription.readoutDelay ?? 0
+        // What was accumulated before the readout began.
+        var ignored: [String: [Float]] = [:]
         var done = 0
         var used: Int?
         while done < steps, used == nil {
-            let count = min(length, steps - done)
+            let count = min(length, (done < delay ? min(delay, steps) : steps) - done)
             let blockInputs = timeVarying ? (done..<done + count).map { step in inputs.map { Self.step($0, step) } } : [inputs]
             try worker.advance(count, inputs: blockInputs, isSameInput: !timeVarying && done > 0, isWhole: count == steps)
-            if worker.recording.keepsSteps { stepSums += (0..<count).map { worker.sums(atStep: $0, of: count) } }
+            if worker.recording.keepsSteps { stepSums += (0..<count).map { worker.sums(atStep: $0, of: count).subtracting(ignored) } }
             if let exitConfidence {
                 used = try (done..<done + count).first { try confidence(stepSums[$0], steps: $0 + 1) >= exitConfidence }.map { $0 + 1 }
             }
             done += count
+            if done == delay, done < steps { ignored = worker.sums() }
         }
         let stepsUsed = used ?? steps
         return Finished(
-            sums: used == nil ? worker.sums() : stepSums[stepsUsed - 1], stepSums: recording.contains(.stepOutputs) ? stepSums : [],
+            sums: used == nil ? worker.sums().subtracting(ignored) : stepSums[stepsUsed - 1], stepSums: recording.contains(.stepOutputs) ? stepSums : [],
             counts: worker.spikeCounts(), totals: worker.totals, saturations: worker.saturations, peakBytes: worker.peakBytes,
             stepsUsed: [Int](repeating: stepsUsed, count: worker.samples))
     }
@@ -271,6 +286,7 @@ public final class Simulation {
         }
         if let error = errors.compactMap({ $0 }).first { throw error }
         steps += 1
+        if steps == program.spikingDescription.readoutDelay { ignored = joined { $0.sums() } }
     }
 
     // MARK: Results
@@ -279,7 +295,9 @@ public final class Simulation {
     public func outputs() throws -> [Tensor] {
         if let finished { return try read(finished.sums, stepsOf: finished.stepsUsed) }
         guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
-        return try read(joined { $0.sums() }, stepsOf: [Int](repeating: steps, count: batch ?? 0))
+        let sums = joined { $0.sums() }
+        let hasBegun = steps > program.spikingDescription.readoutDelay ?? 0
+        return try read(hasBegun ? sums.subtracting(ignored) : sums, stepsOf: [Int](repeating: steps, count: batch ?? 0))
     }
 
     /// The outputs after each step of the last run, if ``recording`` asked for them; of samples that stopped early, only steps
@@ -328,7 +346,8 @@ public final class Simulation {
         for (name, sum) in sums {
             let size = sum.count / max(1, samples.count)
             let isRate = program.code == .rate
-            let averaged = isRate ? sum.indices.map { sum[$0] / Float(samples[$0 / max(1, size)]) } : sum
+            let divisors = samples.map { isRate ? Float(program.spikingDescription.accumulatedSteps(after: $0)) : 1 }
+            let averaged = isRate ? sum.indices.map { sum[$0] / divisors[$0 / max(1, size)] } : sum
             guard let shape = program.graph.types[name]?.shape.resolved(batch: samples.count) else { continue }
             values[name] = Tensor(averaged, shape: shape)
         }
@@ -338,12 +357,10 @@ public final class Simulation {
         return program.graph.outputs.compactMap { values[$0.value] }
     }
 
-    /// The largest probability that one sample's first output gives.
+    /// How sure one sample's first output is.
     private func confidence(_ sums: [String: [Float]], steps: Int) throws -> Float {
         guard let output = try read(sums, stepsOf: [steps]).first else { return 0 }
-        let isRead = program.readout.contains { $0.outputs.contains(program.graph.outputs[0].value) }
-        let probabilities = isRead ? output : try ReferenceExecutor.evaluate(.softmax(Softmax(axis: -1)), [output])[0]
-        return probabilities.floats.max() ?? 0
+        return try program.confidences(output).first ?? 0
     }
 }
 
@@ -355,6 +372,13 @@ extension Simulation.Finished {
         totals.merge(other.totals, uniquingKeysWith: +)
         saturations += other.saturations
         stepsUsed += other.stepsUsed
+    }
+}
+
+extension [String: [Float]] {
+    /// Sums without an earlier part of them.
+    fileprivate func subtracting(_ earlier: Self) -> Self {
+        merging(earlier) { sum, part in zip(sum, part).map { $0 - $1 } }
     }
 }
 

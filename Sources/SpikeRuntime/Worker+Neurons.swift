@@ -4,7 +4,7 @@ internal import SpikeGraph
 extension Worker {
     /// Synapses, integration, firing and packing of one layer, for all samples and the steps of a block.
     func run(_ stage: NeuronStage, _ index: Int, _ block: Block) {
-        for branch in stage.branches {
+        for branch in stage.branches where !makeNumbers(branch, block) {
             switch branch.kind {
             case .gather(let view), .scatter(let view): makeLists(view, block)
             case .masked, .values: break
@@ -42,7 +42,7 @@ extension Worker {
         let pieces = lanes.tiles * samples
         let parts = threads.count > 1 ? min(stage.layout.height, (4 * threads.count + pieces - 1) / pieces) : 1
         var saturated = [UInt64](repeating: 0, count: threads.count)
-        for slot in 0..<threads.count { _ = scratch(slot, bytes: block.steps * lanes.tile * 4) }
+        for slot in 0..<threads.count { _ = scratch(slot, bytes: Int(SPIKE_POSITIONS) * block.steps * lanes.tile * 4) }
         saturated.withUnsafeMutableBufferPointer { saturated in
             nonisolated(unsafe) let saturated = saturated
             threads.forEach(pieces * parts) { piece, slot in
@@ -163,6 +163,8 @@ extension Worker {
                 result.lists.entries = UnsafePointer(entries.entries + sample * entryStride)
                 result.lists.starts = UnsafePointer(starts.starts + sample * block.steps * stride)
                 result.lists.step_stride = stride
+            } else {
+                setDense(branch, &result, block, tile: tile, sample: sample)
             }
         case .masked(let signal, let isMinus, let firstChannel):
             result.kind = SPIKE_BRANCH_MASKED

@@ -108,7 +108,7 @@ extension Worker {
     }
 
     /// A spike train's step as numbers, [samples, channels, …].
-    private func dense(_ number: Int, _ step: Int, _ block: Block) -> Tensor? {
+    func dense(_ number: Int, _ step: Int, _ block: Block) -> Tensor? {
         let signal = program.signals[number]
         let (channels, pixels) = (signal.layout.channels, signal.layout.pixels)
         var result = [Float](repeating: 0, count: samples * channels * pixels)

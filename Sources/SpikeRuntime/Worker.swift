@@ -40,6 +40,8 @@ final class Worker {
     var trains: [Int: Buffer] = [:]
     var entries: [Int: Buffer] = [:]
     var starts: [Int: Buffer] = [:]
+    /// For the dense kernel, in the place of lists: [samples][height][width][channels] bytes, then zeros for one pixel.
+    var numbers: [Int: Buffer] = [:]
     private var free: [Buffer] = []
     var entryStrides: [Int: Int] = [:]
 
@@ -50,6 +52,10 @@ final class Worker {
     var genericStates: [String: NeuronState] = [:]
     var genericPools: [String: GenericMaximum] = [:]
     private var scratch: [Buffer] = []
+    /// For tests: from how many spikes a neuron on the dense kernel is taken.
+    var denseCrossover: Double?
+    /// For tests.
+    var forcing: SpikeForcing?
     /// The most memory that was in use.
     private(set) var peakBytes = 0
 
@@ -87,7 +93,9 @@ final class Worker {
         if !(isSameInput && steps > 0) { try computeStill(inputs, block) }
         for (index, stage) in program.stages.enumerated() {
             switch stage {
-            case .neurons(let stage): run(stage, index, block)
+            case .neurons(let stage):
+                run(stage, index, block)
+                if let forcing, let target = stage.target { force(target, by: forcing, block) }
             case .pool(let stage): run(stage, index, block)
             case .generic(let stage): try run(stage, block)
             }
@@ -122,12 +130,16 @@ final class Worker {
 
     private func release(after stage: Int) {
         let lasting = [membranes, memories, offsets, poolSums, records].flatMap(\.values) + Array(counts.values)
-        let passing = [trains, entries, starts].flatMap(\.values) + scratch + free
+        let passing = [trains, entries, starts, numbers].flatMap(\.values) + scratch + free
         peakBytes = max(peakBytes, (lasting + passing).reduce(0) { $0 + $1.capacity })
         for (view, buffer) in entries where program.views[view].readers.upperBound <= stage {
             free.append(buffer)
             if let starts = starts.removeValue(forKey: view) { free.append(starts) }
             entries[view] = nil
+        }
+        for (view, buffer) in numbers where program.views[view].readers.upperBound <= stage {
+            free.append(buffer)
+            numbers[view] = nil
         }
         for (signal, buffer) in trains where program.lastReads[signal] <= stage {
             free.append(buffer)

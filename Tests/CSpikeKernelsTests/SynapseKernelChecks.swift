@@ -195,3 +195,40 @@ func checkLists(_ table: spike_kernel_table, isCounts: Bool, _ random: inout See
     #expect(Array(UnsafeBufferPointer(start: made, count: entries.count)) == entries)
     #expect(Array(UnsafeBufferPointer(start: madeStarts, count: starts.count)) == starts)
 }
+
+func checkDense(_ table: spike_kernel_table, _ random: inout SeededGenerator) {
+    let (tile, positions, places) = (random.pick([32, 64, 128]), random.int(1...8), random.int(1...5))
+    let groups = random.pick([2, 4, 6, 18, 40])
+    let largest = random.pick([1, 3, 15, 63, 127])
+    // The largest of all, now and then: sums in 16 bits must not overflow.
+    let isExtreme = random.chance(0.2)
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    let rows = (0..<places * positions).map { _ in
+        (0..<4 * groups).map { _ in UInt8(isExtreme ? largest : random.int(0...largest)) }
+    }
+    let weights = (0..<places * groups * tile * 4).map { _ in Int8(isExtreme ? -127 : random.int(-127...127)) }
+    let before = random.whole(positions * tile, limit: 1000)
+    var job = spike_dense()
+    let numbers = arena.make(rows.map { Optional(UnsafePointer(arena.make($0, filler: 0))) }, filler: nil)
+    job.numbers = UnsafePointer(numbers)
+    (job.places, job.positions, job.groups, job.tile) = (Int32(places), Int32(positions), Int32(groups), Int32(tile))
+    (job.shift, job.negative, job.largest) = (Int32(random.int(0...8)), random.chance(0.3), Int32(largest))
+    job.weights = UnsafePointer(arena.make(weights, filler: 0))
+    let current = arena.make(before, filler: 0)
+    (job.current, job.current_stride) = (current, tile)
+    table.dense_i8(&job)
+    for position in 0..<positions {
+        for lane in 0..<tile {
+            var sum = 0
+            for place in 0..<places {
+                for channel in 0..<4 * groups {
+                    let weight = weights[((place * groups + channel / 4) * tile + lane) * 4 + channel % 4]
+                    sum += Int(weight) * Int(rows[place * positions + position][channel])
+                }
+            }
+            sum = (job.negative ? -sum : sum) << Int(job.shift)
+            #expect(Int(current[position * tile + lane]) == Int(before[position * tile + lane]) + sum)
+        }
+    }
+}

@@ -106,13 +106,18 @@ import Testing
             Case("evaluate snn.safetensors --data data.npz --ann snn.safetensors", "snn.safetensors: this is a spiking network"),
             Case("simulate tiny.onnx --input images.npy", "tiny.onnx: this is an ONNX model", "spikelet convert tiny.onnx"),
             Case("evaluate tiny.onnx --data data.npz", "tiny.onnx: this is an ONNX model", "spikelet convert tiny.onnx"),
+            Case("benchmark tiny.onnx --input images.npy", "tiny.onnx: this is an ONNX model", "spikelet convert tiny.onnx"),
+            Case("benchmark snn.safetensors --input wide.npy", "wide.npy: ", "float32[2, 1, 8, 7]"),
+            Case("benchmark snn.safetensors --input none.npy", "none.npy: ", "holds no samples"),
+            Case("benchmark snn.safetensors --input nan.npy", "nan.npy: ", "holds nan in sample 1"),
+            Case("inspect tiny.onnx --program", "tiny.onnx: --program shows", "spikelet convert"),
             Case("simulate images.npy --input images.npy", "images.npy: ", "not a safetensors file"),
             Case("simulate missing.safetensors --input images.npy", "missing.safetensors: "),
         ])
     }
 
     @Test func `inputs that do not fit`() async throws {
-        for command in ["run tiny.onnx", "simulate snn.safetensors"] {
+        for command in ["run tiny.onnx", "simulate snn.safetensors", "simulate snn.safetensors --reference"] {
             try await Self.expect([
                 Case(
                     "\(command) --input wide.npy --output y.npy", "wide.npy: ", "float32[2, 1, 8, 7]", "float32[N, 1, 8, 8]",
@@ -173,6 +178,14 @@ import Testing
                 Case("evaluate snn.safetensors --data data.npz --steps 1,,2", "'' in --steps", "1,2,4"),
                 Case("evaluate snn.safetensors --data data.npz --steps abc", "'abc' in --steps"),
                 Case("evaluate snn.safetensors --data data.npz --threads 0", "0 threads"),
+                Case("evaluate snn.safetensors --data data.npz --exit-confidence 0", "exit confidence of 0.0", "probability"),
+                Case("evaluate snn.safetensors --data data.npz --exit-confidence 1.5", "exit confidence of 1.5", "probability"),
+                Case("evaluate snn.safetensors --data data.npz --exit-loss -1", "exit loss of -1.0 points"),
+                Case("evaluate snn.safetensors --data data.npz --exit-loss nan", "exit loss of nan points"),
+                Case("evaluate snn.safetensors --data data.npz --limit 9 --exit-loss 1", "9 samples are too few"),
+                Case("benchmark snn.safetensors --input images.npy --steps 0", "--steps 0"),
+                Case("benchmark snn.safetensors --input images.npy --batch-size 0", "a batch size of 0"),
+                Case("benchmark snn.safetensors --input images.npy --threads 0", "0 threads"),
             ])
     }
 
@@ -184,6 +197,7 @@ import Testing
             ("simulate snn.safetensors --input images.npy --spike-counts", "y.npz"),
             ("convert tiny.onnx --calibration missing.npz --recipe radix --output", "y.safetensors"),
             ("evaluate snn.safetensors --data missing.npz --json", "y.json"),
+            ("benchmark snn.safetensors --input missing.npy --json", "y.json"),
         ] {
             cases.append(Case("\(command) no/\(name)", "no/\(name): ", "/no' does not exist"))
             cases.append(Case("\(command) folder", "folder: this is a folder"))

@@ -92,6 +92,40 @@ import Testing
         try check(object(run.output), steps: [5])
     }
 
+    @Test func `early exits report their steps and accuracy beside those of all steps`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        func exit(_ options: String...) async throws -> [String: Any] {
+            let run = try await Program.run(
+                ["evaluate", "snn.safetensors", "--data", "data.npz", "--steps", "4,32", "--json", "-"] + options, in: folder.path)
+            try #require(run.status == 0, "\(run.errors)")
+            return try #require(object(run.output)["earlyExit"] as? [String: Any])
+        }
+        // Nobody is that sure of three classes; anybody is sure to a third.
+        let never = try await exit("--exit-confidence", "1")
+        #expect(never["averageSteps"] as? Double == 32 && never["samples"] as? Int == 24)
+        #expect(never["accuracy"] as? Double == never["accuracyOfAllSteps"] as? Double)
+        let always = try await exit("--exit-confidence", "0.3")
+        #expect(always["averageSteps"] as? Double == 1)
+        #expect(Set(always.keys) == ["confidence", "averageSteps", "accuracy", "steps", "accuracyOfAllSteps", "samples"])
+        // More samples than one half of 24 needs to have.
+        let chosen = try await exit("--exit-loss", "100e-1")
+        #expect(isNumber(chosen["averageSteps"], in: 1...32) && isNumber(chosen["confidence"], in: 0.3...1))
+        let (measured, others) = (try #require(chosen["samples"] as? Int), try #require(chosen["choosingSamples"] as? Int))
+        #expect(measured + others == 24)
+        #expect(isNumber(chosen["choosingLoss"], in: -1...0.1) && isNumber(chosen["allowedLoss"], in: 0.0999...0.1001))
+        let text = try await folder.succeeding(
+            "evaluate", "snn.safetensors", "--data", "data.npz", "--steps", "32", "--exit-confidence", "0.5")
+        #expect(text.output.contains("stopping at a confidence of 0.5: ") && text.output.contains("after all 32)"))
+    }
+
+    @Test func `an early exit needs a streaming schedule`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork(recipe: "radix", options: ["--steps", "4"])
+        let run = try await folder.spikelet("evaluate", "snn.safetensors", "--data", "data.npz", "--exit-confidence", "0.9")
+        #expect(run.status == 1 && run.errors.contains("layer-synchronous") && run.errors.contains("streaming recipe"))
+    }
+
     @Test func `threads, batches and limits do what they say`() async throws {
         let folder = try Folder()
         try await folder.makeNetwork()

@@ -3,7 +3,7 @@ import Testing
 @Suite struct HelpTests {
     /// Every command with the options that its contract names.
     static let commands: [(name: String, options: [String])] = [
-        ("demo", ["--network", "--models", "--limit"]), ("inspect", []), ("run", ["--input", "--output"]),
+        ("demo", ["--network", "--models", "--limit"]), ("inspect", ["--program", "--precision"]), ("run", ["--input", "--output"]),
         (
             "convert",
             [
@@ -11,8 +11,15 @@ import Testing
                 "--pooling", "--allow-analog", "--batch-size", "--limit", "--split", "--mean", "--std",
             ]
         ),
-        ("simulate", ["--input", "--steps", "--output", "--per-step", "--spike-counts", "--time-varying"]),
-        ("evaluate", ["--data", "--ann", "--steps", "--limit", "--json", "--threads", "--batch-size", "--split", "--mean", "--std"]),
+        ("simulate", ["--input", "--steps", "--output", "--per-step", "--spike-counts", "--time-varying", "--precision", "--reference"]),
+        (
+            "evaluate",
+            [
+                "--data", "--ann", "--steps", "--limit", "--json", "--threads", "--batch-size", "--split", "--mean", "--std", "--precision",
+                "--exit-confidence", "--exit-loss",
+            ]
+        ),
+        ("benchmark", ["--input", "--steps", "--batch-size", "--threads", "--precision", "--json"]), ("kernels", ["--measure", "--json"]),
         ("download", ["--sha256"]),
     ]
 
@@ -49,6 +56,11 @@ import Testing
         ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y", "--recipe", "radix", "--mode", "max"],
         ["convert", "x.onnx", "--calibration", "x.npy", "--output", "y", "--recipe", "rate-coding", "--per-channel"],
         ["simulate", "x.safetensors", "--input", "x.npy", "--per-step"], ["simulate", "x.safetensors", "--input", "x.npy", "--fast"],
+        ["simulate", "x.safetensors", "--input", "x.npy", "--precision", "int8", "--reference"],
+        ["simulate", "x.safetensors", "--input", "x.npy", "--precision", "float16"], ["benchmark", "x.safetensors"],
+        ["benchmark", "x.safetensors", "--input", "x.npy", "--threads", "many"], ["kernels", "--json", "x.json"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--exit-confidence", "0.9", "--exit-loss", "1"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--exit-loss", "1", "--reference"],
         ["evaluate", "x.safetensors"], ["evaluate", "x.safetensors", "--data", "x.npz", "--threads", "many"],
         ["download", "http://localhost/"],
     ]) func `wrong usage ends with 64 and the usage`(arguments: [String]) async throws {

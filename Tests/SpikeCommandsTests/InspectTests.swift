@@ -33,6 +33,20 @@ import Testing
         #expect(try await folder.succeeding("inspect", "network.bin").output == run.output)
     }
 
+    @Test func `the engine's program shows stages, what is left to the reference path, and the memory plan`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork(options: ["--steps", "12"])
+        let run = try await folder.succeeding("inspect", "snn.safetensors", "--program")
+        for part in [
+            "float32, streaming", "snn tailor.0.1: integrate-and-fire", "← gather", "accumulated output", "everything is fused",
+            "memory of one sample at 12 steps: peak ", "most is in use at ",
+        ] {
+            #expect(run.output.contains(part), "\(part)")
+        }
+        let small = try await folder.succeeding("inspect", "snn.safetensors", "--program", "--precision", "int8")
+        #expect(small.output.contains("int8, streaming") && small.output.contains("int8 (membranes in 1/"))
+    }
+
     @Test func `a network that cannot be converted is shown, with every reason`() async throws {
         let folder = try Folder()
         try folder.write(Models.chain(["Gemm", "Relu", "Sigmoid", "Gemm", "Relu", "Sigmoid", "Gemm"]), "model.onnx")

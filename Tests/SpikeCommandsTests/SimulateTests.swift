@@ -116,6 +116,36 @@ import Testing
         #expect(refused.errors.contains("--steps 4"))
     }
 
+    @Test func `the engine gives what the reference gives, and int8 nearly that`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        try NPY.write(manyImages(20), to: folder.file("x.npy"))
+        func simulate(_ name: String, _ options: String...) async throws -> Tensor {
+            let run = try await Program.run(
+                [
+                    "simulate", "snn.safetensors", "--input", "x.npy", "--steps", "24", "--output", "\(name).npy", "--per-step",
+                    "--spike-counts", "\(name).npz",
+                ] + options, in: folder.path)
+            try #require(run.status == 0 && run.errors.isEmpty, "\(run.errors)")
+            return try folder.tensor("\(name).npy")
+        }
+        let reference = try await simulate("reference", "--reference")
+        let engine = try await simulate("engine")
+        let small = try await simulate("int8", "--precision", "int8")
+        #expect(distance(reference.floats, engine.floats) < 1e-4)
+        let largest = reference.floats.map(abs).max() ?? 0
+        #expect(distance(reference.floats, small.floats) < 0.2 * largest)
+        #expect(reference.floats != small.floats)
+        let archives = try ["reference", "engine", "int8"].map { try NPZ(folder.file("\($0).npz")) }
+        for name in archives[0].names {
+            let counts = try archives.map { try $0.array(name).integers() }
+            #expect(counts[0] == counts[1])
+            let (sum, difference) = (counts[0].reduce(0, +), zip(counts[0], counts[2]).reduce(0) { $0 + abs($1.0 - $1.1) })
+            #expect(difference * 10 < sum, "\(difference) of \(sum)")
+        }
+        #expect(archives.allSatisfy { $0.names == archives[0].names })
+    }
+
     @Test func `without a number of steps in the file it is 32`() async throws {
         let folder = try Folder()
         try await folder.makeNetwork()

@@ -78,13 +78,14 @@ struct RecipeTests {
         #expect(scaler.scales.count == 1)
     }
 
-    @Test func `potential correction brings the mean output nearer to the ANN's`() throws {
-        var random = Random(63)
-        let ann = try smallNetwork(&random)
-        let images = random.tensor([256, 2, 6, 6], in: 0...1)
-        let (fitted, test) = (images.samples(0..<128), images.samples(128..<256))
-        let expected = try ReferenceExecutor(ann).run([test])[0].floats
-        func error(correctsPotential: Bool) throws -> Float {
+    @Test func `potential correction brings mean outputs nearer to the ANN's`() throws {
+        /// The summed difference of the mean outputs, on samples that calibration has not seen.
+        func error(seed: UInt64, correctsPotential: Bool) throws -> Float {
+            var random = Random(seed)
+            let ann = try smallNetwork(&random)
+            let images = random.tensor([256, 2, 6, 6], in: 0...1)
+            let (fitted, test) = (images.samples(0..<128), images.samples(128..<256))
+            let expected = try ReferenceExecutor(ann).run([test])[0].floats
             let options = ConversionOptions(recipe: "test", steps: 8, correctsPotential: correctsPotential)
             let snn = try RecipeConverter(options, calibration: [Batch(fitted)])(ann)
             let found = try ReferenceSimulation(snn).run([test], steps: 8)[0].floats
@@ -92,6 +93,10 @@ struct RecipeTests {
                 sum + abs(stride(from: output, to: found.count, by: 3).reduce(Float(0)) { $0 + found[$1] - expected[$1] })
             }
         }
-        #expect(try error(correctsPotential: true) < error(correctsPotential: false))
+        // One network may be unlucky; eight are not.
+        let seeds: [UInt64] = Array(63..<71)
+        let corrected = try seeds.map { try error(seed: $0, correctsPotential: true) }
+        let plain = try seeds.map { try error(seed: $0, correctsPotential: false) }
+        #expect(corrected.reduce(0, +) < 0.7 * plain.reduce(0, +), "\(corrected) against \(plain)")
     }
 }

@@ -3,6 +3,7 @@ import SpikeConversion
 import SpikeEvaluation
 import SpikeGraph
 import SpikeReference
+import SpikeRuntime
 import Testing
 
 @Suite struct EvaluatorTests {
@@ -27,6 +28,34 @@ import Testing
     }
 
     static let inputs = tensor([0.5, 0.25, 0.25, 0.75, 1, 0.5], [3, 2])
+
+    @Test func `early exits are those of the engine, and a chosen confidence loses no more than it may`() throws {
+        let (snn, _) = try Self.pair()
+        // Inputs of every difference, so that confidences differ; labels by the larger of the two.
+        let values = (0..<400).map { Float($0 * 7919 % 1009) / 1009 }
+        let inputs = tensor(values, [200, 2])
+        let labels = (0..<200).map { values[2 * $0] >= values[2 * $0 + 1] ? 0 : 1 }
+        let data = [
+            Batch(inputs.samples(0..<70), labels: Array(labels[..<70])), Batch(inputs.samples(70..<200), labels: Array(labels[70...])),
+        ]
+        let all = try #require(Evaluator(snn, steps: [16], earlyExit: .confidence(0.6)).run(data).earlyExit)
+        let simulation = try Simulation(snn)
+        let outputs = try simulation.run([inputs], steps: 16, exitConfidence: 0.6)[0].floats
+        #expect(all.averageSteps == Double(simulation.stepsUsed.reduce(0, +)) / 200)
+        #expect(all.averageSteps > 1 && all.averageSteps < 16)
+        let right = labels.indices.count { (outputs[2 * $0] >= outputs[2 * $0 + 1] ? 0 : 1) == labels[$0] }
+        #expect(all.accuracy == Double(right) / 200)
+        #expect(all.accuracyOfAllSteps == (try Evaluator(snn, steps: [16]).run(data).steps[0].accuracy))
+        let free = try #require(Evaluator(snn, steps: [16], earlyExit: .allowedLoss(0.5)).run(data).earlyExit)
+        let strict = try #require(Evaluator(snn, steps: [16], earlyExit: .allowedLoss(0)).run(data).earlyExit)
+        #expect(strict.choosingLoss.map { $0 <= 0 } == true && free.averageSteps < strict.averageSteps)
+        #expect(strict.samples + (strict.choosingSamples ?? 0) == 200)
+        // How batches are cut does not matter.
+        #expect(try Evaluator(snn, steps: [16], earlyExit: .allowedLoss(0)).run([Batch(inputs, labels: labels)]).earlyExit == strict)
+        #expect(throws: SpikeletError.self) {
+            try Evaluator(snn, steps: [16], executor: .reference, earlyExit: .confidence(0.9))
+        }
+    }
 
     @Test func `every number is what a person computes`() throws {
         let (snn, ann) = try Self.pair()

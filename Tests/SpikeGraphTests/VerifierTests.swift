@@ -168,3 +168,38 @@ import Testing
         }
     }
 }
+
+@Suite("Neurons in a graph")
+struct NeuronValidityTests {
+    @Test(arguments: [
+        IFNode(threshold: 0), IFNode(threshold: -1), IFNode(threshold: .nan), IFNode(threshold: .infinity), IFNode(initialMembrane: .nan),
+        SignedIFNode(threshold: 0), SignedIFNode(maximumCount: 0), BurstIFNode(threshold: -2), BurstIFNode(maximumBurst: 0),
+    ] as [any Neuron])
+    func `a neuron whose numbers mean nothing is no part of a graph`(neuron: any Neuron) {
+        #expect(throws: SpikeletError.self) {
+            try Graph(
+                name: "g", inputs: [.init("x", ValueType(.float32, [.batch, 2]))], outputs: [.init("y", value: "n")],
+                nodes: [Node("n", .neuron(NeuronNode(neuron)), inputs: ["x"])], constants: [:], spiking: SpikingDescription(recipe: "test"))
+        }
+    }
+
+    @Test(arguments: [
+        SpikingDescription(recipe: "test", steps: 0), SpikingDescription(recipe: "test", steps: 1 << 21),
+        .delayed(-1), .delayed(4, schedule: .layerSynchronous), .delayed(4, schedule: .layerSynchronous, code: .radix),
+    ])
+    func `a description whose numbers mean nothing is no part of a graph`(description: SpikingDescription) {
+        #expect(throws: SpikeletError.self) {
+            try Graph(
+                name: "g", inputs: [.init("x", ValueType(.float32, [.batch, 2]))], outputs: [.init("y", value: "n")],
+                nodes: [Node("n", .neuron(NeuronNode(IFNode())), inputs: ["x"])], constants: [:], spiking: description)
+        }
+    }
+}
+
+extension SpikingDescription {
+    fileprivate static func delayed(_ delay: Int, schedule: Schedule = .streaming, code: Code = .rate) -> Self {
+        var description = SpikingDescription(recipe: "test", schedule: schedule, code: code, steps: 8)
+        description.readoutDelay = delay
+        return description
+    }
+}

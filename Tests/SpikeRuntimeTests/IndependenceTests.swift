@@ -96,7 +96,7 @@ private func images(_ count: Int) -> Tensor {
         }
     }
 
-    @Test(arguments: [SPIKE_ISA_SCALAR, SPIKE_ISA_AVX2, SPIKE_ISA_NEON].map(\.rawValue))
+    @Test(arguments: [SPIKE_ISA_SCALAR, SPIKE_ISA_AVX2, SPIKE_ISA_NEON, SPIKE_ISA_AVX512].map(\.rawValue))
     func `int8 gives the same bits on every instruction set, random networks the reference's`(isa: UInt32) throws {
         guard spike_isa_supported(spike_isa(rawValue: isa)) else { return }
         for seed in 0..<6 {

@@ -60,6 +60,25 @@ import Testing
         #expect(throws: SpikeletError.self) { try Simulation(graph).run([images(1)], steps: 5) }
     }
 
+    @Test func `dense or gathered, a radix network gives the same bits`() throws {
+        for digits in [1, 4, 7] {
+            let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits)
+            let program = try Compiler(precision: .int8)(
+                try ordinaryNetwork(seed: 5, neuron: try RadixNode(digits: digits), spiking: description))
+            #expect(program.description.contains("dense above"))
+            for threads in [1, 3] {
+                let results = try [0, Double.infinity].map { crossover in
+                    let simulation = try Simulation(program, threads: threads)
+                    simulation.denseCrossover = crossover
+                    simulation.recording = .spikeCounts
+                    return (try simulation.run([images(3)], steps: digits), simulation.spikeCounts, simulation.saturations)
+                }
+                #expect(results[0] == results[1])
+                #expect(results[0].1.values.allSatisfy { $0.floats.contains { $0 > 0 } })
+            }
+        }
+    }
+
     /// Weights on the grid of 8 bits: nothing is rounded, so int8 and float32 are one network.
     @Test func `int8 is exact where weights are whole fractions of the threshold`() throws {
         for seed in 0..<20 {

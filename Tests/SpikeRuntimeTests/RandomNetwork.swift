@@ -17,18 +17,21 @@ struct RandomNetwork {
 
     private var random: SeededGenerator
     private let family: Family
+    private let isDyadic: Bool
     private var nodes: [Node] = []
     private var constants: [String: Tensor] = [:]
     private var values: [Value] = []
     private var count = 0
     let digits: Int
 
-    static func make(seed: Int, family: Family) throws -> (graph: Graph, input: Tensor, steps: Int) {
-        var network = RandomNetwork(seed: seed, family: family)
+    /// - Parameter isDyadic: weights are small multiples of powers of two, so that no sum is ever rounded; else any numbers.
+    static func make(seed: Int, family: Family, isDyadic: Bool = true) throws -> (graph: Graph, input: Tensor, steps: Int) {
+        var network = RandomNetwork(seed: seed, family: family, isDyadic: isDyadic)
         return try network.build()
     }
 
-    private init(seed: Int, family: Family) {
+    private init(seed: Int, family: Family, isDyadic: Bool) {
+        self.isDyadic = isDyadic
         // Another network for each family, too.
         random = SeededGenerator(seed * Family.allCases.count + (Family.allCases.firstIndex(of: family) ?? 0))
         self.family = family
@@ -60,7 +63,13 @@ struct RandomNetwork {
             name: "random", inputs: [.init("x", ValueType(.float32, Shape([.batch] + shape.map { Dimension($0) })))], outputs: outputs,
             nodes: nodes,
             constants: constants, spiking: description)
-        return (graph, random.dyadic([random.int(1...3)] + shape, bits: 2, limit: 4), steps)
+        return (graph, numbers([random.int(1...3)] + shape, bits: 2, limit: 4), steps)
+    }
+
+    private mutating func numbers(_ shape: [Int], bits: Int, limit: Int) -> Tensor {
+        if isDyadic { return random.dyadic(shape, bits: bits, limit: limit) }
+        let range = Float(sign: .plus, exponent: -bits, significand: Float(limit))
+        return random.uniform(shape, -range...range)
     }
 
     private mutating func constant(_ tensor: Tensor) -> String {
@@ -96,7 +105,9 @@ struct RandomNetwork {
 
     private mutating func scaler(_ x: Value) -> Value {
         let perChannel = random.chance(0.5)
-        let scales = (0..<(perChannel ? x.shape[0] : 1)).map { _ in random.pick([Float(0.5), 1, 2]) }
+        let scales = (0..<(perChannel ? x.shape[0] : 1)).map { _ in
+            isDyadic ? random.pick([Float(0.5), 1, 2]) : Float.random(in: 0.4...2, using: &random)
+        }
         return add("scale", .voltageScaler(VoltageScaler(scales: scales)), [x.name], x.shape, x)
     }
 
@@ -110,9 +121,9 @@ struct RandomNetwork {
             padsBegin: pads, padsEnd: (0..<axes).map { random.chance(0.8) ? pads[$0] : random.int(0...1) })
         let groups = random.chance(0.3) ? x.shape[0] : random.pick([1, 1, 1, x.shape[0] % 2 == 0 ? 2 : 1])
         let features = groups * random.pick([1, 2, 3, 20 / groups + 1, random.chance(0.1) ? 140 / groups : 2])
-        let weights = constant(random.dyadic([features, x.shape[0] / groups] + kernel, bits: 3, limit: 6))
+        let weights = constant(numbers([features, x.shape[0] / groups] + kernel, bits: 3, limit: 6))
         var inputs = [x.name, weights]
-        if random.chance(0.7) { inputs.append(constant(random.dyadic([features], bits: 3, limit: 4))) }
+        if random.chance(0.7) { inputs.append(constant(numbers([features], bits: 3, limit: 4))) }
         let spatial = (try? window.placement(over: Array(x.shape.dropFirst())).output) ?? []
         return add("conv", .conv(Conv(window: window, groups: groups)), inputs, [features] + spatial, x)
     }
@@ -162,14 +173,14 @@ struct RandomNetwork {
             return joined
         case 9:
             let shape = random.chance(0.5) ? [x.shape[0]] + x.shape.dropFirst().map { _ in 1 } : []
-            let tensor = random.dyadic(shape, bits: 2, limit: 4)
+            let tensor = numbers(shape, bits: 2, limit: 4)
             let isSum = random.chance(0.5)
             return add(isSum ? "shift" : "factor", isSum ? .add(Add()) : .mul(Mul()), [x.name, constant(tensor)], x.shape, x)
         case 10:
             let channels = x.shape[0]
             let parameters = [
-                random.dyadic([channels], bits: 1, limit: 3), random.dyadic([channels], bits: 2, limit: 3),
-                random.dyadic([channels], bits: 2, limit: 3), Tensor(repeating: random.pick([1, 4]), shape: [channels]),
+                numbers([channels], bits: 1, limit: 3), numbers([channels], bits: 2, limit: 3),
+                numbers([channels], bits: 2, limit: 3), Tensor(repeating: random.pick([1, 4]), shape: [channels]),
             ].map { constant($0) }
             return add("norm", .batchNormalization(BatchNormalization(epsilon: 0)), [x.name] + parameters, x.shape, x)
         default: return neuron(x)
@@ -180,11 +191,11 @@ struct RandomNetwork {
         let features = random.int(1...90)
         if random.chance(0.3) {
             return add(
-                "product", .matMul(MatMul()), [x.name, constant(random.dyadic([x.shape[0], features], bits: 3, limit: 6))], [features], x)
+                "product", .matMul(MatMul()), [x.name, constant(numbers([x.shape[0], features], bits: 3, limit: 6))], [features], x)
         }
         let transposed = random.chance(0.5)
         let size = transposed ? [features, x.shape[0]] : [x.shape[0], features]
-        let inputs = [x.name, constant(random.dyadic(size, bits: 3, limit: 6)), constant(random.dyadic([features], bits: 3, limit: 4))]
+        let inputs = [x.name, constant(numbers(size, bits: 3, limit: 6)), constant(numbers([features], bits: 3, limit: 4))]
         return add("gemm", .gemm(Gemm(transposeB: transposed)), inputs, [features], x)
     }
 

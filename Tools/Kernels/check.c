@@ -114,6 +114,82 @@ static void check_masked(const spike_kernel_table *table, const spike_kernel_tab
     free(bits), free(weights), free(currents[0]), free(currents[1]);
 }
 
+static void check_dense(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
+    const int tile = 32 << between(0, 2), positions = between(1, SPIKE_POSITIONS), places = between(1, 9), groups = between(1, 40);
+    const int largest = (1 << between(1, 7)) - 1;
+    const uint8_t *numbers[9 * SPIKE_POSITIONS];
+    uint8_t *values = zeros((size_t)(places * positions * groups) * 4);
+    for (int i = 0; i < places * positions * groups * 4; i++) values[i] = (uint8_t)between(0, largest);
+    for (int i = 0; i < places * positions; i++) numbers[i] = values + (size_t)i * (size_t)groups * 4;
+    int8_t *weights = zeros((size_t)(places * groups * tile) * 4);
+    for (int i = 0; i < places * groups * tile * 4; i++) weights[i] = (int8_t)between(-127, 127);
+    int32_t *currents[2];
+    for (int k = 0; k < 2; k++) {
+        currents[k] = zeros((size_t)positions * (size_t)tile * 4);
+        const spike_dense job = {
+            .numbers = numbers, .places = places, .positions = positions, .groups = groups, .tile = tile, .shift = seed % 9,
+            .negative = seed % 3 == 0, .largest = largest, .weights = weights, .current = currents[k], .current_stride = (size_t)tile};
+        (k ? plain : table)->dense_i8(&job);
+    }
+    expect_same("dense_i8", currents[0], currents[1], (size_t)positions * (size_t)tile * 4, seed);
+    free(values), free(weights), free(currents[0]), free(currents[1]);
+}
+
+static void check_integrate(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
+    const int tile = 8 << between(0, 4), steps = between(1, STEPS), growth = between(1, 2);
+    void *current = zeros((size_t)(steps * tile) * 4);
+    for (int i = 0; i < steps * tile; i++) store(is_float, current, i, between(-60, 60));
+    void *membranes[2], *records[2];
+    uint64_t saturations[2] = {0, 0};
+    for (int k = 0; k < 2; k++) {
+        membranes[k] = zeros((size_t)tile * 4);
+        for (int i = 0; i < tile; i++) store(is_float, membranes[k], i, i * 7 % 50 - 25);
+        records[k] = seed % 2 ? zeros((size_t)(steps * tile) * 4) : NULL;
+        const spike_integrate job = {
+            .current = current, .membrane = membranes[k], .record = records[k], .record_stride = (size_t)tile, .tile = tile,
+            .steps = steps, .growth = growth, .saturations = seed % 3 ? &saturations[k] : NULL};
+        const spike_kernel_table *chosen = k ? plain : table;
+        (is_float ? chosen->integrate_f32 : chosen->integrate_i32)(&job);
+    }
+    expect_same(is_float ? "integrate_f32" : "integrate_i32", membranes[0], membranes[1], (size_t)tile * 4, seed);
+    if (records[0]) expect_same("integrate record", records[0], records[1], (size_t)(steps * tile) * 4, seed);
+    free(current), free(membranes[0]), free(membranes[1]), free(records[0]), free(records[1]);
+}
+
+static void check_other_neurons(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
+    const int tile = 8 << between(0, 4), lanes = between(1, tile / 8) * 8, steps = between(1, STEPS), is_signed = seed % 2;
+    void *current = zeros((size_t)(steps * tile) * 4), *threshold = zeros((size_t)tile * 4);
+    for (int i = 0; i < steps * tile; i++) store(is_float, current, i, between(-60, 60));
+    for (int i = 0; i < tile; i++) store(is_float, threshold, i, between(8, 40));
+    void *membranes[2], *memories[2];
+    uint8_t *plus[2], *minus[2];
+    int16_t *counts[2];
+    uint64_t saturations[2] = {0, 0};
+    for (int k = 0; k < 2; k++) {
+        membranes[k] = zeros((size_t)tile * 4), memories[k] = zeros((size_t)tile * 4);
+        plus[k] = zeros((size_t)(steps * tile / 8)), minus[k] = zeros((size_t)(steps * tile / 8));
+        counts[k] = zeros((size_t)(steps * tile) * 2);
+        const spike_fire job = {
+            .current = current, .membrane = membranes[k], .memory = memories[k], .threshold = threshold, .plus = plus[k],
+            .minus = minus[k], .step_bytes = (size_t)(tile / 8), .counts = counts[k], .count_stride = (size_t)tile, .tile = tile,
+            .lanes = lanes, .steps = steps, .limit = is_signed ? -1 : 4, .saturations = &saturations[k]};
+        const spike_kernel_table *chosen = k ? plain : table;
+        if (is_signed) {
+            (is_float ? chosen->fire_signed_f32 : chosen->fire_signed_i32)(&job);
+        } else {
+            (is_float ? chosen->fire_burst_f32 : chosen->fire_burst_i32)(&job);
+        }
+    }
+    const char *name = is_signed ? "fire_signed" : "fire_burst";
+    expect_same(name, membranes[0], membranes[1], (size_t)tile * 4, seed);
+    expect_same(name, memories[0], memories[1], (size_t)tile * 4, seed);
+    expect_same(name, plus[0], plus[1], (size_t)(steps * tile / 8), seed);
+    expect_same(name, minus[0], minus[1], (size_t)(steps * tile / 8), seed);
+    expect_same(name, counts[0], counts[1], (size_t)(steps * tile) * 2, seed);
+    free(current), free(threshold);
+    for (int k = 0; k < 2; k++) free(membranes[k]), free(memories[k]), free(plus[k]), free(minus[k]), free(counts[k]);
+}
+
 static void check_fire(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
     const int tile = 8 << between(0, 4), lanes = between(1, tile / 8) * 8, steps = between(1, STEPS), halving = between(0, 3) == 0;
     void *current = zeros((size_t)(steps * tile) * 4), *threshold = zeros((size_t)tile * 4), *reset = zeros((size_t)tile * 4);
@@ -197,10 +273,13 @@ int main(void) {
             check_gather(table, plain, is_float, seed);
             check_masked(table, plain, is_float, seed);
             check_fire(table, plain, is_float, seed);
-            cases += 3;
+            check_integrate(table, plain, is_float, seed);
+            check_other_neurons(table, plain, is_float, seed);
+            cases += 5;
         }
+        check_dense(table, plain, seed);
         check_lists_and_pools(table, plain, seed);
-        cases++;
+        cases += 2;
     }
     printf("%s against plain kernels: %d cases, %d differences\n", spike_isa_name(isa), cases, failures);
     return failures != 0;

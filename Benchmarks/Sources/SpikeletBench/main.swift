@@ -5,6 +5,7 @@ import Spikelet
 //                        [--runs 9] [--program] [--json FILE]
 // spikelet-bench accuracy SNN.safetensors --input X.npz [--batch N] [--steps T] [--threads 1]
 // spikelet-bench kernels [--json FILE]
+// spikelet-bench recipes [--data FOLDER] [--limit N] [--json FILE]     from the repository's folder; resumes from FILE
 
 /// The options behind the command's name, as name → value; a name without a value is a flag.
 func options(_ arguments: ArraySlice<String>) -> (free: [String], named: [String: String]) {
@@ -50,7 +51,7 @@ func network(_ free: [String], _ named: [String: String]) throws {
     if named["program"] != nil { print(simulation.program) }
     let tensor = try loadInputs(input, count: Int(named["batch"] ?? "1") ?? 1)
     let steps = named["steps"].flatMap { Int($0) } ?? graph.spiking?.steps ?? 32
-    let result = try NetworkBenchmark(simulation, inputs: [tensor], steps: steps, runs: Int(named["runs"] ?? "9") ?? 9)
+    let result = try NetworkBenchmark(simulation, batches: [[tensor]], steps: steps, runs: Int(named["runs"] ?? "9") ?? 9)
     let json = try encode(result)
     if let file = named["json"] {
         try json.write(to: URL(fileURLWithPath: file))
@@ -92,7 +93,7 @@ func encode(_ result: some Encodable) throws -> Data {
 
 func kernels(_ named: [String: String]) throws {
     let result = KernelBenchmark()
-    print(result.text)
+    print(result)
     if let file = named["json"] { try encode(result).write(to: URL(fileURLWithPath: file)) }
 }
 
@@ -102,10 +103,16 @@ do {
     case "network": try network(free, named)
     case "accuracy": try accuracy(free, named)
     case "kernels": try kernels(named)
+    case "recipes":
+        var tables = try RecipeTables(
+            folder: named["data"] ?? "Datasets/FashionMNIST", limit: Int(named["limit"] ?? "10000") ?? 10_000,
+            json: named["json"] ?? "Documentation/Results/recipes.json")
+        try tables.run()
     default:
         print(
             "usage: spikelet-bench network SNN --input X.npz [--batch N] [--steps T] [--threads N] [--precision float32|int8]\n"
-                + "       spikelet-bench kernels [--json FILE]")
+                + "       spikelet-bench kernels [--json FILE]\n"
+                + "       spikelet-bench recipes [--data FOLDER] [--limit N] [--json FILE]")
         exit(64)
     }
 } catch {

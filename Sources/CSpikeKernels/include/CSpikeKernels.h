@@ -17,7 +17,7 @@
 // in order, with a start for every x. Then what a window sees of one input row is one contiguous run of the list, whatever
 // the stride and the padding.
 
-typedef enum { SPIKE_ISA_SCALAR = 0, SPIKE_ISA_AVX2 = 1, SPIKE_ISA_NEON = 2, SPIKE_ISA_COUNT = 3 } spike_isa;
+typedef enum { SPIKE_ISA_SCALAR = 0, SPIKE_ISA_AVX2 = 1, SPIKE_ISA_NEON = 2, SPIKE_ISA_AVX512 = 3, SPIKE_ISA_COUNT = 4 } spike_isa;
 
 /// Lists of active rows. `starts[step * step_stride + y * (width + 1) + x]` is the first entry of pixel (x, y).
 typedef struct {
@@ -47,6 +47,25 @@ typedef struct {
     const void *weights;
     void *current;
 } spike_gather;
+
+/// current[position] += (or −=) weights · numbers, for some places of the output at once: what gathering does in many steps, where
+/// so many neurons spike that choosing rows does not pay. `numbers`: for each place of the kernel and each position, the numbers
+/// of all channels there (below 128), zeros where it lies outside. weights: [places][groups][tile][4 channels].
+typedef struct {
+    const uint8_t *const *numbers;
+    int32_t places;
+    int32_t positions;
+    /// Of four channels.
+    int32_t groups;
+    int32_t tile;
+    int32_t shift;
+    bool negative;
+    /// The largest number there can be.
+    int32_t largest;
+    const int8_t *weights;
+    int32_t *current;
+    size_t current_stride;
+} spike_dense;
 
 /// One place of a depthwise window: the spikes of the tile's channels (bytes, step 0) and the weights [tile] of that place.
 typedef struct {
@@ -193,6 +212,7 @@ typedef struct {
 typedef struct {
     void (*gather_f32)(const spike_gather *);
     void (*gather_i8)(const spike_gather *);
+    void (*dense_i8)(const spike_dense *);
     void (*masked_f32)(const spike_masked *);
     void (*masked_i16)(const spike_masked *);
     void (*scatter_f32)(const spike_scatter *);
@@ -223,6 +243,8 @@ const spike_registration *spike_registrations(void);
 
 /// Whether this machine can run it.
 bool spike_isa_supported(spike_isa isa);
+/// Whether the table of an instruction set takes kernels of another one where it has none of its own.
+bool spike_isa_uses(spike_isa isa, spike_isa other);
 const char *spike_isa_name(spike_isa isa);
 /// The best of this machine, or what the environment variable SPIKELET_ISA names if the machine has it.
 spike_isa spike_isa_default(void);
@@ -235,6 +257,10 @@ const spike_kernel_table *spike_table(spike_isa isa);
 /// Packs one row of a tile (a multiple of 32) for gather_i8: of each 32 channels, byte 2i holds channel i plus 128, byte 2i+1
 /// channel 16+i. A 16-bit word then carries two sums at once.
 void spike_pack_i8(const int8_t *row, int32_t tile, uint8_t *packed);
+
+/// The numbers that radix-coded spikes are the digits of, most significant first: [height][width][8 · bytes].
+void spike_radix_numbers(
+    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t bytes, uint8_t *numbers);
 
 /// Reads rows of 128 bytes and adds them up, which is the least that gathering has to do: for measuring its bound.
 uint64_t spike_read_rows(const void *start, const uint32_t *offsets, size_t count);
@@ -262,7 +288,7 @@ void spike_unroll_f32(const float *image, int32_t channels, const spike_window *
 
 // ---- A whole stage: synapses of all branches, integration, firing and packing, for one tile, one sample, some rows. ----
 
-typedef enum { SPIKE_BRANCH_GATHER, SPIKE_BRANCH_MASKED, SPIKE_BRANCH_SCATTER, SPIKE_BRANCH_VALUES } spike_branch_kind;
+typedef enum { SPIKE_BRANCH_GATHER, SPIKE_BRANCH_DENSE, SPIKE_BRANCH_MASKED, SPIKE_BRANCH_SCATTER, SPIKE_BRANCH_VALUES } spike_branch_kind;
 
 typedef struct {
     spike_branch_kind kind;
@@ -276,6 +302,10 @@ typedef struct {
     spike_lists lists;
     /// Gather: weight rows of a tile.
     int32_t rows;
+    /// Dense: the sample's numbers [height][width][channels], as many zeros as channels, and the largest number there can be.
+    const uint8_t *numbers;
+    const uint8_t *zeros;
+    int32_t largest;
     /// Masked: the sample's spikes at the byte of the tile's first lane; whole numbers: what is left to shift.
     int32_t masked_shift;
     const uint8_t *bits;
@@ -287,6 +317,11 @@ typedef struct {
     const void *values;
     int64_t value_stride;
 } spike_branch;
+
+/// Places of the output that dense synapses work on together.
+#define SPIKE_POSITIONS 8
+/// Places of their kernels.
+#define SPIKE_LARGEST_DENSE 128
 
 typedef enum { SPIKE_NEURON_IF, SPIKE_NEURON_SIGNED, SPIKE_NEURON_BURST, SPIKE_NEURON_NONE } spike_neuron_kind;
 
@@ -330,7 +365,7 @@ typedef struct {
     void *record;
     int64_t record_pixel_stride;
     int64_t record_step_stride;
-    /// Room for [steps][tile] of 4 bytes.
+    /// Room for [SPIKE_POSITIONS][steps][tile] of 4 bytes.
     void *scratch;
 } spike_stage;
 

@@ -26,6 +26,14 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         case localThresholdBalancing(passes: Int)
     }
 
+    /// From which step on the output is accumulated.
+    public enum ReadoutDelay: Sendable, Hashable, Codable {
+        /// From so many steps on; 0: from the first.
+        case steps(Int)
+        /// What calibration data says is best (``ReadoutWarmUp``).
+        case estimated
+    }
+
     /// The recipe's name, kept in the file.
     public var recipe: String
     /// T, or K for radix: the number of steps the thresholds are chosen for.
@@ -41,13 +49,15 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public var pooling: Converter.Pooling
     /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
     public var correctsPotential: Bool
+    public var readoutDelay: ReadoutDelay
     /// Whether what cannot become a neuron may stay analog.
     public var allowAnalog: Bool
 
     public init(
         recipe: String, steps: Int, neuron: NeuronRule = .integrateAndFire, schedule: SpikingDescription.Schedule = .streaming,
         threshold: Threshold = .meanSquaredError, isPerChannel: Bool = true, initialMembrane: Float = 0.5,
-        pooling: Converter.Pooling = .runningMaximum, correctsPotential: Bool = false, allowAnalog: Bool = false
+        pooling: Converter.Pooling = .runningMaximum, correctsPotential: Bool = false, readoutDelay: ReadoutDelay = .steps(0),
+        allowAnalog: Bool = false
     ) {
         self.recipe = recipe
         self.steps = steps
@@ -58,6 +68,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         self.initialMembrane = initialMembrane
         self.pooling = pooling
         self.correctsPotential = correctsPotential
+        self.readoutDelay = readoutDelay
         self.allowAnalog = allowAnalog
     }
 
@@ -96,6 +107,15 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
                 remedy: "it is for streaming recipes: switch it off"
             )
         }
+        if case .steps(let delay) = readoutDelay, !(0..<steps).contains(delay) {
+            throw SpikeletError(
+                .invalidOption, "a readout delay of \(delay) of \(steps) steps", remedy: "give a number from 0 to \(steps - 1)")
+        }
+        guard readoutDelay == .steps(0) || schedule == .streaming else {
+            throw SpikeletError(
+                .invalidOption, "a readout delay under the layer-synchronous schedule, where no step comes too early",
+                remedy: "leave it out")
+        }
         guard initialMembrane >= 0, initialMembrane <= 1 else {
             throw SpikeletError(.invalidOption, "an initial membrane of \(initialMembrane) θ", remedy: "give a share from 0 to 1")
         }
@@ -120,7 +140,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     }
 
     /// The neuron that these options ask for, in units of what one spike stands for.
-    func makeNeuron() throws -> any Neuron {
+    public func makeNeuron() throws -> any Neuron {
         switch neuron {
         case .integrateAndFire: IFNode(threshold: 1, initialMembrane: initialMembrane)
         case .signed: SignedIFNode(threshold: 1, initialMembrane: initialMembrane)

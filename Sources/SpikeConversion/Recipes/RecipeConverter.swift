@@ -6,13 +6,17 @@ public import SpikeGraph
 public struct RecipeConverter: Sendable {
     public let options: ConversionOptions
     public let calibration: (any BatchSource)?
+    private let neuron: any Neuron
 
     /// - Parameter calibration: samples like those that the network was trained on; their labels are not used. `nil` chooses
     ///   thresholds without any data: from the bounds of bounded rectifiers, and from batch normalisations that are still in
     ///   the file.
+    /// - Parameter neuron: a rule of your own in place of the options' neuron. Its θ is 1: currents arrive in units of what one
+    ///   spike stands for. Thresholds are chosen as for the options' neuron.
     /// - Throws: where the options are outside their ranges, or do not go together.
-    public init(_ options: ConversionOptions, calibration: (any BatchSource)?) throws {
+    public init(_ options: ConversionOptions, calibration: (any BatchSource)?, neuron: (any Neuron)? = nil) throws {
         try options.validate()
+        self.neuron = try neuron ?? options.makeNeuron()
         self.options = options
         self.calibration = calibration
     }
@@ -34,7 +38,7 @@ public struct RecipeConverter: Sendable {
             recipe: options.recipe, schedule: options.schedule, code: options.neuron == .radix ? .radix : .rate, steps: options.steps,
             facts: options.facts, warnings: notes + plan.warnings)
         description.facts["calibrationSamples"] = "\(plan.samples)"
-        var snn = try PlaceNeurons(scales: scales, neuron: options.makeNeuron(), description: description).run(folded)
+        var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
         if options.correctsPotential, let calibration {
             let placed = rectifiers.enumerated().map { (tailorName($0, 1), $1.operator) }
@@ -42,6 +46,18 @@ public struct RecipeConverter: Sendable {
             let (corrected, kept) = try correction(snn, data: calibration)
             description.facts["correctedLayers"] = "\(kept) of \(rectifiers.count)"
             snn = try corrected.applying(Patch(), spiking: description)
+        }
+        switch options.readoutDelay {
+        case .steps(0): break
+        case .steps(let delay):
+            description.readoutDelay = delay
+            snn = try snn.applying(Patch(), spiking: description)
+        case .estimated:
+            guard let calibration else {
+                throw SpikeletError(
+                    .invalidOption, "a readout delay cannot be estimated without data", remedy: "give calibration data, or a number of steps")
+            }
+            snn = try ReadoutWarmUp(steps: options.steps)(snn, ann: folded, data: calibration)
         }
         return snn
     }

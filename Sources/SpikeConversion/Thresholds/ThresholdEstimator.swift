@@ -6,6 +6,25 @@ public protocol ThresholdEstimator: Sendable {
     /// - Parameter histogram: of the activations of a channel or a layer; at least one is not zero.
     /// - Returns: θ > 0.
     func threshold(_ histogram: ActivationHistogram) -> Float
+
+    /// The threshold of one channel where it is known from few samples, which may not have shown its largest activations: it
+    /// leans towards what the whole layer does.
+    ///
+    /// - Parameters:
+    ///   - channel: the channel's activations; all of them may be zero.
+    ///   - layer: those of all channels of its layer; at least one is not zero.
+    ///   - samples: the number of samples that they come from.
+    func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int) -> Float
+}
+
+extension ThresholdEstimator {
+    /// θ = w·θ_channel + (1 − w)·θ_layer where the channel's is the smaller; w = n/(n + 16) for n samples.
+    public func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int) -> Float {
+        let own = channel.nonZeroCount == 0 ? 0 : threshold(channel)
+        let ofLayer = threshold(layer)
+        let weight = Float(samples) / Float(samples + 16)
+        return own >= ofLayer ? own : weight * own + (1 - weight) * ofLayer
+    }
 }
 
 /// θ is the largest activation seen: nothing that was seen is clipped. (Diehl et al., IJCNN 2015, data-based normalisation.)

@@ -8,8 +8,6 @@ struct ThresholdPlan {
     /// The number of samples that they are based on.
     private(set) var samples = 0
 
-    /// The number of samples at which a channel's own estimate weighs as much as its layer's.
-    private static let priorSamples = 16
     /// No threshold is below this share of its layer's: a channel that has hardly been active would otherwise clip all that
     /// it has not shown yet.
     private static let floorShare: Float = 0.05
@@ -24,11 +22,8 @@ struct ThresholdPlan {
         }
         let statistics = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: graph, data: data)
         samples = statistics.samples
-        // Few samples have not seen a channel's largest activations: its threshold leans towards its layer's by how few they
-        // are.
-        let trust = Float(samples) / Float(samples + Self.priorSamples)
         for rectifier in rectifiers {
-            choose(rectifier, options, channels: statistics.channels[rectifier.outputs[0]] ?? [], trust: trust)
+            choose(rectifier, options, channels: statistics.channels[rectifier.outputs[0]] ?? [], samples: samples)
         }
     }
 
@@ -47,7 +42,7 @@ struct ThresholdPlan {
         for rectifier in rectifiers {
             let input = ann.node(named: rectifier.name)?.inputs.first ?? ""
             if let known = moments.channels[input] {
-                choose(rectifier, options, channels: known.map(\.rectifiedHistogram), trust: 1)
+                choose(rectifier, options, channels: known.map(\.rectifiedHistogram), samples: nil)
             } else if let bound = rectifier.bound {
                 thresholds[rectifier.name] = [bound]
             } else {
@@ -64,7 +59,8 @@ struct ThresholdPlan {
         }
     }
 
-    private mutating func choose(_ rectifier: Node, _ options: ConversionOptions, channels: [ActivationHistogram], trust: Float) {
+    /// - Parameter samples: the number of samples that the histograms come from, or `nil` where they are no sample of anything.
+    private mutating func choose(_ rectifier: Node, _ options: ConversionOptions, channels: [ActivationHistogram], samples: Int?) {
         let layer = channels.reduce(into: ActivationHistogram()) { $0.merge($1) }
         guard layer.nonZeroCount > 0 else {
             warnings.append(deadLayerWarning(rectifier.name, largest: layer.maximum))
@@ -79,9 +75,13 @@ struct ThresholdPlan {
             return
         }
         thresholds[rectifier.name] = channels.map { channel in
-            let own = channel.nonZeroCount == 0 ? 0 : estimator.threshold(channel)
-            let leaning = own >= ofLayer ? own : trust * own + (1 - trust) * ofLayer
-            return min(bound, max(leaning, Self.floorShare * ofLayer))
+            let own =
+                if let samples {
+                    estimator.threshold(channel, of: layer, samples: samples)
+                } else {
+                    channel.nonZeroCount == 0 ? 0 : estimator.threshold(channel)
+                }
+            return min(bound, max(own, Self.floorShare * ofLayer))
         }
     }
 

@@ -17,6 +17,11 @@ public struct BurstIFNode: Neuron {
         self.maximumBurst = maximumBurst
     }
 
+    public func validate() throws {
+        try SpikeGraph.validate(threshold: threshold, initialMembrane: initialMembrane)
+        guard maximumBurst >= 1 else { throw SpikeletError(.invalidModel, "bursts of up to \(maximumBurst) spikes", remedy: "give at least 1") }
+    }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }

@@ -28,6 +28,10 @@ public struct IFNode: Neuron {
         self.initialMembrane = initialMembrane
     }
 
+    public func validate() throws {
+        try SpikeGraph.validate(threshold: threshold, initialMembrane: initialMembrane)
+    }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }

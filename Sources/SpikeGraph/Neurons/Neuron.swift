@@ -29,6 +29,13 @@ public protocol Neuron: Codable, Hashable, Sendable {
 
     /// Parameters as a person would write them.
     var summary: String { get }
+
+    /// Throws where a parameter is outside its range, so that no graph holds such a neuron. By default all are welcome.
+    func validate() throws
+}
+
+extension Neuron {
+    public func validate() throws {}
 }
 
 extension Neuron {
@@ -39,6 +46,14 @@ extension Neuron {
         integrate(current, state: &state, at: time)
         return emit(&state, at: time)
     }
+}
+
+/// Throws where a neuron's threshold or initial membrane is no usable number.
+func validate(threshold: Float, initialMembrane: Float) throws {
+    guard threshold > 0, threshold.isFinite else {
+        throw SpikeletError(.invalidModel, "a threshold of \(threshold): the neuron would fire without end", remedy: "thresholds are above 0")
+    }
+    guard initialMembrane.isFinite else { throw SpikeletError(.invalidModel, "an initial membrane of \(initialMembrane)") }
 }
 
 /// A position in a simulation.
@@ -140,6 +155,7 @@ public struct NeuronNode: OperatorPayload {
             throw SpikeletError(
                 .invalidModel, "\(initialOffsets.count) initial offsets for a value of shape \(shape), one a channel is needed")
         }
+        try neuron.validate()
         guard initialOffsets.allSatisfy(\.isFinite) else { throw SpikeletError(.invalidModel, "an initial offset is not finite") }
         return try unaryType(inputs)
     }
@@ -191,7 +207,8 @@ extension Tensor {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self,
+        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self, LIFNode.self, LINode.self,
+        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self,
     ]
 
     private static let lock = NSLock()

@@ -25,6 +25,13 @@ public struct SignedIFNode: Neuron {
         self.maximumCount = maximumCount
     }
 
+    public func validate() throws {
+        try SpikeGraph.validate(threshold: threshold, initialMembrane: initialMembrane)
+        if let maximumCount, maximumCount < 1 {
+            throw SpikeletError(.invalidModel, "at most \(maximumCount) spikes that stand", remedy: "give at least 1")
+        }
+    }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }

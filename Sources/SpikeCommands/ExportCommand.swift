@@ -1,0 +1,151 @@
+import ArgumentParser
+import Foundation
+import Spikelet
+
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Writes a spiking network for others: NIR for simulators and chips, or plain arrays.",
+        discussion: """
+              spikelet export snn.safetensors --output arrays.npz --format npz
+              spikelet export snn.safetensors --target sinabs --approximate --output network.nir
+              spikelet export snn.safetensors --target norse --approximate --check test.npz \\
+                  --limit 500 --output network.nir
+
+            Targets, the readers of NIR files that rules are known for:
+            \(NIRProfile.all.map { "  \($0.name)\n    \($0.summary)" }.joined(separator: "\n"))
+
+            What NIR or the target cannot say is listed, and is an error where the meaning would change. With --approximate it is \
+            replaced, and every replacement is named. --check simulates the written file as its reader will, and tells the \
+            accuracy that this costs.
+
+            The arrays of --format npz have all scales and batch normalisations folded in, so that every threshold is 1: \
+            LAYER.weight, LAYER.bias, LAYER.threshold, LAYER.initial.
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case nir, npz
+    }
+
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
+    var network: String
+
+    @Option(help: ArgumentHelp("Where to write it.", valueName: "file"))
+    var output: String
+
+    @Option(help: "What to write: nir, or npz for plain arrays.")
+    var format = Format.nir
+
+    @Option(help: "Who is to read it: \(NIRProfile.all.map(\.name).joined(separator: ", ")). Default: generic.")
+    var target: String?
+
+    @Flag(help: "Replace what cannot be said, and say by what.")
+    var approximate = false
+
+    @Option(help: ArgumentHelp("Labelled images: predict the accuracy at the target.", valueName: "data"))
+    var check: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The number of time steps it will be run for. Default: the network's own, or 32.", valueName: "t"))
+    var steps: Int?
+
+    @Option(help: ArgumentHelp("Where to write what --check found, as JSON; '-': to standard output.", valueName: "file"))
+    var json: String?
+
+    @OptionGroup var dataOptions: DataOptions
+
+    func validate() throws {
+        let given = [("--target", target != nil), ("--approximate", approximate), ("--check", check != nil), ("--steps", steps != nil)]
+            .filter(\.1).map(\.0)
+        guard format == .nir || given.isEmpty else {
+            throw ValidationError("\(given.joined(separator: ", ")) would change nothing: plain arrays are for nobody in particular.")
+        }
+        if json != nil, check == nil { throw ValidationError("--json tells what --check found: it needs --check DATA.") }
+    }
+
+    func run() throws {
+        try checkOutputs([output, json == "-" ? nil : json], inputs: [network, check])
+        let profile = try NIRProfile.named(target ?? "generic")
+        let steps = try steps.map { try checkedSteps($0) }
+        let snn = try NetworkFile.spiking(network)
+        guard format == .nir else { return try writeArrays(snn) }
+        let export = try locatingAll(network) { try NIRExporter(profile, approximate: approximate, steps: steps)(snn) }
+        try NIRFile.write(export.graph, to: output)
+        if json != "-" {
+            for finding in export.approximations { print("replaced: \(finding.text)") }
+            for text in export.notes { print("note: \(text)") }
+            print("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
+        }
+        guard let check else { return }
+        let loader = try dataOptions.loader(check)
+        let portability = try PortabilityCheck(
+            snn, exported: NIRFile.read(output), for: profile, steps: steps ?? ownSteps(snn),
+            threads: ProcessInfo.processInfo.activeProcessorCount)
+        let result = try locating(check) { try portability.run(loader) }
+        if let json { try writeJSON(result, to: json) }
+        if json != "-" { print(result) }
+    }
+
+    /// As many as the thresholds were chosen for. A rate code that stands for another code takes more.
+    private func ownSteps(_ snn: Graph) -> Int {
+        guard let description = snn.spiking, description.code == .rate else { return 32 }
+        return description.steps ?? 32
+    }
+
+    private func writeArrays(_ snn: Graph) throws {
+        let arrays = try locatingAll(network) { try PlainArrays.arrays(of: snn) }
+        try NPZ.write(arrays, to: output)
+        print("\(arrays.count) arrays, written to \(output)")
+    }
+}
+
+struct ImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Reads a NIR file, so that it can be simulated and measured here.",
+        discussion: """
+              spikelet import network.nir --output snn.safetensors
+              spikelet import network.nir --as norse --output snn.safetensors
+              spikelet import network.nir --reset value --time-step 0.001 --output snn.safetensors
+
+            NIR describes neurons in continuous time and leaves steps and resets to whoever runs them: choose them here, or take \
+            those of a reader with --as. Recurrent networks cannot be read.
+            """)
+
+    @Argument(help: ArgumentHelp("A NIR file.", valueName: "file.nir"))
+    var file: String
+
+    @Option(help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
+    var output: String
+
+    @Option(help: "What a spike does to a membrane: subtraction takes the threshold off, value sets v_reset. Default: subtraction.")
+    var reset: NIRDynamics.Reset?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The length of a step, in the unit of the file's time constants. Default: 0.0001.", valueName: "dt"))
+    var timeStep: Double?
+
+    @Option(name: .customLong("as"), help: "Run neurons as this reader does: \(NIRProfile.all.map(\.name).joined(separator: ", ")).")
+    var reader: String?
+
+    func run() throws {
+        try checkOutputs([output], inputs: [file])
+        var dynamics = try reader.map { try NIRProfile.named($0).dynamics } ?? NIRDynamics()
+        if let reset { dynamics.reset = reset }
+        if let timeStep { dynamics.timeStep = timeStep }
+        let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+        let snn = try locatingAll(file) { try NIRImporter(dynamics, name: name)(NIRFile.read(file)) }
+        try SNNFile.write(snn, to: output)
+        print(snn)
+        print("written to \(output)")
+    }
+}
+
+/// Adds the file that a network came from to errors that do not say it themselves.
+private func locatingAll<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as SpikeletError where error.location?.hasPrefix(path) != true {
+        throw error.located(path)
+    }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Spikelet
+
+struct KernelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels", abstract: "Shows the engine's kernels, and which of them run on this machine.",
+        discussion: """
+              spikelet kernels
+              spikelet kernels --measure
+              SPIKELET_ISA=scalar spikelet kernels
+
+            Every kernel exists as plain C ('scalar') and for the instruction sets that are worth it; the best that the machine \
+            has is chosen when the program starts. With --measure layers of several sizes are timed over densities of spikes, in \
+            additions a nanosecond and as a share of what reading their weights alone would allow. Give the machine nothing else \
+            to do then.
+            """)
+
+    @Flag(help: "Time them; takes about a minute.")
+    var measure = false
+
+    @Option(help: ArgumentHelp("Where to write what was measured, as JSON; '-': to standard output.", valueName: "file"))
+    var json: String?
+
+    func validate() throws {
+        if json != nil, !measure { throw ValidationError("--json tells what was measured: it needs --measure.") }
+    }
+
+    func run() throws {
+        try checkOutputs([json == "-" ? nil : json])
+        try KernelList.checkEnvironment()
+        if json != "-" { print(KernelList(), terminator: "") }
+        guard measure else { return }
+        let result = KernelBenchmark()
+        if let json { try writeJSON(result, to: json) }
+        if json != "-" { print("\n\(result)") }
+    }
+}

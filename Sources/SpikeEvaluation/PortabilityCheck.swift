@@ -1,0 +1,61 @@
+import Foundation
+public import SpikeFormats
+public import SpikeGraph
+import SpikeRuntime
+
+/// Finds out what a NIR file will do at its reader, before anybody takes it there: simulates the exported network under the
+/// reader's own dynamics, and compares.
+///
+///     let check = try PortabilityCheck(snn, exported: NIRFile.read("network.nir"), for: .sinabs, steps: 32)
+///     print(try check.run(loader))
+public struct PortabilityCheck: Sendable {
+    /// What was measured; accuracies are fractions.
+    public struct Result: Sendable, Codable, Hashable {
+        public var target: String
+        public var samples: Int
+        public var steps: Int
+        /// Of the network itself, at as many steps (at its own, for a radix code).
+        public var accuracy: Double?
+        /// Of the exported one under its reader's dynamics.
+        public var predicted: Double?
+    }
+
+    private let original: Evaluator
+    private let exported: Evaluator
+    private let target: String
+    private let steps: Int
+
+    /// - Parameters:
+    ///   - snn: the network that was exported.
+    ///   - exported: what the file holds.
+    ///   - steps: T.
+    ///   - threads: how many batches are worked on at a time.
+    /// - Throws: ``SpikeletError`` where a network is no classifier, or the graph cannot be read.
+    public init(_ snn: Graph, exported graph: NIRGraph, for profile: NIRProfile, steps: Int, threads: Int = 1) throws {
+        let network = try NIRImporter(profile.dynamics, name: snn.name)(graph)
+        original = try Evaluator(snn, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
+        exported = try Evaluator(network, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
+        target = profile.name
+        self.steps = steps
+    }
+
+    /// - Throws: ``SpikeletError`` where the data does not fit, or has no labels.
+    public func run(_ data: any BatchSource) throws -> Result {
+        let before = try original.run(data)
+        let after = try exported.run(data)
+        return Result(
+            target: target, samples: after.samples, steps: steps, accuracy: before.steps.last?.accuracy,
+            predicted: after.steps.last?.accuracy)
+    }
+}
+
+extension PortabilityCheck.Result: CustomStringConvertible {
+    public var description: String {
+        func percent(_ fraction: Double?) -> String { fraction.map { String(format: "%.1f %%", $0 * 100) } ?? "unknown" }
+        let drop = accuracy.flatMap { accuracy in predicted.map { (accuracy - $0) * 100 } }
+        return """
+            accuracy on \(samples) samples, T = \(steps): \(percent(accuracy)) as it is, \(percent(predicted)) predicted for \(target)
+            predicted drop: \(drop.map { String(format: "%.1f points", $0) } ?? "unknown")
+            """
+    }
+}

@@ -1,0 +1,33 @@
+import SpikeGraph
+
+/// What a file cannot say of a network.
+public struct ExportFinding: Sendable, Hashable {
+    /// What it is, such as "initial membrane potentials".
+    public var subject: String
+    /// What the file says instead; `nil` where there is nothing to say.
+    public var replacement: String?
+    /// The nodes of the network.
+    public var nodes: [String]
+
+    public init(_ subject: String, replacement: String?, nodes: [String]) {
+        self.subject = subject
+        self.replacement = replacement
+        self.nodes = nodes
+    }
+
+    /// A line for people.
+    public var text: String {
+        let places =
+            nodes.isEmpty ? "" : " (\(nodes.prefix(3).joined(separator: ", "))\(nodes.count > 3 ? " and \(nodes.count - 3) more" : ""))"
+        return subject + places + (replacement.map { "; instead: \($0)" } ?? "")
+    }
+}
+
+/// A network as NIR, with all that it lost on the way.
+public struct NIRExport: Sendable {
+    public var graph: NIRGraph
+    /// Replaced, since the user allowed it.
+    public var approximations: [ExportFinding]
+    /// What a reader has to know to do the same; no change of meaning.
+    public var notes: [String]
+}

@@ -1,0 +1,66 @@
+public import SpikeGraph
+
+/// Writes a spiking network as NIR for one reader.
+///
+///     let export = try NIRExporter(.sinabs, approximate: true)(snn)
+///     try NIRFile.write(export.graph, to: "network.nir")
+///
+/// Scales, batch normalisations and the divisors of average pools are folded into the weights around them, so that every
+/// spike stands for 1, and every threshold is the same; grouped convolutions become dense ones, which every reader takes; sums of activations become edges into
+/// one node.
+///
+/// What NIR, or the reader, cannot say is an error that lists all of it. With `approximate` each is replaced where there is
+/// something to replace it with:
+/// * an initial membrane v₀ by a current v₀/T in each of T steps;
+/// * max pooling by m + relu(x − m), one integrate-and-fire neuron for each comparison;
+/// * signed, burst, radix and quantiser neurons by integrate-and-fire ones with the same largest activation.
+public struct NIRExporter: Sendable {
+    public var profile: NIRProfile
+    public var approximate: Bool
+    /// T, over which an initial membrane is spread; by default the network's own.
+    public var steps: Int?
+
+    public init(_ profile: NIRProfile = .generic, approximate: Bool = false, steps: Int? = nil) {
+        self.profile = profile
+        self.approximate = approximate
+        self.steps = steps
+    }
+
+    /// - Throws: ``SpikeletError``: `unsupported`, with a list of everything that cannot be said.
+    public func callAsFunction(_ snn: Graph) throws -> NIRExport {
+        guard let description = snn.spiking else {
+            throw SpikeletError(.invalidData, "'\(snn.name)' is an ANN, not a spiking network", remedy: "convert it first")
+        }
+        guard snn.inputs.count == 1, snn.outputs.count == 1 else {
+            throw SpikeletError(
+                .unsupported, "the network has \(snn.inputs.count) inputs and \(snn.outputs.count) outputs",
+                remedy: "export a network with one of each")
+        }
+        let steps = steps ?? description.steps ?? 32
+        var folding = NIRFolding(snn, profile: profile, steps: steps)
+        try folding.run()
+        let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
+        guard impossible.isEmpty else {
+            throw SpikeletError(
+                .unsupported, "NIR for \(profile.name) cannot say:" + impossible.map { "\n  - \($0.text)" }.joined(),
+                remedy: "convert a network without it")
+        }
+        guard approximate || replaced.isEmpty else {
+            throw SpikeletError(
+                .unsupported, "NIR for \(profile.name) cannot say:" + replaced.map { "\n  - \($0.text)" }.joined(),
+                remedy: "allow these replacements with --approximate, and measure their cost with --check DATA")
+        }
+        var notes: [String] = []
+        if profile.dynamics.reset == .subtraction { notes.append("run it with reset by subtraction (v ← v − θ)") }
+        notes.append("give the same input in every step, and average the output over the steps")
+        notes += folding.notes
+        folding.graph.metadata = [
+            "producer": .text("spikelet"), "target": .text(profile.name), "recipe": .text(description.recipe),
+            "reset": .text(profile.dynamics.reset == .subtraction ? "subtract" : "zero"),
+            "encoder": .text("the same analog input in every step"), "decoder": .text("mean of the outputs over the steps"),
+            "steps": .numbers(Tensor([Int64(steps)], shape: [1])),
+            "replaced": .text(replaced.map(\.text).joined(separator: "\n")),
+        ]
+        return NIRExport(graph: folding.graph, approximations: replaced, notes: notes)
+    }
+}

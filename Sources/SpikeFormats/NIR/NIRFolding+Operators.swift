@@ -1,0 +1,393 @@
+import SpikeGraph
+
+extension NIRFolding {
+    /// What a node makes of its inputs.
+    ///
+    /// - Returns: `nil` where it cannot be said; it stands in the findings then.
+    mutating func take(_ node: Node) throws -> FoldedValue? {
+        let inputs = node.inputs.map { value($0) }
+        let constants = node.inputs.map { snn.constants[$0] }
+        guard let shape = sampleShape(node.outputs[0]) else {
+            return refuse(node, "a value of shape \(snn.types[node.outputs[0]]?.shape ?? [])")
+        }
+        switch node.operator {
+        case .identity, .dropout, .voltageHook: return inputs[0]
+        case .voltageScaler(let scaler): return inputs[0].flatMap { scale($0, by: scaler.scales, node) }
+        case .mul:
+            guard let (value, constant) = pair(inputs, constants), let factors = perChannel(constant, like: node.outputs[0]) else {
+                return refuse(node, "a product that is no scale of channels")
+            }
+            return scale(value, by: factors, node)
+        case .add:
+            if let a = inputs[0], let b = inputs[1] { return sum(a, b, node) }
+            guard let (value, constant) = pair(inputs, constants), let numbers = perChannel(constant, like: node.outputs[0]),
+                numbers.count == 1 || numbers.count == value.channels
+            else { return refuse(node, "a sum that differs from place to place") }
+            return value.adding(numbers)
+        case .batchNormalization(let normalization):
+            guard let value = inputs[0], let numbers = normalized(constants.compactMap { $0?.floats }, normalization.epsilon),
+                numbers.scale.count == value.channels
+            else { return refuse(node, "normalisation by values that are computed") }
+            return value.scaled(by: numbers.scale).adding(numbers.bias)
+        case .concat(let concat):
+            let rank = shape.count + 1
+            guard try Shape.axis(concat.axis, rank: rank) == 1 else {
+                return refuse(node, "concatenation along another axis than channels")
+            }
+            return joined(inputs, shape: shape, node)
+        case .conv(let conv):
+            guard let value = inputs[0], let weight = constants[1] else { return refuse(node, "a convolution with computed weights") }
+            return try convolve(value, conv, weight: weight, bias: constants.count > 2 ? constants[2] : nil, node)
+        case .gemm(let gemm): return dense(inputs[0], gemm, constants, node)
+        case .matMul:
+            return dense(inputs[0], Gemm(), constants, node)
+        case .averagePool(let pool): return try inputs[0].flatMap { try averagePool($0, pool, shape: shape, node) }
+        case .globalAveragePool: return try inputs[0].flatMap { try wholeAverage($0, flattened: false, node) }
+        case .reduceMean(let reduce):
+            guard let value = inputs[0], let type = snn.types[node.inputs[0]],
+                try reduce.reducedAxes(rank: type.shape.rank) == Set(2..<max(2, type.shape.rank))
+            else { return refuse(node, "a mean over other axes than the spatial ones") }
+            return try wholeAverage(value, flattened: !reduce.keepsDimensions, node)
+        case .flatten, .reshape:
+            guard let value = inputs[0] else { return nil }
+            if sampleShape(node.inputs[0]) == shape { return value }
+            guard shape.count == 1 else { return refuse(node, "a change of shape other than flattening") }
+            return flattened(value, node)
+        case .neuron(let neuronNode): return inputs[0].flatMap { neurons($0, neuronNode, node) }
+        case .runningMaximumPool(let pool): return try inputs[0].flatMap { try maximumPool($0, pool.window, node) }
+        case .maxPool(let pool): return try inputs[0].flatMap { try maximumPool($0, pool.window, node) }
+        case .globalMaxPool:
+            guard let value = inputs[0] else { return nil }
+            return try maximumPool(value, Window(kernel: Array(value.shape.dropFirst())), node)
+        case .clip, .floor, .logSoftmax, .quantizer, .relu, .round, .sigmoid, .softmax:
+            return refuse(node, "\(node.operator.name), which acts on every step by itself")
+        }
+    }
+
+    @discardableResult
+    mutating func refuse(_ node: Node, _ what: String) -> FoldedValue? {
+        find(what, replacement: nil, node: node.name)
+        return nil
+    }
+
+    private func pair(_ inputs: [FoldedValue?], _ constants: [Tensor?]) -> (FoldedValue, Tensor)? {
+        if let value = inputs[0], let constant = constants[1] { return (value, constant) }
+        if let value = inputs[1], let constant = constants[0] { return (value, constant) }
+        return nil
+    }
+
+    /// A constant that is broadcast to a value, as one number for each of its channels; `nil` where it differs along another
+    /// axis.
+    private func perChannel(_ constant: Tensor, like value: String) -> [Float]? {
+        guard let rank = snn.types[value]?.shape.rank, constant.rank <= rank, constant.elementType == .float32 else { return nil }
+        let padded = [Int](repeating: 1, count: rank - constant.rank) + constant.shape
+        guard padded.enumerated().allSatisfy({ $0.offset == 1 || $0.element == 1 }) else { return nil }
+        return constant.floats
+    }
+
+    private mutating func scale(_ value: FoldedValue, by factors: [Float], _ node: Node) -> FoldedValue? {
+        guard factors.count == 1 || factors.count == value.channels else {
+            return refuse(node, "scales that differ from place to place")
+        }
+        return value.scaled(by: factors)
+    }
+
+    private func normalized(_ numbers: [[Float]], _ epsilon: Float) -> (scale: [Float], bias: [Float])? {
+        guard numbers.count == 4 else { return nil }
+        let scale = zip(numbers[0], numbers[3]).map { $0 / ($1 + epsilon).squareRoot() }
+        return (scale, scale.indices.map { numbers[1][$0] - numbers[2][$0] * scale[$0] })
+    }
+
+    private mutating func sum(_ a: FoldedValue, _ b: FoldedValue, _ node: Node) -> FoldedValue? {
+        guard a.shape == b.shape else { return refuse(node, "a sum of values of the shapes \(a.shape) and \(b.shape)") }
+        var result = a
+        for term in b.terms {
+            // An edge stands for its source once: what comes twice is scaled.
+            if let index = result.terms.firstIndex(where: { $0.node == term.node && $0.offset == term.offset }) {
+                result.terms[index].scale = zip(result.terms[index].scale, term.scale).map { $0 + $1 }
+                result.terms[index].isExclusive = false
+            } else {
+                result.terms.append(term)
+            }
+        }
+        return b.bias.isEmpty ? result : result.adding(b.bias)
+    }
+
+    private mutating func joined(_ inputs: [FoldedValue?], shape: [Int], _ node: Node) -> FoldedValue? {
+        var result = FoldedValue(terms: [], shape: shape)
+        var bias: [Float] = []
+        for input in inputs {
+            guard let input, input.shape.count == shape.count else { return refuse(node, "concatenation with a constant") }
+            for term in input.terms {
+                var moved = term
+                moved.offset += bias.count
+                moved.isExclusive = false
+                result.terms.append(moved)
+            }
+            bias += input.bias.isEmpty ? [Float](repeating: 0, count: input.channels) : input.bias
+        }
+        if bias.contains(where: { $0 != 0 }) { result.bias = bias }
+        return result
+    }
+
+    // MARK: Weights
+
+    /// The terms that one layer can read together: those that differ in their nodes alone.
+    func groups(_ value: FoldedValue) -> [[FoldedValue.Term]] {
+        var groups: [[FoldedValue.Term]] = []
+        for term in value.terms {
+            if let index = groups.firstIndex(where: {
+                $0[0].offset == term.offset && $0[0].shape == term.shape && $0[0].scale == term.scale
+                    && !$0.contains { $0.node == term.node }
+            }) {
+                groups[index].append(term)
+            } else {
+                groups.append([term])
+            }
+        }
+        return groups
+    }
+
+    private mutating func convolve(_ value: FoldedValue, _ conv: Conv, weight: Tensor, bias: Tensor?, _ node: Node) throws -> FoldedValue? {
+        guard value.shape.count == conv.window.rank + 1, conv.window.rank <= 2 else { return refuse(node, "a convolution over 3 axes") }
+        let placement = try conv.window.placement(over: Array(value.shape.dropFirst()))
+        let kernel = SymmetricKernel(conv, weight: weight, over: Array(value.shape.dropFirst()), placement: placement)
+        guard let kernel else { return refuse(node, "uneven padding of a dilated kernel") }
+        // Padding is zero, and not what a bias would make of it.
+        let value = value.bias.isEmpty ? value : plain(value, for: node.name)
+        return layer(value, kernel, bias: bias?.floats, shape: [weight.shape[0]] + placement.output, base: node.name)
+    }
+
+    /// Convolution layers over all terms of a value, whose sum is the result.
+    mutating func layer(_ value: FoldedValue, _ kernel: SymmetricKernel, bias: [Float]?, shape: [Int], base: String) -> FoldedValue {
+        let ones = [Float](repeating: 1, count: shape[0])
+        var terms: [FoldedValue.Term] = []
+        for group in groups(value) {
+            let (offset, scale) = (group[0].offset, group[0].scale)
+            let weight = kernel.weight(channels: offset..<offset + scale.count, scale: scale)
+            let zeros = [Float](repeating: 0, count: shape[0])
+            let name = add(
+                .convolution(
+                    NIRConvolution(
+                        weight: weight, bias: Tensor(terms.isEmpty ? bias ?? zeros : zeros, shape: [shape[0]]),
+                        inputShape: Array(group[0].shape.dropFirst()), stride: kernel.strides, padding: kernel.padding,
+                        dilation: kernel.dilations)), named: base)
+            connect(group.map(\.node), to: name)
+            terms.append(.init(node: name, shape: shape, scale: ones, isExclusive: true))
+        }
+        return FoldedValue(terms: terms, shape: shape)
+    }
+
+    private mutating func dense(_ value: FoldedValue?, _ gemm: Gemm, _ constants: [Tensor?], _ node: Node) -> FoldedValue? {
+        guard let value, let matrix = constants[1], matrix.rank == 2, !gemm.transposeA else {
+            return refuse(node, "a product of other things than a value and a matrix")
+        }
+        let (rows, columns) = gemm.transposeB ? (matrix.shape[0], matrix.shape[1]) : (matrix.shape[1], matrix.shape[0])
+        guard columns == value.shape.reduce(1, *) else { return refuse(node, "a product along another axis") }
+        let stored = matrix.floats
+        var weight = [Float](repeating: 0, count: rows * columns)
+        for row in 0..<rows {
+            for column in 0..<columns {
+                weight[row * columns + column] = gemm.alpha * stored[gemm.transposeB ? row * columns + column : column * rows + row]
+            }
+        }
+        var bias = [Float](repeating: 0, count: rows)
+        if constants.count > 2 {
+            guard let added = constants[2], added.count == rows || added.count == 1 else { return refuse(node, "a bias that is computed") }
+            for row in 0..<rows { bias[row] = gemm.beta * added.floats[added.count == 1 ? 0 : row] }
+        }
+        if value.shape.count > 1 {
+            // Flattened in name alone: the layer is a convolution over everything.
+            let spatial = Array(value.shape.dropFirst())
+            let kernel = SymmetricKernel(whole: Tensor(weight, shape: [rows, value.channels] + spatial))
+            let source = value.bias.isEmpty ? value : plain(value, for: node.name)
+            return layer(source, kernel, bias: bias, shape: [rows] + spatial.map { _ in 1 }, base: node.name)
+        }
+        for (column, number) in value.bias.enumerated() where number != 0 {
+            for row in 0..<rows { bias[row] += weight[row * columns + column] * number }
+        }
+        let ones = [Float](repeating: 1, count: rows)
+        var terms: [FoldedValue.Term] = []
+        for group in groups(value) {
+            let (offset, scale) = (group[0].offset, group[0].scale)
+            var part: [Float] = []
+            for row in 0..<rows { for column in scale.indices { part.append(weight[row * columns + offset + column] * scale[column]) } }
+            let name = add(
+                .affine(
+                    weight: Tensor(part, shape: [rows, scale.count]),
+                    bias: Tensor(terms.isEmpty ? bias : bias.map { _ in 0 }, shape: [rows])), named: node.name)
+            connect(group.map(\.node), to: name)
+            terms.append(.init(node: name, shape: [rows], scale: ones, isExclusive: true))
+        }
+        return FoldedValue(terms: terms, shape: [rows])
+    }
+
+    // MARK: Pools and shapes
+
+    private mutating func averagePool(_ value: FoldedValue, _ pool: AveragePool, shape: [Int], _ node: Node) throws -> FoldedValue? {
+        let sizes = Array(value.shape.dropFirst())
+        let placement = try pool.window.placement(over: sizes)
+        let window = pool.window
+        let isPadded = (placement.padsBegin + placement.padsEnd).contains { $0 != 0 }
+        // A window that sticks out has another divisor than the others.
+        let isInside = sizes.indices.allSatisfy { axis in
+            (placement.output[axis] - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis]
+                < sizes[axis] + placement.padsBegin[axis] + placement.padsEnd[axis]
+        }
+        guard isInside, pool.countsPadding || !isPadded else { return refuse(node, "average pooling whose divisor differs at the border") }
+        let divisor = Float(window.kernel.reduce(1, *))
+        let isPlain = sizes.count == 2 && !isPadded && !window.dilations.contains { $0 != 1 }
+        guard isPlain else {
+            // Readers leave out the padding of pools: as a convolution it is safe.
+            let kernel = SymmetricKernel(
+                Conv(window: window, groups: value.channels),
+                weight: Tensor(repeating: 1 / divisor, shape: [value.channels, 1] + window.kernel), over: sizes, placement: placement)
+            guard let kernel else { return refuse(node, "uneven padding of a dilated pool") }
+            let source = value.bias.isEmpty ? value : plain(value, for: node.name)
+            return layer(source, kernel, bias: nil, shape: shape, base: node.name)
+        }
+        return pooled(value, kernel: window.kernel, stride: window.strides, output: placement.output, node)
+    }
+
+    private mutating func wholeAverage(_ value: FoldedValue, flattened isFlat: Bool, _ node: Node) throws -> FoldedValue? {
+        let sizes = Array(value.shape.dropFirst())
+        var result = value
+        if sizes.reduce(1, *) > 1 {
+            if sizes.count == 2 {
+                guard let made = pooled(value, kernel: sizes, stride: sizes, output: [1, 1], node) else { return nil }
+                result = made
+            } else {
+                let pool = AveragePool(window: Window(kernel: sizes))
+                guard let made = try averagePool(value, pool, shape: [value.channels] + sizes.map { _ in 1 }, node) else { return nil }
+                result = made
+            }
+        }
+        return isFlat ? flattened(result, node) : result
+    }
+
+    private mutating func pooled(_ value: FoldedValue, kernel: [Int], stride: [Int], output: [Int], _ node: Node) -> FoldedValue? {
+        let divisor = Float(kernel.reduce(1, *))
+        var terms: [FoldedValue.Term] = []
+        for group in groups(value) {
+            let name = add(
+                .pool(NIRPool(isAverage: profile.averages, kernel: kernel, stride: stride, padding: [0, 0])), named: node.name)
+            connect(group.map(\.node), to: name)
+            terms.append(
+                .init(
+                    node: name, shape: [group[0].shape[0]] + output, scale: group[0].scale.map { profile.averages ? $0 : $0 / divisor },
+                    offset: group[0].offset))
+        }
+        return FoldedValue(terms: terms, bias: value.bias, shape: [value.channels] + output)
+    }
+
+    private mutating func flattened(_ value: FoldedValue, _ node: Node) -> FoldedValue? {
+        if value.shape.count == 1 || profile.flattensSamples { return value }
+        let size = value.shape.dropFirst().reduce(1, *)
+        var terms: [FoldedValue.Term] = []
+        for group in groups(value) {
+            let name = add(.flatten(NIRFlatten(inputShape: group[0].shape)), named: node.name)
+            connect(group.map(\.node), to: name)
+            terms.append(
+                .init(
+                    node: name, shape: [group[0].shape[0] * size],
+                    scale: group[0].scale.flatMap { [Float](repeating: $0, count: size) }, offset: group[0].offset * size))
+        }
+        return FoldedValue(
+            terms: terms, bias: value.bias.flatMap { [Float](repeating: $0, count: size) }, shape: [value.channels * size])
+    }
+}
+
+/// The weights of a convolution as NIR and all its readers take them: dense, the same padding on both sides of an axis, and
+/// square kernels where that is possible (NIR's own check of shapes takes the first axis for both).
+struct SymmetricKernel {
+    let strides: [Int]
+    let padding: [Int]
+    let dilations: [Int]
+    /// `[C_out, C_in, kernel…]`.
+    private let dense: Tensor
+
+    /// `nil` where pads differ, and dilation leaves no room to make them the same.
+    init?(_ conv: Conv, weight: Tensor, over input: [Int], placement: Window.Placement) {
+        let window = conv.window
+        // Where the number of windows is rounded up, the last one reaches further than the pads.
+        let padsEnd = input.indices.map { axis in
+            let extent = (window.kernel[axis] - 1) * window.dilations[axis] + 1
+            return max(
+                placement.padsEnd[axis],
+                (placement.output[axis] - 1) * window.strides[axis] + extent - input[axis] - placement.padsBegin[axis])
+        }
+        strides = window.strides
+        dilations = window.dilations
+        // Zeros before and behind the kernel; each goes with as much padding.
+        var (before, behind) = (window.kernel.map { _ in 0 }, window.kernel.map { _ in 0 })
+        for axis in window.kernel.indices {
+            let difference = padsEnd[axis] - placement.padsBegin[axis]
+            guard difference % window.dilations[axis] == 0 else { return nil }
+            if difference > 0 {
+                before[axis] = difference / window.dilations[axis]
+            } else {
+                behind[axis] = -difference / window.dilations[axis]
+            }
+        }
+        let sizes = { window.kernel.indices.map { window.kernel[$0] + before[$0] + behind[$0] } }
+        if let largest = sizes().max(), window.rank == 2, window.dilations[0] == window.dilations[1] {
+            for axis in window.kernel.indices where (largest - sizes()[axis]) % 2 == 0 {
+                let rim = (largest - sizes()[axis]) / 2
+                before[axis] += rim
+                behind[axis] += rim
+            }
+        }
+        padding = window.kernel.indices.map { placement.padsBegin[$0] + before[$0] * window.dilations[$0] }
+        let kernel = sizes()
+        let (outputs, inputs) = (weight.shape[0], weight.shape[1] * conv.groups)
+        let (oldSize, newSize) = (window.kernel.reduce(1, *), kernel.reduce(1, *))
+        var values = [Float](repeating: 0, count: outputs * inputs * newSize)
+        let stored = weight.floats
+        for output in 0..<outputs {
+            let first = output / (outputs / conv.groups) * weight.shape[1]
+            for input in 0..<weight.shape[1] {
+                for place in 0..<oldSize {
+                    var (rest, target, stride) = (place, 0, 1)
+                    for axis in window.kernel.indices.reversed() {
+                        target += (rest % window.kernel[axis] + before[axis]) * stride
+                        rest /= window.kernel[axis]
+                        stride *= kernel[axis]
+                    }
+                    values[(output * inputs + first + input) * newSize + target] =
+                        stored[(output * weight.shape[1] + input) * oldSize + place]
+                }
+            }
+        }
+        dense = Tensor(values, shape: [outputs, inputs] + kernel)
+    }
+
+    /// A kernel as large as what it reads.
+    init(whole weight: Tensor) {
+        let ones = weight.shape.dropFirst(2).map { _ in 1 }
+        (strides, dilations, padding) = (ones, ones, ones.map { _ in 0 })
+        dense = weight
+    }
+
+    init(dense: Tensor, strides: [Int], padding: [Int]) {
+        self.dense = dense
+        self.strides = strides
+        self.padding = padding
+        dilations = strides.map { _ in 1 }
+    }
+
+    /// The part that reads some of the channels, each scaled.
+    func weight(channels: Range<Int>, scale: [Float]) -> Tensor {
+        let (outputs, inputs) = (dense.shape[0], dense.shape[1])
+        let size = dense.shape.dropFirst(2).reduce(1, *)
+        let stored = dense.floats
+        var values: [Float] = []
+        values.reserveCapacity(outputs * channels.count * size)
+        for output in 0..<outputs {
+            for (position, channel) in channels.enumerated() {
+                let start = (output * inputs + channel) * size
+                for index in start..<start + size { values.append(stored[index] * scale[position]) }
+            }
+        }
+        return Tensor(values, shape: [outputs, channels.count] + dense.shape.dropFirst(2))
+    }
+}

@@ -1,0 +1,234 @@
+import SpikeGraph
+
+/// A value of the network, as sums of what NIR nodes give.
+struct FoldedValue {
+    /// scale ⊙ the output of a node, whose channels begin at `offset` among the value's.
+    struct Term {
+        var node: String
+        /// Of the node's output, without samples: `[C, spatial…]` or `[features]`.
+        var shape: [Int]
+        /// One number for each channel.
+        var scale: [Float]
+        var offset = 0
+        /// Whether the node is a weight layer that nothing else reads, so that the scale may go into its weights.
+        var isExclusive = false
+
+        var isPlain: Bool { offset == 0 && scale.allSatisfy { $0 == 1 } }
+    }
+
+    var terms: [Term]
+    /// Added to each channel; empty for nothing.
+    var bias: [Float] = []
+    /// Without samples. Where a reader cannot flatten, a flattened value keeps the shape it had.
+    var shape: [Int]
+
+    var channels: Int { shape.first ?? 1 }
+
+    func scaled(by factors: [Float]) -> FoldedValue {
+        var copy = self
+        copy.terms = terms.map { term in
+            var term = term
+            for channel in term.scale.indices { term.scale[channel] *= factors[factors.count == 1 ? 0 : term.offset + channel] }
+            return term
+        }
+        copy.bias = bias.indices.map { bias[$0] * factors[factors.count == 1 ? 0 : $0] }
+        return copy
+    }
+
+    func adding(_ numbers: [Float]) -> FoldedValue {
+        var copy = self
+        let spread = numbers.count == 1 ? [Float](repeating: numbers[0], count: channels) : numbers
+        copy.bias = bias.isEmpty ? spread : zip(bias, spread).map { $0 + $1 }
+        if copy.bias.allSatisfy({ $0 == 0 }) { copy.bias = [] }
+        return copy
+    }
+}
+
+/// A spiking network on its way to NIR: its nodes are taken up one after the other.
+struct NIRFolding {
+    let snn: Graph
+    let profile: NIRProfile
+    /// T, over which initial membranes are spread.
+    let steps: Int
+    var graph = NIRGraph()
+    private(set) var findings: [ExportFinding] = []
+    private(set) var notes: [String] = []
+    private var values: [String: FoldedValue] = [:]
+    private let readers: [String: Int]
+
+    init(_ snn: Graph, profile: NIRProfile, steps: Int) {
+        self.snn = snn
+        self.profile = profile
+        self.steps = steps
+        var readers: [String: Int] = [:]
+        for name in snn.nodes.flatMap(\.inputs) + snn.outputs.map(\.value) { readers[name, default: 0] += 1 }
+        self.readers = readers
+    }
+
+    mutating func run() throws {
+        let input = snn.inputs[0]
+        guard let shape = sampleShape(input.name), snn.types[input.name]?.elementType == .float32 else {
+            throw SpikeletError(
+                .unsupported, "the input is \(input.type)", remedy: "an input [N, …] of floating-point numbers can be exported")
+        }
+        graph.nodes["input"] = NIRNode(.input(shape: shape))
+        values[input.name] = FoldedValue(
+            terms: [.init(node: "input", shape: shape, scale: [Float](repeating: 1, count: shape.first ?? 1))], shape: shape)
+        let readout = snn.readoutNodes
+        var shown = snn.outputs[0].value
+        let producers = snn.producers
+        while let node = producers[shown], readout.contains(node.name) {
+            notes.append("'\(node.name)' (\(node.operator.name)) is left to the reader: it acts on the averaged output")
+            shown = node.inputs[0]
+        }
+        for node in snn.nodes where !readout.contains(node.name) {
+            // What reads something that cannot be said has been judged with it.
+            guard node.inputs.allSatisfy({ values[$0] != nil || snn.constants[$0] != nil }) else { continue }
+            if var value = try take(node) {
+                if readers[node.outputs[0], default: 0] > 1 {
+                    for index in value.terms.indices { value.terms[index].isExclusive = false }
+                }
+                values[node.outputs[0]] = value
+            }
+        }
+        if let value = values[shown] {
+            let names = materialize(value, for: "output")
+            let shape = value.shape
+            graph.nodes["output"] = NIRNode(.output(shape: shape))
+            connect(names, to: "output")
+        }
+        if let other = profile.otherNeuron {
+            let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
+            let replacement =
+                profile.threshold == 1 ? "what it does" : "a threshold of \(profile.threshold), which makes up for it on average"
+            if !neurons.isEmpty { find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil) }
+        }
+        if profile.ignoresConvolutionBias { dropConvolutionBiases() }
+    }
+
+    private mutating func dropConvolutionBiases() {
+        for (name, node) in graph.nodes.sorted(by: { $0.key < $1.key }) {
+            guard case .convolution(var convolution) = node.operation, convolution.bias.floats.contains(where: { $0 != 0 }) else {
+                continue
+            }
+            convolution.bias = Tensor(repeating: 0, shape: convolution.bias.shape)
+            graph.nodes[name]?.operation = .convolution(convolution)
+            find("biases of convolutions", replacement: "no bias", node: name)
+        }
+    }
+
+    // MARK: Findings
+
+    /// - Parameter replacement: what the file says instead, or `nil` where there is nothing.
+    mutating func find(_ subject: String, replacement: String?, node: String?) {
+        if let index = findings.firstIndex(where: { $0.subject == subject && $0.replacement == replacement }) {
+            if let node { findings[index].nodes.append(node) }
+        } else {
+            findings.append(ExportFinding(subject, replacement: replacement, nodes: node.map { [$0] } ?? []))
+        }
+    }
+
+    // MARK: Nodes and edges
+
+    /// A name that every reader takes as an identifier, and no other node has.
+    mutating func add(_ operation: NIROperation, named base: String, metadata: [String: NIRMetadata] = [:]) -> String {
+        var name = String(base.unicodeScalars.map { $0.isASCII && $0.properties.isAlphabetic || "0"..."9" ~= $0 ? Character($0) : "_" })
+        if name.first.map({ !$0.isLetter }) ?? true { name = "n" + name }
+        let stem = name
+        var number = 2
+        while graph.nodes[name] != nil || name == "output" || name == "input" {
+            name = "\(stem)_\(number)"
+            number += 1
+        }
+        graph.nodes[name] = NIRNode(operation, metadata: metadata)
+        return name
+    }
+
+    mutating func connect(_ sources: [String], to target: String) {
+        for source in sources { graph.edges.append(.init(source, target)) }
+    }
+
+    /// The shape of a value without its samples.
+    func sampleShape(_ value: String) -> [Int]? {
+        guard let shape = snn.types[value]?.shape, shape.rank >= 2 else { return nil }
+        let sizes = shape.dimensions.dropFirst().compactMap(\.known)
+        return sizes.count == shape.rank - 1 ? sizes : nil
+    }
+
+    func value(_ name: String) -> FoldedValue? { values[name] }
+
+    // MARK: Values as nodes
+
+    /// Nodes whose sum is the value: scales and biases go into the weights of layers that only it reads, or into a layer of
+    /// their own.
+    mutating func materialize(_ value: FoldedValue, for base: String) -> [String] {
+        var bias = value.bias
+        let isFoldable = { (term: FoldedValue.Term) in term.isExclusive && term.offset == 0 && term.shape[0] == value.channels }
+        // The bias goes where there is a place for it already.
+        let carrier = bias.isEmpty ? nil : value.terms.firstIndex(where: isFoldable) ?? 0
+        var names: [String] = []
+        for (index, term) in value.terms.enumerated() {
+            let carried = index == carrier ? bias : []
+            if index == carrier { bias = [] }
+            if isFoldable(term) {
+                scaleLayer(term.node, by: term.scale, adding: carried)
+                names.append(term.node)
+            } else if term.isPlain, term.shape[0] == value.channels, carried.isEmpty {
+                names.append(term.node)
+            } else {
+                names.append(diagonal(term, channels: value.channels, bias: carried, base: base))
+            }
+        }
+        return names
+    }
+
+    /// The same value, made of nodes without scales.
+    mutating func plain(_ value: FoldedValue, for base: String) -> FoldedValue {
+        if value.bias.isEmpty, value.terms.allSatisfy({ $0.isPlain && $0.shape[0] == value.channels }) { return value }
+        let ones = [Float](repeating: 1, count: value.channels)
+        let terms = zip(materialize(value, for: base), value.terms).map { name, term in
+            FoldedValue.Term(
+                node: name, shape: value.channels == term.shape[0] ? term.shape : [value.channels] + term.shape.dropFirst(), scale: ones)
+        }
+        return FoldedValue(terms: terms, shape: value.shape)
+    }
+
+    private mutating func scaleLayer(_ name: String, by scale: [Float], adding bias: [Float]) {
+        func scaled(_ tensor: Tensor, adding: [Float] = []) -> Tensor {
+            let size = tensor.count / max(1, scale.count)
+            var values = tensor.floats
+            for index in values.indices { values[index] *= scale[index / size] }
+            for index in adding.indices { values[index] += adding[index] }
+            return Tensor(values, shape: tensor.shape)
+        }
+        switch graph.nodes[name]?.operation {
+        case .affine(let weight, let old?)?:
+            graph.nodes[name]?.operation = .affine(weight: scaled(weight), bias: scaled(old, adding: bias))
+        case .convolution(var convolution)?:
+            convolution.weight = scaled(convolution.weight)
+            convolution.bias = scaled(convolution.bias, adding: bias)
+            graph.nodes[name]?.operation = .convolution(convolution)
+        default: break
+        }
+    }
+
+    /// A layer that scales each channel, and puts it at its place among `channels`.
+    mutating func diagonal(_ term: FoldedValue.Term, channels: Int, bias: [Float] = [], base: String) -> String {
+        let count = term.shape[0]
+        var weight = [Float](repeating: 0, count: channels * count)
+        for channel in 0..<count { weight[(term.offset + channel) * count + channel] = term.scale[channel] }
+        let biases = Tensor(bias.isEmpty ? [Float](repeating: 0, count: channels) : bias, shape: [channels])
+        let rank = term.shape.count - 1
+        let ones = [Int](repeating: 1, count: rank)
+        let operation: NIROperation =
+            rank == 0
+            ? .affine(weight: Tensor(weight, shape: [channels, count]), bias: biases)
+            : .convolution(
+                NIRConvolution(
+                    weight: Tensor(weight, shape: [channels, count] + ones), bias: biases, inputShape: Array(term.shape.dropFirst()),
+                    stride: ones, padding: ones.map { _ in 0 }, dilation: ones))
+        let name = add(operation, named: base + "_scale")
+        connect([term.node], to: name)
+        return name
+    }
+}

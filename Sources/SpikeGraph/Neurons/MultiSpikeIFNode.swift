@@ -1,0 +1,33 @@
+/// Integrate-and-fire with any number of spikes a step, and a floor below the membrane:
+///
+///     v ← v + x,   s = max(0, ⌊v/θ⌋),   v ← max(v − θ·s, −θ)
+///
+/// Source: sinabs' `IAF` with `MultiSpike`, `MembraneSubtract` and `min_v_mem = −θ`, which is how sinabs 3 runs NIR's `IF`.
+public struct MultiSpikeIFNode: Neuron {
+    public static let kind = "MultiSpikeIFNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
+    /// θ.
+    public var threshold: NeuronParameter
+
+    public init(threshold: NeuronParameter = 1) {
+        self.threshold = threshold
+    }
+
+    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.add(current) }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        var values = state.membrane.floats
+        var spikes = [Float](repeating: 0, count: values.count)
+        for index in values.indices {
+            let limit = threshold[index]
+            spikes[index] = max(0, (values[index] / limit).rounded(.down))
+            values[index] = max(values[index] - limit * spikes[index], -limit)
+        }
+        state.membrane = Tensor(values, shape: state.membrane.shape)
+        return Tensor(spikes, shape: state.membrane.shape)
+    }
+
+    public var summary: String { "threshold \(threshold.summary), any number of spikes" }
+}

@@ -1,0 +1,56 @@
+/// A spike wherever what arrives in this very step is above θ: s = [x > θ]. Source: NIR's `Threshold`.
+public struct ThresholdNode: Neuron {
+    public static let kind = "ThresholdNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
+    /// θ.
+    public var threshold: NeuronParameter
+
+    public init(threshold: NeuronParameter) {
+        self.threshold = threshold
+    }
+
+    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.membrane = current }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        let values = state.membrane.floats
+        let spikes: [Float] = values.indices.map { values[$0] > threshold[$0] ? 1 : 0 }
+        return Tensor(spikes, shape: state.membrane.shape)
+    }
+
+    public var summary: String { "threshold \(threshold.summary), no memory" }
+}
+
+/// What arrived some steps ago; nothing before. Source: NIR's `Delay`.
+public struct DelayNode: Neuron {
+    public static let kind = "DelayNode"
+    public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
+    /// The delay in steps, at least 0.
+    public let steps: Int
+
+    /// - Throws: for a delay below 0 or above 4096 steps.
+    public init(steps: Int) throws {
+        guard (0...4096).contains(steps) else {
+            throw SpikeletError(.invalidOption, "a delay of \(steps) steps", remedy: "delays are from 0 to 4096 steps")
+        }
+        self.steps = steps
+    }
+
+    public init(from decoder: any Decoder) throws {
+        try self.init(steps: decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .steps))
+    }
+
+    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
+        state.memory["\(time.index % (steps + 1))"] = current
+    }
+
+    public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        guard time.index >= steps else { return Tensor(repeating: 0, shape: state.membrane.shape) }
+        return state.memory["\((time.index - steps) % (steps + 1))"] ?? Tensor(repeating: 0, shape: state.membrane.shape)
+    }
+
+    public var summary: String { "\(steps) steps" }
+}

@@ -1,0 +1,70 @@
+internal import CSpikeKernels
+internal import Foundation
+internal import SpikeGraph
+
+/// The engine's kernels, and which of them run on this machine: what `spikelet kernels` prints.
+public struct KernelList: Sendable {
+    /// One operation on one type of numbers.
+    public struct Row: Sendable, Hashable {
+        /// Such as `gather_i8`.
+        public var name: String
+        /// The instruction sets that it is written for.
+        public var sets: [String]
+        /// The one of them that runs here.
+        public var chosen: String
+    }
+
+    public var rows: [Row]
+    /// The instruction set whose kernels are preferred.
+    public var preferred: String
+
+    public init() {
+        let best = spike_isa_default()
+        preferred = Self.name(best)
+        var sets: [(name: String, isas: [spike_isa])] = []
+        var line = spike_registrations()
+        while let pointer = line, let name = pointer.pointee.name.map({ String(cString: $0) }) {
+            if let index = sets.firstIndex(where: { $0.name == name }) {
+                sets[index].isas.append(pointer.pointee.isa)
+            } else {
+                sets.append((name, [pointer.pointee.isa]))
+            }
+            line = pointer + 1
+        }
+        rows = sets.map { name, isas in
+            Row(name: name, sets: isas.map(Self.name), chosen: Self.name(isas.last { spike_isa_uses(best, $0) } ?? SPIKE_ISA_SCALAR))
+        }
+    }
+
+    private static func name(_ isa: spike_isa) -> String { String(cString: spike_isa_name(isa)) }
+
+    /// The instruction sets that kernels are written for and that this machine has, the best last.
+    public static var instructionSets: [String] {
+        (0..<SPIKE_ISA_COUNT.rawValue).map { spike_isa(rawValue: $0) }.filter(spike_isa_supported).map(name)
+    }
+
+    /// What the environment variable `SPIKELET_ISA` asks for, if this machine cannot do it.
+    static var unknownChoice: String? {
+        guard let wanted = ProcessInfo.processInfo.environment["SPIKELET_ISA"], !wanted.isEmpty else { return nil }
+        return instructionSets.contains(wanted) ? nil : wanted
+    }
+
+    /// - Throws: where `SPIKELET_ISA` asks for what this machine cannot do.
+    public static func checkEnvironment() throws {
+        guard let wanted = unknownChoice else { return }
+        throw SpikeletError(
+            .invalidOption, "SPIKELET_ISA is '\(wanted)', no instruction set of this machine",
+            remedy: "unset it, or choose one of " + instructionSets.joined(separator: ", "))
+    }
+}
+
+extension KernelList: CustomStringConvertible {
+    public var description: String {
+        let sets = Self.instructionSets
+        let table = rows.map { row in
+            [row.name] + sets.map { set in row.chosen == set ? "chosen" : row.sets.contains(set) ? "there" : "" }
+        }
+        return "kernels of this machine: \(sets.joined(separator: ", ")); preferred \(preferred) (SPIKELET_ISA chooses another)\n\n"
+            + TextTable.format([["kernel"] + sets] + table)
+    }
+}

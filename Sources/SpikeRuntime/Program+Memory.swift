@@ -1,0 +1,73 @@
+internal import CSpikeKernels
+internal import Foundation
+internal import SpikeGraph
+
+/// The memory that simulating one sample takes, in bytes, as it follows from the program: what a stage made is given back after
+/// the last stage that reads it.
+public struct MemoryPlan: Sendable, Equatable {
+    /// The number of time steps planned for.
+    public var steps: Int
+    /// Packed weights, once for all samples and threads.
+    public var weights: Int
+    /// Spike trains at the stage where most memory is in use. Only this part and the lists grow with the steps.
+    public var spikes: Int
+    /// Lists of active rows there, at a density of a tenth.
+    public var lists: Int
+    /// Accumulated outputs and analog currents; membranes, where they outlast a block of steps.
+    public var state: Int
+    /// The stage where most is in use.
+    public var stage: String
+
+    public var peak: Int { weights + spikes + lists + state }
+}
+
+extension Program {
+    /// How many steps of the streaming schedule go through a stage together.
+    static let longestBlock = 64
+
+    /// - Parameter steps: T, or K.
+    public func memoryPlan(steps: Int) -> MemoryPlan {
+        let isWhole = schedule == .layerSynchronous || steps <= Self.longestBlock
+        let block = isWhole ? steps : Self.longestBlock
+        var plan = MemoryPlan(steps: steps, weights: weightBytes, spikes: 0, lists: 0, state: 0, stage: "")
+        var alive = Set<Int>()
+        for (index, stage) in stages.enumerated() {
+            var name: String
+            switch stage {
+            case .neurons(let stage):
+                name = stage.name
+                if let target = stage.target { alive.insert(target) }
+                let values = stage.lanes.blocks * stage.lanes.count * 4
+                if stage.evaluatesOffset { plan.state += values }
+                if stage.target == nil || !isWhole { plan.state += values }
+            case .pool(let pool):
+                name = pool.name
+                alive.insert(pool.target)
+                if !isWhole, !pool.isInstantaneous { plan.state += signals[pool.source].layout.count * 2 }
+            case .generic(let stage): name = stage.node.name
+            }
+            let spikes = alive.reduce(0) { $0 + signals[$1].stepBytes * block }
+            let lists = views.filter { $0.readers.contains(index) }.reduce(0) { sum, view in
+                let source = signals[view.signal].layout
+                let entries = source.pixels * view.channels.count * block * view.multiplicity / 10
+                return sum + 2 * entries + 4 * block * Int(view.window.out_height) * Int(view.window.out_width + 1)
+            }
+            if spikes + lists >= plan.spikes + plan.lists { (plan.spikes, plan.lists, plan.stage) = (spikes, lists, name) }
+            alive = alive.filter { lastReads[$0] > index }
+        }
+        return plan
+    }
+}
+
+extension MemoryPlan: CustomStringConvertible {
+    public var description: String {
+        func size(_ bytes: Int) -> String {
+            bytes < 1 << 20 ? String(format: "%.1f KiB", Double(bytes) / 1024) : String(format: "%.1f MiB", Double(bytes) / 1_048_576)
+        }
+        return """
+            memory of one sample at \(steps) steps: peak \(size(peak)) = weights \(size(weights)), spikes \(size(spikes)), \
+            lists \(size(lists)) (at a density of 10 %), state \(size(state))
+            most is in use at \(stage)
+            """
+    }
+}
