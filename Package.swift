@@ -48,11 +48,12 @@ let package = Package(
             "SpikeData",
             ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
         room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
+        room("SpikeReport", ["SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
             "Spikelet",
             [
                 "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
-                "SpikeRuntime",
+                "SpikeReport", "SpikeRuntime",
             ]),
         room("SpikeCommands", ["SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
@@ -89,6 +90,7 @@ let package = Package(
         tests(
             of: "SpikeEvaluation",
             ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

@@ -6,7 +6,8 @@ struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "The whole story on a network and images that come with Spikelet.",
         discussion: """
-            Converts a network trained on Fashion-MNIST, and measures it on 1,000 test images over more and more time steps.
+            Converts a network trained on Fashion-MNIST, measures it on 1,000 test images over more and more time steps, and writes \
+            the page demo.html.
 
               spikelet demo
               spikelet demo --network resnet --limit 200
@@ -27,21 +28,34 @@ struct DemoCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Measure on the first so many test images only.", valueName: "n"))
     var limit = 1000
 
+    @Option(help: ArgumentHelp("Where to write the page.", valueName: "file.html"))
+    var report = "demo.html"
+
     func run() throws {
+        try checkOutputs([report], inputs: [])
         let folder = try models.map { URL(fileURLWithPath: $0) } ?? Self.bundledModels()
         let path = folder.appendingPathComponent("\(network.rawValue)/\(network.rawValue)_torchscript.onnx").path
         print("1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
         let ann = try ONNXImporter.importModel(at: path).graph
         print(ann)
-        print("2. Converted by the recipe rate-coding, thresholds at the 99.9th percentile of 2,000 images.\n")
+        print("2. Converted by the recipe calibrated: binary spikes, thresholds chosen on 512 training images for 32 steps.\n")
         let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path), limit: limit)
-        let calibration = try DataLoader(Dataset(path: folder.appendingPathComponent("train_2000.npz").path))
-        let snn = try Converter(dataloader: calibration, mode: .percentile(99.9))(ann)
+        let calibration = try DataLoader(Dataset(path: folder.appendingPathComponent("train_2000.npz").path), limit: 512)
+        let snn = try RecipeConverter(Recipe.calibrated.options(32), calibration: calibration)(ann)
         print(snn)
         print("3. Measured on \(grouped(test.count)) test images.\n")
         let evaluator = try Evaluator(
-            snn, ann: ann, steps: [1, 2, 4, 8, 16, 32, 64], threads: ProcessInfo.processInfo.activeProcessorCount)
-        print(try evaluator.run(test), terminator: "")
+            snn, ann: ann, steps: [1, 2, 4, 8, 16, 32], threads: ProcessInfo.processInfo.activeProcessorCount)
+        var result = try evaluator.run(test)
+        let errors = try ErrorDecomposition(snn, ann: ann, steps: 32, limit: 32, threads: ProcessInfo.processInfo.activeProcessorCount).run(
+            test)
+        print(result, terminator: "")
+        for error in errors {
+            guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
+            result.layers[index].error = error
+        }
+        print("\n4. The same, and where the error comes from, as a page: \(report)")
+        try writeReport([result], snn: snn, ann: ann, loader: test, to: report)
     }
 
     /// `Models/FashionMNIST`, from the current folder or the program's own upward.

@@ -9,6 +9,8 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --ann model.onnx
               spikelet evaluate snn.safetensors --data mnist/ --split test \\
                   --steps 4,8,16 --json result.json
+              spikelet evaluate snn.safetensors --data test.npz --ann model.onnx \\
+                  --layers --report report.html
               spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
 
             DATA is an .npz (arrays images or x, and labels or y), an .npy (inputs only; then --ann is needed), or a folder of \
@@ -65,6 +67,11 @@ struct EvaluateCommand: ParsableCommand {
     var json: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Where to write the result as a page to look at, with what single neurons do on the first samples.", valueName: "file.html"))
+    var report: String?
+
+    @Option(
         parsing: .unconditional, help: ArgumentHelp("How many batches to work on at a time. Results do not depend on it.", valueName: "n"))
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -82,7 +89,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        if json != "-" { try checkOutputs([json], inputs: [network, data, ann]) }
+        try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann])
         let steps = try stepList(steps)
         let snn = try NetworkFile.spiking(network)
         let model = try ann.map { try NetworkFile.ann($0).graph }
@@ -101,7 +108,10 @@ struct EvaluateCommand: ParsableCommand {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
         }
+        if let report { try writeReport([result], snn: snn, ann: model, loader: loader, to: report) }
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result, terminator: "") }
+        guard json != "-" else { return }
+        print(result, terminator: "")
+        if let report { print("report written to \(report)") }
     }
 }

@@ -63,6 +63,9 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var countedSamples: Int
     public var steps: [Step]
     public var layers: [Layer]
+    /// At the largest number of steps: for each class of the labels, how often each class was the answer. With labels of up to 100
+    /// classes.
+    public var confusion: [[Int]]?
     /// If it was asked for.
     public var earlyExit: EarlyExit?
     public var precision: String

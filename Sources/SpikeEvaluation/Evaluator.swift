@@ -32,6 +32,8 @@ public struct Evaluator: Sendable {
     private let program: Program?
     /// The number of class scores a sample.
     private let classCount: Int
+    /// The most classes whose confusion is counted.
+    private static let mostConfused = 100
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
@@ -158,7 +160,13 @@ public struct Evaluator: Sendable {
         if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
         func judge(_ output: Tensor, _ column: Int) throws {
             let classes = try Self.classes(output, of: snn)
-            if let labels = batch.labels { tally.correct[column] = zip(labels, classes).count { $0 == $1 } }
+            if let labels = batch.labels {
+                tally.correct[column] = zip(labels, classes).count { $0 == $1 }
+                if column == steps.count - 1, classCount <= Self.mostConfused {
+                    tally.confusion = [Int](repeating: 0, count: classCount * classCount)
+                    for (label, answer) in zip(labels, classes) { tally.confusion[label * classCount + answer] += 1 }
+                }
+            }
             if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
         }
 
@@ -268,6 +276,8 @@ public struct Evaluator: Sendable {
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
             ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
             countedSamples: total.countedSamples, steps: rows, layers: layers,
+            confusion: total.hasLabels && !total.confusion.isEmpty
+                ? stride(from: 0, to: total.confusion.count, by: classCount).map { Array(total.confusion[$0..<$0 + classCount]) } : nil,
             earlyExit: try earlyExit.map { try total.exits.result($0, hasLabels: total.hasLabels, hasANN: ann != nil) },
             precision: precision.rawValue, seconds: seconds,
             warnings: snn.spiking?.warnings ?? [])
@@ -317,6 +327,8 @@ private struct Tally: Sendable {
     var spikes: [Double]
     var operations: [Int]
     var layerSpikes: [String: Double] = [:]
+    /// Labels × answers at the largest number of steps; empty if it is not counted.
+    var confusion: [Int] = []
     var exits = ExitPaths()
 
     init(steps: [Int]) {
@@ -336,6 +348,11 @@ private struct Tally: Sendable {
             agreeing[column] += other.agreeing[column]
             spikes[column] += other.spikes[column]
             operations[column] += other.operations[column]
+        }
+        if confusion.isEmpty {
+            confusion = other.confusion
+        } else {
+            for (index, count) in other.confusion.enumerated() { confusion[index] += count }
         }
         exits.paths += other.exits.paths
         layerSpikes.merge(other.layerSpikes, uniquingKeysWith: +)

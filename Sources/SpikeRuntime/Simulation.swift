@@ -179,7 +179,8 @@ public final class Simulation {
         }
         let stepsUsed = used ?? steps
         return Finished(
-            sums: used == nil ? worker.sums().subtracting(ignored) : stepSums[stepsUsed - 1], stepSums: recording.contains(.stepOutputs) ? stepSums : [],
+            sums: used == nil ? worker.sums().subtracting(ignored) : stepSums[stepsUsed - 1],
+            stepSums: recording.contains(.stepOutputs) ? stepSums : [],
             counts: worker.spikeCounts(), totals: worker.totals, saturations: worker.saturations, peakBytes: worker.peakBytes,
             stepsUsed: [Int](repeating: stepsUsed, count: worker.samples))
     }

@@ -5,4 +5,5 @@
 @_exported public import SpikeGraph
 @_exported public import SpikeONNX
 @_exported public import SpikeReference
+@_exported public import SpikeReport
 @_exported public import SpikeRuntime

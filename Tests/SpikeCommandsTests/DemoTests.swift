@@ -4,12 +4,15 @@ import Testing
 @Suite struct DemoTests {
     @Test func `it tells the whole story of a bundled network`() async throws {
         let models = URL(fileURLWithPath: Repository.model("")).path
-        let run = try await Folder().succeeding("demo", "--network", "cnn", "--limit", "40", "--models", models)
+        let folder = try Folder()
+        let run = try await folder.succeeding("demo", "--network", "cnn", "--limit", "40", "--models", models)
+        let html = try String(contentsOfFile: folder.path + "/demo.html", encoding: .utf8)
+        #expect(html.contains("<svg") && html.contains("cnn_torchscript"))
         for part in ["1. An ANN", "2. Converted", "3. Measured on 40 test images", "ANN accuracy", "SynOps", "energy"] {
             #expect(run.output.contains(part), "\(part)")
         }
         // A row for each number of steps, the last near the ANN.
-        let last = try #require(run.lines.last { $0.hasPrefix("   64") })
+        let last = try #require(run.lines.last { $0.hasPrefix("   32") })
         let accuracy = try #require(Double(last.split(separator: " ")[1]))
         #expect(accuracy > 80)
         #expect(run.lines.allSatisfy { $0.count <= 100 })

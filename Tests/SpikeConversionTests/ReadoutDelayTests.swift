@@ -27,17 +27,21 @@ struct ReadoutDelayTests {
         let input = random.tensor([3, 2, 6, 6], in: 0...1)
         let parts = try eachStep(snn, input, count: 16)
         let simulation = try ReferenceSimulation(snn)
-        _ = try simulation.run([input], steps: 16, onStep: { done in
-            let from = done > 5 ? 5 : 0
-            let found = try simulation.outputs()[0].floats
-            for index in found.indices {
-                let mean = parts[from..<done].reduce(0) { $0 + $1[index] } / Float(done - from)
-                #expect(abs(found[index] - mean) < 1e-4 * (1 + abs(mean)), "step \(done)")
-            }
-        })
+        _ = try simulation.run(
+            [input], steps: 16,
+            onStep: { done in
+                let from = done > 5 ? 5 : 0
+                let found = try simulation.outputs()[0].floats
+                for index in found.indices {
+                    let mean = parts[from..<done].reduce(0) { $0 + $1[index] } / Float(done - from)
+                    #expect(abs(found[index] - mean) < 1e-4 * (1 + abs(mean)), "step \(done)")
+                }
+            })
     }
 
-    @Test(arguments: [1, 5, 15, 40]) func `the engine's outputs are the reference's, as a whole, in every step and step by step`(delay: Int) throws {
+    @Test(arguments: [1, 5, 15, 40]) func `the engine's outputs are the reference's, as a whole, in every step and step by step`(delay: Int)
+        throws
+    {
         var (_, snn) = try converted(.steps(0), steps: 64)
         var description = try #require(snn.spiking)
         description.readoutDelay = delay
@@ -84,7 +88,8 @@ struct ReadoutDelayTests {
 
     @Test func `a delay that leaves no step, or fits no schedule, is refused`() {
         for options in [
-            ConversionOptions(recipe: "x", steps: 4, readoutDelay: .steps(4)), ConversionOptions(recipe: "x", steps: 4, readoutDelay: .steps(-1)),
+            ConversionOptions(recipe: "x", steps: 4, readoutDelay: .steps(4)),
+            ConversionOptions(recipe: "x", steps: 4, readoutDelay: .steps(-1)),
             ConversionOptions(recipe: "x", steps: 4, neuron: .radix, schedule: .layerSynchronous, readoutDelay: .steps(1)),
             ConversionOptions(recipe: "x", steps: 4, schedule: .layerSynchronous, readoutDelay: .estimated),
         ] {

@@ -62,7 +62,8 @@ struct ThresholdTests {
     @Test func `recipes that need activations refuse to go without data`() throws {
         let ann = try normalised(gamma: [1, 1], beta: [0, 0])
         for options in [
-            Recipe.localThresholdBalancing.options(8), ConversionOptions(recipe: "x", steps: 8, threshold: .percentile(99, countingZeros: false)),
+            Recipe.localThresholdBalancing.options(8),
+            ConversionOptions(recipe: "x", steps: 8, threshold: .percentile(99, countingZeros: false)),
             ConversionOptions(recipe: "x", steps: 8, readoutDelay: .estimated),
         ] {
             #expect(throws: SpikeletError.self) { try RecipeConverter(options, calibration: nil)(ann) }

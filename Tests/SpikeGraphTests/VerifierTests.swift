@@ -171,10 +171,12 @@ import Testing
 
 @Suite("Neurons in a graph")
 struct NeuronValidityTests {
-    @Test(arguments: [
-        IFNode(threshold: 0), IFNode(threshold: -1), IFNode(threshold: .nan), IFNode(threshold: .infinity), IFNode(initialMembrane: .nan),
-        SignedIFNode(threshold: 0), SignedIFNode(maximumCount: 0), BurstIFNode(threshold: -2), BurstIFNode(maximumBurst: 0),
-    ] as [any Neuron])
+    @Test(
+        arguments: [
+            IFNode(threshold: 0), IFNode(threshold: -1), IFNode(threshold: .nan), IFNode(threshold: .infinity),
+            IFNode(initialMembrane: .nan),
+            SignedIFNode(threshold: 0), SignedIFNode(maximumCount: 0), BurstIFNode(threshold: -2), BurstIFNode(maximumBurst: 0),
+        ] as [any Neuron])
     func `a neuron whose numbers mean nothing is no part of a graph`(neuron: any Neuron) {
         #expect(throws: SpikeletError.self) {
             try Graph(

@@ -55,7 +55,8 @@ public struct RecipeConverter: Sendable {
         case .estimated:
             guard let calibration else {
                 throw SpikeletError(
-                    .invalidOption, "a readout delay cannot be estimated without data", remedy: "give calibration data, or a number of steps")
+                    .invalidOption, "a readout delay cannot be estimated without data",
+                    remedy: "give calibration data, or a number of steps")
             }
             snn = try ReadoutWarmUp(steps: options.steps)(snn, ann: folded, data: calibration)
         }

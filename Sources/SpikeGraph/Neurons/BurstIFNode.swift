@@ -19,7 +19,9 @@ public struct BurstIFNode: Neuron {
 
     public func validate() throws {
         try SpikeGraph.validate(threshold: threshold, initialMembrane: initialMembrane)
-        guard maximumBurst >= 1 else { throw SpikeletError(.invalidModel, "bursts of up to \(maximumBurst) spikes", remedy: "give at least 1") }
+        guard maximumBurst >= 1 else {
+            throw SpikeletError(.invalidModel, "bursts of up to \(maximumBurst) spikes", remedy: "give at least 1")
+        }
     }
 
     public func initialState(shape: [Int]) -> NeuronState {

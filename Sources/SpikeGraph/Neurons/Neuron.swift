@@ -51,7 +51,8 @@ extension Neuron {
 /// Throws where a neuron's threshold or initial membrane is no usable number.
 func validate(threshold: Float, initialMembrane: Float) throws {
     guard threshold > 0, threshold.isFinite else {
-        throw SpikeletError(.invalidModel, "a threshold of \(threshold): the neuron would fire without end", remedy: "thresholds are above 0")
+        throw SpikeletError(
+            .invalidModel, "a threshold of \(threshold): the neuron would fire without end", remedy: "thresholds are above 0")
     }
     guard initialMembrane.isFinite else { throw SpikeletError(.invalidModel, "an initial membrane of \(initialMembrane)") }
 }

@@ -56,7 +56,8 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
         }
         guard let readoutDelay else { return }
         guard (0...1 << 20).contains(readoutDelay) else {
-            throw SpikeletError(.invalidModel, "a readout delay of \(readoutDelay) steps", remedy: "it is 0 or more, and less than the steps")
+            throw SpikeletError(
+                .invalidModel, "a readout delay of \(readoutDelay) steps", remedy: "it is 0 or more, and less than the steps")
         }
         guard schedule == .streaming, code == .rate else {
             throw SpikeletError(

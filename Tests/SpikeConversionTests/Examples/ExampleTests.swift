@@ -13,7 +13,9 @@ struct ExampleTests {
     }
 
     @Test func `the document shows the neuron as it is here`() throws {
-        let source = try String(contentsOfFile: Repository.root.appendingPathComponent("Tests/SpikeConversionTests/Examples/RefractoryIFNode.swift").path, encoding: .utf8)
+        let source = try String(
+            contentsOfFile: Repository.root.appendingPathComponent("Tests/SpikeConversionTests/Examples/RefractoryIFNode.swift").path,
+            encoding: .utf8)
         let code = source.components(separatedBy: "import SpikeGraph\n\n")[1].trimmingCharacters(in: .newlines)
         #expect(try document().contains(code))
     }

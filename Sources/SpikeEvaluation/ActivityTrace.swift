@@ -1,0 +1,127 @@
+public import SpikeGraph
+import SpikeReference
+
+/// What a spiking network's neurons do on some samples, step by step: the material for looking at it.
+///
+///     let trace = try ActivityTrace(snn, ann: ann, inputs: batch.inputs, steps: 32)
+public struct ActivityTrace: Codable, Sendable, Equatable {
+    /// One layer of neurons.
+    public struct Layer: Codable, Sendable, Equatable {
+        public var name: String
+        /// The neurons of one sample.
+        public var neurons: Int
+        /// Spikes of a neuron in each step, mean over neurons and samples; spikes taken back count too.
+        public var density: [Double]
+        /// Some of the first sample's neurons: their positions in the layer, and what each emitted in each step.
+        public var watched: [Int]
+        public var spikes: [[Int]]
+        /// The membrane potentials of the first watched neurons after each step, in the unit of their currents; empty under the
+        /// layer-synchronous schedule, where neurons only listen first and then only speak.
+        public var membranes: [[Float]]
+        /// θ in the unit of the membranes, where the rule has one.
+        public var threshold: Float?
+        /// Pairs of the ANN's activation and the decoded spikes of some neurons, in units of the activation; with an ANN only.
+        public var activations: [Float]
+        public var decoded: [Float]
+        /// Pearson's correlation of all such pairs; `nil` where one side does not vary.
+        public var correlation: Double?
+        /// The first sample's spikes over all steps, decoded: some channels of a layer with places, each `[height, width]`.
+        public var maps: [[Float]]
+        /// Height and width of a map.
+        public var mapSize: [Int]
+    }
+
+    public var steps: Int
+    /// In the network's order.
+    public var layers: [Layer]
+    /// The first sample `[C, H, W]`, where it is an image.
+    public var image: [Float]
+    public var imageShape: [Int]
+
+    /// How much of a layer is kept.
+    private static let (mostWatched, mostMembranes, mostPairs, mostMaps) = (32, 3, 300, 8)
+
+    /// Simulates by the reference executor.
+    ///
+    /// - Parameters:
+    ///   - ann: the network that `snn` was converted from; without it activations are left out.
+    ///   - inputs: a few samples; the first is the one that is watched.
+    ///   - steps: T; of a radix code only its own K.
+    public init(_ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int) throws {
+        let steps = snn.spiking?.code == .radix ? snn.spiking?.steps ?? steps : steps
+        let simulation = try ReferenceSimulation(snn)
+        var layers: [String: Layer] = [:]
+        var sums: [String: [Float]] = [:]
+        let isStreaming = snn.spiking?.schedule == .streaming
+        let growth: Float = snn.spiking?.code == .radix ? 2 : 1
+        _ = try simulation.run(
+            inputs, steps: steps,
+            observe: { node, _, results in
+                guard case .neuron(let neuronNode) = node.operator else { return }
+                let emitted = results[0].floats
+                let size = emitted.count / max(1, results[0].shape[0])
+                var layer = layers[node.name] ?? Self.empty(node.name, neuronNode, size: size)
+                layer.density.append(emitted.reduce(0.0) { $0 + Double(abs($1)) } / Double(max(1, emitted.count)))
+                for (index, neuron) in layer.watched.enumerated() { layer.spikes[index].append(Int(emitted[neuron])) }
+                if isStreaming, let state = simulation.neuronStates[node.name] {
+                    for index in layer.membranes.indices { layer.membranes[index].append(state.membrane.floats[layer.watched[index]]) }
+                }
+                layers[node.name] = layer
+                let first = emitted[0..<size]
+                sums[node.name] = sums[node.name].map { zip($0, first).map { growth * $0 + $1 } } ?? Array(first)
+            })
+        for node in snn.nodes {
+            guard let shape = snn.types[node.outputs[0]]?.shape.resolved(batch: 1), shape.count == 4, let sum = sums[node.name] else {
+                continue
+            }
+            let size = shape[2] * shape[3]
+            layers[node.name]?.mapSize = [shape[2], shape[3]]
+            layers[node.name]?.maps = (0..<min(Self.mostMaps, shape[1])).map { Array(sum[$0 * size..<($0 + 1) * size]) }
+        }
+        if let ann {
+            let decomposition = try ErrorDecomposition(snn, ann: ann, steps: steps)
+            var names = snn.nodes.filter { layers[$0.name] != nil }.map(\.name)[...]
+            try decomposition.measure(inputs) { parts in
+                guard let name = names.popFirst() else { return }
+                let stride = max(1, parts.activation.count / Self.mostPairs)
+                let chosen = Swift.stride(from: 0, to: parts.activation.count, by: stride)
+                layers[name]?.activations = chosen.map { Float(parts.activation[$0]) }
+                layers[name]?.decoded = chosen.map { Float(parts.output[$0]) }
+                layers[name]?.correlation = Self.correlation(parts.activation, parts.output)
+            }
+        }
+        self.steps = steps
+        self.layers = snn.nodes.compactMap { layers[$0.name] }
+        let sample = inputs.first?.samples(0..<1)
+        imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
+        image = imageShape.count == 3 ? sample?.floats ?? [] : []
+    }
+
+    /// A layer before its first step; neurons spread evenly over it are watched.
+    private static func empty(_ name: String, _ node: NeuronNode, size: Int) -> Layer {
+        let count = min(mostWatched, size)
+        let threshold: Float? =
+            switch node.neuron {
+            case let neuron as IFNode: neuron.threshold
+            case let neuron as SignedIFNode: neuron.threshold
+            case let neuron as BurstIFNode: neuron.threshold
+            default: nil
+            }
+        return Layer(
+            name: name, neurons: size, density: [], watched: (0..<count).map { $0 * size / count },
+            spikes: Array(repeating: [], count: count), membranes: Array(repeating: [], count: min(mostMembranes, count)),
+            threshold: threshold, activations: [], decoded: [], correlation: nil, maps: [], mapSize: [])
+    }
+
+    private static func correlation(_ a: [Double], _ b: [Double]) -> Double? {
+        let count = Double(max(1, a.count))
+        let (meanA, meanB) = (a.reduce(0, +) / count, b.reduce(0, +) / count)
+        var (both, ofA, ofB) = (0.0, 0.0, 0.0)
+        for (x, y) in zip(a, b) {
+            both += (x - meanA) * (y - meanB)
+            ofA += (x - meanA) * (x - meanA)
+            ofB += (y - meanB) * (y - meanB)
+        }
+        return ofA > 0 && ofB > 0 ? both / (ofA * ofB).squareRoot() : nil
+    }
+}

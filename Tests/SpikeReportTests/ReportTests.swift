@@ -1,0 +1,108 @@
+import Foundation
+import SpikeConversion
+import SpikeData
+import SpikeEvaluation
+import SpikeGraph
+import SpikeONNX
+import SpikeReport
+import TestSupport
+import Testing
+
+#if canImport(FoundationXML)
+import FoundationXML
+#endif
+
+@Suite("The report")
+struct ReportTests {
+    /// A bundled network by one recipe, measured on some images.
+    private static func measured(_ recipe: Recipe, steps: Int) throws -> (result: EvaluationResult, trace: ActivityTrace, snn: Graph) {
+        let ann = try ONNXImporter.importModel(at: Repository.model("FashionMNIST/cnn/cnn_dynamo.onnx")).graph
+        let calibration = try DataLoader(Dataset(path: Repository.model("FashionMNIST/train_2000.npz")), limit: 32)
+        let test = try DataLoader(Dataset(path: Repository.model("FashionMNIST/test_1000.npz")), limit: 40)
+        let snn = try RecipeConverter(recipe.options(steps), calibration: calibration)(ann)
+        var result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, steps]).run(test)
+        for error in try ErrorDecomposition(snn, ann: ann, steps: steps, limit: 8).run(test) {
+            guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
+            result.layers[index].error = error
+        }
+        var pass = test.makePass()
+        let batch = try #require(try pass.next())
+        return (result, try ActivityTrace(snn, ann: ann, inputs: batch.inputs.map { $0.samples(0..<3) }, steps: steps), snn)
+    }
+
+    /// The page read as XML: element names, and the attributes of each.
+    private final class Reader: NSObject, XMLParserDelegate {
+        var elements: [(name: String, attributes: [String: String])] = []
+        var text = ""
+
+        func parser(
+            _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
+            attributes: [String: String] = [:]
+        ) {
+            elements.append((name, attributes))
+        }
+
+        func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
+    }
+
+    private func read(_ html: String) throws -> Reader {
+        let reader = Reader()
+        let parser = XMLParser(data: Data(html.replacingOccurrences(of: "<!DOCTYPE html>", with: "").utf8))
+        parser.delegate = reader
+        #expect(parser.parse(), "\(parser.parserError as Any) in line \(parser.lineNumber)")
+        return reader
+    }
+
+    @Test func `a page is well formed, needs nothing from outside, and says in text what it draws`() throws {
+        for (recipe, steps) in [(Recipe.calibrated, 8), (.radix, 4), (.signed, 8)] {
+            let (result, trace, _) = try Self.measured(recipe, steps: steps)
+            let page = try read(Report([result], trace: trace).html)
+            let drawings = page.elements.filter { $0.name == "svg" }
+            #expect(drawings.count >= 10, "\(recipe.name): \(drawings.count) drawings")
+            #expect(drawings.allSatisfy { $0.attributes["role"] == "img" && $0.attributes["aria-label"]?.isEmpty == false })
+            #expect(!page.elements.contains { ["script", "link", "img", "iframe"].contains($0.name) })
+            #expect(!page.elements.contains { $0.attributes["href"] != nil || $0.attributes["src"] != nil })
+            let numbers = page.elements.flatMap {
+                $0.attributes.filter { ["x", "y", "cx", "cy", "x1", "y1", "x2", "y2", "d", "width", "height"].contains($0.key) }.values
+            }
+            #expect(!numbers.contains { $0.contains("nan") || $0.contains("inf") || $0.contains("e-") })
+            for step in result.steps { #expect(page.text.contains("\(step.steps)")) }
+            for layer in result.layers { #expect(page.text.contains(layer.name)) }
+        }
+    }
+
+    @Test func `what is drawn of a sample is what the simulation did`() throws {
+        let (result, trace, snn) = try Self.measured(.calibrated, steps: 8)
+        #expect(trace.layers.map(\.name) == result.layers.map(\.name))
+        for layer in trace.layers {
+            #expect(layer.density.count == 8 && layer.spikes.allSatisfy { $0.count == 8 })
+            #expect(layer.spikes.joined().allSatisfy { $0 == 0 || $0 == 1 })
+            #expect(layer.membranes.allSatisfy { $0.count == 8 })
+            #expect(layer.activations.count == layer.decoded.count && layer.activations.count >= 32)
+            // Decoded spikes follow activations.
+            #expect(try #require(layer.correlation) > 0.8, "\(layer.name)")
+        }
+        #expect(trace.imageShape == [1, 28, 28] && trace.image.count == 784)
+        #expect(snn.spiking?.recipe == "calibrated")
+    }
+
+    @Test func `confusion counts every sample once, the right answers on the diagonal`() throws {
+        let (result, _, _) = try Self.measured(.radix, steps: 4)
+        let confusion = try #require(result.confusion)
+        #expect(confusion.joined().reduce(0, +) == result.samples)
+        let right = confusion.indices.reduce(0) { $0 + confusion[$1][$1] }
+        #expect(Double(right) / Double(result.samples) == result.steps.last?.accuracy)
+    }
+
+    @Test func `several results stand side by side, and names cannot break the page`() throws {
+        var (first, _, _) = try Self.measured(.radix, steps: 4)
+        first.network = "a<b> & \"c\""
+        first.warnings = ["layer <x> is dead"]
+        var second = first
+        second.recipe = "other"
+        second.ann = nil
+        second.confusion = nil
+        let page = try read(Report([first, second]).html)
+        #expect(page.text.contains("a<b> & \"c\"") && page.text.contains("layer <x> is dead") && page.text.contains("other"))
+    }
+}
