@@ -10,7 +10,7 @@ BUILD ?= .build
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench format lint
+.PHONY: help setup build demo test fuzz bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -28,6 +28,11 @@ demo: setup ## convert the bundled network, show its accuracy over time steps
 test: setup ## build and run all tests, optimised (only failures are shown)
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
+
+fuzz: setup ## feed the importer changed models for ten minutes, from a new seed (SPIKELET_FUZZ_SEED=n: from that)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)
+	@SPIKELET_FUZZ_SECONDS=$${SPIKELET_FUZZ_SECONDS:-600} SPIKELET_FUZZ_SEED=$${SPIKELET_FUZZ_SEED:-$$(date +%s)} \
+		$(SWIFT) test -c release --scratch-path $(BUILD) --skip-build --disable-xctest $(BUILDFLAGS) --filter FuzzTests
 
 bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
 	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)

@@ -11,10 +11,10 @@ struct InspectCommand: ParsableCommand {
               spikelet inspect snn.safetensors --device speck2f --data test.npz --limit 500
               spikelet inspect snn.safetensors --program --precision int8
 
-            Of a model: every layer with what it reads, its shape and its parameters, where the file comes from, and whether it \
-            can be converted; if not, every node in the way with the reason. Of a spiking network: its layers, how it was made, \
-            and the warnings of its conversion. With --program also what the engine makes of it: its stages, what it leaves to \
-            the slow reference path and why, and the memory that it plans for.
+            Of a model: every layer with its shape, its parameters and what becomes of it in a spiking network; where the file \
+            comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its \
+            layers, how it was made, and the warnings of its conversion. With --program also what the engine makes of it: its \
+            stages, what it leaves to the slow reference path and why, and the memory that it plans for.
 
             With --device a spiking network is compared with the public limits of a chip (\(Device.all.map(\.name).joined(separator: ", "))), \
             layer by layer; limits that are not public are left out. With --data it is also measured as the chip would compute it: \
@@ -99,10 +99,11 @@ struct InspectCommand: ParsableCommand {
 
     private func inspectModel() throws {
         let model = try ONNXImporter.importModel(at: network)
-        print(model.graph)
+        let graph = model.graph
+        let convertibility = Convertibility(graph)
+        print(table(graph, convertibility))
         print(model.report)
-        print("\(grouped(SynapseCounter(model.graph).denseOperations)) multiply–accumulates for one sample")
-        let convertibility = Convertibility(model.graph)
+        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample")
         let rectifiers = convertibility.rectifiers.count
         print(rectifiers == 1 ? "1 rectifier becomes neurons" : "\(rectifiers) rectifiers become neurons")
         do {
@@ -111,5 +112,25 @@ struct InspectCommand: ParsableCommand {
         } catch let error as SpikeletError {
             print("the network cannot be converted: \(error)")
         }
+    }
+
+    /// Every layer, and what becomes of it in a spiking network.
+    private func table(_ graph: Graph, _ convertibility: Convertibility) -> String {
+        var rows = [["name", "operator", "output", "parameters", "becomes", "attributes"]]
+        for input in graph.inputs { rows.append([input.name, "Input", input.type.shape.description, "", "", ""]) }
+        for node in graph.nodes {
+            let parameters = node.inputs.compactMap { graph.constants[$0]?.count }.reduce(0, +)
+            let bound = convertibility.roles[node.name] == .neurons ? node.operator.upperBound.map { ", at most \($0)" } : nil
+            rows.append([
+                node.name, node.operator.name, node.outputs.compactMap { graph.types[$0]?.shape.description }.joined(separator: " "),
+                parameters > 0 ? "\(parameters)" : "", (convertibility.roles[node.name]?.rawValue ?? "") + (bound ?? ""),
+                node.operator.payload.summary,
+            ])
+        }
+        for output in graph.outputs {
+            rows.append([output.name, "Output", graph.types[output.value]?.shape.description ?? "", "", "", ""])
+        }
+        return "network '\(graph.name)': \(graph.nodes.count) nodes, \(graph.parameterCount) parameters\n"
+            + TextTable.format(rows, rightAligned: [3])
     }
 }

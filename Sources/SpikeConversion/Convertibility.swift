@@ -10,6 +10,24 @@ public struct Convertibility: Sendable {
         public var reason: String
     }
 
+    /// What becomes of a node.
+    public enum Role: String, Sendable {
+        /// Before the first neuron: computed once, on whole numbers.
+        case analog = "before the spikes"
+        /// A rectifier.
+        case neurons = "neurons"
+        /// Linear, on spikes.
+        case synapses = "synapses"
+        /// A maximum of spikes.
+        case maximum = "running maximum"
+        /// A nonlinear function at the very output: it acts on what has been accumulated over all steps.
+        case readout = "at the readout"
+        /// It cannot act on spikes.
+        case obstacle = "cannot spike"
+    }
+
+    /// For each node's name, what becomes of it.
+    public let roles: [String: Role]
     /// The rectifiers that become neurons, in order.
     public let rectifiers: [String]
     public let obstacles: [Obstacle]
@@ -17,6 +35,7 @@ public struct Convertibility: Sendable {
     public init(_ ann: Graph) {
         var afterNeurons: Set<String> = []
         var obstacles: [Obstacle] = []
+        var roles: [String: Role] = [:]
         let readout = Self.trailingNodes(ann)
         for node in ann.nodes {
             let linearity = ann.linearity(of: node)
@@ -26,14 +45,24 @@ public struct Convertibility: Sendable {
                 let reason = spiking.count > 1 ? "a product of two activations that are both made of spikes" : Self.reason(node)
                 obstacles.append(Obstacle(node: node.name, operator: node.operator.name, reason: reason))
             }
+            roles[node.name] =
+                switch linearity {
+                case .rectifier: .neurons
+                case _ where !readsSpikes: .analog
+                case .linear, .affine, .neuron: .synapses
+                case .maximum: .maximum
+                case .nonlinear: readout.contains(node.name) ? .readout : .obstacle
+                }
             if readsSpikes || linearity == .rectifier { afterNeurons.formUnion(node.outputs) }
         }
         self.rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }.map(\.name)
         self.obstacles = obstacles
+        self.roles = roles
     }
 
     /// For a plan of one's own.
     init(rectifiers: [String], obstacles: [Obstacle]) {
+        roles = [:]
         self.rectifiers = rectifiers
         self.obstacles = obstacles
     }

@@ -77,6 +77,7 @@ private struct Synapses {
         guard node.inputs.count > 1, let weights = graph.constants[node.inputs[1 - operand]] else { return nil }
         switch node.operator {
         case .conv(let conv) where operand == 0: self.init(conv, weights: weights, input: input)
+        case .convTranspose(let conv) where operand == 0: self.init(conv, weights: weights, input: input)
         case .gemm(let gemm) where operand == 0 && !gemm.transposeA:
             let matrix = gemm.transposeB ? weights.transposedMatrix : weights
             self.init(product: input, matrix, isLeft: true)
@@ -151,6 +152,36 @@ private struct Synapses {
         }
         self.fanOut = fanOut
         denseCount = reach.reduce(0) { $0 + $1.reduce(0, +) } * groupChannels * features * input[0]
+    }
+}
+
+extension Synapses {
+    /// A transposed convolution: an input place reaches those places of its window that lie in the output.
+    fileprivate init?(_ conv: ConvTranspose, weights: Tensor, input: [Int]) {
+        let spatial = Array(input.dropFirst(2))
+        guard let output = try? conv.outputSizes(spatial) else { return nil }
+        let size = spatial.reduce(1, *)
+        let (channels, groupFeatures, places) = (weights.shape[0], weights.shape[1], conv.window.kernel.reduce(1, *))
+        let values = weights.floats
+        var fanOut = [Int](repeating: 0, count: input[1] * size)
+        var dense = 0
+        forEachIndex(conv.window.kernel) { place, k in
+            // For each channel, the features that this place of its kernel has a weight for.
+            let features = (0..<channels).map { channel in
+                (0..<groupFeatures).reduce(0) { $0 + (values[(channel * groupFeatures + $1) * places + place] != 0 ? 1 : 0) }
+            }
+            forEachIndex(spatial) { offset, position in
+                let isInside = output.indices.allSatisfy { axis in
+                    let x = position[axis] * conv.window.strides[axis] + k[axis] * conv.window.dilations[axis] - conv.window.padsBegin[axis]
+                    return x >= 0 && x < output[axis]
+                }
+                guard isInside else { return }
+                dense += channels * groupFeatures
+                for channel in 0..<channels { fanOut[channel * size + offset] += features[channel] }
+            }
+        }
+        self.fanOut = fanOut
+        denseCount = dense * input[0]
     }
 }
 

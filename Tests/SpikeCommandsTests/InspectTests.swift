@@ -6,7 +6,7 @@ import Testing
         let run = try await Folder().succeeding("inspect", Repository.model("mobile/mobile_dynamo.onnx"))
         for part in [
             "conv1", "Clip", "ReduceMean", "[N, 10]", "opset", "multiply–accumulates", "rectifiers become neurons",
-            "can be converted",
+            "can be converted", "before the spikes", "neurons, at most 6", "synapses",
         ] {
             #expect(run.output.contains(part), "\(part)")
         }
@@ -51,7 +51,7 @@ import Testing
         let folder = try Folder()
         try folder.write(Models.chain(["Gemm", "Relu", "Sigmoid", "Gemm", "Relu", "Sigmoid", "Gemm"]), "model.onnx")
         let run = try await folder.succeeding("inspect", "model.onnx")
-        for part in ["cannot be converted", "2 × Sigmoid", "sigmoid2", "sigmoid5", "--allow-analog"] {
+        for part in ["cannot be converted", "2 × Sigmoid", "sigmoid2", "sigmoid5", "--allow-analog", "cannot spike"] {
             #expect(run.output.contains(part), "\(part)")
         }
     }

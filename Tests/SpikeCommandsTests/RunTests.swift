@@ -66,4 +66,25 @@ import Testing
         #expect(run.status == 1)
         #expect(run.errors.contains("float32[5, 4]") && run.errors.contains("exactly 2 samples"), "\(run.errors)")
     }
+
+    @Test func `several inputs come from an archive by name, and all outputs go into one`() async throws {
+        let folder = try Folder()
+        let archive = try NPZ(Repository.fixture("operators.npz"))
+        for name in ["Where", "Split", "Gather_computed"] {
+            try folder.write(Data(try archive.array("\(name)/model").integers().map { UInt8($0) }), "model.onnx")
+            func tensors(_ kind: String) throws -> [(name: String, tensor: Tensor)] {
+                let prefix = "\(name)/\(kind)/"
+                return try archive.names.filter { $0.hasPrefix(prefix) }.map {
+                    (String($0.dropFirst(prefix.count)), try archive.array($0).tensor())
+                }
+            }
+            try NPZ.write(tensors("input"), to: folder.file("x.npz"))
+            try await folder.succeeding("run", "model.onnx", "--input", "x.npz", "--output", "y.npz")
+            let outputs = try NPZ(folder.file("y.npz"))
+            for (output, expected) in try tensors("output") { #expect(try outputs.array(output).tensor() == expected) }
+        }
+        try NPZ.write([("else", Tensor(scalar: 1))], to: folder.file("x.npz"))
+        let run = try await folder.spikelet("run", "model.onnx", "--input", "x.npz")
+        #expect(run.status == 1 && run.errors.contains("it has no array 'x0'") && run.errors.contains("'else'"), "\(run.errors)")
+    }
 }

@@ -35,6 +35,13 @@ import Testing
         .conv("SAME_UPPER", [2, 7, 8], 3, Window(kernel: [4, 3], strides: [2, 2], autoPad: .sameUpper)),
         .conv("one axis", [3, 11], 4, Window(kernel: [3], strides: [2], dilations: [2], padsBegin: [1], padsEnd: [2])),
         .conv("three axes", [2, 4, 5, 3], 3, Window(kernel: [2, 3, 2], strides: [1, 2, 1], padsBegin: [1, 0, 1], padsEnd: [0, 1, 0])),
+        Layer(
+            testDescription: "transposed",
+            operator: .convTranspose(
+                ConvTranspose(
+                    window: Window(kernel: [3, 2], strides: [2, 1], dilations: [1, 2], padsBegin: [1, 0], padsEnd: [0, 1]), groups: 2,
+                    outputPadding: [1, 0])),
+            input: [4, 3, 5], weights: [4, 3, 3, 2], bias: 6),
         Layer(testDescription: "linear", operator: .gemm(Gemm()), input: [7], weights: [7, 5], bias: 5),
         Layer(testDescription: "linear, transposed", operator: .gemm(Gemm(transposeB: true)), input: [7], weights: [5, 7], bias: 5),
         Layer(testDescription: "matmul", operator: .matMul(MatMul()), input: [6], weights: [6, 4]),

@@ -32,6 +32,15 @@ extension Kernels {
 
     /// The tensor repeated along axes of size 1 and along new ones.
     static func broadcast(_ x: Tensor, to shape: [Int]) -> Tensor {
+        if x.shape == shape { return x }
+        if x.count == 1 {
+            let count = shape.reduce(1, *)
+            return switch x.storage {
+            case .float32(let values): Tensor([Float](repeating: values[0], count: count), shape: shape)
+            case .int64(let values): Tensor([Int64](repeating: values[0], count: count), shape: shape)
+            case .bool(let values): Tensor([Bool](repeating: values[0], count: count), shape: shape)
+            }
+        }
         let own = [Int](repeating: 1, count: shape.count - x.rank) + x.shape
         let steps = zip(own, strides(own)).map { $0 == 1 ? 0 : $1 }
         return x.picking(places(shape, steps: steps), shape: shape)
