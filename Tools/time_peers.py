@@ -99,8 +99,8 @@ def time_calls(call: Callable[[], object], runs: int) -> float:
     return statistics.median(seconds)
 
 
-def time_spikingjelly(measurement: Measurement) -> dict:
-    """Convert and time with SpikingJelly."""
+def prepare_spikingjelly(measurement: Measurement) -> tuple[Callable[[], object], dict]:
+    """Convert with SpikingJelly: a call that runs the batch, and what is to be noted."""
     import torch
     from loguru import logger
     from spikingjelly.activation_based import ann2snn, functional
@@ -137,9 +137,17 @@ def time_spikingjelly(measurement: Measurement) -> dict:
         functional.reset_net(snn)
         return snn(images.expand(measurement.steps, *images.shape)).sum(0)
 
-    with torch.inference_mode():
-        seconds = time_calls(single_step if step_mode == "s" else multi_step, measurement.runs)
-    return {"T": measurement.steps, "precision": "float32", "seconds": seconds, **note}
+    def call() -> torch.Tensor:
+        with torch.inference_mode():
+            return (single_step if step_mode == "s" else multi_step)()
+
+    return call, note
+
+
+def time_spikingjelly(measurement: Measurement) -> dict:
+    """Convert and time with SpikingJelly."""
+    call, note = prepare_spikingjelly(measurement)
+    return {"T": measurement.steps, "precision": "float32", "seconds": time_calls(call, measurement.runs), **note}
 
 
 def quantised(measurement: Measurement) -> Path:
@@ -168,8 +176,8 @@ def quantised(measurement: Measurement) -> Path:
     return result
 
 
-def time_onnxruntime(measurement: Measurement) -> dict:
-    """Time the source network in ONNX Runtime."""
+def prepare_onnxruntime(measurement: Measurement) -> tuple[Callable[[], object], Path]:
+    """Load the source network in ONNX Runtime: a call that runs the batch, and the model's file."""
     import onnxruntime
 
     precision = ONNXRUNTIME[measurement.peer]
@@ -178,7 +186,14 @@ def time_onnxruntime(measurement: Measurement) -> dict:
     options.intra_op_num_threads, options.inter_op_num_threads = measurement.threads, 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     feed = {INPUT: measurement.batch_images()}
-    seconds = time_calls(lambda: session.run(None, feed), measurement.runs)
+    return lambda: session.run(None, feed), model
+
+
+def time_onnxruntime(measurement: Measurement) -> dict:
+    """Time the source network in ONNX Runtime."""
+    precision = ONNXRUNTIME[measurement.peer]
+    call, model = prepare_onnxruntime(measurement)
+    seconds = time_calls(call, measurement.runs)
     peak = peak_bytes()
     images, labels = measurement.images(TEST_IMAGES)
     accuracy = float(np.mean(onnxruntime_logits(model, images, 32).argmax(1) == labels))
@@ -187,6 +202,10 @@ def time_onnxruntime(measurement: Measurement) -> dict:
 
 def peak_bytes() -> int:
     """The most memory this process has held."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What getrusage tells on Linux may be that of the process which started this one.
+        return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

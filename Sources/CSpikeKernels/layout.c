@@ -2,34 +2,37 @@
 
 // Between images [channels][height][width] and the engine's [height][width][channels].
 
+// Channels innermost: they are read in as many streams and written one after the other. The other way round each number would
+// touch a cache line of its own.
 #define SPIKE_TO_LANES(type, statement)                                                                                 \
     const spike_lane_layout l = *layout;                                                                                \
     const int blocks = (l.width + l.block - 1) / l.block;                                                               \
-    for (int c = 0; c < l.channels; c++) {                                                                              \
-        for (int y = 0; y < l.height; y++) {                                                                            \
-            const float *row = image + ((size_t)c * l.height + y) * l.width;                                            \
-            type *line = target + (size_t)y * blocks * l.lanes + c;                                                     \
-            for (int x = 0; x < l.width; x++) {                                                                         \
-                type *lane = line + (size_t)(x / l.block) * l.lanes + (size_t)(x % l.block) * l.channel_stride;         \
+    const size_t plane = (size_t)l.height * (size_t)l.width;                                                            \
+    for (int y = 0; y < l.height; y++) {                                                                                \
+        for (int x = 0; x < l.width; x++) {                                                                             \
+            const float *pixel = image + (size_t)y * l.width + x;                                                       \
+            type *lane = target + ((size_t)y * blocks + (size_t)(x / l.block)) * l.lanes + (size_t)(x % l.block) * l.channel_stride; \
+            for (int c = 0; c < l.channels; c++) {                                                                      \
+                const float number = pixel[(size_t)c * plane];                                                          \
                 statement                                                                                               \
             }                                                                                                           \
         }                                                                                                               \
     }
 
 void spike_to_lanes_f32(const float *image, const spike_lane_layout *layout, float *target) {
-    SPIKE_TO_LANES(float, *lane = row[x];)
+    SPIKE_TO_LANES(float, lane[c] = number;)
 }
 
 uint64_t spike_to_lanes_i32(const float *image, const spike_lane_layout *layout, const float *scale, float limit, int32_t *target) {
     uint64_t limited = 0;
     SPIKE_TO_LANES(int32_t, {
-        float value = row[x] * scale[c];
+        float value = number * scale[c];
         if (value > limit || value < -limit) {
             value = value > 0 ? limit : -limit;
             limited++;
         }
         // Halves away from zero, as the compiler of programs rounds.
-        *lane = (int32_t)(value + (value < 0 ? -0.5f : 0.5f));
+        lane[c] = (int32_t)(value + (value < 0 ? -0.5f : 0.5f));
     })
     return limited;
 }

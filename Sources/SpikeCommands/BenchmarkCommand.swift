@@ -32,6 +32,11 @@ struct BenchmarkCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("How many threads work.", valueName: "n"))
     var threads = 1
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many runs at least; short ones are repeated for half a second anyway.", valueName: "n"))
+    var runs = 9
+
     @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
     var precision = Precision.float32
 
@@ -44,12 +49,15 @@ struct BenchmarkCommand: ParsableCommand {
         guard (1...1 << 16).contains(batchSize) else {
             throw SpikeletError(.invalidOption, "a batch size of \(batchSize)", remedy: "give a whole number from 1 to \(1 << 16)")
         }
+        guard (1...1 << 16).contains(runs) else {
+            throw SpikeletError(.invalidOption, "\(runs) runs", remedy: "give a whole number from 1 to \(1 << 16)")
+        }
         let snn = try NetworkFile.spiking(network)
         let simulation = try Simulation(snn, precision: precision, threads: threads)
         let samples = try readInput(input)
         let batches = try locating(input) { try Self.batches(of: samples, size: batchSize, for: snn) }
         let result = try locating(input) {
-            try NetworkBenchmark(simulation, batches: batches.map { [$0] }, steps: given ?? snn.spiking?.steps ?? 32)
+            try NetworkBenchmark(simulation, batches: batches.map { [$0] }, steps: given ?? snn.spiking?.steps ?? 32, runs: runs)
         }
         if let json { try writeJSON(result, to: json) }
         if json != "-" { print(result) }

@@ -38,7 +38,7 @@ struct DemoCommand: ParsableCommand {
         print("1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
         let ann = try ONNXImporter.importModel(at: path).graph
         print(ann)
-        print("2. Converted by the recipe calibrated: binary spikes, thresholds chosen on 512 training images for 32 steps.\n")
+        print("2. Converted by the recipe calibrated: binary spikes, thresholds from 512 images, for 32 steps.\n")
         let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path), limit: limit)
         let calibration = try DataLoader(Dataset(path: folder.appendingPathComponent("train_2000.npz").path), limit: 512)
         let snn = try RecipeConverter(Recipe.calibrated.options(32), calibration: calibration)(ann)

@@ -52,7 +52,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Also let each sample stop as soon as the softmax of its answer so far gives one class this probability; report the average steps. Streaming recipes only.",
+            "Also let each sample stop as soon as the softmax of what it has accumulated (divided by all steps) gives one class this probability; report the average steps. Streaming recipes only.",
             valueName: "p"))
     var exitConfidence: Float?
 

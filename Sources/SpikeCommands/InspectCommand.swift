@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Spikelet
 
 struct InspectCommand: ParsableCommand {
@@ -7,12 +8,17 @@ struct InspectCommand: ParsableCommand {
         discussion: """
               spikelet inspect model.onnx
               spikelet inspect snn.safetensors
+              spikelet inspect snn.safetensors --device speck2f --data test.npz --limit 500
               spikelet inspect snn.safetensors --program --precision int8
 
             Of a model: every layer with its shape, its parameters and what becomes of it in a spiking network; where the file \
             comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its \
             layers, how it was made, and the warnings of its conversion. With --program also what the engine makes of it: its \
             stages, what it leaves to the slow reference path and why, and the memory that it plans for.
+
+            With --device a spiking network is compared with the public limits of a chip (\(Device.all.map(\.name).joined(separator: ", "))), \
+            layer by layer; limits that are not public are left out. With --data it is also measured as the chip would compute it: \
+            8-bit weights, 16-bit membranes.
             """)
 
     @Argument(help: "An ONNX model, or a spiking network (.safetensors).")
@@ -24,7 +30,25 @@ struct InspectCommand: ParsableCommand {
     @Option(help: "The program's numbers: float32 or int8.")
     var precision = Precision.float32
 
+    @Option(help: "A chip to compare it with: \(Device.all.map(\.name).joined(separator: ", ")).")
+    var device: String?
+
+    @Option(help: ArgumentHelp("Labelled images: measure it with the chip's numbers.", valueName: "data"))
+    var data: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The number of time steps to measure. Default: the network's own, or 32.", valueName: "t"))
+    var steps: Int?
+
+    @OptionGroup var dataOptions: DataOptions
+
+    func validate() throws {
+        if data != nil, device == nil { throw ValidationError("--data measures with a chip's numbers: it needs --device.") }
+    }
+
     func run() throws {
+        if let device { return try inspectFit(on: Device.named(device)) }
         if NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
             try inspectSpiking()
         } else {
@@ -48,6 +72,29 @@ struct InspectCommand: ParsableCommand {
         if let steps = snn.spiking?.steps { print("converted for \(steps) steps") }
         for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { print("\(fact): \(value)") }
         for warning in snn.spiking?.warnings ?? [] { print("warning: \(warning)") }
+    }
+
+    private func inspectFit(on device: Device) throws {
+        let steps = try steps.map { try checkedSteps($0) }
+        let snn = try NetworkFile.spiking(network)
+        print(try HardwareFit(snn, on: device))
+        guard let data else { return }
+        let count = steps ?? (snn.spiking?.code == .rate ? snn.spiking?.steps ?? 32 : 32)
+        let chip = try HardwareFit.quantized(snn, for: device)
+        let loader = try dataOptions.loader(data)
+        let accuracies = try locating(data) {
+            try [snn, chip].map { graph in
+                let evaluator = try Evaluator(
+                    graph, steps: [count], executor: .engine(.float32, countedSamples: 1),
+                    threads: ProcessInfo.processInfo.activeProcessorCount)
+                let result = try evaluator.run(loader)
+                return (result.samples, result.steps.last?.accuracy ?? 0)
+            }
+        }
+        func percent(_ fraction: Double) -> String { String(format: "%.1f %%", fraction * 100) }
+        print(
+            "accuracy on \(accuracies[0].0) samples, T = \(count): \(percent(accuracies[0].1)) as it is, \(percent(accuracies[1].1)) with "
+                + "\(device.weightBits)-bit weights and \(device.stateBits)-bit membranes")
     }
 
     private func inspectModel() throws {

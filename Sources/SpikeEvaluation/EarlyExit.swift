@@ -3,7 +3,7 @@ import SpikeGraph
 import SpikeRuntime
 
 /// When a sample may stop before the last step: as soon as the network is sure enough of its accumulated answer
-/// (``Program/confidences(_:)``).
+/// (``Simulation/stepConfidences()``).
 public enum EarlyExit: Sendable, Hashable {
     /// At the first step with at least this probability.
     case confidence(Float)

@@ -177,7 +177,9 @@ public struct Evaluator: Sendable {
                 _ = try simulation.run(batch.inputs, steps: run)
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
-                if earlyExit != nil { tally.exits.paths = try exitPaths(outputs.map { $0[0] }, batch.labels, annClasses, program) }
+                if earlyExit != nil {
+                    tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), batch.labels, annClasses)
+                }
                 bar.advance(by: run)
             }
         }
@@ -194,9 +196,8 @@ public struct Evaluator: Sendable {
     }
 
     /// What each sample of a batch would answer after each step, and how surely.
-    private func exitPaths(_ outputs: [Tensor], _ labels: [Int]?, _ annClasses: [Int]?, _ program: Program) throws -> [ExitPath] {
+    private func exitPaths(_ outputs: [Tensor], _ confidences: [[Float]], _ labels: [Int]?, _ annClasses: [Int]?) throws -> [ExitPath] {
         let classes = try outputs.map { try Self.classes($0, of: snn) }
-        let confidences = try outputs.map { try program.confidences($0) }
         var paths: [ExitPath] = []
         for sample in 0..<(classes.first?.count ?? 0) {
             let answers: [Int] = classes.map { $0[sample] }

@@ -36,7 +36,7 @@ struct Refusals {
         throw SpikeletError(
             .unsupported, "\(total == 1 ? "1 node" : "\(total) nodes") cannot be imported:" + lines.joined(),
             remedy: "change these places in the model and export it again"
-                + (hasUnknownOperators ? "; supported are \(OperatorTable.names.joined(separator: ", "))" : ""))
+                + (hasUnknownOperators ? "; Documentation/Operators.md lists what is supported" : ""))
     }
 
     /// An operator that no table has.

@@ -36,7 +36,10 @@ struct Plot {
     let x: Axis
     let y: Axis
     var drawing: SVG
-    private let (left, right, top, bottom) = (46.0, 10.0, 10.0, 38.0)
+    private let left = 46.0
+    private let right = 10.0
+    private let top = 10.0
+    private let bottom = 38.0
 
     init(_ title: String, x: Axis, y: Axis, width: Double = 400, height: Double = 250) {
         self.x = x

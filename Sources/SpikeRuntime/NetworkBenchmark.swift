@@ -86,6 +86,10 @@ public struct NetworkBenchmark: Codable, Sendable {
         getrusage(RUSAGE_SELF, &usage)
         return usage.ru_maxrss
         #else
+        // What getrusage tells may be that of the process which started this one.
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        if let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) }) { return kibibytes * 1024 }
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss * 1024
         #endif

@@ -186,6 +186,8 @@ struct NeuronStage: Sendable {
         guard isInteger, currentBound > 0 else { return 0 }
         // Each value of the reference path is limited as the analog offset is.
         let analog = 1 + branches.count { if case .values = $0.kind { true } else { false } }
+        // A radix code's doubling is part of what its unit was chosen by: synapses reach half of the limit, an analog current once more.
+        if let exponent = rule.exponent { return analog == 1 ? exponent + 1 : 0 }
         return (Int(SPIKE_MEMBRANE_LIMIT) - 2 * currentBound) / (currentBound + analog * Int(offsetLimit))
     }
 

@@ -99,7 +99,7 @@ public final class Simulation {
     ///     `steps` steps.
     ///   - steps: T; for a radix code its K.
     ///   - exitConfidence: p; under the streaming schedule a sample stops at the first step after which the softmax of its
-    ///     accumulated first output has a probability of at least p. ``stepsUsed`` tells when.
+    ///     accumulated first output (``stepConfidences()``) has a probability of at least p. ``stepsUsed`` tells when.
     /// - Returns: the outputs after the last step (of each sample), accumulated, averaged for rate codes, and read out.
     public func run(_ inputs: [Tensor], steps: Int, timeVarying: Bool = false, exitConfidence: Float? = nil) throws -> [Tensor] {
         let size = try check(inputs, steps: steps, timeVarying: timeVarying, exitConfidence: exitConfidence)
@@ -172,7 +172,9 @@ public final class Simulation {
             try worker.advance(count, inputs: blockInputs, isSameInput: !timeVarying && done > 0, isWhole: count == steps)
             if worker.recording.keepsSteps { stepSums += (0..<count).map { worker.sums(atStep: $0, of: count).subtracting(ignored) } }
             if let exitConfidence {
-                used = try (done..<done + count).first { try confidence(stepSums[$0], steps: $0 + 1) >= exitConfidence }.map { $0 + 1 }
+                used = try (done..<done + count).first { try confidences(stepSums[$0], of: steps, samples: 1)[0] >= exitConfidence }.map {
+                    $0 + 1
+                }
             }
             done += count
             if done == delay, done < steps { ignored = worker.sums() }
@@ -358,10 +360,17 @@ public final class Simulation {
         return program.graph.outputs.compactMap { values[$0.value] }
     }
 
-    /// How sure one sample's first output is.
-    private func confidence(_ sums: [String: [Float]], steps: Int) throws -> Float {
-        guard let output = try read(sums, stepsOf: [steps]).first else { return 0 }
-        return try program.confidences(output).first ?? 0
+    /// How sure the network was of each sample after each step of the last run, `[step][sample]`, if ``recording`` asked for the
+    /// steps' outputs: by what was accumulated until then, divided by all steps, as if no spike came any more. So it grows with
+    /// the evidence; means over the first few steps would be sure of anything.
+    public func stepConfidences() throws -> [[Float]] {
+        guard let finished else { return [] }
+        return try finished.stepSums.map { try confidences($0, of: steps, samples: batch ?? 0) }
+    }
+
+    private func confidences(_ sums: [String: [Float]], of steps: Int, samples: Int) throws -> [Float] {
+        guard let output = try read(sums, stepsOf: [Int](repeating: steps, count: samples)).first else { return [] }
+        return try program.confidences(output)
     }
 }
 

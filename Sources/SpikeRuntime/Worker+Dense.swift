@@ -6,10 +6,11 @@ internal import Foundation
 extension Program {
     /// From how many spikes a neuron on the dense kernel is faster than gathering, for 576, 1152, 2304 and 4608 weight rows (3×3
     /// synapses from 64, 128, 256 and 512 channels), as `spikelet kernels --measure` found it on an EPYC of the Zen 5 generation.
-    /// For NEON it is estimated from the number of instructions. Results are the same, whichever kernel runs.
+    /// With AVX-512 they are a third lower: in whole networks, whose weights are not in the cache, gathering is slower than it
+    /// measures. For NEON they are estimated from the number of instructions. Results are the same, whichever kernel runs.
     static var measuredCrossovers: [Double] {
         switch spike_isa_default() {
-        case SPIKE_ISA_AVX512: [0.04, 0.13, 0.28, 0.32]
+        case SPIKE_ISA_AVX512: [0.03, 0.09, 0.17, 0.22]
         case SPIKE_ISA_AVX2: [0.27, 0.78, 0.97, 1.22]
         default: [3, 3, 3, 3]
         }

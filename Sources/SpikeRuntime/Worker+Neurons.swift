@@ -99,8 +99,7 @@ extension Worker {
         job.fire.limit = Int32(clamping: stage.rule.limit)
         job.fire.halving = stage.rule.exponent != nil
         job.fire.exponent = Int32(stage.rule.exponent ?? 0)
-        // A radix code's doubling is part of the bound that its unit was chosen by.
-        let isProven = stage.rule.exponent == nil && steps + block.steps <= stage.provenSteps
+        let isProven = steps + block.steps <= stage.provenSteps
         job.fire.saturations = isProven ? nil : saturations
         let state = (sample * size + first) * 4
         job.membranes = membranes[index].map { $0.start + state }

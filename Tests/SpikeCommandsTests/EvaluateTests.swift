@@ -16,7 +16,7 @@ import Testing
     private func check(_ result: [String: Any], steps: [Int], at location: SourceLocation = #_sourceLocation) throws {
         #expect(
             Set(result.keys) == [
-                "network", "recipe", "samples", "countedSamples", "ann", "steps", "layers", "precision", "seconds", "warnings",
+                "network", "recipe", "samples", "countedSamples", "ann", "steps", "layers", "confusion", "precision", "seconds", "warnings",
             ],
             sourceLocation: location)
         #expect(result["samples"] as? Int == 24, sourceLocation: location)

@@ -3,7 +3,8 @@ import Testing
 @Suite struct HelpTests {
     /// Every command with the options that its contract names.
     static let commands: [(name: String, options: [String])] = [
-        ("demo", ["--network", "--models", "--limit"]), ("inspect", ["--program", "--precision"]), ("run", ["--input", "--output"]),
+        ("demo", ["--network", "--models", "--limit"]), ("inspect", ["--program", "--precision", "--device", "--data", "--steps"]),
+        ("run", ["--input", "--output"]),
         (
             "convert",
             [
@@ -20,7 +21,8 @@ import Testing
             ]
         ),
         ("benchmark", ["--input", "--steps", "--batch-size", "--threads", "--precision", "--json"]), ("kernels", ["--measure", "--json"]),
-        ("download", ["--sha256"]),
+        ("export", ["--output", "--format", "--target", "--approximate", "--check", "--steps", "--json"]),
+        ("import", ["--output", "--reset", "--time-step", "--as"]), ("download", ["--sha256"]),
     ]
 
     @Test func `the program's own help names every command and shows the way`() async throws {

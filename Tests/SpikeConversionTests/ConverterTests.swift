@@ -159,4 +159,14 @@ struct ConverterTests {
         #expect(ann.constants == constants)
         #expect(ann.spiking == nil)
     }
+
+    @Test func `normalisations between convolutions that follow each other directly are folded, as in linear bottlenecks`() throws {
+        let fused = try Converter.fuse(Fixtures.network(Fixtures.model("mobile/mobile_unfused.onnx")), fuseFlag: true)
+        let original = try Fixtures.network(Fixtures.model("mobile/mobile_unfused.onnx"))
+        #expect(!fused.nodes.contains { if case .batchNormalization = $0.operator { true } else { false } })
+        var random = Random(33)
+        let images = random.tensor([2, 1, 28, 28], in: 0...1)
+        let (found, expected) = (try ReferenceExecutor(fused).run([images])[0].floats, try ReferenceExecutor(original).run([images])[0].floats)
+        for (a, b) in zip(found, expected) { #expect(abs(a - b) < 1e-3 * (1 + abs(b))) }
+    }
 }

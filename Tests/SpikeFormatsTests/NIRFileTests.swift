@@ -1,3 +1,4 @@
+import Foundation
 import SpikeFormats
 import SpikeGraph
 import SpikeReference
@@ -121,20 +122,25 @@ import Testing
         }
     }
 
-    /// `Tools/mutate.py` runs ten thousand.
+    /// `SPIKELET_MUTATIONS=10000 make test FLAGS="--filter NIRFile"` runs as many.
     @Test(arguments: 0..<2)
     func `random damage gives an error or another graph`(seed: Int) throws {
         var generator = SeededGenerator(UInt64(seed))
         try NIRFile.write(Self.everything(), to: folder.file("a.nir"))
         let whole = try folder.bytes("a.nir")
-        for _ in 0..<100 {
+        let count = ProcessInfo.processInfo.environment["SPIKELET_MUTATIONS"].flatMap { Int($0) } ?? 200
+        var (contained, read) = (0, 0)
+        for _ in 0..<count / 2 {
             try folder.write(Mutation.damaged(whole, using: &generator), "bad.nir")
             do {
                 _ = try NIRImporter()(NIRFile.read(folder.file("bad.nir")))
+                read += 1
             } catch let error as SpikeletError {
+                if error.message.contains("broke down") || error.message.contains("no end") { contained += 1 }
                 #expect(error.remedy != nil || error.location != nil, "\(error)")
             }
         }
+        if count > 200 { print("seed \(seed): \(count / 2) damaged files, \(read) read, libhdf5 broke down over \(contained)") }
     }
     #else
     @Test func `without libhdf5 files are refused, with a way to get it`() throws {

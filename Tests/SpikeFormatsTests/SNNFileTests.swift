@@ -110,7 +110,7 @@ import Testing
     func `a number that is not finite is refused, with the node's name`(value: Float) throws {
         let graph = try Graph(
             name: "g", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 2]))], outputs: [Graph.Output("y", value: "fire")],
-            nodes: [Node("fire", .neuron(NeuronNode(IFNode(threshold: value))), inputs: ["x"])], constants: [:])
+            nodes: [Node("fire", .voltageScaler(VoltageScaler(scale: value)), inputs: ["x"])], constants: [:])
         let error = try #require(throws: SpikeletError.self) { try SNNFile.write(graph, to: folder.file("n")) }
         #expect(error.code == .invalidModel)
         #expect(error.message == "node 'fire': operator.attributes.parameters.threshold is \(value), which a file cannot hold")

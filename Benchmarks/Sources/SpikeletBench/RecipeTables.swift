@@ -119,11 +119,11 @@ struct RecipeTables {
         }
 
         head(
-            "`calibrated`, \(limit) test images, one file whose thresholds are chosen for T = 32; the first column is of a file for T = 16.",
+            "`calibrated`, \(quickLimit) test images, one file whose thresholds are chosen for T = 32; the first column is of a file for T = 16.",
             ["network (ANN)", "16 (file for 16)"] + Self.seriesSteps.map { "T = \($0)" })
         for network in Self.networks {
-            let sixteen = try outcome(Trial(network: network, recipe: "calibrated", steps: 16, test: limit, read: [8, 16]))
-            let found = try outcome(Trial(network: network, recipe: "calibrated", steps: 32, test: limit, read: Self.seriesSteps))
+            let sixteen = try outcome(Trial(network: network, recipe: "calibrated", steps: 16, test: quickLimit, read: [8, 16]))
+            let found = try outcome(Trial(network: network, recipe: "calibrated", steps: 32, test: quickLimit, read: Self.seriesSteps))
             row(
                 [name(network, found.ann), cell(sixteen.drop(16), network, 16)]
                     + Self.seriesSteps.map { cell(found.drop($0), network, $0) })
@@ -161,7 +161,7 @@ struct RecipeTables {
             for (recipe, ladder) in [("radix", [2, 3, 4, 6]), ("signed", [4, 8, 16, 32]), ("burst", [2, 4, 8, 16]), ("calibrated", [8, 16, 32, 64])] {
                 var needed: Int?
                 for steps in ladder where needed == nil {
-                    let test = recipe == "burst" || steps <= 3 ? quickLimit : limit
+                    let test = recipe == "burst" || recipe == "calibrated" || steps <= 3 ? quickLimit : limit
                     let isInFile = recipe == "calibrated" && steps == 64
                     let trial = Trial(
                         network: network, recipe: recipe, steps: isInFile ? 32 : steps, test: test, read: recipe == "calibrated" ? [8, 16] : [steps])

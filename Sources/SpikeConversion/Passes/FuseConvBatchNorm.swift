@@ -18,6 +18,8 @@ public struct FuseConvBatchNorm: Pass {
         let producers = graph.producers
         let consumers = graph.consumers
         let shown = Set(graph.outputs.map(\.value))
+        // What stands for the output of a normalisation that is folded already: the next convolution may read it.
+        var folded: [String: String] = [:]
         for node in graph.nodes {
             guard case .batchNormalization(let normalization) = node.operator,
                 let conv = producers[node.inputs[0]], case .conv = conv.operator,
@@ -41,7 +43,8 @@ public struct FuseConvBatchNorm: Pass {
             patch.setConstant(weightName, Tensor(scaled, shape: weights.shape))
             patch.setConstant(biasName, Tensor(shifted, shape: [shifted.count]))
             var fused = conv
-            fused.inputs = [conv.inputs[0], weightName, biasName]
+            fused.inputs = [folded[conv.inputs[0]] ?? conv.inputs[0], weightName, biasName]
+            folded[node.outputs[0]] = conv.outputs[0]
             patch.replace(fused)
             patch.remove(node)
             patch.redirect(node.outputs[0], to: conv.outputs[0])

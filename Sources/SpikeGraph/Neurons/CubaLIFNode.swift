@@ -38,6 +38,8 @@ public struct CubaLIFNode: Neuron {
         self.isStrict = isStrict
     }
 
+    public func validate() throws { try threshold?.validateAsThreshold() }
+
     public func initialState(shape: [Int]) -> NeuronState {
         var state = NeuronState(membrane: Tensor(repeating: 0, shape: shape))
         state.memory["synapse"] = state.membrane

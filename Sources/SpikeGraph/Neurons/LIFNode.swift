@@ -35,6 +35,11 @@ public struct NeuronParameter: Hashable, Sendable, Codable, ExpressibleByFloatLi
     /// The number of the neuron at a flat position of `[N, …]`.
     @inlinable public subscript(position: Int) -> Float { values.count == 1 ? values[0] : values[position % values.count] }
 
+    /// Throws where a number is not above 0, as thresholds are.
+    func validateAsThreshold() throws {
+        for value in values { try SpikeGraph.validate(threshold: value, initialMembrane: 0) }
+    }
+
     /// For people: one number, or a range.
     public var summary: String {
         let (least, most) = (values.min() ?? 0, values.max() ?? 0)
@@ -75,6 +80,8 @@ public struct LIFNode: Neuron {
         self.resetValue = resetValue
         self.isStrict = isStrict
     }
+
+    public func validate() throws { try threshold.validateAsThreshold() }
 
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 

@@ -13,6 +13,8 @@ public struct MultiSpikeIFNode: Neuron {
         self.threshold = threshold
     }
 
+    public func validate() throws { try threshold.validateAsThreshold() }
+
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.add(current) }

@@ -209,7 +209,7 @@ extension Tensor {
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
         IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self, LIFNode.self, LINode.self,
-        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self,
+        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self, FixedPointIFNode.self,
     ]
 
     private static let lock = NSLock()
