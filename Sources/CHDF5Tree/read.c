@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "chdf5tree.h"
+#include "lock.h"
 
 // MARK: The child
 
@@ -227,8 +229,8 @@ static chdf5_result refused(const char *message) {
 
 /// All bytes until the other end is closed.
 ///
-/// Returns 0, or −1 where there is no memory.
-static int collect(int descriptor, uint64_t most, uint8_t **bytes, size_t *count) {
+/// Returns 0; −1 where there is no memory, or −2 where nothing came for so many seconds.
+static int collect(int descriptor, uint64_t most, uint32_t seconds, uint8_t **bytes, size_t *count) {
     size_t capacity = 1 << 16;
     *bytes = malloc(capacity);
     *count = 0;
@@ -240,6 +242,11 @@ static int collect(int descriptor, uint64_t most, uint8_t **bytes, size_t *count
             *bytes = larger;
             capacity *= 2;
         }
+        // Processor time does not pass while a process sleeps: a lock that nobody opens would hold it for ever.
+        struct pollfd waiting = {.fd = descriptor, .events = POLLIN};
+        int ready = poll(&waiting, 1, (int)seconds * 1000);
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready <= 0) return ready == 0 ? -2 : -1;
         ssize_t got = read(descriptor, *bytes + *count, capacity - *count);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return got < 0 ? -1 : 0;
@@ -253,24 +260,27 @@ chdf5_result chdf5_read(const char *path, chdf5_limits limits) {
     if (pipe(ends) != 0) return (chdf5_result){.status = CHDF5_NO_RESOURCES};
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    // libhdf5 may have a lock of its own, which the child would inherit closed from a thread that is writing.
+    pthread_mutex_lock(&chdf5_lock);
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
         run(path, ends[1], limits);
     }
+    pthread_mutex_unlock(&chdf5_lock);
     close(ends[1]);
     if (child < 0) {
         close(ends[0]);
         return (chdf5_result){.status = CHDF5_NO_RESOURCES};
     }
     chdf5_result result = {.status = CHDF5_DONE};
-    int collected = collect(ends[0], limits.bytes + (1 << 20), &result.bytes, &result.count);
+    int collected = collect(ends[0], limits.bytes + (1 << 20), limits.seconds, &result.bytes, &result.count);
     close(ends[0]);
     if (collected != 0) kill(child, SIGKILL);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     if (collected != 0) {
-        result.status = CHDF5_NO_RESOURCES;
+        result.status = collected == -2 ? CHDF5_TIMED_OUT : CHDF5_NO_RESOURCES;
     } else if (WIFSIGNALED(status)) {
         int signal = WTERMSIG(status);
         result.status = signal == SIGXCPU || signal == SIGKILL ? CHDF5_TIMED_OUT : CHDF5_CRASHED;

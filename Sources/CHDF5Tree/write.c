@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "chdf5tree.h"
+#include "lock.h"
+
+pthread_mutex_t chdf5_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum { MAX_DEPTH = 64 };
 
@@ -16,9 +19,10 @@ struct chdf5_writer {
 };
 
 chdf5_writer *chdf5_writer_open(void) {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     chdf5_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return NULL;
+    pthread_mutex_lock(&chdf5_lock);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fapl_core(access, 1 << 16, 0);
     writer->file = H5Fcreate("memory.nir", H5F_ACC_TRUNC, H5P_DEFAULT, access);
@@ -109,6 +113,7 @@ chdf5_result chdf5_writer_close(chdf5_writer *writer) {
     if (writer->text >= 0) H5Tclose(writer->text);
     if (writer->plain >= 0) H5Pclose(writer->plain);
     if (writer->file >= 0) H5Fclose(writer->file);
+    pthread_mutex_unlock(&chdf5_lock);
     free(writer);
     return result;
 }

@@ -59,7 +59,7 @@ chdf5_result chdf5_read(const char *path, chdf5_limits limits);
 
 typedef struct chdf5_writer chdf5_writer;
 
-/// A new file in memory; NULL where there is no memory or no libhdf5.
+/// A new file in memory; the same thread has to close it, and others wait until then. NULL where there is no memory or no libhdf5.
 chdf5_writer *chdf5_writer_open(void);
 /// The calls between open and close return 0, or −1 where libhdf5 fails.
 int chdf5_begin_group(chdf5_writer *writer, const char *name);

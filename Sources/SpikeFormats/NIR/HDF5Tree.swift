@@ -52,19 +52,14 @@ indirect enum HDF5Tree: Equatable {
         try AtomicFile.write(to: path) { try $0.write(bytes) }
     }
 
-    /// libhdf5 is not made for several threads.
-    private static let lock = NSLock()
-
     private static func encode(_ tree: HDF5Tree, path: String) throws -> [UInt8] {
-        try lock.withLock {
-            guard let writer = chdf5_writer_open() else { throw absent(path) }
-            let done = Result { try tree.put(into: writer, path: path) }
-            let result = chdf5_writer_close(writer)
-            defer { free(result.bytes) }
-            try done.get()
-            guard Int(result.status) == CHDF5_DONE else { throw writeFailure(path) }
-            return Array(UnsafeBufferPointer(start: result.bytes, count: result.count))
-        }
+        guard let writer = chdf5_writer_open() else { throw absent(path) }
+        let done = Result { try tree.put(into: writer, path: path) }
+        let result = chdf5_writer_close(writer)
+        defer { free(result.bytes) }
+        try done.get()
+        guard Int(result.status) == CHDF5_DONE else { throw writeFailure(path) }
+        return Array(UnsafeBufferPointer(start: result.bytes, count: result.count))
     }
 
     private func put(into writer: OpaquePointer, path: String) throws {
