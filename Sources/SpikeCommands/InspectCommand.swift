@@ -120,7 +120,7 @@ struct InspectCommand: ParsableCommand {
         for input in graph.inputs { rows.append([input.name, "Input", input.type.shape.description, "", "", ""]) }
         for node in graph.nodes {
             let parameters = node.inputs.compactMap { graph.constants[$0]?.count }.reduce(0, +)
-            let bound = convertibility.roles[node.name] == .neurons ? node.operator.upperBound.map { ", at most \($0)" } : nil
+            let bound = convertibility.roles[node.name] == .neurons ? node.operator.upperBound.map { String(format: ", θ ≤ %g", $0) } : nil
             rows.append([
                 node.name, node.operator.name, node.outputs.compactMap { graph.types[$0]?.shape.description }.joined(separator: " "),
                 parameters > 0 ? "\(parameters)" : "", (convertibility.roles[node.name]?.rawValue ?? "") + (bound ?? ""),

@@ -6,7 +6,7 @@ import Testing
         let run = try await Folder().succeeding("inspect", Repository.model("mobile/mobile_dynamo.onnx"))
         for part in [
             "conv1", "Clip", "ReduceMean", "[N, 10]", "opset", "multiply–accumulates", "rectifiers become neurons",
-            "can be converted", "before the spikes", "neurons, at most 6", "synapses",
+            "can be converted", "before the spikes", "neurons, θ ≤ 6", "synapses",
         ] {
             #expect(run.output.contains(part), "\(part)")
         }
