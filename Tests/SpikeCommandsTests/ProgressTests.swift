@@ -91,7 +91,8 @@ import Testing
         let evaluate = try Terminal(columns: columns)
         let evaluation = try await Program.run(
             [
-                "evaluate", "snn.safetensors", "--data", Repository.model("test_1000.npz"), "--limit", "40", "--batch-size", "10",
+                "evaluate", "snn.safetensors", "--reference", "--data", Repository.model("test_1000.npz"), "--limit", "40", "--batch-size",
+                "10",
                 "--steps",
                 "1,16",
             ], in: folder.path, errors: evaluate.handle)

@@ -149,7 +149,7 @@ import Testing
     @Test(arguments: [
         ("\"formatVersion\":1", "\"formatVersion\":0", "there is no format version 0"),
         ("\"formatVersion\":1,", "", "'formatVersion' is missing in the graph"),
-        ("\"threshold\":0.5", "\"threshold\":\"0.5\"", "nodes[0].operator.attributes.scales[0] is not of the type Float"),
+        ("\"threshold\":0.5", "\"threshold\":\"0.5\"", "nodes[0].operator.attributes.parameters.threshold is not of the type Float"),
         ("\"threshold\":0.5", "\"threshold\":1e300", "cannot be read"),
         ("\"bias\"", "\"offset\"", "reads 'offset', which nothing defines"),
         ("[{\"batch\":1},2]", "[{\"batch\":1},2147483648]", "cannot be float32["),
