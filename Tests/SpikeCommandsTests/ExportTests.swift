@@ -43,7 +43,7 @@ import Testing
         let refused = try await folder.spikelet2(["export", "snn.safetensors", "--target", "norse", "--output", "b.nir"])
         #expect(refused.status == 1 && refused.errors.contains("--approximate"))
         let back = try await folder.succeeding("import", "a.nir", "--as", "norse", "--output", "again.safetensors")
-        #expect(back.output.contains("spiking network") && back.output.contains("recipe nir"))
+        #expect(back.output.contains("spiking network") && back.output.contains("(nir, streaming)"))
         let result = try await folder.succeeding("evaluate", "again.safetensors", "--data", "data.npz", "--limit", "20", "--steps", "8")
         #expect(result.output.contains("accuracy"))
     }

@@ -13,7 +13,7 @@ indirect enum HDF5Tree: Equatable {
     static func text(_ text: String) -> HDF5Tree { .texts([text], shape: []) }
 
     /// What an HDF5 file may hold at most. The numbers are generous for networks, and far below what ends a machine.
-    private static let limits = chdf5_limits(elements: 1 << 28, bytes: 1 << 31, objects: 1 << 18, depth: 48, seconds: 120)
+    private static let limits = chdf5_limits(elements: 1 << 28, bytes: 1 << 31, objects: 1 << 18, depth: 48, seconds: 30)
 
     // MARK: Reading
 
