@@ -50,7 +50,7 @@ enum Page {
         .card { background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 16px; }
         .card p { margin: 4px 0; } .verdict { font-size: 1.25rem; font-weight: 600; }
         figure { margin: 0; min-width: 0; } svg { width: 100%; max-width: 560px; height: auto; display: block; }
-        svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .label { fill: var(--quiet); font-size: 11px; }
+        svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .label { fill: var(--quiet); font-size: 11px; paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
         .grid { stroke: var(--rule); stroke-width: 1; } .axis { stroke: var(--quiet); stroke-width: 1; }
         .ann { stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 5 4; fill: none; }
         .curve { fill: none; stroke-width: 2; } .band { stroke: none; opacity: 0.16; } .faint { opacity: 0.5; }

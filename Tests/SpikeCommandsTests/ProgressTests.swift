@@ -82,23 +82,23 @@ import Testing
             [
                 "convert", Repository.model("resnet/resnet_torchscript.onnx"), "--calibration", Repository.model("train_2000.npz"),
                 "--recipe",
-                "rate-coding", "--mode", "99.9%", "--limit", "300", "--batch-size", "10", "--output", "snn.safetensors",
+                "rate-coding", "--mode", "99.9%", "--limit", "2000", "--batch-size", "10", "--output", "snn.safetensors",
             ], in: folder.path, errors: convert.handle)
         #expect(conversion.status == 0)
-        try expectBar(await convert.finish(), title: "calibrating", unit: "/30 batches", columns: columns)
+        try expectBar(await convert.finish(), title: "calibrating", unit: "/200 batches", columns: columns)
         #expect(!conversion.output.contains("\u{1B}") && !conversion.output.contains("calibrating"))
 
         let evaluate = try Terminal(columns: columns)
         let evaluation = try await Program.run(
             [
-                "evaluate", "snn.safetensors", "--reference", "--data", Repository.model("test_1000.npz"), "--limit", "40", "--batch-size",
+                "evaluate", "snn.safetensors", "--reference", "--data", Repository.model("test_1000.npz"), "--limit", "200", "--batch-size",
                 "10",
                 "--steps",
                 "1,16",
             ], in: folder.path, errors: evaluate.handle)
         #expect(evaluation.status == 0)
-        try expectBar(await evaluate.finish(), title: "evaluating", unit: "/64 steps", columns: columns)
-        #expect(evaluation.output.contains("40 samples"))
+        try expectBar(await evaluate.finish(), title: "evaluating", unit: "/320 steps", columns: columns)
+        #expect(evaluation.output.contains("200 samples"))
     }
 
     private func expectBar(_ text: String, title: String, unit: String, columns: UInt16, at location: SourceLocation = #_sourceLocation)

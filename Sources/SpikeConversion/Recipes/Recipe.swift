@@ -46,5 +46,5 @@ public struct Recipe: Sendable {
 
     public static let localThresholdBalancing = Recipe(
         name: "local-threshold-balancing", summary: "thresholds by local gradient steps (Bu et al., CVPR 2025); streaming", usualSteps: 32
-    ) { ConversionOptions(recipe: "local-threshold-balancing", steps: $0, threshold: .localThresholdBalancing(passes: 4)) }
+    ) { ConversionOptions(recipe: "local-threshold-balancing", steps: $0, threshold: .localThresholdBalancing(passes: 32)) }
 }
