@@ -1,4 +1,6 @@
 import Foundation
+import SpikeData
+import SpikeGraph
 import Testing
 
 /// Folders of pictures, in every command that takes data.
