@@ -20,7 +20,8 @@ import Testing
         let (folder, options) = try pictures()
         let model = Repository.model("cnn/cnn_unfused.onnx")
         let converted = try await Program.run(
-            ["convert", model, "--calibration", "pictures", "--recipe", "calibrated", "--steps", "8", "--output", "snn.safetensors"] + options,
+            ["convert", model, "--calibration", "pictures", "--recipe", "calibrated", "--steps", "8", "--output", "snn.safetensors"]
+                + options,
             in: folder.path)
         try #require(converted.status == 0, "\(converted.errors)")
         let evaluated = try await Program.run(

@@ -11,7 +11,8 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     static let names = [
-        "baseline.jpg", "progressive.jpeg", "full_chroma.JPG", "grey.jpg", "cmyk.jpg", "ycck.jpg", "orientation.jpg", "tall.jpg", "tiny.jpg",
+        "baseline.jpg", "progressive.jpeg", "full_chroma.JPG", "grey.jpg", "cmyk.jpg", "ycck.jpg", "orientation.jpg", "tall.jpg",
+        "tiny.jpg",
         "rgb.png", "grey.png", "bits1.png", "palette.png", "palette_bits4.png", "palette_transparent.png", "rgb_transparent.png",
         "grey_alpha.png", "rgba.png", "rgb16.png", "grey16.png", "interlaced.png",
     ]

@@ -20,7 +20,8 @@ public enum Interpolation: String, Sendable, Codable, CaseIterable {
 /// Which pixels of one axis go into each new one, and with what weight.
 ///
 /// Making a picture smaller widens the filter by the same factor (antialiasing). Weights are fixed-point numbers of 22 bits, and
-/// each axis is rounded to bytes: so does Pillow, whose results these are, bit for bit.
+/// each axis is rounded to bytes, the horizontal one first: so does Pillow. (Its version 13 takes the vertical axis first for some
+/// shapes; single bytes then differ by 1.)
 struct Resampling {
     /// Fractional bits of the weights: a sum of weighted bytes stays within 32 bits, with two bits to spare for overshooting.
     static let fractionBits = 22
@@ -62,7 +63,9 @@ extension Picture {
     /// - Parameters:
     ///   - width, height: the new size of the whole.
     ///   - columns, rows: the part of it that is computed.
-    func resized(width newWidth: Int, height newHeight: Int, columns: Range<Int>, rows: Range<Int>, _ interpolation: Interpolation) -> Picture {
+    func resized(
+        width newWidth: Int, height newHeight: Int, columns: Range<Int>, rows: Range<Int>, _ interpolation: Interpolation
+    ) -> Picture {
         let vertical = Resampling(from: height, to: newHeight, kept: rows, interpolation)
         // An axis that keeps its size keeps its pixels: at scale 1 either filter is 1 in the middle and 0 at its neighbours.
         let horizontal = Resampling(from: width, to: newWidth, kept: columns, interpolation)
@@ -78,8 +81,8 @@ extension Picture {
                         sums.update(repeating: 1 << Int32(Resampling.fractionBits - 1))
                         for (offset, place) in window.weights.enumerated() {
                             let weight = vertical.weights[place]
-                            let line = UnsafeBufferPointer(
-                                rebasing: source[(window.first - firstRow + offset) * stride..<(window.first - firstRow + offset + 1) * stride])
+                            let start = (window.first - firstRow + offset) * stride
+                            let line = UnsafeBufferPointer(rebasing: source[start..<start + stride])
                             for index in 0..<stride { sums[index] &+= Int32(truncatingIfNeeded: line[index]) &* weight }
                         }
                         for index in 0..<stride { output[row * stride + index] = byte(sums[index]) }
