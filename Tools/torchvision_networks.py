@@ -19,6 +19,7 @@ empty cells were not measured.
 import argparse
 import json
 import logging
+import math
 import pathlib
 import re
 import statistics
@@ -286,6 +287,20 @@ def radix(folder: str, spikelet: str, digits: int) -> float:
     return max(output["errorOfVariation"] for output in found["steps"][-1]["outputs"])
 
 
+def digits_needed(error) -> dict:
+    """The error at 8 digits, and how many bring it within 5 %: found by halving, since a digit halves what rounding does."""
+    errors = {8: error(8)}
+    while errors[max(errors)] > 0.05 and max(errors) < 14:
+        digits = min(14, max(errors) + max(1, math.ceil(math.log2(errors[max(errors)] / 0.05))))
+        errors[digits] = error(digits)
+    while (digits := max(errors)) > 9 and errors[digits] <= 0.05 and digits - 1 not in errors:
+        errors[digits - 1] = error(digits - 1)
+        if errors[digits - 1] <= 0.05:
+            del errors[digits]
+    within = [digits for digits, found in errors.items() if found <= 0.05]
+    return {"radix": errors[8], "digitsFor5": min(within, default=None)}
+
+
 def rates(folder: str, spikelet: str, operations: int) -> dict:
     """The layers' errors at T = 64. Each image of the correction and of the measurement is simulated for all steps."""
     count = max(2, min(16, int(3e9 / operations)))
@@ -314,14 +329,7 @@ def measure(name: str, spikelet: str, parts: list, known: dict) -> dict:
         try:
             if "radix" in parts:
                 result |= in_pytorch(network, x)
-                result["digitsFor5"] = None
-                for digits in (8, 9, 10, 11, 12, 13, 14):
-                    error = radix(folder, spikelet, digits)
-                    if digits == 8:
-                        result["radix"] = error
-                    if error <= 0.05:
-                        result["digitsFor5"] = digits
-                        break
+                result |= digits_needed(lambda digits: radix(folder, spikelet, digits))
             if "rates" in parts:
                 result |= rates(folder, spikelet, result["operations"])
         except subprocess.TimeoutExpired:
