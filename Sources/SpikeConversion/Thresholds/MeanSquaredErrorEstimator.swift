@@ -26,6 +26,8 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     static let unseenSamples = [0.25, 1, 4, 16, 64, 256]
     /// Fewer samples than this in a half say nothing, and the least weight is taken.
     private static let fewestToTry = 4
+    /// A larger weight has to gain this share of the squared error: less is chance.
+    private static let leastGain = 0.02
     /// So many channels are enough to choose for all.
     private static let mostTried = 32
 
@@ -59,7 +61,7 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
             }
         }
         let best = errors.indices.min { errors[$0] < errors[$1] } ?? 0
-        return Self.unseenSamples[best]
+        return errors[best] < (1 - Self.leastGain) * errors[0] ? Self.unseenSamples[best] : smallest
     }
 
     /// - Parameter unseen: how many samples of the layer's activations are added to the channel's.
