@@ -299,9 +299,6 @@ public struct Evaluator: Sendable {
         }
     }
 
-    /// Whether the first output is one row of class scores a sample.
-    public static func isClassifier(_ graph: Graph) -> Bool { (try? classCount(graph)) != nil }
-
     /// The number of scores a sample, where the first output is one row of them.
     private static func classCount(_ graph: Graph) throws -> Int {
         guard let output = graph.outputs.first, let type = graph.types[output.value] else { return 0 }
