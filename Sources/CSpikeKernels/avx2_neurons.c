@@ -244,6 +244,8 @@ AVX2 void spike_fire_burst_i32__avx2(const spike_fire *job) {
     }
     if (job->saturations) count_changes(changed, job->saturations);
 }
+
+SPIKE_GATHER_THEN_FIRE(avx2)
 #else
 typedef int spike_avx2_neurons_are_for_x86_64;
 #endif

@@ -43,18 +43,23 @@ INLINE_AVX512 void add_sums(__m512i sums, __m128i left, bool negative, bool firs
     _mm512_storeu_si512(target, negative ? _mm512_sub_epi32(old, value) : _mm512_add_epi32(old, value));
 }
 
-// Adds what 16-bit sums have gathered of `count` rows to the int32 currents. A vector holds two packed blocks of 32 channels.
-INLINE_AVX512 void flush_i8(__m512i all, __m512i high, int count, __m128i left, bool negative, bool first, int32_t *current) {
+/// The sums of 64 lanes of `count` rows, from those in 16 bits. A vector holds two packed blocks of 32 channels.
+INLINE_AVX512 void unpack_i8(__m512i all, __m512i high, int count, __m512i part[4]) {
     const __m512i low = _mm512_sub_epi16(all, _mm512_slli_epi16(high, 8));
     const __m512i bias = _mm512_set1_epi32(128 * count);
-    const __m512i part[4] = {
-        _mm512_sub_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(low)), bias),
-        _mm512_cvtepi16_epi32(_mm512_castsi512_si256(high)),
-        _mm512_sub_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(low, 1)), bias),
-        _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(high, 1)),
-    };
-    for (int i = 0; i < 4; i++) add_sums(part[i], left, negative, first, current + 16 * i);
+    part[0] = _mm512_sub_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(low)), bias);
+    part[1] = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(high));
+    part[2] = _mm512_sub_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(low, 1)), bias);
+    part[3] = _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(high, 1));
 }
+
+#define SPIKE_ADD_I8(row, k)                                                                                            \
+    for (int v = 0; v < vectors; v++) {                                                                                 \
+        const int s = (k) % ways * vectors + v;                                                                         \
+        const __m512i word = _mm512_loadu_si512((row) + 64 * v);                                                        \
+        all[s] = _mm512_add_epi16(all[s], word);                                                                        \
+        high[s] = _mm512_add_epi16(high[s], _mm512_srai_epi16(word, 8));                                                \
+    }
 
 // As the AVX2 kernel. `ways` rows have sums of their own, so that additions do not wait for each other.
 INLINE_AVX512 void gather_i8(const spike_gather *job, const int vectors, const int ways) {
@@ -69,22 +74,16 @@ INLINE_AVX512 void gather_i8(const spike_gather *job, const int vectors, const i
             const uint16_t *begin = entry, *stop = end - entry > 252 ? entry + 252 : end;
             __m512i all[4], high[4];
             for (int v = 0; v < vectors * ways; v++) all[v] = high[v] = _mm512_setzero_si512();
-#define SPIKE_ADD(row, k)                                                                                               \
-    for (int v = 0; v < vectors; v++) {                                                                                 \
-        const int s = (k) % ways * vectors + v;                                                                         \
-        const __m512i word = _mm512_loadu_si512((row) + 64 * v);                                                        \
-        all[s] = _mm512_add_epi16(all[s], word);                                                                        \
-        high[s] = _mm512_add_epi16(high[s], _mm512_srai_epi16(word, 8));                                                \
-    }
-            SPIKE_EACH_ROW(rows, entry, stop, SPIKE_ADD)
-#undef SPIKE_ADD
+            SPIKE_EACH_ROW(rows, entry, stop, SPIKE_ADD_I8)
             const int count = (int)(entry - begin);
             for (int v = 0; v < vectors; v++) {
                 for (int k = 1; k < ways; k++) {
                     all[v] = _mm512_add_epi16(all[v], all[k * vectors + v]);
                     high[v] = _mm512_add_epi16(high[v], high[k * vectors + v]);
                 }
-                flush_i8(all[v], high[v], count, left, job->negative, first, current + 64 * v);
+                __m512i part[4];
+                unpack_i8(all[v], high[v], count, part);
+                for (int i = 0; i < 4; i++) add_sums(part[i], left, job->negative, first, current + 64 * v + 16 * i);
             }
             first = false;
         } while (entry < end);
@@ -96,6 +95,78 @@ AVX512 void spike_gather_i8__avx512(const spike_gather *job) {
     case 128: gather_i8(job, 2, 2); break;
     case 64: gather_i8(job, 1, 4); break;
     default: spike_gather_i8__avx2(job);
+    }
+}
+
+INLINE_AVX512 __m512i sixteen(const void *numbers, size_t i) {
+    return numbers ? _mm512_loadu_si512((const int32_t *)numbers + i) : _mm512_setzero_si512();
+}
+
+// Up to 252 rows a step, all lanes neurons, membranes in registers.
+INLINE_AVX512 void gather_fire_i8(const spike_gather *job, const spike_fire *fire, const int vectors, const int ways) {
+    const spike_rows_of_weights rows = {job->weights, (size_t)vectors * 64, job->zeros, job->base};
+    const __m128i left = _mm_cvtsi32_si128(job->shift);
+    const void *const before = job->first ? NULL : job->current;
+    const size_t lanes = (size_t)vectors * 64;
+    __m512i membrane[8];
+    for (int i = 0; i < 4 * vectors; i++) membrane[i] = sixteen(fire->membrane, 16 * (size_t)i);
+    for (int step = 0; step < job->steps; step++) {
+        const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        const uint16_t *const begin = job->lists.entries + starts[job->from], *const end = job->lists.entries + starts[job->to];
+        const uint16_t *entry = begin;
+        __m512i all[4], high[4];
+        for (int v = 0; v < vectors * ways; v++) all[v] = high[v] = _mm512_setzero_si512();
+        SPIKE_EACH_ROW(rows, entry, end, SPIKE_ADD_I8)
+        uint64_t fired[2];
+        for (int v = 0; v < vectors; v++) {
+            for (int k = 1; k < ways; k++) {
+                all[v] = _mm512_add_epi16(all[v], all[k * vectors + v]);
+                high[v] = _mm512_add_epi16(high[v], high[k * vectors + v]);
+            }
+            __m512i part[4];
+            unpack_i8(all[v], high[v], (int)(entry - begin), part);
+            uint64_t bits = 0;
+            for (int i = 0; i < 4; i++) {
+                const size_t lane = 64 * (size_t)v + 16 * (size_t)i;
+                const __m512i sum = _mm512_sll_epi32(part[i], left), threshold = sixteen(fire->threshold, lane);
+                __m512i arriving = sixteen(fire->offset, lane);
+                if (before) arriving = _mm512_add_epi32(arriving, sixteen(before, (size_t)step * lanes + lane));
+                arriving = job->negative ? _mm512_sub_epi32(arriving, sum) : _mm512_add_epi32(arriving, sum);
+                const __m512i reached = _mm512_add_epi32(membrane[4 * v + i], arriving);
+                const __mmask16 fires = _mm512_cmpge_epi32_mask(reached, threshold);
+                membrane[4 * v + i] = _mm512_mask_sub_epi32(reached, fires, reached, threshold);
+                bits |= (uint64_t)fires << (16 * i);
+            }
+            fired[v] = bits;
+        }
+        memcpy(fire->plus + (size_t)step * fire->step_bytes, fired, (size_t)(8 * vectors));
+    }
+    for (int i = 0; i < 4 * vectors; i++) _mm512_storeu_si512((int32_t *)fire->membrane + 16 * i, membrane[i]);
+}
+
+/// The most entries that a run has in a step.
+static ptrdiff_t longest_run(const spike_gather *job) {
+    uint32_t longest = 0;
+    for (int step = 0; step < job->steps; step++) {
+        const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        const uint32_t length = starts[job->to] - starts[job->from];
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+AVX512 void spike_gather_fire_i8__avx512(const spike_gather_fire *job) {
+    const spike_fire *fire = &job->fire;
+    const bool fits = fire->lanes == job->gather.tile && !fire->reset && !fire->halving && !fire->saturations;
+    if (fits && job->gather.tile == 64 && longest_run(&job->gather) <= 252) {
+        gather_fire_i8(&job->gather, fire, 1, 2);
+    } else if (fits && job->gather.tile == 128 && longest_run(&job->gather) <= 252) {
+        gather_fire_i8(&job->gather, fire, 2, 1);
+    } else {
+        spike_gather_i8__avx512(&job->gather);
+        spike_fire separate = *fire;
+        separate.current = job->gather.current;
+        spike_fire_if_i32__avx512(&separate);
     }
 }
 
@@ -135,10 +206,6 @@ AVX512 void spike_dense_i8__avx512(const spike_dense *job) {
         for (; first + 2 <= job->positions; first += 2) dense_block(job, lane, first, 2);
         if (first < job->positions) dense_block(job, lane, first, 1);
     }
-}
-
-INLINE_AVX512 __m512i sixteen(const void *numbers, size_t i) {
-    return numbers ? _mm512_loadu_si512((const int32_t *)numbers + i) : _mm512_setzero_si512();
 }
 
 // Several vectors at a time: from step to step each membrane is a chain of dependent instructions.

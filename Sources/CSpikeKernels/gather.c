@@ -46,3 +46,5 @@ void spike_gather_i8__scalar(const spike_gather *job) {
         }
     })
 }
+
+SPIKE_GATHER_THEN_FIRE(scalar)

@@ -232,6 +232,8 @@ void spike_dense_i8__neon(const spike_dense *job) {
         for (; first < job->positions; first++) dense_block(job, lane, first, 1);
     }
 }
+
+SPIKE_GATHER_THEN_FIRE(neon)
 #else
 typedef int spike_neon_is_for_arm64;
 #endif

@@ -24,35 +24,42 @@ static int spike_segments(const spike_branch *branch, int y, int x, spike_segmen
     return count;
 }
 
-/// Gathering for pixel (x, y): one run of the list, or one for each column of the kernel. `first`: nothing stands in the currents.
+/// What gathering for pixel (x, y) is, where a window is one run of the list. `first`: nothing stands in the currents.
+static spike_gather spike_gather_job(const spike_stage *stage, const spike_branch *branch, int y, int x, bool first, void *currents) {
+    const spike_window w = branch->window;
+    const int x0 = x * w.stride_x - w.pad_left, stop = x0 + w.kernel_width;
+    const int begin = x0 < 0 ? 0 : x0 > w.width ? w.width : x0, end = stop > w.width ? w.width : stop;
+    const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
+    return (spike_gather){
+        .lists = branch->lists, .from = line + (uint32_t)begin, .to = line + (uint32_t)(end < begin ? begin : end),
+        .base = (uint16_t)(x0 * w.kernel_height * branch->channels), .negative = branch->negative, .first = first, .tile = stage->tile,
+        .steps = stage->steps, .shift = stage->shift, .weights = branch->weights,
+        .zeros = (size_t)branch->rows * (size_t)stage->tile * (stage->integers ? 1 : 4), .current = currents};
+}
+
+/// Gathering for pixel (x, y): one run of the list, or one for each column of the kernel.
 static void spike_gather_window(
     const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int y, int x, bool first, void *currents) {
-    const spike_window w = branch->window;
-    const size_t row_bytes = (size_t)stage->tile * (stage->integers ? 1 : 4);
-    const int column_rows = w.kernel_height * branch->channels, x0 = x * w.stride_x - w.pad_left;
-    const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
     void (*gather)(const spike_gather *) = stage->integers ? table->gather_i8 : table->gather_f32;
-    spike_gather job = {
-        .lists = branch->lists, .tile = stage->tile, .steps = stage->steps, .shift = stage->shift, .negative = branch->negative,
-        .first = first, .weights = branch->weights, .zeros = (size_t)branch->rows * row_bytes, .current = currents};
+    const spike_gather whole = spike_gather_job(stage, branch, y, x, first, currents);
     if (!branch->each_column) {
-        const int begin = x0 < 0 ? 0 : x0 > w.width ? w.width : x0, stop = x0 + w.kernel_width, end = stop > w.width ? w.width : stop;
-        job.from = line + (uint32_t)begin;
-        job.to = line + (uint32_t)(end < begin ? begin : end);
-        job.base = (uint16_t)(x0 * column_rows);
-        gather(&job);
+        gather(&whole);
         return;
     }
+    const spike_window w = branch->window;
+    const int column_rows = w.kernel_height * branch->channels;
+    const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
+    spike_gather job = whole;
     for (int kx = 0; kx < w.kernel_width; kx++) {
-        const int sx = x0 + kx * w.dilation_x;
+        const int sx = x * w.stride_x - w.pad_left + kx * w.dilation_x;
         const bool inside = sx >= 0 && sx < w.width;
         if (!inside && !job.first) continue;
         job.from = line + (uint32_t)(inside ? sx : 0);
         job.to = job.from + (inside ? 1 : 0);
         job.base = (uint16_t)(sx * column_rows);
-        const size_t offset = (size_t)kx * (size_t)column_rows * row_bytes;
-        job.weights = (const char *)branch->weights + offset;
-        job.zeros = (size_t)branch->rows * row_bytes - offset;
+        const size_t offset = (size_t)kx * (size_t)column_rows * (size_t)stage->tile * (stage->integers ? 1 : 4);
+        job.weights = (const char *)whole.weights + offset;
+        job.zeros = whole.zeros - offset;
         gather(&job);
         job.first = false;
     }
@@ -162,10 +169,11 @@ static void spike_round(const spike_stage *stage, void *membrane) {
     }
 }
 
-/// Integrates what has arrived at one pixel in `arriving` currents (none: NULL), fires and packs.
+/// Integrates what has arrived at one pixel in `arriving` currents (none: NULL), fires and packs. `last`: what is still to be
+/// gathered, at once with firing.
 static void spike_neurons(
-    const spike_stage *stage, const spike_kernel_table *table, int64_t pixel, const void *currents, const void *offset, int arriving,
-    int growth) {
+    const spike_stage *stage, const spike_kernel_table *table, int64_t pixel, const void *currents, const void *offset,
+    const spike_gather *last, int arriving, int growth) {
     int32_t own_membrane[SPIKE_LARGEST_TILE], own_memory[SPIKE_LARGEST_TILE];
     const size_t bytes = (size_t)stage->tile * 4;
     const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
@@ -204,6 +212,11 @@ static void spike_neurons(
     fire.tile = stage->tile;
     fire.lanes = x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
     fire.steps = stage->steps;
+    if (last) {
+        const spike_gather_fire job = {*last, fire};
+        table->gather_fire_i8(&job);
+        return;
+    }
     switch (stage->neuron) {
     case SPIKE_NEURON_IF: (stage->integers ? table->fire_if_i32 : table->fire_if_f32)(&fire); break;
     case SPIKE_NEURON_SIGNED: (stage->integers ? table->fire_signed_i32 : table->fire_signed_f32)(&fire); break;
@@ -225,6 +238,9 @@ void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) 
     const bool fires_offset = streams && stage->offsets && stage->offset_step_stride == 0 && !stage->offsets_last_only;
     const bool writes = stage->branch_count > 0 && stage->branches[0].kind == SPIKE_BRANCH_GATHER && (fires_offset || !stage->offsets);
     const bool is_silent = streams && stage->branch_count == 0 && (fires_offset || !stage->offsets);
+    const int final = stage->branch_count - 1;
+    const bool gathers_last = streams && stage->integers && stage->neuron == SPIKE_NEURON_IF && final >= 0 &&
+                              stage->branches[final].kind == SPIKE_BRANCH_GATHER && !stage->branches[final].each_column;
     const size_t size = (size_t)arriving * (size_t)stage->tile * 4;
     const int64_t end = (int64_t)stage->row_end * stage->out_width;
     for (int64_t first = (int64_t)stage->row_begin * stage->out_width; first < end; first += together) {
@@ -233,7 +249,7 @@ void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) 
         for (int p = 0; p < count && !writes && !is_silent; p++) {
             spike_start_currents(stage, first + p, arriving, fires_offset, scratch + (size_t)p * size);
         }
-        for (int b = 0; b < stage->branch_count; b++) {
+        for (int b = 0; b < stage->branch_count - gathers_last; b++) {
             const spike_branch *branch = stage->branches + b;
             if (branch->kind == SPIKE_BRANCH_DENSE) {
                 int32_t *last = (int32_t *)scratch + (size_t)(arriving - 1) * (size_t)stage->tile;
@@ -247,7 +263,13 @@ void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) 
         for (int p = 0; p < count; p++) {
             const int64_t place = (first + p) * stage->offset_pixel_stride * 4;
             const void *offset = fires_offset ? (const char *)stage->offsets + place : NULL;
-            spike_neurons(stage, table, first + p, is_silent ? NULL : scratch + (size_t)p * size, offset, arriving, growth);
+            char *currents = is_silent ? NULL : scratch + (size_t)p * size;
+            spike_gather last;
+            if (gathers_last) {
+                const int y = (int)((first + p) / stage->out_width), x = (int)((first + p) % stage->out_width);
+                last = spike_gather_job(stage, stage->branches + final, y, x, writes && final == 0, currents);
+            }
+            spike_neurons(stage, table, first + p, currents, offset, gathers_last ? &last : NULL, arriving, growth);
         }
     }
 }

@@ -14,6 +14,7 @@ import Testing
             switch name {
             case "gather_f32": checkGather(table, isFloat: true, &random)
             case "gather_i8": checkGather(table, isFloat: false, &random)
+            case "gather_fire_i8": try checkGatherFire(table, &random)
             case "dense_i8": checkDense(table, &random)
             case "masked_f32": checkMasked(table, isFloat: true, &random)
             case "masked_i16": checkMasked(table, isFloat: false, &random)

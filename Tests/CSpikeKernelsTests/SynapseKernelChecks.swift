@@ -77,6 +77,59 @@ func checkGather(_ table: spike_kernel_table, isFloat: Bool, _ random: inout See
     }
 }
 
+/// Gathering and firing at once, against one after the other.
+func checkGatherFire(_ table: spike_kernel_table, _ random: inout SeededGenerator) throws {
+    let plain = try #require(spike_table(SPIKE_ISA_SCALAR)).pointee
+    let tile = random.pick([32, 64, 128])
+    let (width, steps) = (random.int(1...4), random.int(1...6))
+    let channels = random.pick([8, 24, 70, 300])
+    let spikes = Spikes(&random, steps: steps, height: 1, width: width, channels: channels, density: random.pick([0, 0.1, 0.5, 1]))
+    let stride = (channels + 7) / 8 * 8
+    let (entries, starts) = lists(spikes, channels: 0..<channels, window: identity(1, width), rows: singleRows(identity(1, width)))
+    let rows = width * stride
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    var packed = [UInt8](repeating: 0, count: (rows + 1) * tile)
+    packed.withUnsafeMutableBufferPointer { packed in
+        for row in 0...rows {
+            let levels = (0..<tile).map { _ in row < rows ? Int8(random.int(-127...127)) : 0 }
+            if let start = packed.baseAddress { spike_pack_i8(levels, Int32(tile), start + row * tile) }
+        }
+    }
+    var job = spike_gather_fire()
+    job.gather.lists.entries = UnsafePointer(arena.make(entries, slack: 4, filler: 0))
+    job.gather.lists.starts = UnsafePointer(arena.make(starts, filler: 0))
+    job.gather.lists.step_stride = width + 1
+    job.gather.to = UInt32(width)
+    (job.gather.tile, job.gather.steps, job.gather.shift) = (Int32(tile), Int32(steps), Int32(random.int(0...4)))
+    (job.gather.negative, job.gather.first) = (random.chance(0.3), random.chance(0.5))
+    job.gather.weights = UnsafeRawPointer(arena.make(packed, filler: 0))
+    job.gather.zeros = rows * tile
+    let lanes = random.chance(0.7) ? tile : random.int(1...tile / 8) * 8
+    (job.fire.tile, job.fire.lanes, job.fire.steps, job.fire.limit) = (Int32(tile), Int32(lanes), Int32(steps), -1)
+    job.fire.threshold = UnsafeRawPointer(arena.make((0..<tile).map { _ in Int32(random.int(100...4000)) }, filler: 0))
+    if random.chance(0.5) { job.fire.offset = UnsafeRawPointer(arena.make(random.whole(tile, limit: 900), filler: 0)) }
+    if random.chance(0.2) { job.fire.reset = UnsafeRawPointer(arena.make(random.whole(tile, limit: 90), filler: 0)) }
+    job.fire.step_bytes = tile / 8
+    let (membrane, current) = (random.whole(tile, limit: 3000), random.whole(steps * tile, limit: 900))
+    var saturations: UInt64 = 0
+    let counts = random.chance(0.2)
+    let results = [table, plain].map { table -> ([Int32], [UInt8], UInt64) in
+        let (v, bits) = (arena.make(membrane, filler: 0), arena.make([UInt8](repeating: 0, count: steps * tile / 8), filler: 0))
+        job.gather.current = UnsafeMutableRawPointer(arena.make(current, filler: 0))
+        (job.fire.membrane, job.fire.plus) = (UnsafeMutableRawPointer(v), bits)
+        saturations = 0
+        withUnsafeMutablePointer(to: &saturations) {
+            job.fire.saturations = counts ? $0 : nil
+            table.gather_fire_i8(&job)
+        }
+        return (
+            Array(UnsafeBufferPointer(start: v, count: tile)), Array(UnsafeBufferPointer(start: bits, count: steps * tile / 8)), saturations
+        )
+    }
+    #expect(results[0] == results[1])
+}
+
 func checkMasked(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
     let tile = random.pick(isFloat ? [8, 16, 32, 64] : [32, 64, 128])
     let taps = random.int(0...9)

@@ -81,6 +81,27 @@ static void check_gather(const spike_kernel_table *table, const spike_kernel_tab
         (is_float ? chosen->gather_f32 : chosen->gather_i8)(&job);
     }
     expect_same(is_float ? "gather_f32" : "gather_i8", currents[0], currents[1], (size_t)steps * (size_t)tile * 4, seed);
+    if (!is_float) {
+        int32_t *threshold = zeros((size_t)tile * 4), *membranes[2];
+        uint8_t *bits[2];
+        for (int i = 0; i < tile; i++) threshold[i] = between(100, 4000);
+        for (int k = 0; k < 2; k++) {
+            membranes[k] = zeros((size_t)tile * 4);
+            bits[k] = zeros((size_t)(steps * tile / 8));
+            const spike_gather_fire job = {
+                .gather = {
+                    .lists = {entries, starts, (size_t)width + 1}, .from = (uint32_t)from, .to = (uint32_t)width,
+                    .base = (uint16_t)(from * stride), .negative = seed % 3 == 0, .first = seed % 2, .tile = tile, .steps = steps,
+                    .shift = seed % 5, .weights = weights, .zeros = (size_t)rows * row_bytes, .current = currents[k]},
+                .fire = {
+                    .membrane = membranes[k], .threshold = threshold, .plus = bits[k], .step_bytes = (size_t)(tile / 8), .tile = tile,
+                    .lanes = tile, .steps = steps, .limit = -1}};
+            (k ? plain : table)->gather_fire_i8(&job);
+        }
+        expect_same("gather_fire_i8", bits[0], bits[1], (size_t)(steps * tile / 8), seed);
+        expect_same("gather_fire_i8 membrane", membranes[0], membranes[1], (size_t)tile * 4, seed);
+        free(threshold), free(membranes[0]), free(membranes[1]), free(bits[0]), free(bits[1]);
+    }
     free(starts), free(entries), free(weights), free(currents[0]), free(currents[1]);
 }
 

@@ -146,6 +146,14 @@ typedef struct {
     uint64_t *saturations;
 } spike_fire;
 
+/// Gathering and firing at once, where the last synapses of a stage are gathered ones: their sums go from registers into the membranes.
+/// `gather.current` holds what arrived before, unless `gather.first`. The same as firing on what gathering left in the currents, but
+/// the currents need not be written.
+typedef struct {
+    spike_gather gather;
+    spike_fire fire;
+} spike_gather_fire;
+
 /// How the bits of a spike train lie in memory: bytes from pixel to pixel, row to row, step to step.
 typedef struct {
     size_t pixel, row, step;
@@ -226,6 +234,7 @@ typedef struct {
 typedef struct {
     void (*gather_f32)(const spike_gather *);
     void (*gather_i8)(const spike_gather *);
+    void (*gather_fire_i8)(const spike_gather_fire *);
     void (*dense_i8)(const spike_dense *);
     void (*masked_f32)(const spike_masked *);
     void (*masked_i16)(const spike_masked *);
