@@ -30,6 +30,7 @@
 #define SPIKE_TYPE_pool_bits const spike_pool
 #define SPIKE_TYPE_pool_counts const spike_pool
 #define SPIKE_TYPE_pool_sums const spike_pool_sums
+#define SPIKE_TYPE_analog_i32 spike_analog
 
 #define SPIKE_KERNEL(name, suffix, isa) void spike_##name##__##suffix(SPIKE_TYPE_##name *);
 #include "kernels.def"

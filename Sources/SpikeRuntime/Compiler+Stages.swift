@@ -41,7 +41,11 @@ extension Assembly {
         switch expression.offset {
         case .channels(let values) where values.contains { $0 != 0 }: stage.offsets = units.memory(values, lanes)
         case .channels: break
-        case .evaluated: stage.evaluatesOffset = true
+        case .evaluated:
+            stage.evaluatesOffset = true
+            if units.isInteger, expression.terms.isEmpty, !expression.isFlat {
+                stage.analog = AnalogLayer(input, of: graph, lanes: lanes, unitScale: units.fine)
+            }
         }
         for term in expression.terms { addBranches(of: term, to: &stage, units: units) }
         return stage

@@ -100,6 +100,7 @@ struct Assembly {
         let stage = makeStage(
             name: node.name, input: node.inputs[0], target: target, expression: expression, parameters: parameters,
             isInteger: precision == .int8)
+        if let layer = stage.analog { stillNodes.removeAll { layer.nodes.contains($0.name) } }
         stages.append((position, .neurons(stage)))
     }
 

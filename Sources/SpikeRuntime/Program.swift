@@ -181,6 +181,8 @@ struct NeuronStage: Sendable {
     var offsets: Memory?
     /// The offsets have to be computed from the graph, for each input.
     var evaluatesOffset: Bool
+    /// How, where the engine does it in one pass.
+    var analog: AnalogLayer?
     /// What a current is multiplied with to be in the stage's unit; [channels].
     var unitScale: [Float]
     /// The most that a step's current can be, in the stage's unit (int8), before offsets.

@@ -2,7 +2,7 @@ internal import CSpikeKernels
 internal import SpikeGraph
 
 /// What the steps of a block are to be recorded for.
-struct Recording: Sendable {
+struct Recording: Sendable, Equatable {
     /// The number of spikes of each neuron.
     var countsSpikes = false
     /// The accumulated outputs after each step.

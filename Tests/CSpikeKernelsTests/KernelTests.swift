@@ -33,6 +33,7 @@ import Testing
             case "pool_bits": checkPool(table, isCounts: false, &random)
             case "pool_counts": checkPool(table, isCounts: true, &random)
             case "pool_sums": checkPoolSums(table, &random)
+            case "analog_i32": checkAnalog(table, &random)
             default: Issue.record("kernel '\(name)' is registered but has no test")
             }
         }

@@ -230,6 +230,26 @@ typedef struct {
     int32_t growth;
 } spike_pool_sums;
 
+/// A convolution of an analog image, straight into the lanes of the neurons behind it, as whole numbers: what comes in one step of
+/// int8 networks with a constant input. image: [channels][window.height][window.width]; weights [channels][kernel places][lanes] and
+/// bias [lanes], float32, in the unit of the neurons; sums are rounded to nearest and limited to ± `limit`. Rows [row_begin, row_end)
+/// of the output; pixel x of row y goes to target + (y · columns + x / block) · stride + (x % block) · lanes.
+typedef struct {
+    const float *image;
+    spike_window window;
+    int32_t channels;
+    int32_t row_begin, row_end;
+    /// Of a pixel, a multiple of 8.
+    int32_t lanes;
+    int32_t block, columns, stride;
+    const float *weights;
+    const float *bias;
+    float limit;
+    int32_t *target;
+    /// Out: how many sums were limited.
+    uint64_t limited;
+} spike_analog;
+
 /// One function for each kernel; ``spike_table`` fills it.
 typedef struct {
     void (*gather_f32)(const spike_gather *);
@@ -253,6 +273,7 @@ typedef struct {
     void (*pool_bits)(const spike_pool *);
     void (*pool_counts)(const spike_pool *);
     void (*pool_sums)(const spike_pool_sums *);
+    void (*analog_i32)(spike_analog *);
 } spike_kernel_table;
 
 /// A line of kernels.def.
