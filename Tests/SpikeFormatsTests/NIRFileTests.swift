@@ -122,6 +122,18 @@ import Testing
         }
     }
 
+    /// Single bytes over which libhdf5 1.10.8 ends with a segmentation fault, found by `Tools/mutate.py`.
+    @Test(arguments: [
+        ("image", 0xB08, 0x00), ("image", 0x2284, 0x01), ("image", 0x23C8, 0x40), ("image", 0x733D, 0xA5), ("neurons", 0x8BC, 0x6F),
+        ("neurons", 0x2B07, 0x7F), ("neurons", 0x716B, 0x03), ("neurons", 0x9EE6, 0xCC),
+    ] as [(String, Int, UInt8)])
+    func `a byte that libhdf5 crashes over is an error like any other`(file: String, place: Int, byte: UInt8) throws {
+        var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: Repository.fixture("NIR/\(file).nir"))))
+        bytes[place] = byte
+        try folder.write(bytes, "bad.nir")
+        expectError(.malformedFile, "bad.nir", "→") { _ = try NIRFile.read(folder.file("bad.nir")) }
+    }
+
     /// `SPIKELET_MUTATIONS=10000 make test FLAGS="--filter NIRFile"` runs as many.
     @Test(arguments: 0..<2)
     func `random damage gives an error or another graph`(seed: Int) throws {

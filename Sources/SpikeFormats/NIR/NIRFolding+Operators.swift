@@ -23,11 +23,12 @@ extension NIRFolding {
             guard let (value, constant) = pair(inputs, constants), let numbers = perChannel(constant, like: node.outputs[0]),
                 numbers.count == 1 || numbers.count == value.channels
             else { return refuse(node, "a sum that differs from place to place") }
-            return value.adding(numbers)
+            return (profile.isExact ? single(value, node) : value).adding(numbers)
         case .batchNormalization(let normalization):
             guard let value = inputs[0], let numbers = normalized(constants.compactMap { $0?.floats }, normalization.epsilon),
                 numbers.scale.count == value.channels
             else { return refuse(node, "normalisation by values that are computed") }
+            if profile.isExact { roundsOtherwise(node) }
             return value.scaled(by: numbers.scale).adding(numbers.bias)
         case .concat(let concat):
             let rank = shape.count + 1
@@ -89,7 +90,7 @@ extension NIRFolding {
         guard factors.count == 1 || factors.count == value.channels else {
             return refuse(node, "scales that differ from place to place")
         }
-        return value.scaled(by: factors)
+        return profile.isExact ? exactly(value, scaledBy: factors, node) : value.scaled(by: factors)
     }
 
     private func normalized(_ numbers: [[Float]], _ epsilon: Float) -> (scale: [Float], bias: [Float])? {
@@ -100,6 +101,8 @@ extension NIRFolding {
 
     private mutating func sum(_ a: FoldedValue, _ b: FoldedValue, _ node: Node) -> FoldedValue? {
         guard a.shape == b.shape else { return refuse(node, "a sum of values of the shapes \(a.shape) and \(b.shape)") }
+        // An edge more would change the order of a sum of three.
+        let (a, b) = profile.isExact ? (single(a, node), single(b, node)) : (a, b)
         var result = a
         for term in b.terms {
             // An edge stands for its source once: what comes twice is scaled.
@@ -151,6 +154,12 @@ extension NIRFolding {
     private mutating func convolve(_ value: FoldedValue, _ conv: Conv, weight: Tensor, bias: Tensor?, _ node: Node) throws -> FoldedValue? {
         guard value.shape.count == conv.window.rank + 1, conv.window.rank <= 2 else { return refuse(node, "a convolution over 3 axes") }
         let placement = try conv.window.placement(over: Array(value.shape.dropFirst()))
+        if profile.isExact {
+            if placement.padsBegin == placement.padsEnd, !conv.window.ceilMode {
+                return keep(plain(value, for: node.name), conv, weight: weight, bias: bias, padding: placement.padsBegin, node)
+            }
+            roundsOtherwise(node)
+        }
         let kernel = SymmetricKernel(conv, weight: weight, over: Array(value.shape.dropFirst()), placement: placement)
         guard let kernel else { return refuse(node, "uneven padding of a dilated kernel") }
         // Padding is zero, and not what a bias would make of it.
@@ -179,7 +188,7 @@ extension NIRFolding {
     }
 
     private mutating func dense(_ value: FoldedValue?, _ gemm: Gemm, _ constants: [Tensor?], _ node: Node) -> FoldedValue? {
-        guard let value, let matrix = constants[1], matrix.rank == 2, !gemm.transposeA else {
+        guard var value, let matrix = constants[1], matrix.rank == 2, !gemm.transposeA else {
             return refuse(node, "a product of other things than a value and a matrix")
         }
         let (rows, columns) = gemm.transposeB ? (matrix.shape[0], matrix.shape[1]) : (matrix.shape[1], matrix.shape[0])
@@ -196,6 +205,8 @@ extension NIRFolding {
             guard let added = constants[2], added.count == rows || added.count == 1 else { return refuse(node, "a bias that is computed") }
             for row in 0..<rows { bias[row] = gemm.beta * added.floats[added.count == 1 ? 0 : row] }
         }
+        if profile.isExact, gemm.alpha != 1 || gemm.beta != 1 || !gemm.transposeB { roundsOtherwise(node) }
+        if profile.isExact { value = plain(value, for: node.name) }
         if value.shape.count > 1 {
             // Flattened in name alone: the layer is a convolution over everything.
             let spatial = Array(value.shape.dropFirst())
@@ -238,6 +249,7 @@ extension NIRFolding {
         let divisor = Float(window.kernel.reduce(1, *))
         let isPlain = sizes.count == 2 && !isPadded && !window.dilations.contains { $0 != 1 }
         guard isPlain else {
+            if profile.isExact { roundsOtherwise(node) }
             // Readers leave out the padding of pools: as a convolution it is safe.
             let kernel = SymmetricKernel(
                 Conv(window: window, groups: value.channels),
@@ -266,6 +278,7 @@ extension NIRFolding {
     }
 
     private mutating func pooled(_ value: FoldedValue, kernel: [Int], stride: [Int], output: [Int], _ node: Node) -> FoldedValue? {
+        let value = profile.isExact ? plain(value, for: node.name) : value
         let divisor = Float(kernel.reduce(1, *))
         var terms: [FoldedValue.Term] = []
         for group in groups(value) {
