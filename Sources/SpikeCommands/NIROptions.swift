@@ -34,7 +34,7 @@ struct NIRReading {
         let graph = try NIRFile.read(path)
         let own = named == nil ? NIRProfile.of(graph) : nil
         var dynamics = (named ?? own)?.dynamics ?? NIRDynamics()
-        if let own, own.dynamics != NIRDynamics() {
+        if let own, own.name != NIRProfile.spikelet.name, own.dynamics != NIRDynamics() {
             note("note: \(path) was written for \(own.name), so neurons run as there; --as chooses another reader")
         }
         if let reset { dynamics.reset = reset }

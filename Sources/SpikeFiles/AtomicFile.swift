@@ -22,7 +22,7 @@ package enum AtomicFile {
             // Before the content comes: who may not read the old file may not read the new one's beginning.
             if let permissions { fchmod(file.descriptor, permissions) }
             try body(file)
-            try file.move(to: destination)
+            try file.move(to: destination, unlocking: true)
         } catch {
             unlink(file.path)
             throw error

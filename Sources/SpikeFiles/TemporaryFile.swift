@@ -26,7 +26,8 @@ package enum TemporaryFile {
             if !isLocked, errno == EWOULDBLOCK { continue }
             if try !isLocked || file.isInPlace { return file }
         }
-        throw SpikeletError(.fileSystem, "cannot write: temporary files vanish from its folder", at: name, remedy: "write to another folder")
+        throw SpikeletError(
+            .fileSystem, "cannot write: temporary files vanish from its folder", at: name, remedy: "write to another folder")
     }
 
     /// Removes the temporary files that nobody writes any more from the folder of `destination`.

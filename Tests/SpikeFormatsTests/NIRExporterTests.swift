@@ -81,7 +81,9 @@ import Testing
         let snn = try Self.network(neuron: IFNode(threshold: 2, initialMembrane: 0.75))
         let export = try NIRExporter(.spikelet)(snn)
         #expect(export.approximations.isEmpty)
-        for case .convolution(let convolution) in [export.graph.nodes["conv1"], export.graph.nodes["depthwise"]].compactMap({ $0?.operation }) {
+        for case .convolution(let convolution) in [export.graph.nodes["conv1"], export.graph.nodes["depthwise"]].compactMap({
+            $0?.operation
+        }) {
             #expect([2, 1].contains(convolution.weight.shape[1]), "groups stay")
         }
         #expect(export.graph.nodes["a_1"]?.metadata["v_init"] == .numbers(Tensor(repeating: 0.75, shape: [4])))

@@ -110,7 +110,7 @@ import Testing
         let ones = Tensor(repeating: 1, shape: [3])
         expectRefused(["if": NIRNode(.threshold(ones))], [("input", "if"), ("if", "output")], "'if'", "[3]")
         expectRefused(["a": NIRNode(.scale(ones))], [("input", "a"), ("a", "output")], "'a'")
-        expectRefused(["a": NIRNode(.threshold(Tensor(scalar: 1)))], [("input", "a"), ("a", "a"), ("a", "output")], "recurrent", "a")
+        expectRefused(["a": NIRNode(.threshold(Tensor(scalar: 1)))], [("input", "a"), ("a", "a"), ("a", "output")], "a cycle", "a")
         expectRefused(["a": NIRNode(.threshold(Tensor(scalar: 1)))], [("input", "output"), ("a", "output")], "'a'")
         expectRefused([:], [("input", "output"), ("nobody", "output")], "nobody")
         let weight = Tensor(repeating: 1, shape: [2, 5])

@@ -30,7 +30,8 @@ extension NIRFolding {
         let name = add(
             .convolution(
                 NIRConvolution(
-                    weight: weight, bias: bias ?? Tensor(repeating: 0, shape: [weight.shape[0]]), inputShape: Array(value.shape.dropFirst()),
+                    weight: weight, bias: bias ?? Tensor(repeating: 0, shape: [weight.shape[0]]),
+                    inputShape: Array(value.shape.dropFirst()),
                     stride: conv.window.strides, padding: padding, dilation: conv.window.dilations, groups: conv.groups)),
             named: node.name)
         connect(materialize(value, for: node.name), to: name)

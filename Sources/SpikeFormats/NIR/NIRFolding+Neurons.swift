@@ -36,7 +36,8 @@ extension NIRFolding {
         case let neuron as RadixNode:
             let levels = Float(1 << neuron.digits) - 1
             return RateNeuron(
-                threshold: levels, gain: levels, membrane: levels / 2, change: ("radix codes", "rate codes with the same largest activation"))
+                threshold: levels, gain: levels, membrane: levels / 2,
+                change: ("radix codes", "rate codes with the same largest activation"))
         case let neuron as QuantizerNode:
             guard neuron.threshold > 0, neuron.levels > 0 else { return nil }
             // T steps of a current x/Δ are rounded to counts of Δ; so many in the largest activation.
@@ -55,7 +56,8 @@ extension NIRFolding {
         for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < membranes.count { membranes[channel] += offset }
         let gain = [Float](repeating: rate.gain, count: value.channels)
         if profile.isExact {
-            let metadata = membranes.contains { $0 != 0 } ? ["v_init": NIRMetadata.numbers(Tensor(membranes, shape: [membranes.count]))] : [:]
+            let metadata =
+                membranes.contains { $0 != 0 } ? ["v_init": NIRMetadata.numbers(Tensor(membranes, shape: [membranes.count]))] : [:]
             let sources = materialize(value, for: node.name)
             let name = addNeurons(shape: value.shape, threshold: rate.threshold, named: node.name, metadata: metadata)
             connect(sources, to: name)
@@ -105,12 +107,8 @@ extension NIRFolding {
 
     /// max(a, b) = a + relu(b − a), for rates: one layer of neurons for each comparison, in a tree.
     mutating func maximumPool(_ value: FoldedValue, _ window: Window, _ node: Node) throws -> FoldedValue? {
-        let name = node.operator.name
         guard profile.name != NIRProfile.arrays.name else {
-            let pool = add(.unsayable(name), named: node.name)
-            connect(materialize(value, for: node.name), to: pool)
-            let shape = sampleShape(node.outputs[0]) ?? value.shape
-            return FoldedValue(terms: [.init(node: pool, shape: shape, scale: [Float](repeating: 1, count: shape[0]))], shape: shape)
+            return opaque([value], shape: sampleShape(node.outputs[0]) ?? value.shape, node)
         }
         let placement = try window.placement(over: Array(value.shape.dropFirst()))
         let places = window.kernel.reduce(1, *)

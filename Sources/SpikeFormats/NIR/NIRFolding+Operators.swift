@@ -61,8 +61,16 @@ extension NIRFolding {
             guard let value = inputs[0] else { return nil }
             return try maximumPool(value, Window(kernel: Array(value.shape.dropFirst())), node)
         default:
+            guard profile.name != NIRProfile.arrays.name else { return opaque(inputs.compactMap { $0 }, shape: shape, node) }
             return refuse(node, "\(node.operator.name), which acts on every step by itself")
         }
+    }
+
+    /// A node that only plain arrays may go around: they hold the weights in front of it and behind it.
+    mutating func opaque(_ inputs: [FoldedValue], shape: [Int], _ node: Node) -> FoldedValue {
+        let name = add(.unsayable(node.operator.name), named: node.name)
+        for input in inputs { connect(materialize(input, for: node.name), to: name) }
+        return FoldedValue(terms: [.init(node: name, shape: shape, scale: [Float](repeating: 1, count: shape[0]))], shape: shape)
     }
 
     @discardableResult
