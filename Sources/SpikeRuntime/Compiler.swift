@@ -48,6 +48,7 @@ struct Assembly {
         var isMinus: Bool
         var channels: Range<Int>
         var window: [Int32]
+        var rows: [Int32]
     }
 
     init(_ graph: Graph, description: SpikingDescription, precision: Precision) {
@@ -146,10 +147,12 @@ struct Assembly {
     }
 
     /// The number of a list view; made if it is new.
-    mutating func view(_ signal: Int, isMinus: Bool, channels: Range<Int>, window: spike_window) -> Int {
-        let key = ViewKey(signal: signal, isMinus: isMinus, channels: channels, window: window.key)
+    mutating func view(_ signal: Int, isMinus: Bool, channels: Range<Int>, window: spike_window, rows: spike_rows) -> Int {
+        let key = ViewKey(
+            signal: signal, isMinus: isMinus, channels: channels, window: window.key,
+            rows: [rows.out_height, rows.kernel_height, rows.stride, rows.dilation, rows.pad])
         if let known = viewNumbers[key] { return known }
-        views.append(ListView(signal: signal, isMinus: isMinus, channels: channels, window: window, readers: 0...0))
+        views.append(ListView(signal: signal, isMinus: isMinus, channels: channels, window: window, rows: rows, readers: 0...0))
         viewNumbers[key] = views.count - 1
         return views.count - 1
     }
