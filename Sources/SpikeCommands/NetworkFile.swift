@@ -55,6 +55,11 @@ enum NetworkFile {
                 .invalidData, "this is a spiking network; an ONNX model is needed here", at: path,
                 remedy: "give the ONNX model it was made from; 'spikelet simulate' runs spiking networks")
         }
+        if path.lowercased().hasSuffix(".nir") {
+            throw SpikeletError(
+                .invalidData, "this is a NIR file; an ONNX model is needed here", at: path,
+                remedy: "'spikelet simulate' and 'spikelet evaluate' run NIR files")
+        }
         return try ONNXImporter.importModel(at: path)
     }
 }

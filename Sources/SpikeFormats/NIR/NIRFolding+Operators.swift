@@ -162,6 +162,9 @@ extension NIRFolding {
     private mutating func convolve(_ value: FoldedValue, _ conv: Conv, weight: Tensor, bias: Tensor?, _ node: Node) throws -> FoldedValue? {
         guard value.shape.count == conv.window.rank + 1, conv.window.rank <= 2 else { return refuse(node, "a convolution over 3 axes") }
         let placement = try conv.window.placement(over: Array(value.shape.dropFirst()))
+        if isSumPool(conv, weight, bias, placement) {
+            return pooled(value, kernel: conv.window.kernel, stride: conv.window.strides, output: placement.output, node, isSum: true)
+        }
         if profile.isExact {
             if placement.padsBegin == placement.padsEnd, !conv.window.ceilMode {
                 return keep(plain(value, for: node.name), conv, weight: weight, bias: bias, padding: placement.padsBegin, node)
@@ -239,82 +242,6 @@ extension NIRFolding {
             terms.append(.init(node: name, shape: [rows], scale: ones, isExclusive: true))
         }
         return FoldedValue(terms: terms, shape: [rows])
-    }
-
-    // MARK: Pools and shapes
-
-    private mutating func averagePool(_ value: FoldedValue, _ pool: AveragePool, shape: [Int], _ node: Node) throws -> FoldedValue? {
-        let sizes = Array(value.shape.dropFirst())
-        let placement = try pool.window.placement(over: sizes)
-        let window = pool.window
-        let isPadded = (placement.padsBegin + placement.padsEnd).contains { $0 != 0 }
-        // A window that sticks out has another divisor than the others.
-        let isInside = sizes.indices.allSatisfy { axis in
-            (placement.output[axis] - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis]
-                < sizes[axis] + placement.padsBegin[axis] + placement.padsEnd[axis]
-        }
-        guard isInside, pool.countsPadding || !isPadded else { return refuse(node, "average pooling whose divisor differs at the border") }
-        let divisor = Float(window.kernel.reduce(1, *))
-        let isPlain = sizes.count == 2 && !isPadded && !window.dilations.contains { $0 != 1 }
-        guard isPlain else {
-            if profile.isExact { roundsOtherwise(node) }
-            // Readers leave out the padding of pools: as a convolution it is safe.
-            let kernel = SymmetricKernel(
-                Conv(window: window, groups: value.channels),
-                weight: Tensor(repeating: 1 / divisor, shape: [value.channels, 1] + window.kernel), over: sizes, placement: placement)
-            guard let kernel else { return refuse(node, "uneven padding of a dilated pool") }
-            let source = value.bias.isEmpty ? value : plain(value, for: node.name)
-            return layer(source, kernel, bias: nil, shape: shape, base: node.name)
-        }
-        return pooled(value, kernel: window.kernel, stride: window.strides, output: placement.output, node)
-    }
-
-    private mutating func wholeAverage(_ value: FoldedValue, flattened isFlat: Bool, _ node: Node) throws -> FoldedValue? {
-        let sizes = Array(value.shape.dropFirst())
-        var result = value
-        if sizes.reduce(1, *) > 1 {
-            if sizes.count == 2 {
-                guard let made = pooled(value, kernel: sizes, stride: sizes, output: [1, 1], node) else { return nil }
-                result = made
-            } else {
-                let pool = AveragePool(window: Window(kernel: sizes))
-                guard let made = try averagePool(value, pool, shape: [value.channels] + sizes.map { _ in 1 }, node) else { return nil }
-                result = made
-            }
-        }
-        return isFlat ? flattened(result, node) : result
-    }
-
-    private mutating func pooled(_ value: FoldedValue, kernel: [Int], stride: [Int], output: [Int], _ node: Node) -> FoldedValue? {
-        let value = profile.isExact ? plain(value, for: node.name) : value
-        let divisor = Float(kernel.reduce(1, *))
-        var terms: [FoldedValue.Term] = []
-        for group in groups(value) {
-            let name = add(
-                .pool(NIRPool(isAverage: profile.averages, kernel: kernel, stride: stride, padding: [0, 0])), named: node.name)
-            connect(group.map(\.node), to: name)
-            terms.append(
-                .init(
-                    node: name, shape: [group[0].shape[0]] + output, scale: group[0].scale.map { profile.averages ? $0 : $0 / divisor },
-                    offset: group[0].offset))
-        }
-        return FoldedValue(terms: terms, bias: value.bias, shape: [value.channels] + output)
-    }
-
-    private mutating func flattened(_ value: FoldedValue, _ node: Node) -> FoldedValue? {
-        if value.shape.count == 1 || profile.flattensSamples { return value }
-        let size = value.shape.dropFirst().reduce(1, *)
-        var terms: [FoldedValue.Term] = []
-        for group in groups(value) {
-            let name = add(.flatten(NIRFlatten(inputShape: group[0].shape)), named: node.name)
-            connect(group.map(\.node), to: name)
-            terms.append(
-                .init(
-                    node: name, shape: [group[0].shape[0] * size],
-                    scale: group[0].scale.flatMap { [Float](repeating: $0, count: size) }, offset: group[0].offset * size))
-        }
-        return FoldedValue(
-            terms: terms, bias: value.bias.flatMap { [Float](repeating: $0, count: size) }, shape: [value.channels * size])
     }
 }
 
