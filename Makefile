@@ -10,7 +10,7 @@ BUILD ?= .build
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test fuzz bench format lint
+.PHONY: help setup build demo test fuzz mutate bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -33,6 +33,11 @@ fuzz: setup ## feed the importer changed models for ten minutes, from a new seed
 	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)
 	@SPIKELET_FUZZ_SECONDS=$${SPIKELET_FUZZ_SECONDS:-600} SPIKELET_FUZZ_SEED=$${SPIKELET_FUZZ_SEED:-$$(date +%s)} \
 		$(SWIFT) test -c release --scratch-path $(BUILD) --skip-build --disable-xctest $(BUILDFLAGS) --filter FuzzTests
+
+mutate: setup ## read ten thousand damaged NIR files (SPIKELET_MUTATIONS=n: so many), and say what came of them
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
+	@SPIKELET_MUTATIONS=$${SPIKELET_MUTATIONS:-10000} $(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build \
+		--disable-xctest $(BUILDFLAGS) --filter NIRFileTests
 
 bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
 	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)

@@ -12,6 +12,7 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --ann model.onnx \\
                   --layers --report report.html
               spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
+              spikelet evaluate network.nir --as norse --data test.npz --steps 32
 
             DATA is an .npz (arrays images or x, and labels or y), an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
@@ -22,7 +23,7 @@ struct EvaluateCommand: ParsableCommand {
             without labels, agreement without an ANN) is left out.
             """)
 
-    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
     @Option(help: ArgumentHelp("Labelled images.", valueName: "data"))
@@ -77,6 +78,8 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var dataOptions: DataOptions
 
+    @OptionGroup var nir: NIROptions
+
     func validate() throws {
         if layers, ann == nil { throw ValidationError("--layers compares with the ANN: it needs --ann MODEL.onnx.") }
         if exitConfidence != nil, exitLoss != nil {
@@ -91,7 +94,7 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann])
         let steps = try stepList(steps)
-        let snn = try NetworkFile.spiking(network)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let model = try ann.map { try NetworkFile.ann($0).graph }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }

@@ -74,7 +74,7 @@ public struct Device: Sendable {
             .merging(
                 limits(
                     "Open Neuromorphic's hardware guide (open-neuromorphic.org/neuromorphic-computing/hardware/xylo-synsense/)",
-                    ["weights": 64_000])
+                    ["synapses": 64_000])
             ) { $1 },
         layer: limits("Rockpool documentation (rockpool.ai/devices/xylo-overview.html)", ["fan-out of a neuron": 64]), cores: [],
         coreSource: "")

@@ -32,10 +32,14 @@ public protocol Neuron: Codable, Hashable, Sendable {
 
     /// Throws where a parameter is outside its range, so that no graph holds such a neuron. By default all are welcome.
     func validate() throws
+
+    /// How many neurons of a sample the rule is for; `nil`, by default, for any number.
+    var neuronsPerSample: Int? { get }
 }
 
 extension Neuron {
     public func validate() throws {}
+    public var neuronsPerSample: Int? { nil }
 }
 
 extension Neuron {
@@ -157,6 +161,12 @@ public struct NeuronNode: OperatorPayload {
                 .invalidModel, "\(initialOffsets.count) initial offsets for a value of shape \(shape), one a channel is needed")
         }
         try neuron.validate()
+        if let count = neuron.neuronsPerSample {
+            let sizes = shape.dimensions.dropFirst().compactMap(\.known)
+            guard sizes.count == shape.rank - 1, sizes.reduce(1, *) == count else {
+                throw SpikeletError(.invalidModel, "a rule of \(count) neurons for a value of shape \(shape)")
+            }
+        }
         guard initialOffsets.allSatisfy(\.isFinite) else { throw SpikeletError(.invalidModel, "an initial offset is not finite") }
         return try unaryType(inputs)
     }
@@ -209,7 +219,7 @@ extension Tensor {
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
         IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self, LIFNode.self, LINode.self,
-        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self, FixedPointIFNode.self,
+        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self, FixedPointIFNode.self, RecurrentNode.self,
     ]
 
     private static let lock = NSLock()
