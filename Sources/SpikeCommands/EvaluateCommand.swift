@@ -44,6 +44,9 @@ struct EvaluateCommand: ParsableCommand {
             """)
     var layers = false
 
+    @Flag(help: "Compare the values of all outputs with the ANN's, not classes; needs --ann.")
+    var outputs = false
+
     @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
     var precision = Precision.float32
 
@@ -82,6 +85,10 @@ struct EvaluateCommand: ParsableCommand {
 
     func validate() throws {
         if layers, ann == nil { throw ValidationError("--layers compares with the ANN: it needs --ann MODEL.onnx.") }
+        if outputs, ann == nil { throw ValidationError("--outputs compares with the ANN: it needs --ann MODEL.onnx.") }
+        if outputs, reference || report != nil || exitConfidence != nil || exitLoss != nil {
+            throw ValidationError("--outputs compares values alone: leave out --reference, --report and early exits.")
+        }
         if exitConfidence != nil, exitLoss != nil {
             throw ValidationError("--exit-loss chooses the confidence itself: leave out --exit-confidence.")
         }
@@ -96,13 +103,15 @@ struct EvaluateCommand: ParsableCommand {
         let steps = try stepList(steps)
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let model = try ann.map { try NetworkFile.ann($0).graph }
+        let onlyClasses = reference || report != nil || exitConfidence != nil || exitLoss != nil
+        if let model, outputs || !onlyClasses && !Evaluator.isClassifier(snn) { return try compareOutputs(snn, model, steps: steps) }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
         let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, earlyExit: exit, threads: threads)
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
             try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil
-        let loader = try dataOptions.loader(data)
+        let loader = try dataOptions.loader(data, for: snn)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
@@ -116,5 +125,17 @@ struct EvaluateCommand: ParsableCommand {
         guard json != "-" else { return }
         print(result, terminator: "")
         if let report { print("report written to \(report)") }
+    }
+
+    /// All outputs, by their values.
+    private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
+        let comparison = try OutputComparison(snn, ann: model, steps: steps, precision: precision, threads: threads)
+        let decomposition =
+            try layers ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads) : nil
+        let loader = try dataOptions.loader(data, for: snn)
+        var result = try locating(data) { try comparison.run(loader) }
+        result.layers = try decomposition?.run(loader)
+        if let json { try writeJSON(result, to: json) }
+        if json != "-" { print(result, terminator: "") }
     }
 }

@@ -107,9 +107,8 @@ struct InspectCommand: ParsableCommand {
         let convertibility = Convertibility(graph)
         print(table(graph, convertibility))
         print(model.report)
-        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample")
-        let rectifiers = convertibility.rectifiers.count
-        print(rectifiers == 1 ? "1 rectifier becomes neurons" : "\(rectifiers) rectifiers become neurons")
+        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample\n")
+        print(becoming(graph, convertibility), terminator: "")
         do {
             _ = try convertibility.check(allowAnalog: false)
             print("the network can be converted")
@@ -118,16 +117,43 @@ struct InspectCommand: ParsableCommand {
         }
     }
 
+    /// What becomes of the nodes, in groups: a line for each role, its operators counted.
+    private func becoming(_ graph: Graph, _ convertibility: Convertibility) -> String {
+        let rectifiers = convertibility.rectifiers.compactMap { graph.node(named: $0) }
+        let neurons = rectifiers.compactMap { graph.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
+        let count = rectifiers.count == 1 ? "1 rectifier becomes" : "\(rectifiers.count) rectifiers become"
+        var text = "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
+        for role in Convertibility.Role.allCases {
+            let nodes = graph.nodes.filter { shownRole($0, convertibility) == role }
+            guard !nodes.isEmpty else { continue }
+            let kinds = Dictionary(grouping: nodes) { $0.operator.name + (bound($0, role).map { " (\($0))" } ?? "") }
+            text +=
+                "  \(role.rawValue): " + kinds.sorted { $0.key < $1.key }.map { "\($0.key) ×\($0.value.count)" }.joined(separator: ", ")
+                + "\n"
+        }
+        return text
+    }
+
+    /// Where nothing becomes a neuron, nothing comes before the spikes either.
+    private func shownRole(_ node: Node, _ convertibility: Convertibility) -> Convertibility.Role? {
+        let role = convertibility.roles[node.name]
+        return role == .analog && convertibility.rectifiers.isEmpty ? nil : role
+    }
+
+    private func bound(_ node: Node, _ role: Convertibility.Role?) -> String? {
+        role == .neurons ? node.operator.upperBound.map { String(format: "θ ≤ %g", $0) } : nil
+    }
+
     /// Every layer, and what becomes of it in a spiking network.
     private func table(_ graph: Graph, _ convertibility: Convertibility) -> String {
         var rows = [["name", "operator", "output", "parameters", "becomes", "attributes"]]
         for input in graph.inputs { rows.append([input.name, "Input", input.type.shape.description, "", "", ""]) }
         for node in graph.nodes {
             let parameters = node.inputs.compactMap { graph.constants[$0]?.count }.reduce(0, +)
-            let bound = convertibility.roles[node.name] == .neurons ? node.operator.upperBound.map { String(format: ", θ ≤ %g", $0) } : nil
+            let role = shownRole(node, convertibility)
             rows.append([
                 node.name, node.operator.name, node.outputs.compactMap { graph.types[$0]?.shape.description }.joined(separator: " "),
-                parameters > 0 ? "\(parameters)" : "", (convertibility.roles[node.name]?.rawValue ?? "") + (bound ?? ""),
+                parameters > 0 ? "\(parameters)" : "", (role?.rawValue ?? "") + (bound(node, role).map { ", \($0)" } ?? ""),
                 node.operator.payload.summary,
             ])
         }
@@ -135,6 +161,6 @@ struct InspectCommand: ParsableCommand {
             rows.append([output.name, "Output", graph.types[output.value]?.shape.description ?? "", "", "", ""])
         }
         return "network '\(graph.name)': \(graph.nodes.count) nodes, \(graph.parameterCount) parameters\n"
-            + TextTable.format(rows, rightAligned: [3])
+            + TextTable.format(rows, rightAligned: [3], names: [0])
     }
 }

@@ -22,7 +22,7 @@ struct SimulateCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
-    @Option(help: ArgumentHelp("The input, [N, …].", valueName: "x.npy"))
+    @Option(help: ArgumentHelp("The input, [N, …]; or all inputs by name (.npz).", valueName: "x.npy"))
     var input: String
 
     @Option(
@@ -30,7 +30,7 @@ struct SimulateCommand: ParsableCommand {
         help: ArgumentHelp("The number of time steps. Default: what the network was converted for, else 32.", valueName: "t"))
     var steps: Int?
 
-    @Option(help: ArgumentHelp("Where to write the (first) output.", valueName: "y.npy"))
+    @Option(help: ArgumentHelp("Where to write the (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
     var output: String?
 
     @Flag(help: "Write the output so far after each step, [T, N, …].")
@@ -54,6 +54,9 @@ struct SimulateCommand: ParsableCommand {
 
     func validate() throws {
         if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
+        if perStep, output?.lowercased().hasSuffix(".npz") == true {
+            throw ValidationError("--per-step writes one output: name an .npy file.")
+        }
         if perStep, output == nil { throw ValidationError("--per-step needs a place to write to: --output Y.npy") }
     }
 
@@ -69,15 +72,20 @@ struct SimulateCommand: ParsableCommand {
             if let given = tensor.shape.first, given > steps {
                 note("note: the input has \(given) time steps; the first \(steps) were simulated")
             }
+        } else if input.lowercased().hasSuffix(".npz") {
+            let tensors = try readInputs(input, of: snn)
+            try locating(input) { try record.simulate(tensors) }
         } else {
             try SamplePortions(input, for: snn).forEach("simulating") { try record.simulate($0.inputs) }
         }
-        let result = record.output
-        if let output { try NPY.write(perStep ? record.outputOfEachStep : result, to: output) }
+        let results = record.outputs
+        if let output {
+            if perStep { try NPY.write(record.outputOfEachStep, to: output) } else { try writeOutputs(results, of: snn, to: output) }
+        }
         if let spikeCounts { try NPZ.write(record.countsByName, to: spikeCounts) }
         let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
         print("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
-        printClasses(result)
+        printClasses(results[0])
         if record.saturations > 0 {
             note("warning: \(record.saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
         }

@@ -1,5 +1,6 @@
 import Foundation
 import SpikeData
+import SpikeGraph
 import Testing
 
 @Suite struct EvaluateTests {
@@ -47,6 +48,30 @@ import Testing
                 layer["neurons"] is Int && layer["name"] is String && (layer["threshold"] as? [Double])?.count == 2,
                 sourceLocation: location)
         }
+    }
+
+    @Test func `outputs that are no class scores are compared by value, as are all with --outputs`() async throws {
+        let folder = try Folder()
+        try folder.write(Models.chain(["Gemm", "Relu", "Gemm"], features: 1), "model.onnx")
+        let values = (0..<40).map { Float($0) / 8 - 2.5 }
+        try NPY.write(Tensor(values, shape: [40, 1]), to: folder.file("x.npy"))
+        try await folder.succeeding(
+            "convert", "model.onnx", "--calibration", "x.npy", "--recipe", "radix", "--steps", "6", "--output", "snn.safetensors")
+        let evaluate = ["evaluate", "snn.safetensors", "--data", "x.npy"]
+        let run = try await Program.run(evaluate + ["--ann", "model.onnx", "--layers", "--steps", "6"], in: folder.path)
+        #expect(run.status == 0, "\(run.errors)")
+        for part in ["of what varies", "y", "40 samples", "inherited"] { #expect(run.output.contains(part), "\(part)") }
+        let json = try await Program.run(evaluate + ["--ann", "model.onnx", "--outputs", "--json", "-"], in: folder.path)
+        let result = try object(json.output)
+        #expect(Set(result.keys) == ["network", "recipe", "samples", "steps", "precision", "seconds", "warnings"])
+        let row = try #require((result["steps"] as? [[String: Any]])?.first)
+        let output = try #require((row["outputs"] as? [[String: Any]])?.first)
+        #expect(row["steps"] as? Int == 6 && output["name"] as? String == "y")
+        #expect(isNumber(output["error"], in: 0...0.02) && isNumber(output["errorOfVariation"], in: 0...0.02))
+        let without = try await Program.run(evaluate, in: folder.path)
+        #expect(without.status == 1 && without.errors.contains("class scores"))
+        let wrong = try await Program.run(evaluate + ["--outputs"], in: folder.path)
+        #expect(wrong.status == 64 && wrong.errors.contains("--ann"))
     }
 
     @Test func `its JSON has the keys and types that it promises`() async throws {
