@@ -44,7 +44,11 @@ struct EvaluateCommand: ParsableCommand {
             """)
     var layers = false
 
-    @Flag(help: "Compare the values of all outputs with the ANN's, not classes; needs --ann.")
+    @Flag(
+        help: """
+            Compare the values of all outputs with the ANN's instead: of segmentation, regression, and networks of several outputs. \
+            Needs --ann.
+            """)
     var outputs = false
 
     @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
@@ -103,8 +107,7 @@ struct EvaluateCommand: ParsableCommand {
         let steps = try stepList(steps)
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let model = try ann.map { try NetworkFile.ann($0).graph }
-        let onlyClasses = reference || report != nil || exitConfidence != nil || exitLoss != nil
-        if let model, outputs || !onlyClasses && !Evaluator.isClassifier(snn) { return try compareOutputs(snn, model, steps: steps) }
+        if let model, outputs { return try compareOutputs(snn, model, steps: steps) }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
         let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, earlyExit: exit, threads: threads)

@@ -101,6 +101,5 @@ struct OutputComparisonTests {
         expectError("no sample") { _ = try OutputComparison(snn, ann: ann, steps: [4]).run([Batch]()) }
         expectError("steps []") { _ = try OutputComparison(snn, ann: ann, steps: []) }
         expectError("0 threads") { _ = try OutputComparison(snn, ann: ann, steps: [4], threads: 0) }
-        #expect(!Evaluator.isClassifier(ann) && Evaluator.isClassifier(other))
     }
 }
