@@ -3,8 +3,8 @@
 SWIFT ?= swift
 FLAGS ?=
 BUILDFLAGS ?=
-# The package's traits: NIR reads and writes NIR files, through libhdf5.
-TRAITS ?= --traits NIR
+# The package's traits: NIR reads and writes NIR files, through libhdf5; Images reads pictures, through libjpeg and libpng.
+TRAITS ?= --traits NIR,Images
 # Where the build goes. Another folder keeps a build with other flags from throwing this one away.
 BUILD ?= .build
 SOURCES := Package.swift Sources Tests
@@ -30,9 +30,9 @@ test: setup ## build and run all tests, optimised (only failures are shown)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
 
 fuzz: setup ## feed the importer changed models for ten minutes, from a new seed (SPIKELET_FUZZ_SEED=n: from that)
-	@$(SWIFT) build -c release --scratch-path $(BUILD) --build-tests $(BUILDFLAGS)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@SPIKELET_FUZZ_SECONDS=$${SPIKELET_FUZZ_SECONDS:-600} SPIKELET_FUZZ_SEED=$${SPIKELET_FUZZ_SEED:-$$(date +%s)} \
-		$(SWIFT) test -c release --scratch-path $(BUILD) --skip-build --disable-xctest $(BUILDFLAGS) --filter FuzzTests
+		$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest $(BUILDFLAGS) --filter FuzzTests
 
 mutate: setup ## read ten thousand damaged NIR files (SPIKELET_MUTATIONS=n: so many), and say what came of them
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)

@@ -29,7 +29,8 @@ let package = Package(
         .executable(name: "spikelet", targets: ["SpikeletTool"]),
     ],
     traits: [
-        .trait(name: "NIR", description: "Reading and writing NIR files, through libhdf5.")
+        .trait(name: "NIR", description: "Reading and writing NIR files, through libhdf5."),
+        .trait(name: "Images", description: "Folders of JPEG and PNG pictures as data, through libjpeg-turbo and libpng."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -46,7 +47,10 @@ let package = Package(
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
         room(
             "SpikeData",
-            ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
+            [
+                "SpikeFiles", "SpikeGraph", "CImages", "CZlib",
+                .target(name: "CLibCrypto", condition: .when(platforms: [.linux])),
+            ]),
         room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
         room("SpikeReport", ["SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
@@ -67,6 +71,15 @@ let package = Package(
         .target(
             name: "CHDF5Tree", dependencies: [.target(name: "CHDF5", condition: .when(traits: ["NIR"]))],
             cSettings: [.define("NIR", .when(traits: ["NIR"])), .define("H5_USE_110_API")]),
+        // libjpeg-turbo and libpng, likewise.
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+        .target(
+            name: "CImages",
+            dependencies: [
+                .target(name: "CJPEG", condition: .when(traits: ["Images"])), .target(name: "CPNG", condition: .when(traits: ["Images"])),
+            ],
+            cSettings: [.define("IMAGES", .when(traits: ["Images"]))]),
         // Only for SHA-256, and only where the system has no CryptoKit.
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(

@@ -12,6 +12,8 @@ public struct Resize: OperatorPayload {
         case pytorchHalfPixel = "pytorch_half_pixel"
         case alignCorners = "align_corners"
         case asymmetric
+        /// A part of the input, its region of interest: see ``Axis/region``.
+        case cropAndResize = "tf_crop_and_resize"
     }
 
     /// Which place a position between two of them takes.
@@ -28,11 +30,28 @@ public struct Resize: OperatorPayload {
         public var size: Int
         /// Output over input; not always just the quotient of the sizes.
         public var scale: Float
+        /// Of ``Coordinates/cropAndResize``, the part of the axis that becomes the output: 0 is the first place, 1 the last.
+        public var region: Region?
 
-        public init(axis: Int, size: Int, scale: Float) {
+        public init(axis: Int, size: Int, scale: Float, region: Region? = nil) {
             self.axis = axis
             self.size = size
             self.scale = scale
+            self.region = region
+        }
+    }
+
+    /// A part of an axis, which may reach beyond it.
+    public struct Region: Codable, Hashable, Sendable {
+        public var start: Float
+        public var end: Float
+        /// What stands where there is no input.
+        public var outside: Float
+
+        public init(start: Float, end: Float, outside: Float = 0) {
+            self.start = start
+            self.end = end
+            self.outside = outside
         }
     }
 
@@ -68,14 +87,17 @@ public struct Resize: OperatorPayload {
         for axis in axes {
             let position = try Shape.axis(axis.axis, rank: shape.rank)
             guard let size = shape[position].known, size >= 1, size < 1 << 30, axis.size >= 1, axis.size < 1 << 30, axis.scale.isFinite,
-                axis.scale > 1e-6, cubicCoefficient.isFinite
+                axis.scale > 1e-6, cubicCoefficient.isFinite, (axis.region != nil) == (coordinates == .cropAndResize),
+                axis.region.map({ abs($0.start) < 1e6 && abs($0.end) < 1e6 && $0.outside.isFinite }) ?? true
             else { throw SpikeletError(.invalidModel, "axis \(axis.axis) of \(shape) cannot be resized to \(axis.size) by \(axis.scale)") }
             shape.dimensions[position] = Dimension(axis.size)
         }
         return [ValueType(.float32, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    public func linearity(isConstant: [Bool]) -> Linearity {
+        axes.allSatisfy { ($0.region?.outside ?? 0) == 0 } ? .linear : .affine
+    }
 
     public var summary: String {
         mode.rawValue + ", " + axes.map { "axis \($0.axis): \($0.size)" }.joined(separator: ", ")
