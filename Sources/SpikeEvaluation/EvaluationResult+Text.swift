@@ -4,7 +4,7 @@ import SpikeGraph
 extension EvaluationResult: CustomStringConvertible {
     /// The table for a terminal: one row a number of steps.
     public var description: String {
-        var title = "'\(network)' (\(recipe)), \(samples) samples"
+        var title = "'\(network)' (\(recipe)), \(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
         var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
         var rows = steps.map { step in
@@ -22,11 +22,46 @@ extension EvaluationResult: CustomStringConvertible {
         }
         var text = title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices))
         if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        if let line = stepsToANNLine { text += line }
+        if let line = confusionLine { text += line }
+        if let timing { text += Self.line(timing) }
         if let earlyExit { text += "\n" + Self.line(earlyExit) }
+        if let counts { text += "\n" + counts.description(samples: countedSamples) }
+        if let energies { text += "\n" + EnergyEstimate.table(energies) }
         let errors = layers.compactMap(\.error)
         if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text
+    }
+
+    private var stepsToANNLine: String? {
+        guard let stepsToANN, !stepsToANN.isEmpty else { return nil }
+        let parts = stepsToANN.map { entry in
+            let loss = entry.points == 0 ? "the ANN's accuracy" : "\(String(format: "%g", entry.points)) less"
+            return entry.steps.map { "\(loss) from \($0) steps on" } ?? "\(loss) not yet"
+        }
+        return parts.joined(separator: "; ") + " (points)\n"
+    }
+
+    /// The pairs of classes that are confused most often.
+    private var confusionLine: String? {
+        guard let confusion else { return nil }
+        let pairs = Self.confused(confusion).prefix(5).map { "\($0.label) for \($0.answer) (\($0.count))" }
+        return pairs.isEmpty ? nil : "taken for another class most often: " + pairs.joined(separator: ", ") + "\n"
+    }
+
+    /// Wrong answers by pairs of classes, the most frequent first.
+    package static func confused(_ confusion: [[Int]]) -> [(label: Int, answer: Int, count: Int)] {
+        confusion.enumerated().flatMap { label, row in
+            row.enumerated().filter { $0.offset != label && $0.element > 0 }.map { (label: label, answer: $0.offset, count: $0.element) }
+        }
+        .sorted { ($0.count, $1.label, $1.answer) > ($1.count, $0.label, $0.answer) }
+    }
+
+    private static func line(_ timing: Timing) -> String {
+        let latency = String(format: timing.secondsOfOneSample < 0.1 ? "%.2f" : "%.0f", timing.secondsOfOneSample * 1e3)
+        return
+            "one sample of \(timing.steps) steps: \(latency) ms; in batches \(String(format: "%.0f", timing.samplesPerSecondAndThread)) samples a second and thread\n"
     }
 
     private static func line(_ exit: EarlyExit) -> String {
@@ -46,9 +81,10 @@ extension EvaluationResult: CustomStringConvertible {
             """
     }
 
-    private static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
+    package static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
 
-    private static func magnitude(_ number: Double) -> String {
+    /// A large count: 4.56 M.
+    package static func magnitude(_ number: Double) -> String {
         number >= 1e9
             ? String(format: "%.2f G", number / 1e9)
             : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)

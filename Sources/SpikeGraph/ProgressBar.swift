@@ -17,7 +17,8 @@ public final class ProgressBar: @unchecked Sendable {
     private let lock = DispatchSemaphore(value: 1)
     private let isVisible = isatty(STDERR_FILENO) == 1
     private var completed: Int
-    private let initial: Int
+    private var initial: Int
+    private var estimator = RemainingTime()
     private var lastDrawn: Double = 0.3
 
     /// - Parameters:
@@ -32,14 +33,19 @@ public final class ProgressBar: @unchecked Sendable {
     }
 
     /// Says that `amount` more units are done.
-    public func advance(by amount: Int = 1) {
+    ///
+    /// - Parameter isWork: whether they took time; else they were there already, and say nothing of the speed.
+    public func advance(by amount: Int = 1, isWork: Bool = true) {
         lock.wait()
         defer { lock.signal() }
         completed += amount
+        if !isWork { initial += amount }
         let seconds = elapsed
+        estimator.note(completed - initial, at: seconds)
         guard isVisible, seconds - lastDrawn > 0.2 else { return }
         lastDrawn = seconds
-        let line = Self.line(title: title, unit: unit, completed: completed, initial: initial, total: total, seconds: seconds)
+        let left = total.flatMap { estimator.seconds(for: $0 - completed) }
+        let line = Self.line(title: title, unit: unit, completed: completed, total: total, left: left)
         write("\r\u{1B}[K" + line.prefix(Self.columns - 1))
     }
 
@@ -67,8 +73,10 @@ public final class ProgressBar: @unchecked Sendable {
         _ = bytes.withUnsafeBytes { writeBytes(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// The text of the bar. The estimate of what is left assumes the mean speed so far.
-    package static func line(title: String, unit: String, completed: Int, initial: Int, total: Int?, seconds: Double) -> String {
+    /// The text of the bar.
+    ///
+    /// - Parameter left: the seconds that are left, where they can be told.
+    package static func line(title: String, unit: String, completed: Int, total: Int?, left: Double?) -> String {
         guard let total, total > 0 else { return "\(title)  \(grouped(completed)) \(unit)" }
         let share = min(1, Double(completed) / Double(total))
         let width = 24
@@ -77,10 +85,7 @@ public final class ProgressBar: @unchecked Sendable {
         let bar = String(repeating: "█", count: eighths / 8) + partial
         let padding = String(repeating: "·", count: max(0, width - bar.count))
         var text = "\(title)  \(grouped(completed))/\(grouped(total)) \(unit)  \(bar)\(padding)"
-        if completed > initial {
-            let left = seconds / Double(completed - initial) * Double(max(0, total - completed))
-            text += "  \(duration(left)) left"
-        }
+        if let left { text += "  \(duration(left)) left" }
         return text
     }
 

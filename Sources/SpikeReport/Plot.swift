@@ -18,6 +18,12 @@ struct Plot {
             return isLogarithmic ? log(value / low) / log(high / low) : (value - low) / (high - low)
         }
 
+        /// What stands at a share of the axis.
+        func value(_ share: Double) -> Double {
+            let (low, high) = (range.lowerBound, range.upperBound)
+            return isLogarithmic ? low * pow(high / low, share) : low + share * (high - low)
+        }
+
         /// From zero or below to the largest value, with round ticks.
         static func linear(_ range: ClosedRange<Double>, label: String, text: ((Double) -> String)? = nil) -> Axis {
             let span = max(range.upperBound - range.lowerBound, 1e-12)
@@ -68,6 +74,35 @@ struct Plot {
 
     mutating func dots(_ points: [(x: Double, y: Double)], _ style: String, radius: Double = 3, hint: ((Double, Double) -> String)? = nil) {
         for point in points { drawing.circle(placeX(point.x), placeY(point.y), radius, style, hint: hint?(point.x, point.y)) }
+    }
+
+    /// An upright bar from zero.
+    mutating func bar(from left: Double, to right: Double, height: Double, _ style: String) {
+        guard height > 0 else { return }
+        drawing.rectangle(placeX(left), placeY(height), placeX(right) - placeX(left) - 0.5, placeY(0) - placeY(height), style)
+    }
+
+    /// A curve without the parts below the axis's least value.
+    mutating func clippedCurve(_ points: [(x: Double, y: Double)], _ style: String) {
+        let low = y.range.lowerBound
+        var part: [(x: Double, y: Double)] = []
+        for (index, point) in points.enumerated() {
+            if index > 0 {
+                let before = points[index - 1]
+                if (before.y < low) != (point.y < low) {
+                    // On the way between the two, as the axis places them.
+                    let share = (low - before.y) / (point.y - before.y)
+                    let (left, right) = (x.share(before.x), x.share(point.x))
+                    part.append((x.value(left + share * (right - left)), low))
+                    if point.y < low {
+                        curve(part, style)
+                        part = []
+                    }
+                }
+            }
+            if point.y >= low { part.append(point) }
+        }
+        if part.count > 1 { curve(part, style) }
     }
 
     /// The area between two curves.
