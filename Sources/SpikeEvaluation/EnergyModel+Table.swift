@@ -4,8 +4,10 @@ extension EnergyModel {
     /// All models, from counts of arithmetic to whole devices. Constants that have no public source are not here.
     public static let all: [EnergyModel] =
         [
-            arithmetic("45 nm, float32", multiply: 3.7, add: 0.9), arithmetic("45 nm, float16", multiply: 1.1, add: 0.4),
-            arithmetic("45 nm, int8", multiply: 0.2, add: 0.1, note: "Products of 8 bits are added up in 32 bits, spikes' weights too. "),
+            arithmetic("45 nm float32 arithmetic", multiply: 3.7, add: 0.9),
+            arithmetic("45 nm float16 arithmetic", multiply: 1.1, add: 0.4),
+            arithmetic(
+                "45 nm int8 arithmetic", multiply: 0.2, add: 0.1, note: "Products of 8 bits are added up in 32 bits, spikes' weights too. "),
             equalPrecision, onChipReused, onChipUnused, offChip,
         ] + devices
 
@@ -22,7 +24,7 @@ extension EnergyModel {
     /// - Parameters: prices in pJ.
     private static func arithmetic(_ name: String, multiply: Double, add: Double, note: String = "") -> EnergyModel {
         EnergyModel(
-            name: "\(name), arithmetic alone", source: horowitz,
+            name: name, source: horowitz,
             assumptions: """
                 \(multiply) pJ a multiplication, \(add) pJ an addition; nothing else has a price. \(note)The ANN: without its zero \
                 activations, to dense. The SNN: all synaptic operations as additions, to those on pooled and graded values as \
@@ -37,7 +39,7 @@ extension EnergyModel {
 
     /// An ANN of as many levels as the spiking network can express.
     private static let equalPrecision = EnergyModel(
-        name: "45 nm, ANN quantised to equal precision",
+        name: "ANN of equal precision",
         source: """
             \(horowitz); the bits after Z. Yan, Z. Bai, K. Tang, W.-F. Wong, "Reconsidering the energy efficiency of spiking neural \
             networks inference from analytical perspectives", arXiv 2409.08290
@@ -61,7 +63,7 @@ extension EnergyModel {
     private static let perByte = 10.0 / 8
 
     private static let onChipReused = EnergyModel(
-        name: "45 nm, int8, on-chip memory, perfect reuse", source: horowitz,
+        name: "int8, SRAM, all reused", source: horowitz,
         assumptions: """
             int8 arithmetic, and 10 pJ for 64 bits of an 8 KB SRAM. The ANN reads each weight once, writes and reads each activation \
             once (a byte). The SNN: layer by layer, so that weights are read once, spikes written and read as bits, membranes stay in \
@@ -79,7 +81,7 @@ extension EnergyModel {
         })
 
     private static let onChipUnused = EnergyModel(
-        name: "45 nm, int8, on-chip memory, no reuse", source: horowitz,
+        name: "int8, SRAM, nothing reused", source: horowitz,
         assumptions: """
             int8 arithmetic, and 10 pJ for 64 bits of an 8 KB SRAM. Every multiply–accumulate reads a weight and an activation and \
             reads and writes its sum (32 bits); every synaptic operation reads a weight and reads and writes a membrane (32 bits). \
@@ -95,7 +97,7 @@ extension EnergyModel {
         })
 
     private static let offChip = EnergyModel(
-        name: "45 nm, int8, weights in DRAM", source: horowitz,
+        name: "int8, weights in DRAM", source: horowitz,
         assumptions: """
             int8 arithmetic, and 1.3 to 2.6 nJ for 64 bits of DRAM. The ANN reads each weight (a byte) once. The SNN once too, layer by \
             layer; to once in every step. What stays on the chip has no price.
@@ -109,9 +111,9 @@ extension EnergyModel {
 
     /// The devices of keras-spiking's table, each with the publication that it names.
     private static let devices: [EnergyModel] = [
-        dense("Intel i7-4960X (CPU)", operation: 8.6e-9, neuron: 8.6e-9, degnan),
-        dense("Nvidia GTX Titan Black (GPU)", operation: 0.3e-9, neuron: 0.3e-9, degnan),
-        dense("ARM Cortex-A", operation: 0.9e-9, neuron: 0.9e-9, degnan),
+        dense("CPU (Intel i7-4960X)", operation: 8.6e-9, neuron: 8.6e-9, degnan),
+        dense("GPU (GTX Titan Black)", operation: 0.3e-9, neuron: 0.3e-9, degnan),
+        dense("CPU (ARM Cortex-A)", operation: 0.9e-9, neuron: 0.9e-9, degnan),
         chip("SpiNNaker", operation: 13.3e-9, neuron: 26e-9, hoeppner), chip("SpiNNaker2", operation: 450e-12, neuron: 2.19e-9, hoeppner),
         chip("Loihi", operation: 27.1e-12, neuron: 81e-12, davies),
     ]

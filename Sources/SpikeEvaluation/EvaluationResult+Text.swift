@@ -36,11 +36,13 @@ extension EvaluationResult: CustomStringConvertible {
 
     private var stepsToANNLine: String? {
         guard let stepsToANN, !stepsToANN.isEmpty else { return nil }
-        let parts = stepsToANN.map { entry in
-            let loss = entry.points == 0 ? "the ANN's accuracy" : "\(String(format: "%g", entry.points)) less"
-            return entry.steps.map { "\(loss) from \($0) steps on" } ?? "\(loss) not yet"
+        let reached = stepsToANN.reversed().compactMap { entry in
+            entry.steps.map { "\(String(format: "%g", entry.points)) from \($0) steps on" }
         }
-        return parts.joined(separator: "; ") + " (points)\n"
+        let missed = stepsToANN.reversed().filter { $0.steps == nil }.map { String(format: "%g", $0.points) }
+        var text = reached.isEmpty ? "" : "at most " + reached.joined(separator: ", ")
+        if !missed.isEmpty { text += (text.isEmpty ? "" : "; ") + missed.joined(separator: " and ") + " not within these steps" }
+        return "points lost against the ANN: \(text)\n"
     }
 
     /// The pairs of classes that are confused most often.

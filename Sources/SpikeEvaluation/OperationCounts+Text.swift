@@ -45,9 +45,10 @@ extension EnergyEstimate {
 
     /// 4.5 µJ.
     package static func joules(_ value: Double) -> String {
-        for (scale, unit) in [(1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ")] where value >= scale * 0.9995 {
+        for (scale, unit) in [(1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ")] where value >= scale * 0.9995 {
             let number = value / scale
-            return String(format: number < 9.995 ? "%.2f" : number < 99.95 ? "%.1f" : "%.0f", number) + " \(unit)"
+            let isRound = abs(number - number.rounded()) < 1e-9
+            return String(format: isRound ? "%.0f" : number < 9.995 ? "%.2f" : number < 99.95 ? "%.1f" : "%.0f", number) + " \(unit)"
         }
         return value == 0 ? "0" : String(format: "%.2f pJ", value * 1e12)
     }

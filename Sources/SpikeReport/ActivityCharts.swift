@@ -8,7 +8,7 @@ enum ActivityCharts {
         let layers = evenly(trace.layers, atMost: 6)
         var plot = Plot(
             "share of neurons that spike in each step",
-            x: .linear(1...Double(max(2, trace.steps)), label: "time step", text: { figure($0, digits: 0) }),
+            x: .timeSteps(trace.steps),
             y: .linear(0...max(layers.flatMap(\.density).max() ?? 1, 0.01) * 100, label: "spikes per 100 neurons"))
         for (index, layer) in layers.enumerated() {
             plot.curve(layer.density.enumerated().map { (Double($0.offset + 1), $0.element * 100) }, "curve c\(index % 6)")
@@ -43,7 +43,7 @@ enum ActivityCharts {
         guard let count = traces.first?.count, count > 1 else { return nil }
         let values = traces.flatMap { $0 }.filter(\.isFinite).map(Double.init) + [0, Double(layer.threshold ?? 0)]
         var plot = Plot(
-            "membrane potentials of \(layer.title)", x: .linear(1...Double(count), label: "time step", text: { figure($0, digits: 0) }),
+            "membrane potentials of \(layer.title)", x: .timeSteps(count),
             y: .linear((values.min() ?? 0)...(values.max() ?? 1), label: "membrane potential, after the step"), height: 200)
         if let threshold = layer.threshold { plot.curve([(1, Double(threshold)), (Double(count), Double(threshold))], "ann") }
         for (index, trace) in traces.enumerated() {

@@ -44,7 +44,7 @@ struct Plot {
     var drawing: SVG
     private let left = 46.0
     private let right = 10.0
-    private let top = 10.0
+    private let top = 24.0
     private let bottom = 38.0
 
     init(_ title: String, x: Axis, y: Axis, width: Double = 400, height: Double = 250) {
@@ -61,7 +61,7 @@ struct Plot {
         }
         drawing.line(left, height - bottom, width - right, height - bottom, "axis")
         drawing.text((left + width - right) / 2, height - 4, x.label, "label", anchor: "middle")
-        drawing.text(left + 4, top + 9, y.label, "label")
+        drawing.text(4, 12, y.label, "label")
     }
 
     func placeX(_ value: Double) -> Double { left + x.share(value) * (drawing.width - left - right) }
@@ -115,6 +115,13 @@ struct Plot {
 }
 
 extension Plot.Axis {
+    /// Every step from 1 to `count`.
+    static func timeSteps(_ count: Int) -> Plot.Axis {
+        let quarters = count >= 8 ? (1...4).map { Double((count * $0 + 2) / 4) } : (2...max(2, count)).map(Double.init)
+        return Plot.Axis(
+            range: 1...Double(max(2, count)), ticks: [1] + quarters, label: "time step", text: { figure($0, digits: 0) })
+    }
+
     /// Powers of two from `least` to `most`.
     static func steps(_ values: [Int]) -> Plot.Axis {
         let (least, most) = (Double(values.min() ?? 1), Double(values.max() ?? 1))

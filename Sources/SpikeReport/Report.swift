@@ -87,7 +87,7 @@ public struct Report: Sendable {
             ("\(figure(last.spikesPerNeuron, digits: 2))", "spikes per neuron"),
             (magnitude(last.synapticOperations), "synaptic operations"),
         ]
-        if let ratio = arithmeticRatio(result) { tiles.append((ratio, "of the ANN’s energy, by the model")) }
+        if let ratio = arithmeticRatio(result) { tiles.append((ratio, "the ANN’s energy, by the model")) }
         if let timing = result.timing { tiles.append(("\(figure(timing.secondsOfOneSample * 1e3)) ms", "for one sample, one thread")) }
         let items = tiles.map { "<div><dt>\(escaped($0.1))</dt><dd>\(escaped($0.0))</dd></div>" }.joined()
         let heading = results.count == 1 ? "" : "<h2><span class=\"key c\(index % 6)\"></span>\(escaped(names[index]))</h2>"
@@ -103,7 +103,7 @@ public struct Report: Sendable {
     private func arithmeticRatio(_ result: EvaluationResult) -> String? {
         let ratios = (result.energies ?? []).compactMap { $0.steps.last?.ratio }.joined()
         guard let least = ratios.min(), let most = ratios.max() else { return nil }
-        return "\(figure(least * 100, digits: least < 0.1 ? 1 : 0))–\(figure(most * 100, digits: 0)) %"
+        return "\(figure(least, digits: least < 0.1 ? 2 : 1))–\(figure(most, digits: most < 10 ? 1 : 0)) ×"
     }
 
     // MARK: Sections about answers
@@ -139,7 +139,8 @@ public struct Report: Sendable {
         }
         guard !rows.isEmpty else { return "" }
         let header =
-            ["steps until no more is lost than"] + points.map { $0 == 0 ? "nothing" : "\(figure($0, digits: $0 < 1 ? 1 : 0)) points" }
+            ["steps until no more is lost than"]
+            + points.map { $0 == 0 ? "nothing" : $0 == 1 ? "1 point" : "\(figure($0, digits: $0 < 1 ? 1 : 0)) points" }
         return "<h3>How many steps does it take?</h3>" + Page.table(header, rows)
     }
 

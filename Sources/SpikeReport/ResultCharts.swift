@@ -61,12 +61,14 @@ enum ResultCharts {
         var drawing = SVG(width: 400, height: Double(rows.count) * height + 34, title: "energy of one inference by published models")
         func place(_ value: Double) -> Double { left + (log10(value) - low) / max(1, high - low) * (right - left) }
         let bottom = Double(rows.count) * height + 6
+        // Every power has a line; where there are many, every second or third has its text.
+        let every = (Int(high - low) + 5) / 6
         for power in Int(low)...Int(high) {
             let x = place(pow(10, Double(power)))
             drawing.line(x, 0, x, bottom, "grid")
-            drawing.text(
-                x, bottom + 15, EnergyEstimate.joules(pow(10, Double(power))),
-                anchor: power == Int(low) ? "start" : power == Int(high) ? "end" : "middle")
+            guard (power - Int(low)) % every == 0 else { continue }
+            let anchor = power == Int(low) ? "start" : x > right - 20 ? "end" : "middle"
+            drawing.text(x, bottom + 15, EnergyEstimate.joules(pow(10, Double(power))), anchor: anchor)
         }
         for (index, row) in rows.enumerated() {
             let top = Double(index) * height
@@ -128,7 +130,7 @@ enum ResultCharts {
         let left = 132.0
         for (index, row) in rows.enumerated() {
             let y = 4 + Double(index) * height
-            drawing.text(left - 6, y + (height - 8) / 2 + 4, shortened(row.0, to: 20), anchor: "end")
+            drawing.text(left - 6, y + (height - 8) / 2 + 4, shortened(row.0, to: 18), anchor: "end")
             for (part, value) in row.1.enumerated() {
                 let width = value / most * (400 - left - 52)
                 drawing.rectangle(

@@ -90,7 +90,7 @@ import Testing
     @Test func `arithmetic costs what Horowitz's table says`() throws {
         let (snn, ann) = try EvaluatorTests.pair()
         let result = try Evaluator(snn, ann: ann, steps: [1, 4]).run([Batch(EvaluatorTests.inputs, labels: [0, 1, 1])])
-        let energy = try #require(result.energies?.first { $0.model.hasPrefix("45 nm, float32") }?.steps.last)
+        let energy = try #require(result.energies?.first { $0.model.hasPrefix("45 nm float32") }?.steps.last)
         func expect(_ range: [Double]?, _ low: Double, _ high: Double) throws {
             let range = try #require(range)
             #expect(abs(range[0] - low) < 1e-9 * low && abs(range[1] - high) < 1e-9 * high, "\(range)")
