@@ -38,8 +38,8 @@ def drawings(command):
             break
         text += piece.decode("utf-8", "replace")
         *whole, text = text.split("\r\x1b[K")
-        now = time.monotonic()
-        found += [(now, part) for part in whole + [text]]
+        # The first part ends what was there before, and was taken note of then.
+        found += [(time.monotonic(), part) for part in whole[1:] + [text]]
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), found
 
 

@@ -14,7 +14,8 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
               spikelet evaluate snn.safetensors --data mnist/ --json result.json --resume
 
-            DATA is an .npz (arrays images or x, and labels or y), an .npy (inputs only; then --ann is needed), or a folder of \
+            DATA is an .npz (arrays images or x, and labels or y; or targets, for a regression, which is then judged by its error), \
+            an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
 
             The table has a row for each number of steps: the share of right answers with its 95 % interval, the share of samples \
@@ -105,11 +106,15 @@ struct EvaluateCommand: ParsableCommand {
         let model = try ann.map { try NetworkFile.ann($0).graph }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
-        let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, earlyExit: exit, threads: threads)
+        let loader = try dataOptions.loader(data)
+        // Targets, or outputs that are no scores and an ANN to compare them with, make a regression.
+        let isRegression = loader.dataset.targets != nil || loader.dataset.labels == nil && model != nil && !Evaluator.isClassifier(snn)
+        let evaluator = try Evaluator(
+            snn, ann: model, task: isRegression ? .regression : .classification, steps: steps, executor: executor, earlyExit: exit,
+            threads: threads)
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
             try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil
-        let loader = try dataOptions.loader(data)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }

@@ -51,7 +51,9 @@ struct RemainingBatches {
             }
             let rest = skipped..<batch.count
             skipped = 0
-            return Batch(inputs: batch.inputs.map { $0.samples(rest) }, labels: batch.labels.map { Array($0[rest]) })
+            return Batch(
+                inputs: batch.inputs.map { $0.samples(rest) }, labels: batch.labels.map { Array($0[rest]) },
+                targets: batch.targets?.samples(rest))
         }
         return nil
     }

@@ -6,6 +6,8 @@ extension EvaluationResult: CustomStringConvertible {
     public var description: String {
         var title = "'\(network)' (\(recipe)), \(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
+        if let error = ann?.error { title += ", ANN error \(String(format: "%.4g", error.rootMeanSquare))" }
+        if steps.contains(where: { $0.error != nil || $0.deviation != nil }) { return title + "\n\n" + regressionTable + rest }
         var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
         var rows = steps.map { step in
             [
@@ -20,7 +22,26 @@ extension EvaluationResult: CustomStringConvertible {
             header.remove(at: column)
             for row in rows.indices { rows[row].remove(at: column) }
         }
-        var text = title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices))
+        return title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices)) + rest
+    }
+
+    /// The table of a regression.
+    private var regressionTable: String {
+        func number(_ value: Double?) -> String { value.map { String(format: "%.4g", $0) } ?? "–" }
+        let rows = steps.map { step in
+            [
+                "\(step.steps)", number(step.error?.rootMeanSquare), step.confidence95.map { number($0) }.joined(separator: "–"),
+                number(step.error?.meanAbsolute), number(step.error?.determination), number(step.deviation),
+                String(format: "%.3f", step.spikesPerNeuron), Self.magnitude(step.synapticOperations),
+            ]
+        }
+        let header = ["steps", "RMS error", "95 % interval", "mean |error|", "R²", "from the ANN", "spikes/neuron", "SynOps"]
+        return TextTable.format([header] + rows, rightAligned: Set(header.indices))
+    }
+
+    /// What stands below the table.
+    private var rest: String {
+        var text = ""
         if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
         if let line = stepsToANNLine { text += line }
         if let line = confusionLine { text += line }

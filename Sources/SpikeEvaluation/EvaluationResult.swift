@@ -4,6 +4,16 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public struct ANN: Codable, Sendable, Equatable {
         /// The share of samples whose largest output is the label's.
         public var accuracy: Double?
+        /// Of a regression: its distance from the targets.
+        public var error: Error?
+    }
+
+    /// How far a regression is from its targets.
+    public struct Error: Codable, Sendable, Equatable {
+        public var rootMeanSquare: Double
+        public var meanAbsolute: Double
+        /// R²: the share of the targets' variance that is explained; absent where they do not vary.
+        public var determination: Double?
     }
 
     /// The spiking network after a number of time steps.
@@ -13,7 +23,11 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var accuracy: Double?
         /// The share of samples on which the largest outputs of the two networks are the same; with the ANN only.
         public var agreement: Double?
-        /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels.
+        /// Of a regression: its distance from the targets, and the root mean square of its distance from the ANN.
+        public var error: Error?
+        public var deviation: Double?
+        /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels; of a regression that of the root
+        /// mean square error.
         public var confidence95: [Double]
         /// Total spikes / number of neurons, mean over samples, over all steps so far.
         public var spikesPerNeuron: Double

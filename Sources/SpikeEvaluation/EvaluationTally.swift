@@ -20,6 +20,8 @@ struct Tally: Codable, Sendable, Equatable {
     var confusion: [Int] = []
     var annConfusion: [Int] = []
     var exits = ExitPaths()
+    /// Of a regression.
+    var distances: Distances
     /// Spent in the engine, of all threads.
     var engineNanoseconds = 0
 
@@ -27,6 +29,7 @@ struct Tally: Codable, Sendable, Equatable {
         self.steps = steps
         correct = steps.map { _ in 0 }
         agreeing = correct
+        distances = Distances(columns: steps.count)
     }
 
     mutating func judge(_ classes: [Int], _ column: Int, labels: [Int]?, annClasses: [Int]?) {
@@ -56,6 +59,7 @@ struct Tally: Codable, Sendable, Equatable {
         for (steps, run) in other.runs { runs[steps, default: OperationCounter.Run()].add(run) }
         annOperations.merge(other.annOperations, uniquingKeysWith: +)
         exits.paths += other.exits.paths
+        distances.add(other.distances)
         engineNanoseconds += other.engineNanoseconds
     }
 

@@ -12,12 +12,17 @@ extension Evaluator {
         let rows = steps.indices.map { column -> EvaluationResult.Step in
             let counted = counts.steps[column]
             let operations = counted.accumulates + counted.multiplyAccumulates
+            let isClassification = task == .classification
             return EvaluationResult.Step(
                 steps: steps[column],
                 accuracy: total.hasLabels ? Double(total.correct[column]) / samples : nil,
-                agreement: ann == nil ? nil : Double(total.agreeing[column]) / samples,
-                confidence95: wilsonInterval(
-                    successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples),
+                agreement: ann == nil || !isClassification ? nil : Double(total.agreeing[column]) / samples,
+                error: isClassification ? nil : total.distances.error(column),
+                deviation: isClassification ? nil : total.distances.deviation(column),
+                confidence95: isClassification
+                    ? wilsonInterval(
+                        successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples)
+                    : total.distances.interval(column),
                 spikesPerNeuron: counted.spikes / neurons,
                 synapticOperations: operations,
                 energy: .horowitz45nm(
@@ -30,7 +35,8 @@ extension Evaluator {
         }
         var result = EvaluationResult(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
-            ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
+            ann: ann == nil
+                ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil, error: total.distances.annError),
             countedSamples: total.countedSamples, steps: rows, layers: layers, confusion: matrix(total.confusion),
             precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
         result.annConfusion = matrix(total.annConfusion)

@@ -14,7 +14,8 @@ public import SpikeRuntime
 ///
 /// A run may be broken off and gone on with, to the same result: see ``EvaluationCheckpoint``.
 ///
-/// A network is judged by its first output: one row of class scores `[N, classes]` a sample.
+/// A network is judged by its first output: one row of class scores `[N, classes]` a sample; or, as a regression, any numbers
+/// `[N, …]`, by their distance from targets, or from the ANN's.
 public struct Evaluator: Sendable {
     /// What simulates the network.
     public enum Executor: Sendable, Hashable {
@@ -24,8 +25,17 @@ public struct Evaluator: Sendable {
         case reference
     }
 
+    /// What the first output is.
+    public enum Task: String, Sendable, Codable {
+        /// A score for each class.
+        case classification
+        /// Numbers that should be near others.
+        case regression
+    }
+
     public let snn: Graph
     public let ann: Graph?
+    public let task: Task
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
     public let threads: Int
@@ -33,20 +43,22 @@ public struct Evaluator: Sendable {
     public let earlyExit: EarlyExit?
     let program: Program?
     private let annCounter: OperationCounter.ANNCounter?
-    /// The number of class scores a sample.
+    /// The number of class scores a sample; 0 of a regression.
     let classCount: Int
     /// The most classes whose confusion is counted.
     private static let mostConfused = 100
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
+    ///   - task: what the first output is.
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
     ///   - earlyExit: also measure samples that stop as soon as the network is sure; the engine's streaming schedule only.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
     /// - Throws: for numbers outside their ranges, networks that are no classifiers, and two that cannot be compared.
     public init(
-        _ snn: Graph, ann: Graph? = nil, steps: [Int], executor: Executor = .engine(.float32, countedSamples: 100),
+        _ snn: Graph, ann: Graph? = nil, task: Task = .classification, steps: [Int],
+        executor: Executor = .engine(.float32, countedSamples: 100),
         earlyExit: EarlyExit? = nil, threads: Int = 1
     ) throws {
         guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
@@ -58,14 +70,16 @@ public struct Evaluator: Sendable {
             throw SpikeletError(.invalidOption, "\(threads) threads are not possible", remedy: "give a number from 1 to 1024")
         }
         _ = try ReferenceSimulation(snn)
-        classCount = try Self.classCount(snn)
+        classCount = task == .classification ? try Self.classCount(snn) : 0
+        if task == .regression { try Self.checkNumbers(snn) }
         if let ann {
             guard ann.spiking == nil else {
                 throw SpikeletError(
                     .invalidData, "'\(ann.name)' is a spiking network; it is compared with the ANN it was made from",
                     remedy: "pass the ONNX model")
             }
-            let annClasses = try Self.classCount(ann)
+            if task == .regression { try Self.checkNumbers(ann) }
+            let annClasses = task == .classification ? try Self.classCount(ann) : 0
             guard annClasses == classCount else {
                 throw SpikeletError(
                     .invalidData, "the ANN has \(annClasses) classes, the spiking network \(classCount)",
@@ -74,6 +88,7 @@ public struct Evaluator: Sendable {
         }
         self.snn = snn
         self.ann = ann
+        self.task = task
         annCounter = ann.map { OperationCounter.ANNCounter($0) }
         if let description = snn.spiking, description.code == .radix {
             // A radix code is read as a whole: its K steps are the only number of steps it has.
@@ -94,6 +109,9 @@ public struct Evaluator: Sendable {
         self.earlyExit = earlyExit
         guard let earlyExit else { return }
         try earlyExit.check()
+        guard task == .classification else {
+            throw SpikeletError(.unsupported, "early answers of a regression", remedy: "they need class scores: leave them out")
+        }
         guard snn.spiking?.schedule == .streaming else {
             throw SpikeletError(
                 .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for them")
@@ -159,12 +177,13 @@ public struct Evaluator: Sendable {
     }
 
     private func tally(_ batch: Batch, counted: Int, counter: OperationCounter, bar: ProgressBar) throws -> Tally {
-        if batch.labels == nil, ann == nil {
+        let wanted = task == .classification ? "labels" : "targets"
+        if task == .classification ? batch.labels == nil : batch.targets == nil, ann == nil {
             throw SpikeletError(
-                .invalidData, "the data has no labels, so there is nothing to compare with",
-                remedy: "add labels, or pass the ANN: --ann MODEL.onnx")
+                .invalidData, "the data has no \(wanted), so there is nothing to compare with",
+                remedy: "add \(wanted), or pass the ANN: --ann MODEL.onnx")
         }
-        if let labels = batch.labels {
+        if task == .classification, let labels = batch.labels {
             guard labels.count == batch.count else {
                 throw SpikeletError(
                     .invalidData, "\(labels.count) labels for \(batch.count) samples", remedy: "give one label for each sample")
@@ -178,9 +197,14 @@ public struct Evaluator: Sendable {
         }
         var tally = Tally(steps: steps)
         tally.samples = batch.count
-        tally.hasLabels = batch.labels != nil
-        let annClasses = try annClasses(batch, counted: counted, into: &tally)
+        tally.hasLabels = task == .classification && batch.labels != nil
+        let annOutput = try annOutput(batch, counted: counted, into: &tally)
+        let annClasses = task == .classification ? try annClasses(annOutput, batch, into: &tally) : nil
         func judge(_ output: Tensor, _ column: Int) throws {
+            if task == .regression {
+                try tally.distances.judge(output, column, targets: batch.targets, ann: annOutput)
+                return
+            }
             tally.judge(try Self.classes(output, of: snn), column, labels: batch.labels, annClasses: annClasses)
             if column == steps.count - 1, let labels = batch.labels, classCount <= Self.mostConfused {
                 tally.confusion = Tally.confusion(labels, try Self.classes(output, of: snn), classes: classCount)
@@ -196,7 +220,7 @@ public struct Evaluator: Sendable {
                 if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
-                if runsStream { try judgeAll(outputs.map { $0[0] }, batch.labels, annClasses, into: &tally) }
+                if runsStream, task == .classification { try judgeAll(outputs.map { $0[0] }, batch.labels, annClasses, into: &tally) }
                 if earlyExit != nil {
                     tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), batch.labels, annClasses)
                 }
@@ -218,8 +242,8 @@ public struct Evaluator: Sendable {
         return tally
     }
 
-    /// What the ANN answers; its operations on the counted samples are added up.
-    private func annClasses(_ batch: Batch, counted: Int, into tally: inout Tally) throws -> [Int]? {
+    /// What the ANN gives; its operations on the counted samples are added up.
+    private func annOutput(_ batch: Batch, counted: Int, into tally: inout Tally) throws -> Tensor? {
         guard let ann, let annCounter else { return nil }
         var operations: [String: Int] = [:]
         let output = try ReferenceExecutor(ann).run(batch.inputs) { node, operands, _ in
@@ -227,7 +251,14 @@ public struct Evaluator: Sendable {
             if count > 0 { operations[node.name] = count }
         }
         tally.annOperations = operations
-        let classes = try Self.classes(output[0], of: ann)
+        if task == .regression { try tally.distances.judgeANN(output[0], targets: batch.targets) }
+        return output[0]
+    }
+
+    /// What the ANN answers.
+    private func annClasses(_ output: Tensor?, _ batch: Batch, into tally: inout Tally) throws -> [Int]? {
+        guard let ann, let output else { return nil }
+        let classes = try Self.classes(output, of: ann)
         if let labels = batch.labels {
             tally.annCorrect = zip(labels, classes).count { $0 == $1 }
             if classCount <= Self.mostConfused { tally.annConfusion = Tally.confusion(labels, classes, classes: classCount) }
@@ -271,6 +302,20 @@ public struct Evaluator: Sendable {
         }
         return stride(from: 0, to: values.count, by: classCount).map { start in
             (1..<classCount).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
+        }
+    }
+
+    /// Whether the first output is one row of class scores a sample.
+    public static func isClassifier(_ graph: Graph) -> Bool { (try? classCount(graph)) != nil }
+
+    /// Throws where the first output is not numbers of each sample.
+    private static func checkNumbers(_ graph: Graph) throws {
+        guard let output = graph.outputs.first, let type = graph.types[output.value], type.elementType == .float32,
+            type.shape.dimensions.first == graph.inputs.first?.type.shape.dimensions.first
+        else {
+            throw SpikeletError(
+                .invalidData, "the first output of '\(graph.name)' is not numbers of each sample",
+                remedy: "float32 outputs [N, …] can be evaluated; 'spikelet simulate' runs any network")
         }
     }
 

@@ -20,6 +20,9 @@ public final class ProgressBar: @unchecked Sendable {
     private var initial: Int
     private var estimator = RemainingTime()
     private var lastDrawn: Double = 0.3
+    private var lastAdvanced: Double = 0
+    /// Draws between two advances too, so that the time left runs down.
+    private var timer: (any DispatchSourceTimer)?
 
     /// - Parameters:
     ///   - total: how much there is to do, in units; `nil` where it is not known.
@@ -30,7 +33,15 @@ public final class ProgressBar: @unchecked Sendable {
         self.unit = unit
         self.completed = completed
         self.initial = completed
+        guard isVisible else { return }
+        let timer = DispatchSource.makeTimerSource(queue: .global(qos: .utility))
+        timer.schedule(deadline: .now() + 0.5, repeating: 0.25)
+        timer.setEventHandler { [weak self] in self?.tick() }
+        timer.resume()
+        self.timer = timer
     }
+
+    deinit { timer?.cancel() }
 
     /// Says that `amount` more units are done.
     ///
@@ -40,11 +51,24 @@ public final class ProgressBar: @unchecked Sendable {
         defer { lock.signal() }
         completed += amount
         if !isWork { initial += amount }
-        let seconds = elapsed
-        estimator.note(completed - initial, at: seconds)
+        lastAdvanced = elapsed
+        estimator.note(completed - initial, at: lastAdvanced)
+        draw(at: lastAdvanced)
+    }
+
+    private func tick() {
+        lock.wait()
+        defer { lock.signal() }
+        // Nothing has been done yet, or all is finished.
+        guard timer != nil, completed > initial else { return }
+        draw(at: elapsed)
+    }
+
+    /// Draws, unless that was just done.
+    private func draw(at seconds: Double) {
         guard isVisible, seconds - lastDrawn > 0.2 else { return }
         lastDrawn = seconds
-        let left = total.flatMap { estimator.seconds(for: $0 - completed) }
+        let left = total.flatMap { estimator.seconds(for: $0 - completed) }.map { max(0, $0 - (seconds - lastAdvanced)) }
         let line = Self.line(title: title, unit: unit, completed: completed, total: total, left: left)
         write("\r\u{1B}[K" + line.prefix(Self.columns - 1))
     }
@@ -53,6 +77,8 @@ public final class ProgressBar: @unchecked Sendable {
     public func finish() {
         lock.wait()
         defer { lock.signal() }
+        timer?.cancel()
+        timer = nil
         if isVisible, lastDrawn > 0.3 { write("\r\u{1B}[K") }
         lastDrawn = 0.3
     }

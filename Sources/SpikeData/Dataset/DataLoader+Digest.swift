@@ -17,6 +17,7 @@ extension DataLoader {
             }
         }
         take(orderedLabels ?? [])
+        take(dataset.targets?.floats ?? [])
         return try hash.finish()
     }
 }
