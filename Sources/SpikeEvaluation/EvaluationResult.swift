@@ -6,6 +6,11 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var accuracy: Double?
         /// Of a regression: its distance from the targets.
         public var error: Error?
+
+        public init(accuracy: Double? = nil, error: Error? = nil) {
+            self.accuracy = accuracy
+            self.error = error
+        }
     }
 
     /// How far a regression is from its targets.
@@ -14,6 +19,12 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var meanAbsolute: Double
         /// R²: the share of the targets' variance that is explained; absent where they do not vary.
         public var determination: Double?
+
+        public init(rootMeanSquare: Double, meanAbsolute: Double, determination: Double? = nil) {
+            self.rootMeanSquare = rootMeanSquare
+            self.meanAbsolute = meanAbsolute
+            self.determination = determination
+        }
     }
 
     /// The spiking network after a number of time steps.

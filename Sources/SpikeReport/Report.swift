@@ -73,6 +73,7 @@ public struct Report: Sendable {
 
     private func card(_ result: EvaluationResult, index: Int) -> String {
         guard let last = result.steps.last else { return "" }
+        if ResultCharts.isRegression([result]) { return card(result, last, index: index, verdict: Self.verdict(result, last)) }
         let quality = ResultCharts.quality(last)
         let what = last.accuracy == nil ? "agreement with the ANN" : "accuracy"
         var verdict = ""
@@ -83,6 +84,22 @@ public struct Report: Sendable {
                 ? "\(figure(drop)) points under the ANN’s \(figure(ann * 100)) %."
                 : "Nothing lost against the ANN’s \(figure(ann * 100)) %."
         }
+        return card(
+            result, last, index: index,
+            verdict: "<span class=\"big\">\(figure(quality * 100)) %</span> \(what) after \(last.steps) steps. \(verdict)")
+    }
+
+    /// What a regression comes to.
+    private static func verdict(_ result: EvaluationResult, _ last: EvaluationResult.Step) -> String {
+        guard let error = last.error else {
+            return
+                "<span class=\"big\">\(figure(last.deviation ?? 0, digits: 4))</span> root mean square from the ANN after \(last.steps) steps."
+        }
+        let ann = result.ann?.error.map { " The ANN’s is \(figure($0.rootMeanSquare, digits: 4))." } ?? ""
+        return "<span class=\"big\">\(figure(error.rootMeanSquare, digits: 4))</span> RMS error after \(last.steps) steps.\(ann)"
+    }
+
+    private func card(_ result: EvaluationResult, _ last: EvaluationResult.Step, index: Int, verdict: String) -> String {
         var tiles = [
             ("\(figure(last.spikesPerNeuron, digits: 2))", "spikes per neuron"),
             (magnitude(last.synapticOperations), "synaptic operations"),
@@ -93,8 +110,7 @@ public struct Report: Sendable {
         let heading = results.count == 1 ? "" : "<h2><span class=\"key c\(index % 6)\"></span>\(escaped(names[index]))</h2>"
         let partial = result.partial == nil ? "" : " <strong>The run was broken off.</strong>"
         return """
-            <div class="card">\(heading)<p class="verdict"><span class="big">\(figure(quality * 100)) %</span> \(what) \
-            after \(last.steps) steps. \(verdict)</p><dl class="tiles">\(items)</dl>
+            <div class="card">\(heading)<p class="verdict">\(verdict)</p><dl class="tiles">\(items)</dl>
             <p class="note">On \(result.samples) samples, in \(escaped(result.precision)).\(partial)</p></div>
             """
     }
@@ -108,7 +124,31 @@ public struct Report: Sendable {
 
     // MARK: Sections about answers
 
-    private var stepSection: Section {
+    private var stepSection: Section { ResultCharts.isRegression(results) ? errorSection : accuracySection }
+
+    private var errorSection: Section {
+        let rows = results.indices.flatMap { index in
+            results[index].steps.map { step -> [String] in
+                func number(_ value: Double?) -> String { value.map { figure($0, digits: 4) } ?? "–" }
+                return [
+                    names[index], "\(step.steps)", number(step.error?.rootMeanSquare),
+                    step.confidence95.map { number($0) }.joined(separator: "–"), number(step.error?.meanAbsolute),
+                    number(step.error?.determination), number(step.deviation), figure(step.spikesPerNeuron, digits: 3),
+                    magnitude(step.synapticOperations),
+                ]
+            }
+        }
+        let header = [
+            "network", "steps", "RMS error", "95 % interval", "mean |error|", "R²", "from the ANN", "spikes per neuron", "SynOps",
+        ]
+        let drawing = figureBox(
+            ResultCharts.distances(results) + legend, "Error after so many steps. The dashed line is the ANN, bands are 95 % intervals.")
+        return Section(
+            id: "steps", title: "Does it survive, and at how many steps?",
+            body: "<div class=\"pair\">\(drawing)</div>" + details("Every number", Page.table(header, rows)))
+    }
+
+    private var accuracySection: Section {
         let rows = results.indices.flatMap { index in
             results[index].steps.map { step in
                 [

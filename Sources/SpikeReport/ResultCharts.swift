@@ -37,6 +37,35 @@ enum ResultCharts {
         return plot.markup
     }
 
+    /// The root mean square error of regressions over steps, with its 95 % interval; the ANN's dashed.
+    static func distances(_ results: [EvaluationResult]) -> String {
+        let values = results.flatMap { result in
+            result.steps.flatMap { $0.confidence95 + [distance($0)] } + [result.ann?.error?.rootMeanSquare].compactMap { $0 }
+        }
+        var plot = Plot(
+            "error over time steps", x: .steps(results.flatMap { $0.steps.map(\.steps) }),
+            y: .linear(0...max(values.max() ?? 1, 1e-9), label: "root mean square error"))
+        for (index, result) in results.enumerated() {
+            if let ann = result.ann?.error?.rootMeanSquare {
+                plot.curve([(plot.x.range.lowerBound, ann), (plot.x.range.upperBound, ann)], "ann")
+            }
+            let style = "c\(index % 6)"
+            plot.band(
+                result.steps.filter { $0.confidence95.count == 2 }.map { (Double($0.steps), $0.confidence95[0], $0.confidence95[1]) },
+                "band \(style)")
+            let points = result.steps.map { (x: Double($0.steps), y: distance($0)) }
+            plot.curve(points, "curve \(style)")
+            plot.dots(points, "dot \(style)") { "\(figure($0, digits: 0)) steps: \(figure($1, digits: 4))" }
+        }
+        return plot.markup
+    }
+
+    static func isRegression(_ results: [EvaluationResult]) -> Bool {
+        results.contains { $0.steps.contains { $0.error != nil || $0.deviation != nil } }
+    }
+
+    private static func distance(_ step: EvaluationResult.Step) -> Double { step.error?.rootMeanSquare ?? step.deviation ?? 0 }
+
     static func qualityName(_ results: [EvaluationResult]) -> String {
         results.contains { $0.steps.contains { $0.accuracy != nil } } ? "accuracy" : "agreement with the ANN"
     }
