@@ -101,12 +101,14 @@ import Testing
         let expected = (squares.joined().reduce(0, +) / 6).squareRoot()
         let last = try #require(result.steps.last)
         #expect(abs((last.error?.rootMeanSquare ?? 0) - expected) < 1e-12)
-        #expect(abs((last.error?.meanAbsolute ?? 0) - (1.0 / 8 + 5.0 / 8 + 1.0 / 4) / 6) < 1e-12)
+        #expect(abs((last.error?.meanAbsolute ?? 0) - 1.0 / 6) < 1e-12)
         // The ANN gives its inputs back: off by ¼ and ½ in two of six numbers; the spiking network is off it by ⅛, ⅜ and ¼.
-        #expect(abs((result.ann?.error?.rootMeanSquare ?? 0) - ((1.0 / 16 + 1.0 / 4) / 6).squareRoot()) < 1e-12)
-        #expect(abs((last.deviation ?? 0) - ((1.0 / 64 + 9.0 / 64 + 1.0 / 16) / 6).squareRoot()) < 1e-12)
-        let mean = 3.0 / 6
-        let variance = (1.0 / 4 + 1.0 / 16 + 1.0 / 16 + 1 + 1) / 6 - mean * mean
+        let annSquare: Double = (1.0 / 16 + 1.0 / 4) / 6
+        let deviationSquare: Double = (14.0 / 64) / 6
+        #expect(abs((result.ann?.error?.rootMeanSquare ?? 0) - annSquare.squareRoot()) < 1e-12)
+        #expect(abs((last.deviation ?? 0) - deviationSquare.squareRoot()) < 1e-12)
+        // Targets ½, ¼, ¼, 1, 1, 0.
+        let variance: Double = 2.375 / 6 - 0.25
         #expect(abs((last.error?.determination ?? 0) - (1 - expected * expected / variance)) < 1e-12)
         #expect(last.accuracy == nil && last.agreement == nil && result.confusion == nil && result.curve == nil)
         #expect(last.confidence95[0] <= expected && last.confidence95[1] >= expected)
