@@ -58,19 +58,19 @@ extension EvaluationResult: CustomStringConvertible {
     private var stepsToANNLine: String? {
         guard let stepsToANN, !stepsToANN.isEmpty else { return nil }
         let reached = stepsToANN.reversed().compactMap { entry in
-            entry.steps.map { "\(String(format: "%g", entry.points)) from \($0) steps on" }
+            entry.steps.map { "\(String(format: "%g", entry.points)) from step \($0)" }
         }
         let missed = stepsToANN.reversed().filter { $0.steps == nil }.map { String(format: "%g", $0.points) }
         var text = reached.isEmpty ? "" : "at most " + reached.joined(separator: ", ")
         if !missed.isEmpty { text += (text.isEmpty ? "" : "; ") + missed.joined(separator: " and ") + " not within these steps" }
-        return "points lost against the ANN: \(text)\n"
+        return "points lost: \(text)\n"
     }
 
     /// The pairs of classes that are confused most often.
     private var confusionLine: String? {
         guard let confusion else { return nil }
         let pairs = Self.confused(confusion).prefix(5).map { "\($0.label) for \($0.answer) (\($0.count))" }
-        return pairs.isEmpty ? nil : "taken for another class most often: " + pairs.joined(separator: ", ") + "\n"
+        return pairs.isEmpty ? nil : "most often confused: " + pairs.joined(separator: ", ") + "\n"
     }
 
     /// Wrong answers by pairs of classes, the most frequent first.
@@ -108,8 +108,10 @@ extension EvaluationResult: CustomStringConvertible {
 
     /// A large count: 4.56 M.
     package static func magnitude(_ number: Double) -> String {
-        number >= 1e9
-            ? String(format: "%.2f G", number / 1e9)
-            : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
+        number == 0
+            ? "0"
+            : number >= 1e9
+                ? String(format: "%.2f G", number / 1e9)
+                : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
     }
 }

@@ -12,8 +12,9 @@ extension OperationCounts {
         let (least, most) = (Double(perSample.min() ?? 0), Double(perSample.max() ?? 0))
         return """
             one sample takes at \(last.steps) steps (mean of \(samples)):
-              \(count(last.accumulates)) accumulates, \(count(last.multiplyAccumulates)) more on pooled and graded spikes (multiply–accumulates to NeuroBench)
-              \(count(Double(inputMultiplyAccumulates))) multiply–accumulates on the input, once; \(ann)
+              \(count(last.accumulates)) accumulates; \(count(last.multiplyAccumulates)) on pooled and graded spikes (to NeuroBench MACs)
+              \(count(Double(inputMultiplyAccumulates))) multiply–accumulates on the input, once
+              \(ann)
               synaptic operations of single samples: \(count(least)) to \(count(most))
               \(count(last.membraneUpdates)) membrane updates; \(zeros) of the neurons' outputs are zero
               \(count(Double(footprint.bytes)))B of parameters (\(count(Double(footprint.bytesOfInt8)))B in int8), \(count(Double(footprint.membraneBytes)))B of membranes
