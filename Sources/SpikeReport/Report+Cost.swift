@@ -12,7 +12,10 @@ extension Report {
                 """
             body +=
                 "<div class=\"pair\">"
-                + figureBox(drawing + ann + bars, "Energy of one inference at \(results[0].steps.last?.steps ?? 0) steps.")
+                + figureBox(
+                    drawing + ann + bars,
+                    "Energy of one inference at "
+                        + (results.count > 1 ? "the most steps of each." : "\(results[0].steps.last?.steps ?? 0) steps."))
         } else {
             body += "<div class=\"pair\">"
         }

@@ -87,7 +87,7 @@ enum ResultCharts {
         let (low, high) = (floor(log10(least)), ceil(log10(most * 1.0001)))
         let (left, right, bar) = (8.0, 392.0, 7.0)
         let height = 20 + bar * Double(1 + results.count) + 8
-        var drawing = SVG(width: 400, height: Double(rows.count) * height + 34, title: "energy of one inference by published models")
+        var drawing = SVG(width: 400, height: Double(rows.count) * height + 40, title: "energy of one inference by published models")
         func place(_ value: Double) -> Double { left + (log10(value) - low) / max(1, high - low) * (right - left) }
         let bottom = Double(rows.count) * height + 6
         // Every power has a line; where there are many, every second or third has its text.
