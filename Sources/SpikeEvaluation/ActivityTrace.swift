@@ -8,6 +8,8 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     /// One layer of neurons.
     public struct Layer: Codable, Sendable, Equatable {
         public var name: String
+        /// What people call it: by the names of the ANN's modules.
+        public var label: String?
         /// The neurons of one sample.
         public var neurons: Int
         /// Spikes of a neuron in each step, mean over neurons and samples; spikes taken back count too.
@@ -29,6 +31,10 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         public var maps: [[Float]]
         /// Height and width of a map.
         public var mapSize: [Int]
+        /// By channel, with an ANN: the ANN's largest activation on these samples (what conversion by maxima takes for θ), and θ, the
+        /// largest activation that the neurons can express.
+        public var largest: [Float]?
+        public var thresholds: [Float]?
     }
 
     public var steps: Int
@@ -88,10 +94,18 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
                 layers[name]?.activations = chosen.map { Float(parts.activation[$0]) }
                 layers[name]?.decoded = chosen.map { Float(parts.output[$0]) }
                 layers[name]?.correlation = Self.correlation(parts.activation, parts.output)
+                layers[name]?.largest = Self.largest(parts)
+                layers[name]?.thresholds = (0..<max(1, parts.channels)).map {
+                    parts.scales.isEmpty ? 0 : Float(parts.levels * parts.scales[$0 % parts.scales.count])
+                }
             }
         }
         self.steps = steps
-        self.layers = snn.nodes.compactMap { layers[$0.name] }
+        let labels = LayerLabels(snn: snn, ann: ann)
+        self.layers = snn.nodes.compactMap { node in
+            layers[node.name]?.label = labels[node.name]
+            return layers[node.name]
+        }
         let sample = inputs.first?.samples(0..<1)
         imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
         image = imageShape.count == 3 ? sample?.floats ?? [] : []
@@ -111,6 +125,19 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
             name: name, neurons: size, density: [], watched: (0..<count).map { $0 * size / count },
             spikes: Array(repeating: [], count: count), membranes: Array(repeating: [], count: min(mostMembranes, count)),
             threshold: threshold, activations: [], decoded: [], correlation: nil, maps: [], mapSize: [])
+    }
+
+    /// The ANN's largest activation of each channel.
+    private static func largest(_ parts: LayerParts) -> [Float] {
+        let channels = max(1, parts.channels)
+        var largest = [Float](repeating: 0, count: channels)
+        // All samples are of the same size: [N, C, places].
+        let places = max(1, parts.placesOfChannel)
+        for (index, value) in parts.activation.enumerated() {
+            let channel = index / places % channels
+            largest[channel] = max(largest[channel], Float(value))
+        }
+        return largest
     }
 
     private static func correlation(_ a: [Double], _ b: [Double]) -> Double? {

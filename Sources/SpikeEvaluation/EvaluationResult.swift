@@ -1,9 +1,30 @@
-/// What an evaluation found. Its JSON is stable: other programs read it.
+/// What an evaluation found. Its JSON is stable: other programs read it. What it did not have from the beginning may be absent.
 public struct EvaluationResult: Codable, Sendable, Equatable {
     /// The source network on the same samples.
     public struct ANN: Codable, Sendable, Equatable {
         /// The share of samples whose largest output is the label's.
         public var accuracy: Double?
+        /// Of a regression: its distance from the targets.
+        public var error: Error?
+
+        public init(accuracy: Double? = nil, error: Error? = nil) {
+            self.accuracy = accuracy
+            self.error = error
+        }
+    }
+
+    /// How far a regression is from its targets.
+    public struct Error: Codable, Sendable, Equatable {
+        public var rootMeanSquare: Double
+        public var meanAbsolute: Double
+        /// R²: the share of the targets' variance that is explained; absent where they do not vary.
+        public var determination: Double?
+
+        public init(rootMeanSquare: Double, meanAbsolute: Double, determination: Double? = nil) {
+            self.rootMeanSquare = rootMeanSquare
+            self.meanAbsolute = meanAbsolute
+            self.determination = determination
+        }
     }
 
     /// The spiking network after a number of time steps.
@@ -13,7 +34,11 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var accuracy: Double?
         /// The share of samples on which the largest outputs of the two networks are the same; with the ANN only.
         public var agreement: Double?
-        /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels.
+        /// Of a regression: its distance from the targets, and the root mean square of its distance from the ANN.
+        public var error: Error?
+        public var deviation: Double?
+        /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels; of a regression that of the root
+        /// mean square error.
         public var confidence95: [Double]
         /// Total spikes / number of neurons, mean over samples, over all steps so far.
         public var spikesPerNeuron: Double
@@ -25,12 +50,30 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     /// One layer of neurons, at the largest number of steps.
     public struct Layer: Codable, Sendable, Equatable {
         public var name: String
+        /// What people call it: by the names of the ANN's modules (``LayerLabels``).
+        public var label: String?
         public var neurons: Int
         /// The activation that one spike stands for: least and largest of the channels'.
         public var threshold: [Float]
         public var spikesPerNeuron: Double
         /// Where the layer's difference from the ANN comes from, if that was asked for (``ErrorDecomposition``).
         public var error: LayerError?
+    }
+
+    /// The shares after each step from the first on, under the streaming schedule.
+    public struct Curve: Codable, Sendable, Equatable {
+        public var accuracy: [Double]?
+        public var agreement: [Double]?
+    }
+
+    /// How long the engine takes, as measured on the way. Not part of what a run repeats.
+    public struct Timing: Codable, Sendable, Equatable {
+        /// One sample by itself on one thread, the median of `runs` runs.
+        public var secondsOfOneSample: Double
+        public var steps: Int
+        public var runs: Int
+        /// All samples in their batches, by each thread.
+        public var samplesPerSecondAndThread: Double
     }
 
     /// Samples that stop as soon as the network is sure (``SpikeEvaluation/EarlyExit``).
@@ -66,11 +109,24 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     /// At the largest number of steps: for each class of the labels, how often each class was the answer. With labels of up to 100
     /// classes.
     public var confusion: [[Int]]?
+    /// The ANN's.
+    public var annConfusion: [[Int]]?
+    /// What one inference takes: operations, membrane updates, memory; and what that costs by published models.
+    public var counts: OperationCounts?
+    public var energies: [EnergyEstimate]?
+    public var curve: Curve?
+    /// The fewest steps for each of some losses against the ANN; with the ANN and labels.
+    public var stepsToANN: [StepsToANN]?
+    public var timing: Timing?
     /// If it was asked for.
     public var earlyExit: EarlyExit?
     public var precision: String
     public var seconds: Double
     public var warnings: [String]
+    /// What the run was given, by name: digests of the network and of the data, options. Runs that differ in it cannot be joined.
+    public var settings: [String: String]?
+    /// A run that was broken off: where it can go on. The numbers are those of the samples so far.
+    public var partial: EvaluationCheckpoint?
 }
 
 /// The 95 % confidence interval of a proportion.

@@ -22,6 +22,8 @@ public struct SpikeletError: Error, Equatable, CustomStringConvertible {
         case network
         /// A graph edit that would break the law of graphs (see ``Verifier``).
         case illegalGraph
+        /// Work that the user broke off.
+        case interrupted
     }
 
     public var code: Code

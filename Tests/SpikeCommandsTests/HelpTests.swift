@@ -17,9 +17,9 @@ import Testing
             "evaluate",
             [
                 "--data", "--ann", "--steps", "--limit", "--json", "--threads", "--batch-size", "--split", "--mean", "--std", "--precision",
-                "--exit-confidence", "--exit-loss",
+                "--exit-confidence", "--exit-loss", "--resume", "--report",
             ]
-        ),
+        ), ("compare", ["--data", "--ann", "--steps", "--report", "--json", "--limit", "--threads", "--precision"]),
         ("benchmark", ["--input", "--steps", "--batch-size", "--threads", "--precision", "--json"]), ("kernels", ["--measure", "--json"]),
         ("export", ["--output", "--format", "--target", "--approximate", "--check", "--steps", "--json"]),
         ("import", ["--output", "--reset", "--time-step", "--as"]), ("download", ["--sha256"]),
@@ -63,7 +63,9 @@ import Testing
         ["benchmark", "x.safetensors", "--input", "x.npy", "--threads", "many"], ["kernels", "--json", "x.json"],
         ["evaluate", "x.safetensors", "--data", "x.npz", "--exit-confidence", "0.9", "--exit-loss", "1"],
         ["evaluate", "x.safetensors", "--data", "x.npz", "--exit-loss", "1", "--reference"],
-        ["evaluate", "x.safetensors"], ["evaluate", "x.safetensors", "--data", "x.npz", "--threads", "many"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--resume"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--resume", "--json", "-"], ["compare"], ["evaluate", "x.safetensors"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--threads", "many"],
         ["download", "http://localhost/"],
     ]) func `wrong usage ends with 64 and the usage`(arguments: [String]) async throws {
         let folder = try Folder()

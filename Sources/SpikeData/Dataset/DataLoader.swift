@@ -40,6 +40,16 @@ public struct DataLoader: BatchSource {
         }
     }
 
+    /// One sample of another loader's pass, by its place.
+    init(_ other: DataLoader, only index: Int) throws {
+        dataset = other.dataset
+        batchSize = 1
+        order = [other.order[index]]
+    }
+
+    /// The labels of a pass, in its order.
+    var orderedLabels: [Int]? { dataset.labels.map { labels in order.map { labels[$0] } } }
+
     public func makePass() -> any BatchPass {
         Pass(dataset: dataset, batchSize: batchSize, rest: order[...])
     }
