@@ -26,6 +26,8 @@ demo: setup ## convert the bundled network, show its accuracy over time steps
 	@$(BUILD)/release/spikelet demo $(FLAGS)
 
 test: setup ## build and run all tests, optimised (only failures are shown)
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome || ls -d /Applications/*Chrom*.app; } >/dev/null 2>&1 || \
+		echo "note: no Chromium here, so no test opens the pages in a browser; Scripts/setup --browser installs it"
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
 

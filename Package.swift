@@ -26,6 +26,8 @@ let package = Package(
     platforms: [.macOS(.v13)],
     products: [
         .library(name: "Spikelet", targets: ["Spikelet"]),
+        // The live page apart, so that the library carries no server.
+        .library(name: "SpikeExplorer", targets: ["SpikeExplorer"]),
         .executable(name: "spikelet", targets: ["SpikeletTool"]),
     ],
     traits: [
@@ -33,6 +35,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
     ],
     targets: [
@@ -55,7 +58,11 @@ let package = Package(
                 "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
                 "SpikeReport", "SpikeRuntime",
             ]),
-        room("SpikeCommands", ["SpikeFiles", "Spikelet", argumentParser]),
+        room(
+            "SpikeExplorer",
+            ["SpikeData", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
+                + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
+        room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
 
         // C underneath.
@@ -91,6 +98,7 @@ let package = Package(
             of: "SpikeEvaluation",
             ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

@@ -22,7 +22,7 @@ public struct SpikeletCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, InspectCommand.self, RunCommand.self, ConvertCommand.self, SimulateCommand.self, EvaluateCommand.self,
-            ExportCommand.self, ImportCommand.self, BenchmarkCommand.self, KernelsCommand.self, DownloadCommand.self,
+            ExploreCommand.self, ExportCommand.self, ImportCommand.self, BenchmarkCommand.self, KernelsCommand.self, DownloadCommand.self,
         ])
 
     public init() {}

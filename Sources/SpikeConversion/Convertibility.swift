@@ -5,8 +5,11 @@ public import SpikeGraph
 public struct Convertibility: Sendable {
     /// A node that a spiking network cannot hold.
     public struct Obstacle: Sendable, Hashable {
+        /// The node's name.
         public var node: String
+        /// Its operator, by ONNX's name.
         public var `operator`: String
+        /// Why it cannot be in a spiking network.
         public var reason: String
     }
 
@@ -30,8 +33,10 @@ public struct Convertibility: Sendable {
     public let roles: [String: Role]
     /// The rectifiers that become neurons, in order.
     public let rectifiers: [String]
+    /// What stands in the way, in the graph's order; empty where nothing does.
     public let obstacles: [Obstacle]
 
+    /// Looks at every node; nothing is converted.
     public init(_ ann: Graph) {
         var afterNeurons: Set<String> = []
         var obstacles: [Obstacle] = []

@@ -22,12 +22,17 @@ public struct Evaluator: Sendable {
         case reference
     }
 
+    /// The spiking network.
     public let snn: Graph
+    /// The network it was made from.
     public let ann: Graph?
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
+    /// How many batches are worked on at a time.
     public let threads: Int
+    /// Who simulates.
     public let executor: Executor
+    /// Whether and when samples stop early.
     public let earlyExit: EarlyExit?
     private let program: Program?
     /// The number of class scores a sample.

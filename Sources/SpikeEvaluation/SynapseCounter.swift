@@ -20,6 +20,7 @@ public struct SynapseCounter: Sendable {
         var reach: [Int]
     }
 
+    /// A counter for a spiking network; nothing is counted yet.
     public init(_ graph: Graph) {
         var fanOuts: [String: FanOut] = [:]
         var (dense, analog) = (0, 0)

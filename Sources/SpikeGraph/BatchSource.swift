@@ -5,11 +5,13 @@ public struct Batch: Sendable {
     /// The class of each sample.
     public var labels: [Int]?
 
+    /// Samples of a network with several inputs.
     public init(inputs: [Tensor], labels: [Int]? = nil) {
         self.inputs = inputs
         self.labels = labels
     }
 
+    /// Samples of a network with one input.
     public init(_ input: Tensor, labels: [Int]? = nil) {
         self.init(inputs: [input], labels: labels)
     }

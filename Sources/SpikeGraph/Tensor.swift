@@ -1,17 +1,24 @@
 /// The element types that graphs compute with. Other types in files (float16, float64, …) are converted on reading.
 public enum ElementType: String, Codable, Hashable, Sendable, CaseIterable {
+    /// 32-bit floating point, 64-bit whole numbers, truth values.
     case float32, int64, bool
 }
 
 /// A dense array of numbers in row-major order (the last axis varies fastest). Activations are `[N, C, …]`.
 public struct Tensor: Sendable, Equatable {
+    /// The numbers, in the type that they have.
     public enum Storage: Sendable, Equatable {
+        /// Floating-point numbers.
         case float32([Float])
+        /// Whole numbers.
         case int64([Int64])
+        /// Truth values.
         case bool([Bool])
     }
 
+    /// The size of each axis.
     public let shape: [Int]
+    /// The numbers, in row-major order.
     public let storage: Storage
 
     /// - Parameter values: exactly as many as the product of `shape`.
@@ -29,12 +36,14 @@ public struct Tensor: Sendable, Equatable {
         self.init(storage: .bool(values), shape: shape)
     }
 
+    /// A tensor of any type.
     public init(storage: Storage, shape: [Int]) {
         self.shape = shape
         self.storage = storage
         precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
     }
 
+    /// The same number everywhere.
     public init(repeating value: Float, shape: [Int]) {
         self.init([Float](repeating: value, count: shape.reduce(1, *)), shape: shape)
     }
@@ -44,6 +53,7 @@ public struct Tensor: Sendable, Equatable {
         self.init([value], shape: [])
     }
 
+    /// The number of elements.
     public var count: Int {
         switch storage {
         case .float32(let values): values.count
@@ -52,8 +62,10 @@ public struct Tensor: Sendable, Equatable {
         }
     }
 
+    /// The number of axes.
     public var rank: Int { shape.count }
 
+    /// The type of its elements.
     public var elementType: ElementType {
         switch storage {
         case .float32: .float32

@@ -9,10 +9,12 @@ import SpikeGraph
 ///
 /// Several results of the same data stand side by side. Everything drawn is also there as text.
 public struct Report: Sendable {
+    /// What is reported, side by side.
     public let results: [EvaluationResult]
     /// What single neurons do, of the first result's network.
     public let trace: ActivityTrace?
 
+    /// A report of results of the same data.
     public init(_ results: [EvaluationResult], trace: ActivityTrace? = nil) {
         self.results = results
         self.trace = trace
@@ -23,6 +25,7 @@ public struct Report: Sendable {
         try AtomicFile.write(to: path) { try $0.write(Array(html.utf8)) }
     }
 
+    /// The whole page.
     public var html: String {
         let names = results.map { "\($0.network) · \($0.recipe)" }
         return Page.html(title: names.joined(separator: ", "), body: ([head] + sections).joined(separator: "\n"))

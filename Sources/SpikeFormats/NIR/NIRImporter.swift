@@ -5,10 +5,12 @@ public import SpikeGraph
 /// NIR's time is continuous and its resets are the reader's: ``NIRDynamics`` decides. Nested graphs become part of one
 /// network, with names joined by dots. Recurrent connections are refused: networks here have no cycles.
 public struct NIRImporter: Sendable {
+    /// What the file leaves open.
     public var dynamics: NIRDynamics
     /// The name of the network that it makes.
     public var name: String
 
+    /// An importer that takes neurons to behave so.
     public init(_ dynamics: NIRDynamics = NIRDynamics(), name: String = "nir") {
         self.dynamics = dynamics
         self.name = name
