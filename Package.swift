@@ -83,6 +83,11 @@ let package = Package(
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", dependencies: ["SpikeData", "SpikeGraph"], path: "Tests/TestSupport", swiftSettings: settings),
+        // The Swift of the documentation, as a program that a test runs.
+        .executableTarget(
+            name: "DocumentationSnippets", dependencies: ["SpikeExplorer", "Spikelet"], path: "Tests/DocumentationSnippets",
+            swiftSettings: settings),
+        .testTarget(name: "DocumentationTests", dependencies: ["SpikeData", "SpikeGraph", "TestSupport"], swiftSettings: settings),
         tests(of: "SpikeGraph", ["TestSupport"]),
         tests(of: "SpikeFiles", ["SpikeData", "SpikeGraph", "TestSupport"]),
         tests(of: "SpikeReference", ["SpikeGraph", "TestSupport"]),

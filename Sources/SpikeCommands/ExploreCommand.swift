@@ -54,7 +54,7 @@ struct ExploreCommand: AsyncParsableCommand {
 /// Waits for Ctrl-C (SIGINT) or SIGTERM, and then lets the program end by itself; a second one ends it at once.
 final class Interruption: Sendable {
     private let signals: AsyncStream<Void>
-    private let sources: [any DispatchSourceSignal & Sendable]
+    nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
 
     init() {
         let (signals, continuation) = AsyncStream.makeStream(of: Void.self)

@@ -39,10 +39,10 @@ public final class Explorer: Sendable {
         self.snn = snn
         self.ann = ann
         self.steps = usual
-        dataset = data.dataset
         count = data.count
         let copies = snn.inputs.first?.type.shape.dimensions.first?.known ?? 1
         let dataset = data.dataset
+        self.dataset = dataset
         let first = try dataset.batch(at: [Int](repeating: 0, count: max(1, copies))[...])
         try snn.check(inputs: first.inputs)
         try ann?.check(inputs: first.inputs)

@@ -192,12 +192,16 @@ enum ExplorerScript {
 
         // A card for each layer: what spikes in this step, and how often each neuron has spiked so far.
 
+        // How many channels stand in a row.
+        const across = layer => Math.min(4, layer.channels.length);
+
         function makeLayers() {
           $('layers').replaceChildren(...run.layers.map(layer => {
             const card = element('article', {class: 'layer'});
             const isFlat = layer.channels.length === 1 && layer.width > 1;
             const [now, rate] = ['now', 'rate'].map(name => element('canvas', {role: 'img', 'data-name': name, class: isFlat ? 'flat' : '',
-              width: layer.channels.length * (layer.width + 1) - 1, height: layer.height}));
+              width: across(layer) * (layer.width + 1) - 1,
+              height: Math.ceil(layer.channels.length / across(layer)) * (layer.height + 1) - 1}));
             card.append(element('h3', {}, layer.name), element('p', {class: 'note', 'data-name': 'facts'}),
               element('p', {class: 'caption note'}, 'this step'), now, element('p', {class: 'caption note'}, 'so far'), rate);
             return card;
@@ -236,7 +240,8 @@ enum ExplorerScript {
             const found = colourOf(i);
             if (!found) continue;
             const channel = Math.floor(i / place), rest = i % place;
-            const x = channel * (layer.width + 1) + rest % layer.width, y = Math.floor(rest / layer.width);
+            const x = channel % across(layer) * (layer.width + 1) + rest % layer.width;
+            const y = Math.floor(channel / across(layer)) * (layer.height + 1) + Math.floor(rest / layer.width);
             const at = 4 * (y * canvas.width + x);
             image.data.set([...found[0], found[1]], at);
           }

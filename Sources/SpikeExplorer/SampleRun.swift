@@ -60,14 +60,15 @@ struct SampleRun: Encodable, Sendable {
         guard (outputs + [annOutput ?? []]).allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
             throw SpikeletError(.invalidData, "an output of the network is not finite", remedy: "look at another sample")
         }
-        classes = Self.classes(final, annOutput)
+        let shown = Self.classes(final, annOutput)
+        classes = shown
         self.sample = sample
         self.steps = steps
         label = batch.labels?.first
         growth = snn.spiking?.code == .radix ? 2 : 1
-        scores = outputs.map { output in classes.map { output[$0] } }
+        scores = outputs.map { output in shown.map { output[$0] } }
         answers = outputs.map(Self.largest)
-        ann = annOutput.map { output in classes.map { $0 < output.count ? output[$0] : 0 } }
+        self.ann = annOutput.map { output in shown.map { $0 < output.count ? output[$0] : 0 } }
         annAnswer = annOutput.map(Self.largest)
         layers = snn.nodes.compactMap { recorders[$0.name]?.layer }
     }

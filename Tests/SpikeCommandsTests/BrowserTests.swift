@@ -43,6 +43,34 @@ struct BrowserTests {
         #expect(wanted.isSubset(of: reached), "\(name): \(wanted.count) to reach, \(wanted.subtracting(reached).count) not reached")
     }
 
+    @Test func `the checks find what is wrong with a page`() throws {
+        let folder = try Folder()
+        let page = #"""
+            <!DOCTYPE html><html><head></head><body style="background:#fff">
+            <h2>One</h2><h4>Two</h4><p id="a" style="color:#999">pale</p><p id="a" style="width:3000px">wide</p>
+            <svg viewBox="0 0 100 100"><text x="90" y="50">cut off</text></svg>
+            <svg viewBox="0 0 4000 100" width="400" role="img" aria-label="tiny letters"><text x="9" y="50">tiny</text><line x2="50" class="grid"/></svg>
+            <canvas width="5" height="5"></canvas><img src="data:," width="3" height="3"><button></button><input tabindex="-1">
+            <div style="overflow-x:auto;width:50px"><p style="width:500px">scrolls</p></div><table><tr><td>1</td></tr></table>
+            <ul><li class="key" style="background:#eee;width:9px;height:9px"></li></ul><script>console.error("oh"); missing()</script>
+            </body></html>
+            """#
+        try folder.write(Data(page.utf8), "bad.html")
+        let browser = try Browser()
+        try browser.open(URL(fileURLWithPath: folder.file("bad.html")).absoluteString, width: 400)
+        let faults = try #require(try browser.evaluate(PageChecks.script) as? [String])
+        for part in [
+            "no language", "no title", "no viewport", "not one main part", "wider than its window", "two elements have the id a",
+            "0 first headings", "level 4 follows one of 2", "a drawing says not what it shows", "a drawing is empty: tiny letters",
+            "pixels in: tiny letters", "text is cut off", "a picture says not what it shows", "no alternative text",
+            "a control has no name",
+            "does not reach", "cannot be scrolled by keyboard", "no headers", "of p#a", "texts were found", "of a mark: key",
+        ] {
+            #expect(faults.contains { $0.contains(part) }, "'\(part)' was not found: \(faults)")
+        }
+        #expect(browser.complaints.contains { $0.hasPrefix("console") } && browser.complaints.contains { $0.hasPrefix("exception") })
+    }
+
     @Test func `a report and the demonstration's page`() async throws {
         let folder = try Folder()
         try await folder.makeNetwork(recipe: "signed", options: ["--steps", "8"])
