@@ -20,7 +20,7 @@ public final class Explorer: Sendable {
     private let steps: Int
     /// The samples that can be looked at: 0 ..< count.
     let count: Int
-    let runs: RunQueue
+    package let runs: RunQueue
 
     /// - Parameters:
     ///   - data: its samples, in the data set's order; a page pays only for those it looks at.

@@ -2,18 +2,18 @@ internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-public import SpikeGraph
+internal import SpikeGraph
 
 /// Serves the live page of an ``Explorer`` to this machine alone, at an address that holds a random token.
 public final class ExplorerServer: Sendable {
     /// How many connections are worked on at a time; more wait.
-    static let mostConnections = 128
+    package static let mostConnections = 128
 
     /// Where the page is.
     public let url: String
     /// The port, chosen by the system unless one was asked for.
     public let port: Int
-    let token: String
+    package let token: String
 
     private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel

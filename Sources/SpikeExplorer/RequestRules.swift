@@ -17,7 +17,7 @@ struct Refusal: Error, Equatable {
 
 /// Decides by a request's head alone. A page on this machine's loopback can be reached by every program and, through a browser,
 /// by every web page: so nothing is answered without the token, nor under a foreign name (DNS rebinding).
-struct RequestRules: Sendable {
+package struct RequestRules: Sendable {
     /// The longest address of a request, in bytes.
     static let longestTarget = 512
 
@@ -86,7 +86,7 @@ struct RequestRules: Sendable {
     }
 
     /// Whether two texts are equal, in a time that tells nothing of where they differ.
-    static func isEqual(_ given: String, _ secret: String) -> Bool {
+    package static func isEqual(_ given: String, _ secret: String) -> Bool {
         let (given, secret) = (Array(given.utf8), Array(secret.utf8))
         var difference = given.count ^ secret.count
         for index in secret.indices { difference |= Int(secret[index] ^ (index < given.count ? given[index] : 0)) }
@@ -94,7 +94,7 @@ struct RequestRules: Sendable {
     }
 
     /// 128 random bits.
-    static func makeToken() -> String {
+    package static func makeToken() -> String {
         var generator = SystemRandomNumberGenerator()
         return (0..<16).map { _ in
             let digits = String(UInt8.random(in: 0...255, using: &generator), radix: 16)

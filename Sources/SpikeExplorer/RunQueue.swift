@@ -4,17 +4,17 @@ internal import Foundation
 /// Simulations that pages ask for: one at a time, each sample's only once however many ask, and the last ones remembered.
 ///
 /// What waits here is bounded by who may ask: a connection waits for one run at most, and connections are limited.
-final class RunQueue: Sendable {
-    typealias Completion = @Sendable (Result<[UInt8], any Error>) -> Void
+package final class RunQueue: Sendable {
+    package typealias Completion = @Sendable (Result<[UInt8], any Error>) -> Void
 
     /// Somebody's interest in a run.
-    struct Ticket: Hashable, Sendable {
+    package struct Ticket: Hashable, Sendable {
         fileprivate let sample: Int
         fileprivate let number: Int
     }
 
     /// How many bytes of finished runs are remembered.
-    static let mostRemembered = 64 << 20
+    package static let mostRemembered = 64 << 20
 
     private let simulate: @Sendable (Int) throws -> [UInt8]
     private let worker = DispatchQueue(label: "spikelet.explorer.runs", qos: .userInitiated)
@@ -27,17 +27,17 @@ final class RunQueue: Sendable {
     nonisolated(unsafe) private var tickets = 0
     nonisolated(unsafe) private var finished = 0
 
-    init(_ simulate: @escaping @Sendable (Int) throws -> [UInt8]) {
+    package init(_ simulate: @escaping @Sendable (Int) throws -> [UInt8]) {
         self.simulate = simulate
     }
 
     /// How many simulations have run.
-    var simulations: Int { lock.withLock { finished } }
+    package var simulations: Int { lock.withLock { finished } }
 
     /// Calls `completion` with the run, at once or after it: on a thread of the queue's.
     ///
     /// - Returns: for ``cancel(_:)``; `nil` where the run was remembered.
-    func request(_ sample: Int, _ completion: @escaping Completion) -> Ticket? {
+    package func request(_ sample: Int, _ completion: @escaping Completion) -> Ticket? {
         lock.lock()
         if let run = remembered[sample] {
             order.removeAll { $0 == sample }
@@ -56,7 +56,7 @@ final class RunQueue: Sendable {
     }
 
     /// Gives up a run. One that nobody waits for any more is not begun.
-    func cancel(_ ticket: Ticket) {
+    package func cancel(_ ticket: Ticket) {
         lock.withLock { waiting[ticket.sample]?[ticket] = nil }
     }
 

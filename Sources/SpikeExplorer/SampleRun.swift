@@ -1,40 +1,40 @@
 internal import Foundation
-internal import SpikeGraph
+package import SpikeGraph
 internal import SpikeReference
 
 /// What a spiking network does with one sample, step by step: the material of the live page, which sends it as JSON.
-struct SampleRun: Encodable, Sendable {
+package struct SampleRun: Encodable, Sendable {
     /// One layer of neurons.
-    struct Layer: Encodable, Sendable {
-        var name: String
-        var kind: String
+    package struct Layer: Encodable, Sendable {
+        package var name: String
+        package var kind: String
         /// All neurons of the layer.
-        var neurons: Int
+        package var neurons: Int
         /// The channels that are shown; a layer without channels is one.
-        var channels: [Int]
-        var height: Int
-        var width: Int
+        package var channels: [Int]
+        package var height: Int
+        package var width: Int
         /// What the shown neurons emitted, a signed byte each, `[steps][channel][row][column]`, as Base64.
-        var spikes: String
+        package var spikes: String
         /// The spikes of all neurons in each step (spikes taken back count too).
-        var totals: [Int]
+        package var totals: [Int]
     }
 
-    var sample: Int
-    var label: Int?
-    var steps: Int
+    package var sample: Int
+    package var label: Int?
+    package var steps: Int
     /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, else 1.
-    var growth: Int
+    package var growth: Int
     /// The classes whose scores are sent: all of few, else the largest at the end.
-    var classes: [Int]
+    package var classes: [Int]
     /// The output after each step, `[steps][class]`.
-    var scores: [[Float]]
+    package var scores: [[Float]]
     /// The largest output of all after each step.
-    var answers: [Int]
+    package var answers: [Int]
     /// The ANN's output for the same classes, and its largest of all.
-    var ann: [Float]?
-    var annAnswer: Int?
-    var layers: [Layer]
+    package var ann: [Float]?
+    package var annAnswer: Int?
+    package var layers: [Layer]
 
     /// How much of a layer, and of an output, is sent.
     private static let (mostChannels, mostPlaces, mostFlat, mostClasses) = (8, 32, 1024, 12)
@@ -44,7 +44,7 @@ struct SampleRun: Encodable, Sendable {
     /// - Parameters:
     ///   - ann: the ANN that `snn` was made from, if its answer is to stand beside.
     ///   - batch: the sample, as often as the network takes at a time; the first is looked at.
-    init(_ snn: Graph, ann: Graph?, sample: Int, batch: Batch, steps: Int) throws {
+    package init(_ snn: Graph, ann: Graph?, sample: Int, batch: Batch, steps: Int) throws {
         let simulation = try ReferenceSimulation(snn)
         var recorders: [String: LayerRecorder] = [:]
         var outputs: [[Float]] = []

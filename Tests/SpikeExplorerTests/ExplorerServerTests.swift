@@ -1,4 +1,5 @@
 import Foundation
+import SpikeData
 import SpikeExplorer
 import SpikeGraph
 import TestSupport
@@ -31,7 +32,7 @@ struct ExplorerServerTests {
     }
 
     @Test func `other hosts and other sites are refused`() async throws {
-        try await withServer(Sample().explorer()) { server in
+        try await withServer(Sample().explorer()) { server async throws in
             let port = server.port
             for host in [
                 "evil.example", "evil.example:\(port)", "127.0.0.1", "127.0.0.1:1", "localhost", "127.0.0.1:\(port).evil.example", "",

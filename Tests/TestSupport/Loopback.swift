@@ -6,6 +6,8 @@ package final class Loopback {
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     package init(port: Int) throws {
