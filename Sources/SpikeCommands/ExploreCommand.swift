@@ -52,26 +52,37 @@ struct ExploreCommand: AsyncParsableCommand {
 }
 
 /// Waits for Ctrl-C (SIGINT) or SIGTERM, and then lets the program end by itself; a second one ends it at once.
-final class Interruption: Sendable {
-    private let signals: AsyncStream<Void>
-    nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
+///
+/// A handler that writes into a pipe works everywhere: with Dispatch's sources for signals it depends on the system whether one that was
+/// ignored (as in a shell script's background) arrives.
+struct Interruption {
+    private let reader: Int32
 
     init() {
-        let (signals, continuation) = AsyncStream.makeStream(of: Void.self)
-        self.signals = signals
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
+        var ends: [Int32] = [-1, -1]
+        if pipe(&ends) == 0 { interruptionPipe = ends[1] }
+        reader = ends[0]
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { number in
+                var byte: UInt8 = 1
+                _ = write(interruptionPipe, &byte, 1)
                 signal(number, SIG_DFL)
-                continuation.yield()
             }
-            source.resume()
-            return source
         }
     }
 
+    /// Comes back after the first signal since this was made.
     func wait() async {
-        for await _ in signals { break }
+        let reader = reader
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            Thread.detachNewThread {
+                var byte: UInt8 = 0
+                while read(reader, &byte, 1) == -1, errno == EINTR {}
+                continuation.resume()
+            }
+        }
     }
 }
+
+/// Where the handler writes: it may use nothing but such a number.
+nonisolated(unsafe) private var interruptionPipe: Int32 = -1

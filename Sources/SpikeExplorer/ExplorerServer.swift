@@ -40,7 +40,6 @@ public final class ExplorerServer: Sendable {
                         try channel.pipeline.syncOperations.addHandler(ConnectionLimit(most: Self.mostConnections))
                     }
                 }
-                .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         let rules = RequestRules(token: token, port: channel.localAddress?.port ?? 0, samples: explorer.count)

@@ -15,6 +15,8 @@ final class RequestHandler: ChannelInboundHandler {
     private let rules: RequestRules
     private let page: ExplorerPage
     private var route: Route?
+    /// Whether all of the request has come.
+    private var isComplete = false
     private var isAnswered = false
     private var ticket: RunQueue.Ticket?
     private var deadline: Scheduled<Void>?
@@ -37,8 +39,9 @@ final class RequestHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isAnswered else { return }
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        guard !isAnswered, !isComplete else { return }
+        switch part {
         case .head(let head):
             do {
                 route = try rules.route(head)
@@ -49,13 +52,14 @@ final class RequestHandler: ChannelInboundHandler {
             refuse(Refusal(status: .payloadTooLarge, reason: "no request has a body here"), context)
         case .end:
             deadline?.cancel()
-            if let route, ticket == nil { answer(route, context) }
+            isComplete = true
+            if let route { answer(route, context) }
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case is ByteLimit.Exceeded:
+        case is ByteLimit.Exceeded, HTTPParserError.headerOverflow:
             refuse(Refusal(status: .requestHeaderFieldsTooLarge, reason: "the request is too large"), context)
         case is HTTPParserError: refuse(Refusal(status: .badRequest, reason: "the request is malformed"), context)
         default: context.close(promise: nil)
@@ -115,8 +119,12 @@ final class RequestHandler: ChannelInboundHandler {
     }
 
     /// Ends the connection so that its answer arrives: closing with bytes unread would make the system take the answer back.
-    /// So only our side is closed, and a while what still comes is thrown away (``ByteLimit`` counts it).
+    /// So where more of the request may come, only our side is closed, and a while the rest is thrown away (``ByteLimit`` counts it).
     private func linger(_ context: ChannelHandlerContext) {
+        guard !isComplete else {
+            context.close(promise: nil)
+            return
+        }
         context.close(mode: .output, promise: nil)
         deadline?.cancel()
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }

@@ -47,7 +47,7 @@ struct SampleRunTests {
         expectError(.invalidOption, "time steps", "1 to 256") { _ = try Explorer(sample.snn, data: sample.data, steps: 257) }
         expectError(.invalidOption, "0 time steps") { _ = try Explorer(sample.snn, data: sample.data, steps: 0) }
         expectError(.invalidData, "ANN") { _ = try Explorer(sample.ann, data: sample.data) }
-        let others = try DataLoader(Dataset(NPZ(Repository.fixture("Golden/cnn_sj0.0.0.0.14.npz")).array("calib_input")))
+        let others = try DataLoader(Dataset(path: Repository.model("FashionMNIST/test_1000.npz")))
         expectError(.invalidData, "input") { _ = try Explorer(sample.snn, data: others) }
     }
 }
