@@ -4,7 +4,10 @@
 /// Source: ONNX's `Resize`, whose names the options have.
 public struct Resize: OperatorPayload {
     /// How numbers between places are made.
-    public enum Mode: String, Codable, Hashable, Sendable { case nearest, linear, cubic }
+    public enum Mode: String, Codable, Hashable, Sendable {
+        /// The nearest place's number; on a straight line between two; on a cubic through four.
+        case nearest, linear, cubic
+    }
 
     /// Where an output's place lies in the input.
     public enum Coordinates: String, Codable, Hashable, Sendable {
