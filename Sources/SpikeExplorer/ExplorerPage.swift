@@ -60,7 +60,7 @@ struct ExplorerPage: Sendable {
         .layers { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
         .layer { background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; padding: 10px 12px; min-width: 0; }
         .layer h3 { margin: 0 0 2px; overflow-wrap: anywhere; font-size: 0.95rem; }
-        .layer canvas { width: 100%; margin: 2px 0 6px; background: var(--paper); }
+        .layer canvas { width: 100%; margin: 2px 0 6px; background: var(--rule); }
         .layer canvas.flat { max-width: 180px; }
         .layer p { margin: 0 0 6px; }
         .layer .caption { margin: 0; }

@@ -223,27 +223,26 @@ enum ExplorerScript {
           const offset = (step - 1) * layer.size;
           paint(card.querySelector('[data-name=now]'), layer, i => {
             const value = layer.values[offset + i];
-            return value === 0 ? null : [value > 0 ? plus : minus, 255];
+            return value === 0 ? null : [value > 0 ? plus : minus, 1];
           }, 'spikes of ' + layer.name + ' in step ' + step + ': ' + spikes);
           let most = 1e-9;
           for (const value of layer.sums) most = Math.max(most, Math.abs(value));
           paint(card.querySelector('[data-name=rate]'), layer, i => {
             const value = layer.sums[i];
-            return value === 0 ? null : [value > 0 ? ink : minus, 255 * Math.abs(value) / most];
+            return value === 0 ? null : [value > 0 ? ink : minus, Math.abs(value) / most];
           }, 'rates of ' + layer.name + ' after ' + step + ' steps, ' + number(all / layer.neurons, 2) + ' spikes per neuron');
         }
 
         function paint(canvas, layer, colourOf, label) {
           canvas.setAttribute('aria-label', label);
-          const image = new ImageData(canvas.width, canvas.height), place = layer.height * layer.width;
+          const image = new ImageData(canvas.width, canvas.height), place = layer.height * layer.width, paper = rgb('--paper');
           for (let i = 0; i < layer.size; i++) {
-            const found = colourOf(i);
-            if (!found) continue;
+            const [ink, share] = colourOf(i) || [paper, 1];
             const channel = Math.floor(i / place), rest = i % place;
             const x = channel % across(layer) * (layer.width + 1) + rest % layer.width;
             const y = Math.floor(channel / across(layer)) * (layer.height + 1) + Math.floor(rest / layer.width);
             const at = 4 * (y * canvas.width + x);
-            image.data.set([...found[0], found[1]], at);
+            image.data.set([...ink.map((c, k) => c * share + paper[k] * (1 - share)), 255], at);
           }
           canvas.getContext('2d').putImageData(image, 0, 0);
         }
