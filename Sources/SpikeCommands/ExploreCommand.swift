@@ -8,7 +8,8 @@ struct ExploreCommand: AsyncParsableCommand {
         commandName: "explore", abstract: "Opens a live page: pick an image, drag the time step, watch the spikes.",
         discussion: """
               spikelet explore snn.safetensors --data test.npz --ann model.onnx
-              spikelet explore snn.safetensors --data mnist/ --split test --steps 64 --port 8080
+              spikelet explore snn.safetensors --data mnist/ --split test \\
+                  --steps 64 --port 8080
 
             Prints an address for your browser, and serves it until Ctrl-C. The page shows how spikes flow through the layers, \
             where each layer spikes, and how the answer settles, step by step; with --ann the ANN's answer beside it.

@@ -80,6 +80,7 @@ struct CommandTests {
         var count = 0
         for command in [""] + commands where !["help", "demo", "download", "kernels"].contains(command) {
             let help = try sandbox.run("spikelet \(command) --help").output.components(separatedBy: "\nUSAGE:")[0]
+            #expect(!help.contains(#/\n *\\\n/#), "an example of \(command) is too long for the help's lines")
             let joined = help.replacing(#/\\\n\s+/#, with: "")
             for example in joined.components(separatedBy: "\n") where example.hasPrefix("  spikelet ") {
                 let run = try sandbox.run(example)

@@ -16,7 +16,8 @@ import TestSupport
 /// | `network.nir` | `snn.safetensors` as NIR |
 /// | `Models/` | the repository's folder |
 ///
-/// `spikelet` there is the program that was built with the tests; `spikelet explore` gets its Ctrl-C as soon as it serves.
+/// `spikelet` there is the program that was built with the tests; `spikelet explore` gets its Ctrl-C as soon as it serves,
+/// and `--target-drop` asks for 10 points, which so few images can tell from none.
 struct Sandbox {
     let folder: TemporaryFolder
 
@@ -98,6 +99,13 @@ struct Sandbox {
             export HOME="$PWD"
             export PATH='\(Self.program.path)':"$PATH"
             spikelet() {
+                local arguments=() previous= argument
+                for argument; do
+                    [ "$previous" != --target-drop ] || argument=10
+                    arguments+=("$argument")
+                    previous=$argument
+                done
+                set -- "${arguments[@]}"
                 if [ "$1" != explore ]; then command spikelet "$@"; return; fi
                 command spikelet "$@" >address & local process=$!
                 while [ ! -s address ] && kill -0 $process 2>/dev/null; do sleep 0.05; done
