@@ -7,9 +7,10 @@ struct ExportCommand: ParsableCommand {
         commandName: "export", abstract: "Writes a spiking network for others: NIR for simulators and chips, or plain arrays.",
         discussion: """
               spikelet export snn.safetensors --output arrays.npz --format npz
-              spikelet export snn.safetensors --target sinabs --approximate --output network.nir
-              spikelet export snn.safetensors --target norse --approximate --check test.npz \\
-                  --limit 500 --output network.nir
+              spikelet export snn.safetensors --target sinabs --approximate \\
+                  --output network.nir
+              spikelet export snn.safetensors --target norse --approximate \\
+                  --check test.npz --limit 500 --output network.nir
 
             Targets, the readers of NIR files that rules are known for:
             \(NIRProfile.all.map { "  \($0.name)\n    \($0.summary)" }.joined(separator: "\n"))
@@ -107,7 +108,8 @@ struct ImportCommand: ParsableCommand {
         discussion: """
               spikelet import network.nir --output snn.safetensors
               spikelet import network.nir --as norse --output snn.safetensors
-              spikelet import network.nir --reset value --time-step 0.001 --output snn.safetensors
+              spikelet import network.nir --reset value --time-step 0.001 \\
+                  --output snn.safetensors
 
             NIR describes neurons in continuous time and leaves steps and resets to whoever runs them: choose them here, or take \
             those of a reader with --as. 'simulate', 'evaluate' and 'inspect' take NIR files as they are, with the same options; \

@@ -7,6 +7,7 @@ import SpikeReference
 public struct ActivityTrace: Codable, Sendable, Equatable {
     /// One layer of neurons.
     public struct Layer: Codable, Sendable, Equatable {
+        /// The neurons' node.
         public var name: String
         /// What people call it: by the names of the ANN's modules.
         public var label: String?
@@ -16,6 +17,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         public var density: [Double]
         /// Some of the first sample's neurons: their positions in the layer, and what each emitted in each step.
         public var watched: [Int]
+        /// For each watched neuron, what it emitted in each step.
         public var spikes: [[Int]]
         /// The membrane potentials of the first watched neurons after each step, in the unit of their currents; empty under the
         /// layer-synchronous schedule, where neurons only listen first and then only speak.
@@ -24,6 +26,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         public var threshold: Float?
         /// Pairs of the ANN's activation and the decoded spikes of some neurons, in units of the activation; with an ANN only.
         public var activations: [Float]
+        /// The decoded spikes of the same neurons.
         public var decoded: [Float]
         /// Pearson's correlation of all such pairs; `nil` where one side does not vary.
         public var correlation: Double?
@@ -37,11 +40,13 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         public var thresholds: [Float]?
     }
 
+    /// The number of time steps.
     public var steps: Int
     /// In the network's order.
     public var layers: [Layer]
     /// The first sample `[C, H, W]`, where it is an image.
     public var image: [Float]
+    /// The sample's sizes, `[C, H, W]`.
     public var imageShape: [Int]
 
     /// How much of a layer is kept.

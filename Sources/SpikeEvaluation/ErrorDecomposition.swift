@@ -9,11 +9,13 @@ import SpikeReference
 ///
 /// Both networks are run by the reference executor; every recipe, schedule and neuron can be measured.
 public struct ErrorDecomposition: Sendable {
+    /// The spiking network.
     public let snn: Graph
     /// T; K for a radix code.
     public let steps: Int
     /// At most so many samples are measured.
     public let limit: Int
+    /// How many samples are worked on at a time.
     public let threads: Int
     private let matching: LayerMatching
 

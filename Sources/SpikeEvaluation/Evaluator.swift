@@ -33,13 +33,18 @@ public struct Evaluator: Sendable {
         case regression
     }
 
+    /// The spiking network.
     public let snn: Graph
+    /// The network it was made from.
     public let ann: Graph?
     public let task: Task
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
+    /// How many batches are worked on at a time.
     public let threads: Int
+    /// Who simulates.
     public let executor: Executor
+    /// Whether and when samples stop early.
     public let earlyExit: EarlyExit?
     let program: Program?
     private let annCounter: OperationCounter.ANNCounter?

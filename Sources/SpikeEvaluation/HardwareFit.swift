@@ -8,6 +8,7 @@ import SpikeRuntime
 public struct HardwareFit: Sendable, CustomStringConvertible {
     /// A layer of weights.
     public struct Layer: Sendable, Hashable {
+        /// The layer's node.
         public var name: String
         /// Neurons, or outputs where none follow.
         public var neurons: Int
@@ -23,13 +24,16 @@ public struct HardwareFit: Sendable, CustomStringConvertible {
         public var problems: [String]
     }
 
+    /// The chip.
     public let device: Device
+    /// The network's layers as the chip's reader sees them.
     public let layers: [Layer]
     /// What of the whole network does not fit.
     public let problems: [String]
     /// What had to be approximated on the way.
     public let approximations: [ExportFinding]
 
+    /// Whether no limit is exceeded.
     public var fits: Bool { problems.isEmpty && layers.allSatisfy { $0.problems.isEmpty } }
 
     /// - Parameter steps: T; by default the network's own.

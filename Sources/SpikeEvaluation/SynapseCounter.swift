@@ -32,6 +32,7 @@ public struct SynapseCounter: Sendable {
         var units: [Float]?
     }
 
+    /// A counter for a spiking network; nothing is counted yet.
     public init(_ graph: Graph) {
         var fanOuts: [String: FanOut] = [:]
         var layers: [Layer] = []

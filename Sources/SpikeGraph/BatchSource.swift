@@ -7,12 +7,14 @@ public struct Batch: Sendable {
     /// What a regression should give for each sample, `[N, …]` float32.
     public var targets: Tensor?
 
+    /// Samples of a network with several inputs.
     public init(inputs: [Tensor], labels: [Int]? = nil, targets: Tensor? = nil) {
         self.inputs = inputs
         self.labels = labels
         self.targets = targets
     }
 
+    /// Samples of a network with one input.
     public init(_ input: Tensor, labels: [Int]? = nil, targets: Tensor? = nil) {
         self.init(inputs: [input], labels: labels, targets: targets)
     }

@@ -1,5 +1,5 @@
 /// The frame of a page: everything that it needs is in it.
-enum Page {
+package enum Page {
     static func html(title: String, body: String) -> String {
         """
         <!DOCTYPE html>
@@ -34,7 +34,7 @@ enum Page {
     }
 
     /// Colours that people with colour blindness can tell apart (after Okabe and Ito), lighter on dark ground.
-    private static let style = """
+    package static let style = """
         :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --quiet: #57606b; --rule: #dde2e8; --panel: #f6f8fa; --soft: #c3ccd6;
           --c0: #0072b2; --c1: #b8470b; --c2: #00795a; --c3: #9a5b8a; --c4: #8a6d00; --c5: #2f7fa8; }
         @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e8eaed; --quiet: #a3adb8; --rule: #2e353d; --panel: #1c2025;

@@ -9,6 +9,7 @@ import SpikeGraph
 ///
 /// Several results of the same data stand side by side. Everything drawn is also there as text.
 public struct Report: Sendable {
+    /// What is reported, side by side.
     public let results: [EvaluationResult]
     /// What single neurons do, of the first result's network.
     public let trace: ActivityTrace?
@@ -17,6 +18,7 @@ public struct Report: Sendable {
     /// Why the results should be compared with care.
     private let cautions: [String]
 
+    /// A report of results of the same data.
     public init(_ results: [EvaluationResult], trace: ActivityTrace? = nil) {
         self.init(Comparison(results), trace: trace)
     }
@@ -34,6 +36,7 @@ public struct Report: Sendable {
         try AtomicFile.write(to: path) { try $0.write(Array(html.utf8)) }
     }
 
+    /// The whole page.
     public var html: String {
         let sections = sections
         let links = sections.map { "<li><a href=\"#\($0.id)\">\(escaped($0.title))</a></li>" }

@@ -8,8 +8,10 @@ public import SpikeGraph
 /// stage: synapses → integrate → fire → pack. What cannot be folded (an operator or a neuron that the engine does not know)
 /// is left to the reference path, node by node; ``Program/description`` lists it.
 public struct Compiler {
+    /// The numbers that the engine computes with.
     public var precision: Precision
 
+    /// A compiler for this precision.
     public init(precision: Precision = .float32) {
         self.precision = precision
     }

@@ -7,11 +7,15 @@ internal import Foundation
 public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     /// A 3×3 layer at one density.
     public struct Row: Codable, Sendable {
+        /// The layer's sizes.
         public var layer: String
+        /// The numbers' type.
         public var precision: String
+        /// The share of neurons that spike in a step.
         public var density: Double
         /// Of all steps: making the lists, and synapses with neurons.
         public var listMicroseconds: Double
+        /// The time of one step of the stage, in microseconds.
         public var stageMicroseconds: Double
         /// Additions of weights in a nanosecond, neurons and overhead included, lists not.
         public var additionsPerNanosecond: Double
@@ -21,6 +25,7 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
 
     /// Where the dense kernel overtakes gathering, for a radix code of four digits in int8.
     public struct Crossover: Codable, Sendable {
+        /// The layer's sizes.
         public var layer: String
         /// The dense kernel's time, which does not depend on spikes.
         public var denseMicroseconds: Double
@@ -32,11 +37,15 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
         public var assumed: Double
     }
 
+    /// The vector instructions that were used.
     public var instructionSet: String
+    /// The number of time steps.
     public var steps: Int
     /// Bytes in a nanosecond, read and added as a 256-channel layer at a density of a tenth selects them.
     public var cacheBytesPerNanosecond: Double
+    /// What was measured.
     public var rows: [Row]
+    /// From how many spikes a neuron on the dense kernel is the faster.
     public var crossovers: [Crossover]
 
     /// Channels and side of the layers measured.

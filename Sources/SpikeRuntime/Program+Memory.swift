@@ -18,6 +18,7 @@ public struct MemoryPlan: Sendable, Equatable {
     /// The stage where most is in use.
     public var stage: String
 
+    /// All of it together.
     public var peak: Int { weights + spikes + lists + state }
 }
 

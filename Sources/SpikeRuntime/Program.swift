@@ -225,7 +225,9 @@ enum Stage: Sendable {
 
 /// A spiking network, compiled: stages in order, with weights that everything linear has been folded into.
 public struct Program: Sendable {
+    /// The network that was compiled.
     public let graph: Graph
+    /// The numbers that the engine computes with.
     public let precision: Precision
     let spikingDescription: SpikingDescription
     let stages: [Stage]

@@ -11,7 +11,9 @@ internal import SpikeReference
 /// float32 gives the results of ``SpikeReference/ReferenceSimulation`` up to the order of additions; int8 trades a little
 /// accuracy for speed. Results depend neither on the number of threads nor on how samples are batched.
 public final class Simulation {
+    /// What is run.
     public let program: Program
+    /// How many may work at the same time.
     public let threads: Int
     /// What a run notes down besides its outputs.
     public var recording: Recorders = []
@@ -66,6 +68,7 @@ public final class Simulation {
         try self.init(try Compiler(precision: precision)(snn), threads: threads)
     }
 
+    /// Prepares to run a compiled program.
     public init(_ program: Program, threads: Int = 1) throws {
         guard (1...1024).contains(threads) else {
             throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")

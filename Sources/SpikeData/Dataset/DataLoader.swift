@@ -3,7 +3,9 @@ public import SpikeGraph
 /// Batches of a ``Dataset``, in the dataset's order or in a random one. Every pass gives the same batches in the same order, on every
 /// platform.
 public struct DataLoader: BatchSource {
+    /// Where the samples come from.
     public let dataset: Dataset
+    /// Samples a batch; the last batch of a pass may have fewer.
     public let batchSize: Int
     /// The samples of a pass, in their order.
     private let order: [Int]

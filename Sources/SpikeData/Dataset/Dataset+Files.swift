@@ -9,6 +9,7 @@ import SpikeGraph
 extension Dataset {
     /// The two halves that published datasets come in.
     public enum Split: String, Sendable, CaseIterable, Codable {
+        /// The two parts of a data set of the MNIST family.
         case train, test
     }
 

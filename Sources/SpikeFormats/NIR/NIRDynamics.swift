@@ -10,6 +10,7 @@ public struct NIRDynamics: Sendable, Hashable {
         case value
     }
 
+    /// What a spike does to the membrane.
     public var reset: Reset
     /// A spike needs v > θ; else v ≥ θ is enough.
     public var isStrict: Bool
@@ -20,6 +21,7 @@ public struct NIRDynamics: Sendable, Hashable {
     /// The length of a step, in the unit of the file's time constants.
     public var timeStep: Double
 
+    /// The dynamics of a reader.
     public init(
         reset: Reset = .subtraction, isStrict: Bool = false, isMultiSpike: Bool = false, readsMetadata: Bool = false,
         timeStep: Double = 1e-4
@@ -34,6 +36,7 @@ public struct NIRDynamics: Sendable, Hashable {
 
 /// What a reader of NIR files understands, and what it then does: the rules that a file for it is written by.
 public struct NIRProfile: Sendable {
+    /// The name in the file and on the command line.
     public let name: String
     /// One line for people.
     public let summary: String

@@ -16,11 +16,14 @@ public import SpikeGraph
 /// * max pooling by m + relu(x − m), one integrate-and-fire neuron for each comparison;
 /// * signed, burst, radix and quantiser neurons by integrate-and-fire ones with the same largest activation.
 public struct NIRExporter: Sendable {
+    /// The rules of the reader that the file is for.
     public var profile: NIRProfile
+    /// Whether what NIR or the reader cannot say is replaced by what comes near.
     public var approximate: Bool
     /// T, over which an initial membrane is spread; by default the network's own, of a radix code 32.
     public var steps: Int?
 
+    /// An exporter for one reader.
     public init(_ profile: NIRProfile = .generic, approximate: Bool = false, steps: Int? = nil) {
         self.profile = profile
         self.approximate = approximate

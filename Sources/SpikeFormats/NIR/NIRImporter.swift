@@ -6,10 +6,12 @@ public import SpikeGraph
 /// network, with names joined by dots. A layer of neurons that reads itself through one layer of weights becomes a
 /// ``RecurrentNode``; cycles over several layers of neurons are refused.
 public struct NIRImporter: Sendable {
+    /// What the file leaves open.
     public var dynamics: NIRDynamics
     /// The name of the network that it makes.
     public var name: String
 
+    /// An importer that takes neurons to behave so.
     public init(_ dynamics: NIRDynamics = NIRDynamics(), name: String = "nir") {
         self.dynamics = dynamics
         self.name = name

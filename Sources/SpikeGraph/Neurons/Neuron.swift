@@ -68,6 +68,7 @@ public struct TimeStep: Hashable, Sendable {
     /// The steps of the whole simulation (T, or K); `nil` where it goes on until someone stops it.
     public var count: Int?
 
+    /// A step of a simulation, counted from 0.
     public init(_ index: Int, of count: Int? = nil) {
         self.index = index
         self.count = count
@@ -81,6 +82,7 @@ public struct NeuronState: Sendable, Equatable {
     /// What else a rule needs to remember, by a name of its own; each shaped like the layer.
     public var memory: [String: Tensor] = [:]
 
+    /// A state that remembers nothing else.
     public init(membrane: Tensor) {
         self.membrane = membrane
     }
@@ -134,10 +136,12 @@ public struct NeuronState: Sendable, Equatable {
 /// A neuron as an operator of a graph.
 public struct NeuronNode: OperatorPayload {
     public static let name = "Neuron"
+    /// The rule of every neuron of the layer.
     public var neuron: any Neuron
     /// What is added to the membranes of each channel (axis 1) before the first step; empty for nothing.
     public var initialOffsets: [Float]
 
+    /// A layer of neurons.
     public init(_ neuron: any Neuron, initialOffsets: [Float] = []) {
         self.neuron = neuron
         self.initialOffsets = initialOffsets
