@@ -395,9 +395,8 @@ outputs grows so much on its way to the network's.
 | --- | ---: | ---: | ---: | ---: |
 RADIX
 
-Networks that nobody trained amplify: batch normalisation takes away what images have in common and stretches what
-remains, layer by layer, and rounding with it. PyTorch's own rounding to 255 levels shows the same growth, without a spike
-in it; two more digits make it a quarter.
+Networks that nobody trained may amplify, and rounding with all else: what PyTorch's own rounding to 255 levels loses is
+as much a matter of the network as of the code. Each further digit halves the step.
 
 ## `calibrated`
 
