@@ -26,13 +26,17 @@ let package = Package(
     platforms: [.macOS(.v13)],
     products: [
         .library(name: "Spikelet", targets: ["Spikelet"]),
+        // The live page apart, so that the library carries no server.
+        .library(name: "SpikeExplorer", targets: ["SpikeExplorer"]),
         .executable(name: "spikelet", targets: ["SpikeletTool"]),
     ],
     traits: [
-        .trait(name: "NIR", description: "Reading and writing NIR files, through libhdf5.")
+        .trait(name: "NIR", description: "Reading and writing NIR files, through libhdf5."),
+        .trait(name: "Images", description: "Folders of JPEG and PNG pictures as data, through libjpeg-turbo and libpng."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
     ],
     targets: [
@@ -46,7 +50,10 @@ let package = Package(
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
         room(
             "SpikeData",
-            ["SpikeFiles", "SpikeGraph", "CZlib", .target(name: "CLibCrypto", condition: .when(platforms: [.linux]))]),
+            [
+                "SpikeFiles", "SpikeGraph", "CImages", "CZlib",
+                .target(name: "CLibCrypto", condition: .when(platforms: [.linux])),
+            ]),
         room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
         room("SpikeReport", ["SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
@@ -55,7 +62,11 @@ let package = Package(
                 "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
                 "SpikeReport", "SpikeRuntime",
             ]),
-        room("SpikeCommands", ["SpikeFiles", "Spikelet", argumentParser]),
+        room(
+            "SpikeExplorer",
+            ["SpikeData", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
+                + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
+        room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
 
         // C underneath.
@@ -67,6 +78,15 @@ let package = Package(
         .target(
             name: "CHDF5Tree", dependencies: [.target(name: "CHDF5", condition: .when(traits: ["NIR"]))],
             cSettings: [.define("NIR", .when(traits: ["NIR"])), .define("H5_USE_110_API")]),
+        // libjpeg-turbo and libpng, likewise.
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+        .target(
+            name: "CImages",
+            dependencies: [
+                .target(name: "CJPEG", condition: .when(traits: ["Images"])), .target(name: "CPNG", condition: .when(traits: ["Images"])),
+            ],
+            cSettings: [.define("IMAGES", .when(traits: ["Images"]))]),
         // Only for SHA-256, and only where the system has no CryptoKit.
         .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
@@ -76,6 +96,11 @@ let package = Package(
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", dependencies: ["SpikeData", "SpikeGraph"], path: "Tests/TestSupport", swiftSettings: settings),
+        // The Swift of the documentation, as a program that a test runs.
+        .executableTarget(
+            name: "DocumentationSnippets", dependencies: ["SpikeExplorer", "Spikelet"], path: "Tests/DocumentationSnippets",
+            swiftSettings: settings),
+        .testTarget(name: "DocumentationTests", dependencies: ["SpikeData", "SpikeGraph", "TestSupport"], swiftSettings: settings),
         tests(of: "SpikeGraph", ["TestSupport"]),
         tests(of: "SpikeFiles", ["SpikeData", "SpikeGraph", "TestSupport"]),
         tests(of: "SpikeReference", ["SpikeGraph", "TestSupport"]),
@@ -91,6 +116,7 @@ let package = Package(
             of: "SpikeEvaluation",
             ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

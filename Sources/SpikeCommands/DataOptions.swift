@@ -6,15 +6,12 @@ struct DataOptions: ParsableArguments {
     @Option(help: "Which part of a folder of IDX files: train or test.")
     var split: Dataset.Split?
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Subtracted from each channel after scaling to 0…1; goes with --std.", valueName: "m1,m2,…"))
-    var mean: String?
+    @OptionGroup var preparation: PreparationOptions
 
     @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Each channel is divided by this after subtracting the mean.", valueName: "s1,s2,…"))
-    var std: String?
+        help: ArgumentHelp(
+            "Pictures: a text file with their classes, instead of one folder a class: lines of a path and a class.", valueName: "file"))
+    var labels: String?
 
     @Option(
         parsing: .unconditional,
@@ -26,35 +23,16 @@ struct DataOptions: ParsableArguments {
 
     /// The data at `path`, in batches.
     func loader(_ path: String) throws -> DataLoader {
-        let normalization: Normalization? =
-            switch (mean, std) {
-            case (nil, nil): nil
-            case (let mean?, let std?): try Normalization(mean: numbers(mean, "--mean"), standardDeviation: numbers(std, "--std"))
-            default:
-                throw SpikeletError(
-                    .invalidOption, "only one of --mean and --std is given", remedy: "give both, one number for each channel")
-            }
-        return try DataLoader(Dataset(path: path, split: split, normalization: normalization), batchSize: batchSize, limit: limit)
+        try DataLoader(preparation.dataset(path, split: split, labels: labels), batchSize: batchSize, limit: limit)
     }
 }
 
 extension Dataset.Split: ExpressibleByArgument {}
+extension Interpolation: ExpressibleByArgument {}
 extension Converter.Pooling: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension SpikingDescription.Schedule: ExpressibleByArgument {}
 extension NIRDynamics.Reset: ExpressibleByArgument {}
-
-/// Comma-separated numbers.
-private func numbers(_ text: String, _ option: String) throws -> [Float] {
-    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-        guard let number = Float(part.trimmingPrefix(" ")) else {
-            throw SpikeletError(
-                .invalidOption, "'\(part)' in \(option) is not a number",
-                remedy: "write numbers with commas between them, such as 0.485,0.456,0.406")
-        }
-        return number
-    }
-}
 
 /// The numbers of time steps that every command takes.
 private let stepRange = 1...1 << 20

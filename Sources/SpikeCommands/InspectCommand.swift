@@ -10,6 +10,7 @@ struct InspectCommand: ParsableCommand {
               spikelet inspect snn.safetensors
               spikelet inspect snn.safetensors --device speck2f --data test.npz --limit 500
               spikelet inspect snn.safetensors --program --precision int8
+              spikelet inspect network.nir --as norse
 
             Of a model: every layer with its shape, its parameters and what becomes of it in a spiking network; where the file \
             comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its \
@@ -21,7 +22,7 @@ struct InspectCommand: ParsableCommand {
             8-bit weights, 16-bit membranes.
             """)
 
-    @Argument(help: "An ONNX model, or a spiking network (.safetensors).")
+    @Argument(help: "An ONNX model, or a spiking network (.safetensors, or .nir).")
     var network: String
 
     @Flag(help: "Of a spiking network: show the engine's program.")
@@ -43,15 +44,18 @@ struct InspectCommand: ParsableCommand {
 
     @OptionGroup var dataOptions: DataOptions
 
+    @OptionGroup var nir: NIROptions
+
     func validate() throws {
         if data != nil, device == nil { throw ValidationError("--data measures with a chip's numbers: it needs --device.") }
     }
 
     func run() throws {
         if let device { return try inspectFit(on: Device.named(device)) }
-        if NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
+        if NetworkFile.isNIR(network) || NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
             try inspectSpiking()
         } else {
+            try nir.reading.requireNone(for: network)
             guard !program else {
                 throw SpikeletError(
                     .invalidOption, "--program shows what the engine makes of a spiking network, not of a model", at: network,
@@ -62,7 +66,7 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func inspectSpiking() throws {
-        let snn = try NetworkFile.spiking(network)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
         if program {
             print(try Compiler(precision: precision)(snn))
             return
@@ -76,11 +80,11 @@ struct InspectCommand: ParsableCommand {
 
     private func inspectFit(on device: Device) throws {
         let steps = try steps.map { try checkedSteps($0) }
-        let snn = try NetworkFile.spiking(network)
-        print(try HardwareFit(snn, on: device))
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
+        print(try HardwareFit(snn, on: device, steps: steps))
         guard let data else { return }
         let count = steps ?? (snn.spiking?.code == .rate ? snn.spiking?.steps ?? 32 : 32)
-        let chip = try HardwareFit.quantized(snn, for: device)
+        let chip = try HardwareFit.quantized(snn, for: device, steps: steps)
         let loader = try dataOptions.loader(data)
         let accuracies = try locating(data) {
             try [snn, chip].map { graph in

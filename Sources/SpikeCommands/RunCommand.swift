@@ -11,18 +11,20 @@ struct RunCommand: ParsableCommand {
 
             x.npy holds samples, [N, …], as numpy.save writes them; bytes become 0…1 by 1/255, other numbers are taken as they \
             are. A network with several inputs takes x.npz, with an array for each input under its name; y.npz gets all outputs \
-            under theirs. Standard output shows the type of each output, and where they are class scores the largest of each \
+            under theirs. A folder of pictures is an input too, prepared as the options say. Standard output shows the type of each output, and where they are class scores the largest of each \
             sample.
             """)
 
     @Argument(help: "An ONNX model.")
     var model: String
 
-    @Option(help: ArgumentHelp("The input, [N, …]; or all inputs by name (.npz).", valueName: "x.npy"))
+    @Option(help: ArgumentHelp("The input, [N, …]; all inputs by name (.npz); or a folder of pictures.", valueName: "x.npy"))
     var input: String
 
     @Option(help: ArgumentHelp("Where to write the network's (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
     var output: String?
+
+    @OptionGroup var preparation: PreparationOptions
 
     func run() throws {
         try checkOutputs([output], inputs: [model, input])
@@ -30,10 +32,18 @@ struct RunCommand: ParsableCommand {
         let executor = ReferenceExecutor(graph)
         var outputs: [Tensor]
         if input.lowercased().hasSuffix(".npz") {
+            guard !preparation.isGiven else {
+                throw SpikeletError(
+                    .invalidOption, "named inputs are taken as they are", at: input,
+                    remedy: "leave out --mean and --std and the options of pictures, and prepare the arrays themselves")
+            }
             let tensors = try readInputs(input, of: graph)
             outputs = try locating(input) { try executor.run(tensors) }
         } else {
-            let portions = try SamplePortions(input, for: graph)
+            let isPrepared = NetworkFile.isFolder(input) || preparation.isGiven
+            let portions =
+                try isPrepared
+                ? SamplePortions(preparation.dataset(input), at: input, for: graph) : SamplePortions(input, for: graph)
             var parts: [[Tensor]] = []
             try portions.forEach("running") { parts.append(try executor.run($0.inputs)) }
             outputs = graph.outputs.indices.map { index in joined(parts.map { $0[index] }) }

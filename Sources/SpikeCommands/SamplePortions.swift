@@ -1,6 +1,6 @@
 import Spikelet
 
-/// The samples of an `.npy` file, in portions that a network takes one after the other. Memory then depends on the size of a
+/// Samples in portions that a network takes one after the other. Memory then depends on the size of a
 /// portion and of the results; the results do not depend on it.
 struct SamplePortions {
     static let usualSize = 100
@@ -10,9 +10,15 @@ struct SamplePortions {
     /// The number of samples.
     let count: Int
 
+    /// The samples of an `.npy` file.
+    ///
     /// - Parameter path: `[N, …]`. Bytes become 0…1 by 1/255, other numbers float32.
     init(_ path: String, for graph: Graph) throws {
-        let dataset = try Dataset(readArray(path), name: path)
+        try self.init(Dataset(readArray(path), name: path), at: path, for: graph)
+    }
+
+    /// - Parameter path: where they come from.
+    init(_ dataset: Dataset, at path: String, for graph: Graph) throws {
         self.path = path
         count = dataset.count
         loader = try DataLoader(dataset, batchSize: Self.size(samples: count, for: graph))

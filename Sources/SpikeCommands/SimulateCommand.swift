@@ -12,13 +12,14 @@ struct SimulateCommand: ParsableCommand {
               spikelet simulate snn.safetensors --input x.npy --output y.npy \\
                   --per-step --spike-counts counts.npz
               spikelet simulate snn.safetensors --input events.npy --time-varying --precision int8
+              spikelet simulate network.nir --as sinabs --input events.npy --time-varying
 
             x.npy holds samples, [N, …], each shown in every step; with --time-varying it is [T, N, …]. Bytes become 0…1 by \
             1/255, other numbers are taken as they are. The output is the sum over all steps divided by their number; of a radix \
             code it is the weighted sum, undivided. Accuracy over steps on labelled data is the business of 'spikelet evaluate'.
             """)
 
-    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
     @Option(help: ArgumentHelp("The input, [N, …]; or all inputs by name (.npz).", valueName: "x.npy"))
@@ -49,6 +50,8 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Simulate with the slow reference executor.")
     var reference = false
 
+    @OptionGroup var nir: NIROptions
+
     func validate() throws {
         if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
         if perStep, output?.lowercased().hasSuffix(".npz") == true {
@@ -59,7 +62,7 @@ struct SimulateCommand: ParsableCommand {
 
     func run() throws {
         try checkOutputs([output, spikeCounts], inputs: [network, input])
-        let snn = try NetworkFile.spiking(network)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
         var record = try SimulationRecord(
             snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)

@@ -5,8 +5,11 @@ public import SpikeGraph
 public struct Convertibility: Sendable {
     /// A node that a spiking network cannot hold.
     public struct Obstacle: Sendable, Hashable {
+        /// The node's name.
         public var node: String
+        /// Its operator, by ONNX's name.
         public var `operator`: String
+        /// Why it cannot be in a spiking network.
         public var reason: String
     }
 
@@ -33,6 +36,7 @@ public struct Convertibility: Sendable {
     /// In the network's order. Of a network without rectifiers: every nonlinear node, since each stands where a rectifier would.
     public let obstacles: [Obstacle]
 
+    /// Looks at every node; nothing is converted.
     public init(_ ann: Graph) {
         var afterNeurons: Set<String> = []
         var obstacles: [Obstacle] = []

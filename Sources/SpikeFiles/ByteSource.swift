@@ -81,6 +81,16 @@ package struct ByteSource: Sendable {
         }
     }
 
+    /// `count` float32 numbers from byte `offset` on, without a copy: see ``OpenFile/mappedFloats(at:count:)``.
+    ///
+    /// - Returns: `nil` where they cannot be mapped, also of bytes in memory; ``values(at:count:as:)`` reads them.
+    package func mappedFloats(at offset: Int, count valueCount: Int) throws -> MappedFloats? {
+        guard case .file(let file) = storage, offset >= 0, valueCount >= 0, valueCount <= count / 4, offset <= count - 4 * valueCount else {
+            return nil
+        }
+        return try file.mappedFloats(at: offset, count: valueCount)
+    }
+
     /// What a reader can do about a file with wrong bytes.
     package enum Remedy {
         case incomplete, damaged

@@ -1,5 +1,6 @@
 extension Graph {
-    /// Checks that tensors fit the inputs: number, types, shapes, one batch size, no NaN or infinity.
+    /// Checks that tensors fit the inputs: number, types, shapes, one batch size, no NaN or infinity (unless the network itself
+    /// asks for them).
     ///
     /// - Returns: the batch size.
     /// - Throws: ``SpikeletError`` that says which input does not fit, and what would.
@@ -14,6 +15,10 @@ extension Graph {
         // The first open axis decides. Where no input has one, the network's own first axis is the batch.
         let open = zip(inputs, tensors).lazy.compactMap { $0.type.openBatch(of: $1) }.first
         let batch = open ?? inputs.first?.type.shape.dimensions.first?.known ?? 1
+        let asksForNonFinite = nodes.contains { node in
+            if case .unary(let unary) = node.operator { return unary.function == .isNaN || unary.function == .isInf }
+            return false
+        }
         for (input, tensor) in zip(inputs, tensors) {
             guard tensor.elementType == input.type.elementType, tensor.shape == input.type.shape.resolved(batch: batch) else {
                 throw SpikeletError(
@@ -23,7 +28,7 @@ extension Graph {
             guard batch > 0 else {
                 throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples", remedy: "give at least one sample")
             }
-            if let position = tensor.firstNonFinite {
+            if !asksForNonFinite, let position = tensor.firstNonFinite {
                 throw SpikeletError(
                     .invalidData,
                     "input '\(input.name)' holds \(tensor.floats[position]) in sample \(position * batch / max(1, tensor.count))",

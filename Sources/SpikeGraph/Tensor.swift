@@ -1,18 +1,38 @@
 /// The element types that graphs compute with. Other types in files (float16, float64, …) are converted on reading.
 public enum ElementType: String, Codable, Hashable, Sendable, CaseIterable {
+    /// 32-bit floating point, 64-bit whole numbers, truth values.
     case float32, int64, bool
 }
 
 /// A dense array of numbers in row-major order (the last axis varies fastest). Activations are `[N, C, …]`.
 public struct Tensor: Sendable, Equatable {
+    /// The numbers, in the type that they have.
     public enum Storage: Sendable, Equatable {
+        /// Floating-point numbers.
         case float32([Float])
+        /// Whole numbers.
         case int64([Int64])
+        /// Truth values.
         case bool([Bool])
     }
 
+    /// Where the values are: in an array, or in a file that is mapped into memory.
+    private enum Contents: Sendable {
+        case array(Storage)
+        case mapped(MappedFloats)
+    }
+
+    /// The size of each axis.
     public let shape: [Int]
-    public let storage: Storage
+    private let contents: Contents
+
+    /// The values, as an array. Of a mapped tensor it is a copy: see ``withFloats(_:)``.
+    public var storage: Storage {
+        switch contents {
+        case .array(let storage): storage
+        case .mapped(let floats): .float32(Array(floats.values))
+        }
+    }
 
     /// - Parameter values: exactly as many as the product of `shape`.
     public init(_ values: [Float], shape: [Int]) {
@@ -29,12 +49,25 @@ public struct Tensor: Sendable, Equatable {
         self.init(storage: .bool(values), shape: shape)
     }
 
+    /// A tensor of any type.
     public init(storage: Storage, shape: [Int]) {
         self.shape = shape
-        self.storage = storage
+        contents = .array(storage)
         precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
     }
 
+    /// - Parameter values: exactly as many as the product of `shape`.
+    package init(mapped values: MappedFloats, shape: [Int]) {
+        self.init(.mapped(values), shape: shape)
+        precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
+    }
+
+    private init(_ contents: Contents, shape: [Int]) {
+        self.shape = shape
+        self.contents = contents
+    }
+
+    /// The same number everywhere.
     public init(repeating value: Float, shape: [Int]) {
         self.init([Float](repeating: value, count: shape.reduce(1, *)), shape: shape)
     }
@@ -44,21 +77,25 @@ public struct Tensor: Sendable, Equatable {
         self.init([value], shape: [])
     }
 
+    /// The number of elements.
     public var count: Int {
-        switch storage {
-        case .float32(let values): values.count
-        case .int64(let values): values.count
-        case .bool(let values): values.count
+        switch contents {
+        case .array(.float32(let values)): values.count
+        case .array(.int64(let values)): values.count
+        case .array(.bool(let values)): values.count
+        case .mapped(let floats): floats.values.count
         }
     }
 
+    /// The number of axes.
     public var rank: Int { shape.count }
 
+    /// The type of its elements.
     public var elementType: ElementType {
-        switch storage {
-        case .float32: .float32
-        case .int64: .int64
-        case .bool: .bool
+        switch contents {
+        case .array(.float32), .mapped: .float32
+        case .array(.int64): .int64
+        case .array(.bool): .bool
         }
     }
 
@@ -67,6 +104,14 @@ public struct Tensor: Sendable, Equatable {
     public var floats: [Float] {
         guard case .float32(let values) = storage else { preconditionFailure("\(elementType) tensor read as float32") }
         return values
+    }
+
+    /// Calls `body` with the values of a float32 tensor, where they are: no copy is made. See ``floats``.
+    public func withFloats<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
+        switch contents {
+        case .mapped(let floats): try withExtendedLifetime(floats) { try body(floats.values) }
+        case .array: try floats.withUnsafeBufferPointer(body)
+        }
     }
 
     /// The values of an int64 tensor. See ``floats``.
@@ -83,7 +128,8 @@ public struct Tensor: Sendable, Equatable {
 
     /// The same values under another shape with as many places.
     public func reshaped(to shape: [Int]) -> Tensor {
-        Tensor(storage: storage, shape: shape)
+        precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
+        return Tensor(contents, shape: shape)
     }
 
     /// Samples `range` of the first axis.
@@ -112,10 +158,34 @@ public struct Tensor: Sendable, Equatable {
 
     /// The flat position of the first NaN or infinity, if any.
     public var firstNonFinite: Int? {
-        guard case .float32(let values) = storage else { return nil }
+        guard elementType == .float32 else { return nil }
+        if case .mapped(let floats) = contents { return floats.firstNonFinite }
+        let values = floats
         // x·0 is NaN exactly for NaN and ±∞, so that one sum decides the ordinary case.
         let probe = values.withUnsafeBufferPointer { buffer in buffer.reduce(Float(0)) { $0 + $1 * 0 } }
         guard probe.isNaN else { return nil }
         return values.firstIndex { !$0.isFinite }
+    }
+}
+
+extension Tensor {
+    public static func == (one: Tensor, other: Tensor) -> Bool {
+        one.shape == other.shape && one.storage == other.storage
+    }
+}
+
+/// Numbers that lie in memory which somebody else keeps: a part of a file that is mapped into it.
+package final class MappedFloats: @unchecked Sendable {
+    /// Nobody changes them: the mapping is read-only.
+    package let values: UnsafeBufferPointer<Float>
+    /// The position of the first NaN or infinity, if any.
+    package let firstNonFinite: Int?
+    /// Keeps the memory as long as it lives.
+    private let owner: any Sendable
+
+    package init(_ values: UnsafeBufferPointer<Float>, firstNonFinite: Int?, owner: any Sendable) {
+        self.values = values
+        self.firstNonFinite = firstNonFinite
+        self.owner = owner
     }
 }

@@ -18,12 +18,14 @@ final class GraphBuilder {
     private(set) var constants: [String: Tensor] = [:]
     /// Counts of what was done on the way, for the report.
     private(set) var actions: [String: Int] = [:]
+    /// What folding may use.
+    var budget: FoldingBudget
     private var newValues = 0
-    private var foldedElements = 0
 
-    /// Folding makes no more elements than this, all together (1 GiB): a few bytes in a damaged file could ask for more
-    /// than there is memory.
-    private static let foldingLimit = 1 << 28
+    /// - Parameter modelSize: the bytes of the model's file.
+    init(modelSize: Int) {
+        budget = FoldingBudget(modelSize: modelSize)
+    }
 
     /// A value that no model can name: ONNX's names are no `%` and number of ours.
     func newName() -> String {
@@ -72,7 +74,7 @@ final class GraphBuilder {
         let known = tensors.compactMap { $0 }
         // What is as large as the batch can only be made when that is known.
         if known.count == inputs.count, output.shape.known != nil {
-            try reserve(output.shape)
+            try budget.take(`operator`, inputs: known, output: output)
             note("computed once, as they depend on constants only")
             return constant(try ReferenceExecutor.evaluate(`operator`, known)[0])
         }
@@ -94,10 +96,5 @@ final class GraphBuilder {
     func keep(_ tensor: Tensor, named name: String) { constants[name] = tensor }
 
     /// Asks for room for one folded tensor.
-    func reserve(_ shape: Shape) throws {
-        guard let count = shape.count?.known, count <= Self.foldingLimit - foldedElements else {
-            throw SpikeletError(.unsupported, "a constant of shape \(shape) would have to be computed; that is too large")
-        }
-        foldedElements += count
-    }
+    func reserve(_ shape: Shape) throws { try budget.take(elements: shape.count?.known, of: shape) }
 }

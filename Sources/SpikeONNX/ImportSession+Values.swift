@@ -48,7 +48,8 @@ extension ImportSession {
         var dimensions: [Dimension] = []
         var elements = 1
         for (axis, dim) in proto.dim.enumerated() {
-            if case .dimValue(let size)? = dim.value, size >= 1 {
+            // Of the first axis 0 means "open" to some exporters, as does −1.
+            if case .dimValue(let size)? = dim.value, size >= (axis == 0 ? 1 : 0) {
                 let (product, overflow) = elements.multipliedReportingOverflow(by: Int(size))
                 guard size <= TensorReader.axisLimit, !overflow, product <= 1 << 40 else {
                     throw SpikeletError(
@@ -63,7 +64,6 @@ extension ImportSession {
                 }
                 continue
             }
-            // Some exporters write 0 or −1 where they mean "open".
             guard axis == 0 else {
                 let symbol = if case .dimParam(let text)? = dim.value { " ('\(text)')" } else { "" }
                 throw SpikeletError(
@@ -75,8 +75,8 @@ extension ImportSession {
         return Shape(dimensions)
     }
 
-    /// Reads the initialisers that something needs. Each one's bytes are let go as soon as they are converted, so that a
-    /// large model is not in memory twice.
+    /// Reads the initialisers that something needs. Each one's message is let go as soon as it is converted, so
+    /// that a large model is not in memory twice.
     func readInitializers(needed: Set<String>) throws {
         var initializers: [ONNXTensorProto] = []
         swap(&initializers, &model.graph.initializer)
@@ -90,9 +90,11 @@ extension ImportSession {
             guard values[proto.name] == nil else {
                 throw SpikeletError(.invalidModel, "tensor '\(proto.name)' is defined twice", remedy: "export the model again")
             }
-            let constant = Value.constant(name: proto.name, try reader.read(proto, named: proto.name))
+            let place = index < weights.count ? weights[index] : nil
+            let constant = Value.constant(name: proto.name, try reader.read(proto, at: place, named: proto.name))
             builder.setIntegerType(proto.dataType, of: constant)
             values[proto.name] = constant
         }
+        builder.budget.grow(by: reader.externalBytes)
     }
 }

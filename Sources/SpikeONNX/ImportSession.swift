@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SpikeFiles
 internal import SpikeGraph
 
 /// One import, from message to graph.
@@ -10,7 +11,9 @@ final class ImportSession {
     let fileName: String
     var model: ONNXModelProto
     let reader: TensorReader
-    let builder = GraphBuilder()
+    /// For each initialiser, where its bytes are in the model's file, if they are not in the message.
+    let weights: [Range<Int>?]
+    let builder: GraphBuilder
     var values: [String: Value] = [:]
     var inputs: [Graph.Input] = []
     var warnings: [String] = []
@@ -19,10 +22,12 @@ final class ImportSession {
     private var opsets: [String: Int] = [:]
     private var functions: Set<String> = []
 
-    init(_ model: consuming ONNXModelProto, fileName: String, folder: URL) {
-        self.model = model
+    init(_ file: consuming ONNXFile, fileName: String, folder: URL) {
+        weights = file.weights
+        reader = TensorReader(folder: folder, model: file.source)
+        builder = GraphBuilder(modelSize: file.source.count)
+        model = file.message
         self.fileName = fileName
-        reader = TensorReader(folder: folder)
     }
 
     func run() throws -> ImportedModel {
@@ -43,7 +48,13 @@ final class ImportSession {
         }
         functions = Set(model.functions.map { "\(Self.canonical($0.domain)):\($0.name)" })
         guard let version = opsets[""] else { return }
-        guard version >= OperatorTable.opsets.lowerBound else {
+        // Of older opsets those operators are read that have not changed since.
+        let isReadable =
+            version >= OperatorTable.opsets.lowerBound
+            || model.graph.node.allSatisfy {
+                OperatorTable.spec(domain: Self.canonical($0.domain), name: $0.opType, opset: version) != nil
+            }
+        guard isReadable else {
             throw SpikeletError(
                 .unsupported, "the model uses opset \(version); \(OperatorTable.opsets.lowerBound) and later are read",
                 remedy: "convert it: onnx.version_converter.convert_version(onnx.load(path), 17)")

@@ -3,23 +3,59 @@ internal import SpikeFiles
 internal import SpikeGraph
 internal import SwiftProtobuf
 
-/// Reads an ONNX file's bytes into its message, and tells a person what else the file may be when it is none.
-enum ONNXFile {
+/// A model as its file has it: the message, but for the bytes of large weights, which stay in the file until somebody needs them.
+struct ONNXFile {
+    var message: ONNXModelProto
+    /// The file.
+    let source: ByteSource
+    /// For each initialiser of the message, where its `raw_data` lies, if that was left out.
+    let weights: [Range<Int>?]
+
+    init(_ message: consuming ONNXModelProto) {
+        self.message = message
+        source = ByteSource([], name: "model")
+        weights = []
+    }
+
+    init(_ source: ByteSource) throws {
+        self.source = source
+        let bytes: [UInt8]
+        if let parts = try WeightScanner.scan(source) {
+            (bytes, weights) = parts
+        } else {
+            // Not well formed: the decoder says what is wrong.
+            (bytes, weights) = (try source.bytes(at: 0, count: source.count), [])
+        }
+        message = try Self.decode(bytes, fileSize: source.count)
+    }
+
     /// Protocol buffers cannot hold more in one message.
     private static let sizeLimit = Int(Int32.max)
 
+    /// Opens a file, and tells a person what else it may be when it is no model.
+    ///
     /// - Throws: ``SpikeletError`` without a location: the caller knows the name that the user gave.
-    static func read(_ url: URL) throws -> ONNXModelProto {
-        let data = try contents(of: url.path)
-        guard !data.isEmpty else {
-            throw SpikeletError(.malformedFile, "the file is empty", remedy: "export or download the model again")
+    static func read(_ url: URL) throws -> ONNXFile {
+        do {
+            let source = try ByteSource(path: url.path)
+            guard source.count > 0 else {
+                throw SpikeletError(.malformedFile, "the file is empty", remedy: "export or download the model again")
+            }
+            guard source.count <= sizeLimit else {
+                throw source.malformed(
+                    "the file has \(source.count) bytes; an ONNX file cannot have more than \(sizeLimit)",
+                    remedy: .other("save the weights beside the model: onnx.save(model, path, save_as_external_data=True)"))
+            }
+            if let other = otherFormat(try source.bytes(at: 0, count: min(64, source.count))) { throw other }
+            return try ONNXFile(source)
+        } catch var error as SpikeletError {
+            error.location = nil
+            throw error
         }
-        if let other = otherFormat(data) { throw other }
-        return try decode(data)
     }
 
     /// - Throws: ``SpikeletError`` where the bytes are not one whole ONNX model.
-    static func decode(_ data: some SwiftProtobufContiguousBytes) throws -> ONNXModelProto {
+    private static func decode(_ data: [UInt8], fileSize: Int) throws -> ONNXModelProto {
         var options = BinaryDecodingOptions()
         // What onnx.proto leaves out, nobody reads: traces, documentation, metadata.
         options.discardUnknownFields = true
@@ -28,16 +64,16 @@ enum ONNXFile {
             model = try ONNXModelProto(serializedBytes: data, options: options)
         } catch BinaryDecodingError.truncated {
             throw SpikeletError(
-                .malformedFile, "the file ends in the middle of the model, after \(data.count) bytes, or is not an ONNX model",
+                .malformedFile, "the file ends in the middle of the model, after \(fileSize) bytes, or is not an ONNX model",
                 remedy: "if it was downloaded or copied, do it again and compare the sizes")
         } catch {
             throw SpikeletError(
-                .malformedFile, "the file is not an ONNX model, or is damaged (\(data.count) bytes)",
+                .malformedFile, "the file is not an ONNX model, or is damaged (\(fileSize) bytes)",
                 remedy: "export it again, in Python: torch.onnx.export(model, example_input, \"model.onnx\")")
         }
         guard model.hasGraph else {
             throw SpikeletError(
-                .malformedFile, "there is no network in the file (\(data.count) bytes): it is not an ONNX model, or is cut off",
+                .malformedFile, "there is no network in the file (\(fileSize) bytes): it is not an ONNX model, or is cut off",
                 remedy: "export it again, in Python: torch.onnx.export(model, example_input, \"model.onnx\")")
         }
         guard !model.opsetImport.isEmpty else {
@@ -46,21 +82,6 @@ enum ONNXFile {
                 remedy: "export or download the model again")
         }
         return model
-    }
-
-    private static func contents(of path: String) throws -> [UInt8] {
-        do {
-            let source = try ByteSource(path: path)
-            guard source.count <= sizeLimit else {
-                throw source.malformed(
-                    "the file has \(source.count) bytes; an ONNX file cannot have more than \(sizeLimit)",
-                    remedy: .other("save the weights beside the model: onnx.save(model, path, save_as_external_data=True)"))
-            }
-            return try source.bytes(at: 0, count: source.count)
-        } catch var error as SpikeletError {
-            error.location = nil
-            throw error
-        }
     }
 
     /// Files that people mistake for ONNX models.

@@ -1,4 +1,5 @@
 public import Foundation
+internal import SpikeFiles
 internal import SpikeGraph
 
 /// Reads ONNX models.
@@ -33,11 +34,15 @@ public enum ONNXImporter {
     ///   - fileName: names the graph and stands in the report.
     ///   - folder: where external data lies.
     package static func importModel(_ model: consuming ONNXModelProto, fileName: String, folder: URL) throws -> ImportedModel {
-        try ImportSession(model, fileName: fileName, folder: folder).run()
+        try importModel(ONNXFile(model), fileName: fileName, folder: folder)
     }
 
     /// The same for a model's bytes.
     package static func importModel(_ data: Data, fileName: String, folder: URL) throws -> ImportedModel {
-        try importModel(ONNXFile.decode(data), fileName: fileName, folder: folder)
+        try importModel(ONNXFile(ByteSource(Array(data), name: fileName)), fileName: fileName, folder: folder)
+    }
+
+    private static func importModel(_ file: consuming ONNXFile, fileName: String, folder: URL) throws -> ImportedModel {
+        try ImportSession(file, fileName: fileName, folder: folder).run()
     }
 }

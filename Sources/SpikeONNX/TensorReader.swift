@@ -6,40 +6,50 @@ internal import SpikeGraph
 final class TensorReader {
     /// No axis may be longer; products of two sizes stay far from overflow.
     static let axisLimit = Int64(Int32.max)
+    /// Weights of fewer bytes are read rather than mapped: a mapping is a few pages of the system's own.
+    private static let mappingLimit = 1 << 16
     private let external: ExternalData
+    private let model: ByteSource
+    /// The bytes read or mapped from other files than the model's.
+    private(set) var externalBytes = 0
 
-    init(folder: URL) {
+    /// - Parameters:
+    ///   - folder: where external data lies.
+    ///   - model: the model's file.
+    init(folder: URL, model: ByteSource) {
         external = ExternalData(folder: folder)
+        self.model = model
     }
 
+    /// - Parameter place: where `raw_data` lies in the model's file, if it is not in the message.
     /// - Throws: ``SpikeletError`` where type, shape and data do not go together. Shapes are compared with the bytes that
     ///   are there before memory is asked for.
-    func read(_ proto: ONNXTensorProto, named name: String) throws -> Tensor {
+    func read(_ proto: ONNXTensorProto, at place: Range<Int>? = nil, named name: String) throws -> Tensor {
         do {
-            return try read(proto)
+            return try read(proto, place)
         } catch let error as SpikeletError {
             throw error.located("tensor '\(name)'")
         }
     }
 
-    private func read(_ proto: ONNXTensorProto) throws -> Tensor {
+    private func read(_ proto: ONNXTensorProto, _ place: Range<Int>?) throws -> Tensor {
         let (shape, count) = try shape(of: proto)
         guard !proto.hasSegment else {
             throw SpikeletError(
                 .unsupported, "its data is split into segments", remedy: "save the model again with a current version of onnx")
         }
         switch proto.dataType {
-        case .float: return Tensor(try floats(proto, count), shape: shape)
-        case .float16: return Tensor(try narrow(proto, count) { Float(halfBits: $0) }, shape: shape)
-        case .bfloat16: return Tensor(try narrow(proto, count) { Float(bitPattern: UInt32($0) << 16) }, shape: shape)
-        case .double: return Tensor(try values(proto, count, Double.self, typed: proto.doubleData).map { Float($0) }, shape: shape)
-        case .int64: return Tensor(try values(proto, count, Int64.self, typed: proto.int64Data), shape: shape)
-        case .int32: return Tensor(try values(proto, count, Int32.self, typed: proto.int32Data).map { Int64($0) }, shape: shape)
-        case .int8: return try integers(proto, count, Int8.self, shape)
-        case .uint8: return try integers(proto, count, UInt8.self, shape)
-        case .int16: return try integers(proto, count, Int16.self, shape)
-        case .uint16: return try integers(proto, count, UInt16.self, shape)
-        case .bool: return Tensor(try booleans(proto, count), shape: shape)
+        case .float: return try floats(proto, place, count, shape)
+        case .float16: return Tensor(try narrow(proto, place, count) { Float(halfBits: $0) }, shape: shape)
+        case .bfloat16: return Tensor(try narrow(proto, place, count) { Float(bitPattern: UInt32($0) << 16) }, shape: shape)
+        case .double: return Tensor(try values(proto, place, count, Double.self, typed: proto.doubleData).map { Float($0) }, shape: shape)
+        case .int64: return Tensor(try values(proto, place, count, Int64.self, typed: proto.int64Data), shape: shape)
+        case .int32: return Tensor(try values(proto, place, count, Int32.self, typed: proto.int32Data).map { Int64($0) }, shape: shape)
+        case .int8: return try integers(proto, place, count, Int8.self, shape)
+        case .uint8: return try integers(proto, place, count, UInt8.self, shape)
+        case .int16: return try integers(proto, place, count, Int16.self, shape)
+        case .uint16: return try integers(proto, place, count, UInt16.self, shape)
+        case .bool: return Tensor(try booleans(proto, place, count), shape: shape)
         default:
             throw SpikeletError(
                 .unsupported,
@@ -63,33 +73,51 @@ final class TensorReader {
         return (proto.dims.map { Int($0) }, count)
     }
 
-    private func floats(_ proto: ONNXTensorProto, _ count: Int) throws -> [Float] {
-        try values(proto, count, Float.self, typed: proto.floatData)
+    /// Large external weights stay in their file, mapped into memory.
+    private func floats(_ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _ shape: [Int]) throws -> Tensor {
+        let byteCount = count * MemoryLayout<Float>.size
+        if proto.dataLocation == .external, byteCount >= Self.mappingLimit {
+            let (file, offset) = try external.place(of: proto, byteCount: byteCount)
+            if let mapped = try file.mappedFloats(at: offset, count: count) {
+                externalBytes += byteCount
+                return Tensor(mapped: mapped, shape: shape)
+            }
+        }
+        return Tensor(try values(proto, place, count, Float.self, typed: proto.floatData), shape: shape)
     }
 
     /// Narrow integers: in `raw_data`, or one in each `int32_data`.
     private func integers<Integer: FixedWidthInteger & BitwiseCopyable>(
-        _ proto: ONNXTensorProto, _ count: Int, _: Integer.Type, _ shape: [Int]
+        _ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _: Integer.Type, _ shape: [Int]
     ) throws -> Tensor {
-        let typed = proto.int32Data.map { Integer(truncatingIfNeeded: $0) }
-        return Tensor(try values(proto, count, Integer.self, typed: typed).map { Int64($0) }, shape: shape)
+        let values = try values(
+            proto, place, count, Integer.self, typed: proto.int32Data.map { Integer(truncatingIfNeeded: $0) })
+        return Tensor(values.map { Int64($0) }, shape: shape)
     }
 
     /// 16-bit floats: in `raw_data`, or one in each `int32_data`.
-    private func narrow(_ proto: ONNXTensorProto, _ count: Int, _ convert: (UInt16) -> Float) throws -> [Float] {
-        try values(proto, count, UInt16.self, typed: proto.int32Data.map { UInt16(truncatingIfNeeded: $0) }).map(convert)
+    private func narrow(_ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _ convert: (UInt16) -> Float) throws -> [Float] {
+        try values(proto, place, count, UInt16.self, typed: proto.int32Data.map { UInt16(truncatingIfNeeded: $0) }).map(convert)
     }
 
-    private func booleans(_ proto: ONNXTensorProto, _ count: Int) throws -> [Bool] {
-        try values(proto, count, UInt8.self, typed: proto.int32Data.map { $0 == 0 ? 0 : 1 }).map { $0 != 0 }
+    private func booleans(_ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int) throws -> [Bool] {
+        try values(proto, place, count, UInt8.self, typed: proto.int32Data.map { $0 == 0 ? 0 : 1 }).map { $0 != 0 }
     }
 
-    /// `count` values from wherever they are: an external file, `raw_data` (little-endian), or the typed field.
-    private func values<Value: BitwiseCopyable>(_ proto: ONNXTensorProto, _ count: Int, _: Value.Type, typed: [Value]) throws -> [Value] {
+    /// `count` values from wherever they are: an external file, `raw_data` (little-endian) in the model's file or in the message,
+    /// or the typed field.
+    private func values<Value: BitwiseCopyable>(
+        _ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _: Value.Type, typed: @autoclosure () -> [Value]
+    ) throws -> [Value] {
         let byteCount = count * MemoryLayout<Value>.size
         if proto.dataLocation == .external {
             let (file, offset) = try external.place(of: proto, byteCount: byteCount)
+            externalBytes += byteCount
             return try file.values(at: offset, count: count, as: Value.self)
+        }
+        if let place {
+            guard place.count == byteCount else { throw misfit(proto, needed: "\(byteCount) bytes", found: "\(place.count)") }
+            return try model.values(at: place.lowerBound, count: count, as: Value.self)
         }
         if !proto.rawData.isEmpty {
             guard proto.rawData.count == byteCount else {
@@ -100,6 +128,7 @@ final class TensorReader {
                 initialized = count
             }
         }
+        let typed = typed()
         guard typed.count == count else { throw misfit(proto, needed: "\(count) values", found: "\(typed.count)") }
         return typed
     }

@@ -140,7 +140,7 @@ import Testing
         try await Self.expect([
             Case("\(convert) wide.npy", "wide.npy: ", "float32[2, 1, 8, 7]"), Case("\(convert) nan.npy", "nan.npy: sample 1 holds nan"),
             Case("\(convert) none.npz", "none.npz: ", "empty"), Case("\(convert) unnamed.npz", "unnamed.npz: ", "'pictures'", "images="),
-            Case("\(convert) folder", "folder: no IDX files"), Case("\(convert) missing.npz", "missing.npz: ", "does not exist"),
+            Case("\(convert) folder", "folder: there is no data"), Case("\(convert) missing.npz", "missing.npz: ", "does not exist"),
             Case("\(convert) tiny.onnx", "tiny.onnx: ", "its kind is not known"),
             Case("\(convert) data.npz --split test", "data.npz: ", "leave --split out"),
             Case("\(convert) data.npz --mean 0.5", "--mean and --std", "give both"),

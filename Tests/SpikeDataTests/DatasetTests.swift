@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func `paths that are no data are refused`() async throws {
-        #expect(await spikeletError { _ = try Dataset(path: folder.path) }.message == "no IDX files in this folder")
+        #expect(await spikeletError { _ = try Dataset(path: folder.path) }.message == "there is no data in this folder")
         #expect(await spikeletError { _ = try Dataset(path: folder.file("missing")) }.code == .fileSystem)
         #expect(await spikeletError { _ = try Dataset(path: folder.file("missing.npz")) }.code == .fileSystem)
         try folder.write([1], "a.txt")

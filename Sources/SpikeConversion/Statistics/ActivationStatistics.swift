@@ -12,6 +12,7 @@ public struct ActivationStatistics: Sendable, Hashable {
     /// The number of samples seen.
     public private(set) var samples = 0
 
+    /// Statistics of nothing.
     public init() {}
 
     /// Runs the network over all data and observes `values`. A bar on standard error shows the progress.

@@ -13,6 +13,7 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     /// L.
     public var levels: Int
 
+    /// For a quantiser with as many levels above 0.
     public init(levels: Int) {
         self.levels = levels
     }

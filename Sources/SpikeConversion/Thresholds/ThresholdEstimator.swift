@@ -29,6 +29,7 @@ extension ThresholdEstimator {
 
 /// θ is the largest activation seen: nothing that was seen is clipped. (Diehl et al., IJCNN 2015, data-based normalisation.)
 public struct MaximumEstimator: ThresholdEstimator {
+    /// An estimator without options.
     public init() {}
 
     public var name: String { "maximum" }
@@ -38,9 +39,12 @@ public struct MaximumEstimator: ThresholdEstimator {
 
 /// θ is a percentile of the activations. (Rueckauer et al., Frontiers in Neuroscience 2017: 99.9 % of the non-zero ones.)
 public struct PercentileEstimator: ThresholdEstimator {
+    /// The percentile, above 0 and up to 100.
     public var percent: Double
+    /// Whether activations of 0 count.
     public var countingZeros: Bool
 
+    /// A percentile of the activations.
     public init(percent: Double = 99.9, countingZeros: Bool = false) {
         self.percent = percent
         self.countingZeros = countingZeros

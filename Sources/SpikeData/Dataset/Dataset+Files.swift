@@ -9,21 +9,48 @@ import SpikeGraph
 extension Dataset {
     /// The two halves that published datasets come in.
     public enum Split: String, Sendable, CaseIterable, Codable {
+        /// The two parts of a data set of the MNIST family.
         case train, test
     }
 
     /// Opens a dataset from its path. The kind is told from the name: an `.npz` file (arrays `images` or `x`, and `labels` or `y` if it has
-    /// labels), an `.npy` file (inputs only), or a folder of IDX files as the MNIST family names them, plain or `.gz`.
+    /// labels, or `targets` for a regression), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain
+    /// or `.gz`, or a folder of JPEG and PNG pictures, with a folder for each class.
     ///
-    /// uint8 becomes float by 1/255. Images `[N, H, W]` in IDX files become `[N, 1, H, W]`.
+    /// uint8 becomes float by 1/255. Images `[N, H, W]` in IDX files become `[N, 1, H, W]`. Pictures become `[N, 3, H, W]`; they stay on
+    /// the disk until a batch asks for them.
     ///
     /// - Parameters:
     ///   - split: which half of a folder of IDX files; not needed where it holds only one.
+    ///   - images: what is done to pictures; `nil` is torchvision's usual 256 and 224.
+    ///   - labels: a text file with the classes of pictures: on each line a path below the folder, of a picture or a folder, and a
+    ///     class from 0.
     ///   - normalization: per channel, after bytes have become 0…1.
-    /// - Throws: ``SpikeletError``: `fileSystem`, `malformedFile`, `invalidData`, `invalidOption`.
-    public init(path: String, split: Split? = nil, normalization: Normalization? = nil) throws {
+    /// - Throws: ``SpikeletError``: `fileSystem`, `malformedFile`, `invalidData`, `invalidOption`; `unsupported` for pictures without the
+    ///   package trait `Images`.
+    public init(
+        path: String, split: Split? = nil, images transform: ImageTransform? = nil, labels: String? = nil,
+        normalization: Normalization? = nil
+    ) throws {
         let lowercased = path.lowercased()
         let isFolder = Self.isFolder(path)
+        let isOfPictures = isFolder && !Self.holdsIDX(path) && ImageFolder.isLikely(path)
+        if !isOfPictures, transform != nil || labels != nil {
+            throw SpikeletError(
+                .invalidOption, "sizes and labels of pictures are given, but this is no folder of pictures", at: path,
+                remedy: "leave out --resize, --crop, --interpolation, --grey and --labels")
+        }
+        if isOfPictures {
+            guard split == nil else {
+                throw SpikeletError(
+                    .invalidOption, "a folder of pictures has no split '\(split?.rawValue ?? "")'", at: path,
+                    remedy: "leave --split out, and give the folder of the split you mean")
+            }
+            let folder = try ImageFolder(path, labels: labels)
+            let samples = try ImageSamples(folder, transform: try transform ?? ImageTransform(), normalization: normalization)
+            try self.init(samples, labels: folder.labels, name: path)
+            return
+        }
         if let split, !isFolder {
             throw SpikeletError(
                 .invalidOption, "a single file has no split '\(split.rawValue)'", at: path,
@@ -47,7 +74,13 @@ extension Dataset {
                     .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
                     remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")
             }
-            try self.init(images, labels: try array(["labels", "y"]), normalization: normalization, name: path)
+            let (labels, targets) = (try array(["labels", "y"]), try array(["targets"]))
+            guard labels == nil || targets == nil else {
+                throw SpikeletError(
+                    .invalidData, "it has both labels and targets", at: path,
+                    remedy: "keep one: labels are class numbers, targets what a regression should give")
+            }
+            try self.init(images, labels: labels, targets: targets, normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npy") {
             try self.init(try NPY.read(path), normalization: normalization, name: path)
         } else {
@@ -55,7 +88,7 @@ extension Dataset {
             _ = try OpenFile(reading: path)
             throw SpikeletError(
                 .invalidData, "its kind is not known from its name", at: path,
-                remedy: "give an .npz file, an .npy file or a folder of IDX files")
+                remedy: "give an .npz file, an .npy file, a folder of pictures or a folder of IDX files")
         }
     }
 
@@ -64,21 +97,26 @@ extension Dataset {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    private static func idxFile(_ split: Split, _ what: String, in folder: String) -> String? {
+        let prefix = split == .train ? "train" : "t10k"
+        // Some copies write a dot where the original has a hyphen.
+        let names = ["\(prefix)-\(what)-ubyte", "\(prefix)-\(what)-ubyte.gz"].flatMap { [$0, $0.replacing("-idx", with: ".idx")] }
+        return names.map { "\(folder)/\($0)" }.first { access($0, F_OK) == 0 }
+    }
+
+    private static func holdsIDX(_ folder: String) -> Bool {
+        Split.allCases.contains { idxFile($0, "images-idx3", in: folder) != nil }
+    }
+
     private static func readIDXFolder(_ folder: String, split: Split?) throws -> (images: NumericArray, labels: NumericArray?) {
-        func file(_ split: Split, _ what: String) -> String? {
-            let prefix = split == .train ? "train" : "t10k"
-            // Some copies write a dot where the original has a hyphen.
-            let names = ["\(prefix)-\(what)-ubyte", "\(prefix)-\(what)-ubyte.gz"].flatMap { [$0, dotted($0)] }
-            return names.map { "\(folder)/\($0)" }.first { access($0, F_OK) == 0 }
-        }
-        func dotted(_ name: String) -> String { name.replacing("-idx", with: ".idx") }
-        func imageFile(_ split: Split) -> String? { file(split, "images-idx3") }
+        func imageFile(_ split: Split) -> String? { idxFile(split, "images-idx3", in: folder) }
 
         let present = Split.allCases.filter { imageFile($0) != nil }
         guard !present.isEmpty else {
             throw SpikeletError(
-                .invalidData, "no IDX files in this folder", at: folder,
-                remedy: "it should hold train-images-idx3-ubyte or t10k-images-idx3-ubyte, plain or .gz, and the labels beside them")
+                .invalidData, "there is no data in this folder", at: folder,
+                remedy: "it should hold one folder for each class with JPEG or PNG pictures, or IDX files: train-images-idx3-ubyte or "
+                    + "t10k-images-idx3-ubyte, plain or .gz, and the labels beside them")
         }
         if split == nil, present.count > 1 {
             throw SpikeletError(
@@ -97,6 +135,6 @@ extension Dataset {
                 remedy: "the file should hold [N, H, W]; perhaps it holds the labels")
         }
         if images.shape.count == 3 { images = images.reshaped(to: [images.shape[0], 1, images.shape[1], images.shape[2]]) }
-        return (images, try file(chosen, "labels-idx1").map { try IDX.read($0) })
+        return (images, try idxFile(chosen, "labels-idx1", in: folder).map { try IDX.read($0) })
     }
 }

@@ -7,6 +7,11 @@ public struct Normalization: Sendable, Equatable {
     /// One number a channel, or one for all; none is zero.
     public let standardDeviation: [Float]
 
+    /// None: mean 0, deviation 1.
+    static let none = Normalization()
+
+    private init() { (mean, standardDeviation) = ([0], [1]) }
+
     /// - Throws: ``SpikeletError`` (`invalidOption`) for numbers that cannot be a mean or a deviation.
     public init(mean: [Float], standardDeviation: [Float]) throws {
         guard !mean.isEmpty, mean.allSatisfy(\.isFinite) else {

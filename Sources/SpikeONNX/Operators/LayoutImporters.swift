@@ -130,11 +130,17 @@ extension OperatorSpec {
         return { $0.value(SizeVector(sizes.flatMap(\.dimensions))) }
     }
 
+    /// Whether a node in training mode drops nothing either.
+    private static func dropsNothing(_ node: NodeContext) -> Bool {
+        guard let ratio = node.optionalInput(1)?.tensor, case .float32(let values) = ratio.storage else { return false }
+        return values == [0]
+    }
+
     /// At inference dropout does nothing.
     @Sendable private static func dropout(_ node: NodeContext) throws -> [Value] {
         let evaluation = "export the model in evaluation mode: model.eval() before torch.onnx.export"
         if let mode = node.optionalInput(2) {
-            guard let tensor = mode.tensor, case .bool(let values) = tensor.storage, values == [false] else {
+            guard let tensor = mode.tensor, case .bool(let values) = tensor.storage, values == [false] || dropsNothing(node) else {
                 throw SpikeletError(.unsupported, "it is in training mode", remedy: evaluation)
             }
         }

@@ -37,6 +37,17 @@ extension OperatorSpec {
         var axes: [Int]?
         var coordinates: Resize.Coordinates
         var rounding: Resize.Rounding
+        /// For each axis of ``axes``, where the output comes from, if not from all of it.
+        var regions: [Resize.Region]?
+    }
+
+    /// The regions of interest: the starts of all axes, then their ends.
+    private static func regions(_ node: NodeContext) throws -> [Resize.Region] {
+        guard let tensor = node.optionalInput(1)?.tensor, case .float32(let values) = tensor.storage, values.count.isMultiple(of: 2) else {
+            throw SpikeletError(.unsupported, "the region of interest (input 1) is no constant", remedy: "crop before or after resizing")
+        }
+        let (count, outside) = (values.count / 2, node.float("extrapolation_value") ?? 0)
+        return (0..<count).map { Resize.Region(start: values[$0], end: values[count + $0], outside: outside) }
     }
 
     private static func scales(_ node: NodeContext, _ position: Int) throws -> [Float]? {
@@ -53,8 +64,7 @@ extension OperatorSpec {
     @Sendable private static func resizeByInputs(_ node: NodeContext) throws -> [Value] {
         let (place, nearest) = (node.string("coordinate_transformation_mode") ?? "", node.string("nearest_mode") ?? "")
         guard let coordinates = Resize.Coordinates(rawValue: place) else {
-            throw SpikeletError(
-                .unsupported, "coordinate_transformation_mode is '\(place)'", remedy: "crop before or after resizing instead")
+            throw SpikeletError(.invalidModel, "coordinate_transformation_mode is '\(place)', which does not exist")
         }
         guard let rounding = Resize.Rounding(rawValue: nearest) else {
             throw SpikeletError(.invalidModel, "nearest_mode is '\(nearest)', which does not exist")
@@ -63,6 +73,7 @@ extension OperatorSpec {
             scales: try scales(node, 2), sizes: try node.sizes(3, "sizes"), axes: node.ints("axes"), coordinates: coordinates,
             rounding: rounding)
         if target.sizes?.isEmpty == true { target.sizes = nil }
+        if coordinates == .cropAndResize { target.regions = try regions(node) }
         return try resize(node, target)
     }
 
@@ -77,10 +88,15 @@ extension OperatorSpec {
         guard (target.scales == nil) != (target.sizes == nil), (target.scales?.count ?? target.sizes?.count) == axes.count else {
             throw SpikeletError(.invalidModel, "either scales or sizes are needed, one for each of \(axes.count) axes")
         }
+        guard target.regions.map({ $0.count == axes.count }) ?? true else {
+            throw SpikeletError(.invalidModel, "the region of interest needs two numbers for each of \(axes.count) axes")
+        }
         var resized: [Resize.Axis] = []
         let common = try commonScale(node, target, axes, shape)
         for (i, axis) in axes.enumerated() {
-            if target.sizes?[i] == shape[axis] && common == nil || target.scales?[i] == 1 { continue }
+            let region = target.regions?[i]
+            let isWhole = region.map { $0.start == 0 && $0.end == 1 } ?? true
+            if isWhole, target.sizes?[i] == shape[axis] && common == nil || target.scales?[i] == 1 { continue }
             guard let size = shape[axis].known, size >= 1 else {
                 throw SpikeletError(.unsupported, "it resizes axis \(axis) of \(shape), the batch", remedy: "samples must stay as they are")
             }
@@ -95,12 +111,12 @@ extension OperatorSpec {
                 (length, scale) = (known, Float(known) / Float(size))
             } else {
                 scale = target.scales?[i] ?? 1
-                let product = scale * Float(size)
+                let product = scale * Float(size) * (region.map { $0.end - $0.start } ?? 1)
                 guard product >= 1, product < 0x1p30 else { throw SpikeletError(.invalidModel, "axis \(axis) of \(shape) times \(scale)") }
                 length = Int(product)
             }
             if common != nil { scale = Float(length) / Float(size) }
-            resized.append(Resize.Axis(axis: axis, size: length, scale: scale))
+            resized.append(Resize.Axis(axis: axis, size: length, scale: scale, region: region))
         }
         if resized.isEmpty { return node.pass(try node.input(0), because: "removed: a Resize that changes nothing") }
         return try node.emit(

@@ -141,7 +141,6 @@ extension Graph {
     }
 
     private func isNonNegative(_ tensor: Tensor) -> Bool {
-        guard case .float32(let values) = tensor.storage else { return false }
-        return values.allSatisfy { $0 >= 0 }
+        tensor.elementType == .float32 && tensor.withFloats { $0.allSatisfy { $0 >= 0 } }
     }
 }

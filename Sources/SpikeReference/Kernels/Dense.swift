@@ -25,10 +25,9 @@ extension Kernels {
         var unrolled = [Float](repeating: 0, count: isIdentity ? 0 : depth * table.positions)
         var output = [Float](repeating: 0, count: samples * features * table.positions)
         let bias = inputs.count > 2 ? inputs[2].floats : nil
-        let (xs, ws) = (x.floats, w.floats)
         output.withUnsafeMutableBufferPointer { y in
-            xs.withUnsafeBufferPointer { x in
-                ws.withUnsafeBufferPointer { w in
+            x.withFloats { x in
+                w.withFloats { w in
                     guard let x0 = x.baseAddress, let w0 = w.baseAddress, let y0 = y.baseAddress else { return }
                     for sample in 0..<samples {
                         for group in 0..<conv.groups {
@@ -86,11 +85,10 @@ extension Kernels {
         let (positions, size, places) = (table.positions, output.reduce(1, *), table.places)
         var columns = [Float](repeating: 0, count: groupFeatures * places * positions)
         var values = [Float](repeating: 0, count: samples * features * size)
-        let (xs, ws) = (x.floats, w.floats)
         for sample in 0..<samples {
             for group in 0..<conv.groups {
-                xs.withUnsafeBufferPointer { x in
-                    ws.withUnsafeBufferPointer { w in
+                x.withFloats { x in
+                    w.withFloats { w in
                         columns.withUnsafeMutableBufferPointer { columns in
                             guard let x0 = x.baseAddress, let w0 = w.baseAddress, let c0 = columns.baseAddress else { return }
                             product(
@@ -121,18 +119,18 @@ extension Kernels {
         let depth = gemm.transposeA ? a.shape[0] : a.shape[1]
         let columns = gemm.transposeB ? b.shape[0] : b.shape[1]
         let left = gemm.transposeA ? transpose(a, [1, 0]) : a
-        var output = rowProducts(left.floats, b.floats, rows: rows, columns: columns, depth: depth, transposeB: gemm.transposeB)
+        var output = rowProducts(left, b, rows: rows, columns: columns, depth: depth, transposeB: gemm.transposeB)
         if gemm.alpha != 1 { output = output.map { $0 * gemm.alpha } }
         let product = Tensor(output, shape: [rows, columns])
         guard inputs.count > 2 else { return product }
         return elementwise(product, inputs[2]) { $0 + gemm.beta * $1 }
     }
 
-    private static func rowProducts(_ a: [Float], _ b: [Float], rows: Int, columns: Int, depth: Int, transposeB: Bool) -> [Float] {
+    private static func rowProducts(_ a: Tensor, _ b: Tensor, rows: Int, columns: Int, depth: Int, transposeB: Bool) -> [Float] {
         var output = [Float](repeating: 0, count: rows * columns)
         output.withUnsafeMutableBufferPointer { y in
-            a.withUnsafeBufferPointer { a in
-                b.withUnsafeBufferPointer { b in
+            a.withFloats { a in
+                b.withFloats { b in
                     guard let a0 = a.baseAddress, let b0 = b.baseAddress, let y0 = y.baseAddress else { return }
                     for row in 0..<rows {
                         product(transposeB: transposeB, m: 1, n: columns, k: depth, a0 + row * depth, b0, y0 + row * columns)
@@ -152,17 +150,16 @@ extension Kernels {
         var output: [Float]
         if a.rank == 2, b.rank == 2 {
             shape = []
-            output = rowProducts(a.floats, b.floats, rows: rows, columns: columns, depth: depth, transposeB: false)
+            output = rowProducts(a, b, rows: rows, columns: columns, depth: depth, transposeB: false)
         } else {
             let (aLead, bLead) = (Array(a.shape.dropLast(2)), Array(b.shape.dropLast(2)))
             shape = try Shape(aLead).broadcast(with: Shape(bLead)).resolved(batch: 0)
             let aIndex = Broadcast.indices(of: aLead, in: shape)
             let bIndex = Broadcast.indices(of: bLead, in: shape)
-            let (xs, ws) = (a.floats, b.floats)
             output = [Float](repeating: 0, count: aIndex.count * rows * columns)
             output.withUnsafeMutableBufferPointer { y in
-                xs.withUnsafeBufferPointer { x in
-                    ws.withUnsafeBufferPointer { w in
+                a.withFloats { x in
+                    b.withFloats { w in
                         guard let x0 = x.baseAddress, let w0 = w.baseAddress, let y0 = y.baseAddress else { return }
                         for (matrix, (i, j)) in zip(aIndex, bIndex).enumerated() {
                             product(

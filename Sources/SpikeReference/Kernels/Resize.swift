@@ -12,6 +12,10 @@ extension Kernels {
             for outer in 0..<shape[..<axis].reduce(1, *) {
                 for (place, taps) in taps.enumerated() {
                     let target = (outer * resized.size + place) * inner
+                    guard let taps else {
+                        for index in 0..<inner { output[target + index] = resized.region?.outside ?? 0 }
+                        continue
+                    }
                     for tap in taps {
                         let source = (outer * length + tap.place) * inner
                         for index in 0..<inner { output[target + index] += tap.weight * values[source + index] }
@@ -26,9 +30,10 @@ extension Kernels {
 }
 
 extension Resize {
-    /// The input places, and their weights, that an output place is made of.
-    fileprivate func taps(of place: Int, along axis: Axis, size: Int) -> [(place: Int, weight: Float)] {
+    /// The input places, and their weights, that an output place is made of; `nil` where there is no input.
+    fileprivate func taps(of place: Int, along axis: Axis, size: Int) -> [(place: Int, weight: Float)]? {
         let position = position(of: place, along: axis, size: size)
+        if coordinates == .cropAndResize, position < 0 || position > Double(size - 1) { return nil }
         func inside(_ place: Int) -> Int { min(max(place, 0), size - 1) }
         if mode == .nearest {
             let nearest =
@@ -77,6 +82,12 @@ extension Resize {
             case .pytorchHalfPixel: axis.size == 1 ? 0 : (x + 0.5) / scale - 0.5
             case .asymmetric: x / scale
             case .alignCorners: axis.size == 1 || length == 1 ? 0 : x * Float(size - 1) / (length - 1)
+            case .cropAndResize:
+                axis.region.map { region in
+                    let last = Float(size - 1)
+                    if axis.size == 1 { return 0.5 * (region.start + region.end) * last }
+                    return region.start * last + x * (region.end - region.start) * last / Float(axis.size - 1)
+                } ?? x
             case .halfPixelSymmetric: Float(size) / 2 * (1 - Float(axis.size) / length) + (x + 0.5) / scale - 0.5
             }
         return Double(position)
