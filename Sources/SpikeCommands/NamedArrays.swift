@@ -28,10 +28,10 @@ extension DataOptions {
     /// The data at `path` for a network: where it has several inputs, an `.npz` file with an array for each.
     func loader(_ path: String, for graph: Graph) throws -> DataLoader {
         guard graph.inputs.count > 1 else { return try loader(path) }
-        guard split == nil, mean == nil, std == nil else {
+        guard split == nil, labels == nil, !preparation.isGiven else {
             throw SpikeletError(
                 .invalidOption, "the inputs of a network of several are taken as they are", at: path,
-                remedy: "leave out --split, --mean and --std, and prepare the arrays themselves")
+                remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
         }
         return try DataLoader(Dataset(path: path, inputs: graph.inputs.map(\.name)), batchSize: batchSize, limit: limit)
     }
