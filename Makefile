@@ -7,10 +7,12 @@ BUILDFLAGS ?=
 TRAITS ?= --traits NIR,Images
 # Where the build goes. Another folder keeps a build with other flags from throwing this one away.
 BUILD ?= .build
+# Where `make install` puts the command.
+PREFIX ?= $(HOME)/.local
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test fuzz bench format lint
+.PHONY: help setup build demo install test docs snippets fuzz mutate bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -25,7 +27,20 @@ demo: setup ## convert the bundled network, show its accuracy over time steps
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
 	@$(BUILD)/release/spikelet demo $(FLAGS)
 
+install: setup ## build, and copy the command into PREFIX/bin (~/.local/bin)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
+	@mkdir -p "$(PREFIX)/bin" && cp $(BUILD)/release/spikelet "$(PREFIX)/bin/"
+	@echo "installed: $(PREFIX)/bin/spikelet"
+
+docs: build ## build the library's documentation
+	@Scripts/docs --build $(BUILD)/release
+
+snippets: ## gather the Swift of the documentation into the program that a test runs
+	@SPIKELET_WRITE_SNIPPETS=1 $(MAKE) test FLAGS="--filter SnippetTests"
+
 test: setup ## build and run all tests, optimised (only failures are shown)
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome || ls -d /Applications/*Chrom*.app; } >/dev/null 2>&1 || \
+		echo "note: no Chromium here, so no test opens the pages in a browser; Scripts/setup --browser installs it"
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
 
@@ -33,6 +48,11 @@ fuzz: setup ## feed the importer changed models for ten minutes, from a new seed
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@SPIKELET_FUZZ_SECONDS=$${SPIKELET_FUZZ_SECONDS:-600} SPIKELET_FUZZ_SEED=$${SPIKELET_FUZZ_SEED:-$$(date +%s)} \
 		$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest $(BUILDFLAGS) --filter FuzzTests
+
+mutate: setup ## read ten thousand damaged NIR files (SPIKELET_MUTATIONS=n: so many), and say what came of them
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
+	@SPIKELET_MUTATIONS=$${SPIKELET_MUTATIONS:-10000} $(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build \
+		--disable-xctest $(BUILDFLAGS) --filter NIRFileTests
 
 bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
 	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)

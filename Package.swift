@@ -26,6 +26,8 @@ let package = Package(
     platforms: [.macOS(.v13)],
     products: [
         .library(name: "Spikelet", targets: ["Spikelet"]),
+        // The live page apart, so that the library carries no server.
+        .library(name: "SpikeExplorer", targets: ["SpikeExplorer"]),
         .executable(name: "spikelet", targets: ["SpikeletTool"]),
     ],
     traits: [
@@ -34,6 +36,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
     ],
     targets: [
@@ -59,7 +62,11 @@ let package = Package(
                 "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
                 "SpikeReport", "SpikeRuntime",
             ]),
-        room("SpikeCommands", ["SpikeFiles", "Spikelet", argumentParser]),
+        room(
+            "SpikeExplorer",
+            ["SpikeData", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
+                + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
+        room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
 
         // C underneath.
@@ -89,6 +96,11 @@ let package = Package(
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", dependencies: ["SpikeData", "SpikeGraph"], path: "Tests/TestSupport", swiftSettings: settings),
+        // The Swift of the documentation, as a program that a test runs.
+        .executableTarget(
+            name: "DocumentationSnippets", dependencies: ["SpikeExplorer", "Spikelet"], path: "Tests/DocumentationSnippets",
+            swiftSettings: settings),
+        .testTarget(name: "DocumentationTests", dependencies: ["SpikeData", "SpikeGraph", "TestSupport"], swiftSettings: settings),
         tests(of: "SpikeGraph", ["TestSupport"]),
         tests(of: "SpikeFiles", ["SpikeData", "SpikeGraph", "TestSupport"]),
         tests(of: "SpikeReference", ["SpikeGraph", "TestSupport"]),
@@ -104,6 +116,7 @@ let package = Package(
             of: "SpikeEvaluation",
             ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
+        tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]
 )

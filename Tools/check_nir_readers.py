@@ -1,14 +1,17 @@
 """Runs exported NIR files in the packages that they are for, and compares with Spikelet's prediction.
 
     python Tools/check_nir_readers.py --spikelet .build/release/spikelet [--networks cnn,vgg] [--targets sinabs,norse]
+    python Tools/check_nir_readers.py --table                    # what was measured, into Documentation/Export.md
 
 For each network of Models/FashionMNIST: converts it with the recipe `calibrated` for T = 32 steps, exports it for each target
 with `--approximate --check` (the prediction), reads the file with `nir.read` and its default checks, and runs 500 test images
-in the package itself, where there is one. Prints a table in Markdown. Wants Tools/requirements-nir.txt.
+in the package itself, where there is one. Every cell is kept in Documentation/Results/nir-readers.json as soon as it is
+measured. Wants Tools/requirements-nir.txt.
 """
 
 import argparse
 import contextlib
+import importlib.metadata
 import io
 import json
 import pathlib
@@ -23,6 +26,8 @@ import torch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODELS = ROOT / "Models" / "FashionMNIST"
+RESULTS = ROOT / "Documentation" / "Results" / "nir-readers.json"
+DOCUMENT = ROOT / "Documentation" / "Export.md"
 
 
 class SubtractingIF(torch.nn.Module):
@@ -143,37 +148,74 @@ def spikelet(program, *arguments):
 
 
 def measure(reader, path, images, labels, steps, batch):
-    graph = nir.read(path)
     correct = 0
     with torch.no_grad():
         for start in range(0, len(images), batch):
             part = images[start:start + batch]
-            graph = nir.read(path)
-            output = reader(graph, part, steps).reshape(len(part), -1)
+            output = reader(nir.read(path), part, steps).reshape(len(part), -1)
             correct += int((output.argmax(1) == labels[start:start + batch]).sum())
     return correct / len(images)
+
+
+def checked(path):
+    """What `nir.read` with its default checks says."""
+    try:
+        return len(nir.read(path).nodes), "accepted"
+    except Exception as error:  # noqa: BLE001: whatever it says
+        return len(nir.read(path, type_check=False).nodes), f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def keep(cell):
+    """Puts a cell into the results, in place of an older one."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cells": []}
+    packages = ("nir", "nirtorch", "sinabs", "norse", "snntorch", "torch")
+    results["packages"] = {name: importlib.metadata.version(name) for name in packages}
+    results["cells"] = [old for old in results["cells"] if (old["network"], old["target"]) != (cell["network"], cell["target"])]
+    results["cells"].append(cell)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def table():
+    """The results as Markdown, put between the two marks in Documentation/Export.md."""
+    results = json.loads(RESULTS.read_text())
+    rows = [
+        "| network | target | as it is | predicted | at the reader | `nir.read` | nodes | KiB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    order = {name: place for place, name in enumerate(("cnn", "vgg", "resnet", "mobile", *READERS, "spinnaker2", "lava", "spikelet"))}
+    for cell in sorted(results["cells"], key=lambda cell: (order[cell["network"]], order[cell["target"]])):
+        percent = {name: "–" if cell[name] is None else f"{100 * cell[name]:.1f}" for name in ("asItIs", "predicted", "atTheReader")}
+        accepts = "✓" if cell["nirRead"] == "accepted" else "no"
+        rows.append(
+            f"| {cell['network']} | {cell['target']} | {percent['asItIs']} | {percent['predicted']} | {percent['atTheReader']} "
+            f"| {accepts} | {cell['nodes']} | {cell['bytes'] // 1024} |")
+    begin, end = "<!-- nir-readers -->", "<!-- end -->"
+    text = DOCUMENT.read_text()
+    before, rest = text.split(begin, 1)
+    DOCUMENT.write_text(before + begin + "\n" + "\n".join(rows) + "\n" + end + rest.split(end, 1)[1])
+    print("\n".join(rows))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--spikelet", default=str(ROOT / ".build/release/spikelet"))
     parser.add_argument("--networks", default="cnn,vgg,resnet,mobile")
-    parser.add_argument("--targets", default="generic,sinabs,norse,snntorch,spinnaker2,lava")
+    parser.add_argument("--targets", default="generic,sinabs,norse,snntorch,spinnaker2,lava,spikelet")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--folder", default="/tmp/spikelet-nir", help="where networks and files go")
+    parser.add_argument("--table", action="store_true", help="measure nothing: write the table of what was")
     arguments = parser.parse_args()
+    if arguments.table:
+        return table()
     warnings.filterwarnings("ignore")
     folder = pathlib.Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
     data = np.load(MODELS / "test_1000.npz")
-    images = data["images"] if "images" in data else data["x"]
-    labels = data["labels"] if "labels" in data else data["y"]
-    images = torch.from_numpy(images[: arguments.samples].astype(np.float32) / (255 if images.dtype == np.uint8 else 1))
-    labels = torch.from_numpy(labels[: arguments.samples].astype(np.int64))
+    images = data["images"][: arguments.samples]
+    images = torch.from_numpy(images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1))
+    labels = torch.from_numpy(data["labels"][: arguments.samples].astype(np.int64))
 
-    print("| network | target | as it is | predicted | at the reader | nodes | KiB |\n| --- | --- | --- | --- | --- | --- | --- |")
     for name in arguments.networks.split(","):
         network = folder / f"{name}.safetensors"
         if not network.exists():
@@ -186,19 +228,19 @@ def main():
                 spikelet(
                     arguments.spikelet, "export", network, "--target", target, "--approximate", "--output", path, "--check",
                     MODELS / "test_1000.npz", "--limit", arguments.samples, "--json", "-"))
-            graph = nir.read(path)
-            start = time.time()
-            measured = "–"
+            nodes, verdict = checked(path)
+            start, measured, failure = time.time(), None, None
             if target in READERS:
                 try:
-                    accuracy = measure(READERS[target], path, images, labels, arguments.steps, arguments.batch)
-                    measured = f"{100 * accuracy:.1f}"
+                    measured = measure(READERS[target], path, images, labels, arguments.steps, arguments.batch)
                 except Exception as error:  # noqa: BLE001: the reader's own failure is the finding
-                    measured = f"{type(error).__name__}: {str(error)[:100]}"
-            print(
-                f"| {name} | {target} | {100 * result['accuracy']:.1f} | {100 * result['predicted']:.1f} | {measured} | {len(graph.nodes)} "
-                f"| {path.stat().st_size // 1024} |", flush=True)
-            print(f"{name} {target}: {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+                    failure = f"{type(error).__name__}: {str(error)[:200]}"
+            cell = {
+                "network": name, "target": target, "samples": arguments.samples, "steps": arguments.steps, "asItIs": result["accuracy"],
+                "predicted": result["predicted"], "atTheReader": measured, "failure": failure, "nirRead": verdict, "nodes": nodes,
+                "bytes": path.stat().st_size}
+            keep(cell)
+            print(f"{time.time() - start:4.0f} s", json.dumps(cell), flush=True)
 
 
 if __name__ == "__main__":

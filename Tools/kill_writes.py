@@ -47,31 +47,33 @@ def main():
             network = arguments.networks[number // 2 % 2]
             path = folder / f"out.{kind}"
             before = path.read_bytes()
+            before_it = set(folder.glob(".spikelet-*"))
             process = start(network, kind, path)
             if generator.random() < 0.5:
                 time.sleep(generator.uniform(0, 1.1 * seconds[network, kind]))
             else:
                 # Until the temporary file appears, and a moment more.
-                while process.poll() is None and not any(folder.glob(".spikelet-*")):
+                while process.poll() is None and set(folder.glob(".spikelet-*")) <= before_it:
                     pass
                 time.sleep(generator.uniform(0, 0.003))
             process.send_signal(signal.SIGKILL)
             process.wait()
             after = path.read_bytes()
             assert after in (before, wanted[network, kind]), f"run {number}: the file is neither the old nor the new one"
-            pending = list(folder.glob(".spikelet-*"))
-            left += bool(pending)
-            for file in pending:
-                file.unlink()
+            # The next write removes it.
+            left += bool(list(folder.glob(".spikelet-*")))
             if process.returncode != -9:
                 outcomes["finished before it was killed"] += 1
             elif wanted[network, kind] == before:
                 outcomes["killed, old and new are the same"] += 1
             else:
                 outcomes["killed, the old file" if after == before else "killed, the new file"] += 1
+        assert start(arguments.networks[0], "npz", folder / "out.npz").wait() == 0
+        remaining = len(list(folder.glob(".spikelet-*")))
     for outcome, count in outcomes.most_common():
         print(f"{count:6d} {outcome}")
-    print(f"{left:6d} of the runs were killed while the temporary file stood there")
+    print(f"{left:6d} of the runs were killed while the temporary file stood there; after one more write {remaining} remained")
+    assert remaining == 0
 
 
 if __name__ == "__main__":

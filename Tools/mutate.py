@@ -3,8 +3,9 @@
     python Tools/mutate.py --spikelet .build/release/spikelet --files Tests/Fixtures/NIR/image.nir --count 10000
     python Tools/mutate.py --spikelet .build/release/spikelet --files snn.safetensors --count 10000
 
-NIR files go through `spikelet import`, others through `spikelet inspect`. The seed decides everything; a run that ends in
-another way than with exit code 0 or 1 is kept, and named. Needs Python alone.
+NIR files go through `spikelet import`, others through `spikelet inspect`. The seed decides everything. What ends in another
+way than with exit code 0 or 1 is kept, and named; `--keep FOLDER` also keeps what libhdf5 broke down over, which Spikelet
+survives because libhdf5 reads in a process of its own. Needs Python alone.
 """
 
 import argparse
@@ -49,8 +50,11 @@ def main():
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=pathlib.Path, default=pathlib.Path("."), help="a folder for files that did harm")
     arguments = parser.parse_args()
     wholes = [(pathlib.Path(file).suffix, pathlib.Path(file).read_bytes()) for file in arguments.files]
+    keeps_contained = arguments.keep != pathlib.Path(".")
+    arguments.keep.mkdir(parents=True, exist_ok=True)
 
     with tempfile.TemporaryDirectory() as folder:
         def attempt(number):
@@ -66,13 +70,14 @@ def main():
             except subprocess.TimeoutExpired:
                 code, text = "time out", ""
             output.unlink(missing_ok=True)
-            if code in (0, 1):
-                path.unlink()
-            else:
-                kept = pathlib.Path(f"crash-{number}{suffix}")
-                path.rename(kept)
-                print(f"{kept}: exit {code}: {text[:200]}", flush=True)
             contained = re.search(r"libhdf5 (broke down over this file \(signal \d+\)|came to no end)", text)
+            if code not in (0, 1) or contained and keeps_contained:
+                kept = arguments.keep / f"damaged-{arguments.seed}-{number}{suffix}"
+                kept.write_bytes(path.read_bytes())
+                print(f"{kept}: exit {code}: {text[:200]}", flush=True)
+            path.unlink()
+            if number % 1000 == 999:
+                print(f"{number + 1} of {arguments.count}", flush=True)
             return {0: "read as a network", 1: "refused"}.get(code, f"CRASH {code}"), contained and contained.group(0)
 
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:

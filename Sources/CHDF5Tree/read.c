@@ -210,6 +210,11 @@ static _Noreturn void run(const char *path, int descriptor, chdf5_limits limits)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    // Files are replaced as a whole, so that no lock is needed; not every file system has them.
+    setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
+#if (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0)) || H5_VERSION_GE(1, 12, 1)
+    H5Pset_file_locking(access, 0, 1);
+#endif
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
     if (file < 0) refuse(&out, "libhdf5 cannot open it");
     hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);

@@ -1,9 +1,7 @@
 #include "internal.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
+#include "x86.h"
 
 /// For each byte, the positions of its set bits, packed to the front.
 static uint8_t positions[256][8];
@@ -25,82 +23,45 @@ AVX2 static inline uint16_t *emit(uint16_t *entry, uint8_t byte, uint32_t base) 
     return entry + _mm_popcnt_u32(byte);
 }
 
-/// The usual case, no pooling and all channels: rows of pixels of whole bytes, one after the other.
-AVX2 static inline __attribute__((always_inline)) uint16_t *list_rows(const spike_list_job *job, uint16_t *entry, const int fixed) {
-    const spike_window w = job->window;
-    const int pixel_bytes = fixed ? fixed : (int)job->strides.pixel;
-    for (int step = job->step_begin; step < job->step_end; step++) {
-        uint32_t *starts = job->starts + (size_t)step * w.height * (w.width + 1);
-        for (int y = 0; y < w.height; y++) {
-            const uint8_t *bytes = job->bits + (size_t)step * job->strides.step + (size_t)y * job->strides.row;
-            uint32_t base = 0;
-            for (int x = 0; x < w.width; x++) {
-                *starts++ = (uint32_t)(entry - job->entries);
-                int byte = 0;
-                for (; byte + 8 <= pixel_bytes; byte += 8) {
-                    uint64_t bits;
-                    memcpy(&bits, bytes + byte, 8);
-                    for (uint32_t at = base + (uint32_t)byte * 8; bits; bits >>= 8, at += 8) entry = emit(entry, (uint8_t)bits, at);
-                }
-                for (; byte < pixel_bytes; byte++) entry = emit(entry, bytes[byte], base + (uint32_t)byte * 8);
-                bytes += pixel_bytes;
-                base += (uint32_t)pixel_bytes * 8;
-            }
-            *starts++ = (uint32_t)(entry - job->entries);
-        }
-    }
-    return entry;
-}
-
 AVX2 void spike_list_bits__avx2(spike_list_job *job) {
-    const spike_window window = job->window;
-    const bool plain = window.kernel_height == 1 && window.kernel_width == 1 && window.stride_y == 1 && window.stride_x == 1 &&
-                       window.pad_top == 0 && window.pad_left == 0 && window.out_height == window.height &&
-                       window.out_width == window.width;
-    if (plain && job->channel_begin == 0 && job->channel_count % 8 == 0 && job->entry_stride == (int)job->strides.pixel * 8) {
-        uint16_t *end = job->entries + job->first_entry;
-        switch (job->strides.pixel) {
-        case 1: end = list_rows(job, end, 1); break;
-        case 2: end = list_rows(job, end, 2); break;
-        case 4: end = list_rows(job, end, 4); break;
-        default: end = list_rows(job, end, 0);
-        }
-        job->end_entry = (uint32_t)(end - job->entries);
-        return;
-    }
     const spike_window w = job->window;
+    const spike_rows rows = job->rows;
     const int begin = job->channel_begin, end = begin + job->channel_count;
     const int first = begin >> 3, last = (end - 1) >> 3;
     const uint8_t first_mask = (uint8_t)(0xff << (begin & 7)), last_mask = (uint8_t)(0xff >> (7 - ((end - 1) & 7)));
     const bool whole = (begin & 7) == 0;
     uint16_t *entry = job->entries + job->first_entry;
     for (int step = job->step_begin; step < job->step_end; step++) {
-        uint32_t *starts = job->starts + (size_t)step * w.out_height * (w.out_width + 1);
-        for (int y = 0; y < w.out_height; y++) {
+        uint32_t *starts = job->starts + (size_t)step * rows.out_height * (w.out_width + 1);
+        const uint8_t *bits = job->bits + (size_t)step * job->strides.step;
+        for (int out = 0; out < rows.out_height; out++) {
             for (int x = 0; x < w.out_width; x++) {
                 *starts++ = (uint32_t)(entry - job->entries);
-                const uint32_t base = (uint32_t)(x * job->entry_stride - begin);
-                for (int ky = 0; ky < w.kernel_height; ky++) {
-                    const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                    if (sy < 0 || sy >= w.height) continue;
-                    for (int kx = 0; kx < w.kernel_width; kx++) {
-                        const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                        if (sx < 0 || sx >= w.width) continue;
-                        const uint8_t *pixel = job->bits + (size_t)step * job->strides.step + (size_t)sy * job->strides.row +
-                                               (size_t)sx * job->strides.pixel;
-                        int byte = first;
-                        if (whole) {
-                            for (; byte + 8 <= last; byte += 8) {
-                                uint64_t bits;
-                                memcpy(&bits, pixel + byte, 8);
-                                for (uint32_t at = base + (uint32_t)byte * 8; bits; bits >>= 8, at += 8) entry = emit(entry, (uint8_t)bits, at);
+                for (int row = 0; row < rows.kernel_height; row++) {
+                    const int y = out * rows.stride + row * rows.dilation - rows.pad;
+                    if (y < 0 || y >= w.out_height) continue;
+                    const uint32_t base = (uint32_t)((x * rows.kernel_height + row) * job->entry_stride - begin);
+                    for (int ky = 0; ky < w.kernel_height; ky++) {
+                        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+                        if (sy < 0 || sy >= w.height) continue;
+                        for (int kx = 0; kx < w.kernel_width; kx++) {
+                            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+                            if (sx < 0 || sx >= w.width) continue;
+                            const uint8_t *pixel = bits + (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;
+                            int byte = first;
+                            if (whole) {
+                                for (; byte + 8 <= last; byte += 8) {
+                                    uint64_t eight;
+                                    memcpy(&eight, pixel + byte, 8);
+                                    for (uint32_t at = base + (uint32_t)byte * 8; eight; eight >>= 8, at += 8) entry = emit(entry, (uint8_t)eight, at);
+                                }
                             }
-                        }
-                        for (; byte <= last; byte++) {
-                            uint8_t bits = pixel[byte];
-                            if (byte == first) bits &= first_mask;
-                            if (byte == last) bits &= last_mask;
-                            entry = emit(entry, bits, base + (uint32_t)byte * 8);
+                            for (; byte <= last; byte++) {
+                                uint8_t some = pixel[byte];
+                                if (byte == first) some &= first_mask;
+                                if (byte == last) some &= last_mask;
+                                entry = emit(entry, some, base + (uint32_t)byte * 8);
+                            }
                         }
                     }
                 }

@@ -11,6 +11,7 @@
 
 #define SPIKE_TYPE_gather_f32 const spike_gather
 #define SPIKE_TYPE_gather_i8 const spike_gather
+#define SPIKE_TYPE_gather_fire_i8 const spike_gather_fire
 #define SPIKE_TYPE_dense_i8 const spike_dense
 #define SPIKE_TYPE_masked_f32 const spike_masked
 #define SPIKE_TYPE_masked_i16 const spike_masked
@@ -29,6 +30,7 @@
 #define SPIKE_TYPE_pool_bits const spike_pool
 #define SPIKE_TYPE_pool_counts const spike_pool
 #define SPIKE_TYPE_pool_sums const spike_pool_sums
+#define SPIKE_TYPE_analog_i32 spike_analog
 
 #define SPIKE_KERNEL(name, suffix, isa) void spike_##name##__##suffix(SPIKE_TYPE_##name *);
 #include "kernels.def"
@@ -47,5 +49,14 @@ static inline int32_t spike_limited(int32_t value, uint64_t *count) {
     }
     return value;
 }
+
+/// Gathering and firing, one after the other, by the kernels of an instruction set that has none for both.
+#define SPIKE_GATHER_THEN_FIRE(isa)                                                                                     \
+    void spike_gather_fire_i8__##isa(const spike_gather_fire *job) {                                                    \
+        spike_gather_i8__##isa(&job->gather);                                                                           \
+        spike_fire fire = job->fire;                                                                                    \
+        fire.current = job->gather.current;                                                                             \
+        spike_fire_if_i32__##isa(&fire);                                                                                \
+    }
 
 #endif

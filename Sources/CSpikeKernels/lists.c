@@ -2,65 +2,54 @@
 
 // Lists of active rows: from bits, and from counts (an entry for each spike of a count).
 
-void spike_list_bits__scalar(spike_list_job *job) {
-    const spike_window w = job->window;
-    const int channel_end = job->channel_begin + job->channel_count;
-    uint16_t *entries = job->entries;
-    uint32_t end = job->first_entry;
-    for (int step = job->step_begin; step < job->step_end; step++) {
-        uint32_t *starts = job->starts + (size_t)step * w.out_height * (w.out_width + 1);
-        for (int y = 0; y < w.out_height; y++) {
-            for (int x = 0; x < w.out_width; x++) {
-                *starts++ = end;
-                for (int ky = 0; ky < w.kernel_height; ky++) {
-                    const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                    if (sy < 0 || sy >= w.height) continue;
-                    for (int kx = 0; kx < w.kernel_width; kx++) {
-                        const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                        if (sx < 0 || sx >= w.width) continue;
-                        const uint8_t *pixel = job->bits + (size_t)step * job->strides.step + (size_t)sy * job->strides.row +
-                                               (size_t)sx * job->strides.pixel;
-                        for (int c = job->channel_begin; c < channel_end; c++) {
-                            if (pixel[c >> 3] >> (c & 7) & 1) entries[end++] = (uint16_t)(x * job->entry_stride + c - job->channel_begin);
-                        }
-                    }
-                }
-            }
-            *starts++ = end;
-        }
-    }
+/// For each step, output row, column and row of the kernel, each place of the pixel's window: `pixel` is its first number.
+#define SPIKE_EACH_PIXEL(type, source, emit)                                                                            \
+    const spike_window w = job->window;                                                                                 \
+    const spike_rows rows = job->rows;                                                                                  \
+    uint16_t *entries = job->entries;                                                                                   \
+    uint32_t end = job->first_entry;                                                                                    \
+    for (int step = job->step_begin; step < job->step_end; step++) {                                                    \
+        uint32_t *starts = job->starts + (size_t)step * rows.out_height * (w.out_width + 1);                            \
+        for (int out = 0; out < rows.out_height; out++) {                                                               \
+            for (int x = 0; x < w.out_width; x++) {                                                                     \
+                *starts++ = end;                                                                                        \
+                for (int row = 0; row < rows.kernel_height; row++) {                                                    \
+                    const int y = out * rows.stride + row * rows.dilation - rows.pad;                                   \
+                    if (y < 0 || y >= w.out_height) continue;                                                           \
+                    const uint32_t base = (uint32_t)((x * rows.kernel_height + row) * job->entry_stride);               \
+                    for (int ky = 0; ky < w.kernel_height; ky++) {                                                      \
+                        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;                                  \
+                        if (sy < 0 || sy >= w.height) continue;                                                         \
+                        for (int kx = 0; kx < w.kernel_width; kx++) {                                                   \
+                            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;                             \
+                            if (sx < 0 || sx >= w.width) continue;                                                      \
+                            const type *pixel = (source) + (size_t)step * job->strides.step +                           \
+                                                (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;        \
+                            emit                                                                                        \
+                        }                                                                                               \
+                    }                                                                                                   \
+                }                                                                                                       \
+            }                                                                                                           \
+            *starts++ = end;                                                                                            \
+        }                                                                                                               \
+    }                                                                                                                   \
     job->end_entry = end;
+
+void spike_list_bits__scalar(spike_list_job *job) {
+    const int begin = job->channel_begin, count = job->channel_count;
+    SPIKE_EACH_PIXEL(uint8_t, job->bits, {
+        for (int c = 0; c < count; c++) {
+            if (pixel[(c + begin) >> 3] >> ((c + begin) & 7) & 1) entries[end++] = (uint16_t)(base + (uint32_t)c);
+        }
+    })
 }
 
 void spike_list_counts__scalar(spike_list_job *job) {
-    const spike_window w = job->window;
-    uint16_t *entries = job->entries;
-    uint32_t end = job->first_entry;
-    for (int step = job->step_begin; step < job->step_end; step++) {
-        uint32_t *starts = job->starts + (size_t)step * w.out_height * (w.out_width + 1);
-        for (int y = 0; y < w.out_height; y++) {
-            for (int x = 0; x < w.out_width; x++) {
-                *starts++ = end;
-                for (int ky = 0; ky < w.kernel_height; ky++) {
-                    const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                    if (sy < 0 || sy >= w.height) continue;
-                    for (int kx = 0; kx < w.kernel_width; kx++) {
-                        const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                        if (sx < 0 || sx >= w.width) continue;
-                        const int16_t *pixel = job->counts + (size_t)step * job->strides.step + (size_t)sy * job->strides.row +
-                                               (size_t)sx * job->strides.pixel;
-                        for (int c = 0; c < job->channel_count; c++) {
-                            for (int count = pixel[job->channel_begin + c]; count > 0; count--) {
-                                entries[end++] = (uint16_t)(x * job->entry_stride + c);
-                            }
-                        }
-                    }
-                }
-            }
-            *starts++ = end;
+    SPIKE_EACH_PIXEL(int16_t, job->counts, {
+        for (int c = 0; c < job->channel_count; c++) {
+            for (int count = pixel[job->channel_begin + c]; count > 0; count--) entries[end++] = (uint16_t)(base + (uint32_t)c);
         }
-    }
-    job->end_entry = end;
+    })
 }
 
 uint64_t spike_popcount(const uint64_t *words, size_t count) {

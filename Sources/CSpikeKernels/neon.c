@@ -13,20 +13,16 @@ INLINE void gather_f32(const spike_gather *job, const int vectors) {
     const size_t tile = (size_t)vectors * 4;
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        const uint16_t *entry = job->lists.entries + starts[job->from], *end = job->lists.entries + starts[job->to];
         float32x4_t sum[16];
         for (int v = 0; v < vectors; v++) sum[v] = vdupq_n_f32(0);
-        for (int s = 0; s < job->segment_count; s++) {
-            const spike_segment segment = job->segments[s];
-            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
-            const float *rows = weights + (size_t)segment.row * tile;
-            for (; entry < end; entry++) {
-                const float *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
-                for (int v = 0; v < vectors; v++) sum[v] = vaddq_f32(sum[v], vld1q_f32(row + 4 * v));
-            }
+        for (; entry < end; entry++) {
+            const float *row = weights + (size_t)(uint16_t)(*entry - job->base) * tile;
+            for (int v = 0; v < vectors; v++) sum[v] = vaddq_f32(sum[v], vld1q_f32(row + 4 * v));
         }
         float *current = (float *)job->current + (size_t)step * tile;
         for (int v = 0; v < vectors; v++) {
-            const float32x4_t old = vld1q_f32(current + 4 * v);
+            const float32x4_t old = job->first ? vdupq_n_f32(0) : vld1q_f32(current + 4 * v);
             vst1q_f32(current + 4 * v, job->negative ? vsubq_f32(old, sum[v]) : vaddq_f32(old, sum[v]));
         }
     }
@@ -42,8 +38,14 @@ void spike_gather_f32__neon(const spike_gather *job) {
     }
 }
 
+INLINE void add_sums(int32x4_t sums, int32x4_t shift, bool negative, bool first, int32_t *target) {
+    const int32x4_t value = vshlq_s32(sums, shift), old = first ? vdupq_n_s32(0) : vld1q_s32(target);
+    vst1q_s32(target, negative ? vsubq_s32(old, value) : vaddq_s32(old, value));
+}
+
 /// Adds what 16-bit sums of `count` rows have gathered to 16 currents: 8 of low bytes and, 16 lanes on, 8 of high bytes.
-INLINE void flush_i8(int16x8_t all, int16x8_t high, int count, int32x4_t shift, bool negative, int32_t *low_current, int32_t *high_current) {
+INLINE void flush_i8(
+    int16x8_t all, int16x8_t high, int count, int32x4_t shift, bool negative, bool first, int32_t *low_current, int32_t *high_current) {
     const uint16x8_t low = vreinterpretq_u16_s16(vsubq_s16(all, vshlq_n_s16(high, 8)));
     const int32x4_t bias = vdupq_n_s32(128 * count);
     const int32x4_t parts[4] = {
@@ -52,11 +54,7 @@ INLINE void flush_i8(int16x8_t all, int16x8_t high, int count, int32x4_t shift, 
         vmovl_s16(vget_low_s16(high)),
         vmovl_s16(vget_high_s16(high)),
     };
-    for (int i = 0; i < 4; i++) {
-        int32_t *target = (i < 2 ? low_current : high_current) + 4 * (i & 1);
-        const int32x4_t value = vshlq_s32(parts[i], shift), old = vld1q_s32(target);
-        vst1q_s32(target, negative ? vsubq_s32(old, value) : vaddq_s32(old, value));
-    }
+    for (int i = 0; i < 4; i++) add_sums(parts[i], shift, negative, first, (i < 2 ? low_current : high_current) + 4 * (i & 1));
 }
 
 INLINE void gather_i8(const spike_gather *job, const int vectors) {
@@ -65,36 +63,29 @@ INLINE void gather_i8(const spike_gather *job, const int vectors) {
     const int32x4_t shift = vdupq_n_s32(job->shift);
     for (int step = 0; step < job->steps; step++) {
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;
+        const uint16_t *entry = job->lists.entries + starts[job->from], *end = job->lists.entries + starts[job->to];
         int32_t *current = (int32_t *)job->current + (size_t)step * tile;
-        int16x8_t all[8], high[8];
-        for (int v = 0; v < vectors; v++) all[v] = high[v] = vdupq_n_s16(0);
-        int count = 0;
-        for (int s = 0; s < job->segment_count; s++) {
-            const spike_segment segment = job->segments[s];
-            const uint16_t *entry = job->lists.entries + starts[segment.from], *end = job->lists.entries + starts[segment.to];
-            const uint8_t *rows = weights + (size_t)segment.row * tile;
-            for (; entry < end; entry++) {
-                const uint8_t *row = rows + (size_t)(uint16_t)(*entry - segment.base) * tile;
+        bool first = job->first;
+        do {
+            // 255 rows fit before either sum may overflow.
+            const uint16_t *stop = end - entry > 255 ? entry + 255 : end;
+            const int count = (int)(stop - entry);
+            int16x8_t all[8], high[8];
+            for (int v = 0; v < vectors; v++) all[v] = high[v] = vdupq_n_s16(0);
+            for (; entry < stop; entry++) {
+                const uint8_t *row = weights + (size_t)(uint16_t)(*entry - job->base) * tile;
                 for (int v = 0; v < vectors; v++) {
                     const int16x8_t word = vreinterpretq_s16_u8(vld1q_u8(row + 16 * v));
                     all[v] = vaddq_s16(all[v], word);
                     high[v] = vsraq_n_s16(high[v], word, 8);
                 }
-                // 255 rows fit before either sum may overflow.
-                if (++count < 255) continue;
-                for (int v = 0; v < vectors; v++) {
-                    int32_t *low_current = current + v / 2 * 32 + v % 2 * 8;
-                    flush_i8(all[v], high[v], count, shift, job->negative, low_current, low_current + 16);
-                    all[v] = high[v] = vdupq_n_s16(0);
-                }
-                count = 0;
             }
-        }
-        if (count == 0) continue;
-        for (int v = 0; v < vectors; v++) {
-            int32_t *low_current = current + v / 2 * 32 + v % 2 * 8;
-            flush_i8(all[v], high[v], count, shift, job->negative, low_current, low_current + 16);
-        }
+            for (int v = 0; v < vectors; v++) {
+                int32_t *low_current = current + v / 2 * 32 + v % 2 * 8;
+                flush_i8(all[v], high[v], count, shift, job->negative, first, low_current, low_current + 16);
+            }
+            first = false;
+        } while (entry < end);
     }
 }
 
@@ -162,10 +153,14 @@ void spike_fire_if_f32__neon(const spike_fire *job) {
         const float *threshold = (const float *)job->threshold + i;
         float32x4_t v[2] = {vld1q_f32(membrane), vld1q_f32(membrane + 4)};
         const float32x4_t bound[2] = {vld1q_f32(threshold), vld1q_f32(threshold + 4)};
+        float32x4_t offset[2] = {vdupq_n_f32(0), vdupq_n_f32(0)};
+        for (int k = 0; k < 2 && job->offset; k++) offset[k] = vld1q_f32((const float *)job->offset + i + 4 * k);
         for (int step = 0; step < job->steps; step++) {
             uint32x4_t fires[2];
             for (int k = 0; k < 2; k++) {
-                if (job->current) v[k] = vaddq_f32(v[k], vld1q_f32((const float *)job->current + (size_t)step * job->tile + i + 4 * k));
+                float32x4_t arriving = offset[k];
+                if (job->current) arriving = vaddq_f32(vld1q_f32((const float *)job->current + (size_t)step * job->tile + i + 4 * k), arriving);
+                v[k] = vaddq_f32(v[k], arriving);
                 fires[k] = vcgeq_f32(v[k], bound[k]);
                 v[k] = vsubq_f32(v[k], vreinterpretq_f32_u32(vandq_u32(fires[k], vreinterpretq_u32_f32(bound[k]))));
             }
@@ -186,10 +181,14 @@ void spike_fire_if_i32__neon(const spike_fire *job) {
         const int32_t *threshold = (const int32_t *)job->threshold + i;
         int32x4_t v[2] = {vld1q_s32(membrane), vld1q_s32(membrane + 4)};
         const int32x4_t bound[2] = {vld1q_s32(threshold), vld1q_s32(threshold + 4)};
+        int32x4_t offset[2] = {vdupq_n_s32(0), vdupq_n_s32(0)};
+        for (int k = 0; k < 2 && job->offset; k++) offset[k] = vld1q_s32((const int32_t *)job->offset + i + 4 * k);
         for (int step = 0; step < job->steps; step++) {
             uint32x4_t fires[2];
             for (int k = 0; k < 2; k++) {
-                if (job->current) v[k] = vaddq_s32(v[k], vld1q_s32((const int32_t *)job->current + (size_t)step * job->tile + i + 4 * k));
+                int32x4_t arriving = offset[k];
+                if (job->current) arriving = vaddq_s32(vld1q_s32((const int32_t *)job->current + (size_t)step * job->tile + i + 4 * k), arriving);
+                v[k] = vaddq_s32(v[k], arriving);
                 fires[k] = vcgeq_s32(v[k], bound[k]);
                 v[k] = vsubq_s32(v[k], vandq_s32(vreinterpretq_s32_u32(fires[k]), bound[k]));
             }
@@ -233,6 +232,8 @@ void spike_dense_i8__neon(const spike_dense *job) {
         for (; first < job->positions; first++) dense_block(job, lane, first, 1);
     }
 }
+
+SPIKE_GATHER_THEN_FIRE(neon)
 #else
 typedef int spike_neon_is_for_arm64;
 #endif

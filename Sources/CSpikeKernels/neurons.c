@@ -23,17 +23,21 @@ void spike_integrate_i32__scalar(const spike_integrate *job) {
     }
 }
 
+/// What arrives in a step.
+#define SPIKE_ARRIVING(type, step, i)                                                                                   \
+    ((job->current ? ((const type *)job->current)[(size_t)(step) * job->tile + (i)] : 0) +                              \
+     (job->offset ? ((const type *)job->offset)[i] : 0))
+
 void spike_fire_if_f32__scalar(const spike_fire *job) {
     float *membrane = job->membrane;
     const float *threshold = job->threshold, *reset = job->reset;
     for (int step = 0; step < job->steps; step++) {
-        const float *current = job->current ? (const float *)job->current + (size_t)step * job->tile : NULL;
         const float factor = job->halving ? ldexpf(1, job->exponent - step) : 1;
         uint8_t *bits = job->plus + (size_t)step * job->step_bytes;
         memset(bits, 0, (size_t)job->lanes / 8);
         for (int i = 0; i < job->lanes; i++) {
             const float bound = threshold[i] * factor;
-            float v = current ? membrane[i] + current[i] : membrane[i];
+            float v = membrane[i] + SPIKE_ARRIVING(float, step, i);
             if (v >= bound) {
                 v = reset ? reset[i] : v - bound;
                 bits[i >> 3] |= (uint8_t)(1 << (i & 7));
@@ -47,12 +51,11 @@ void spike_fire_if_i32__scalar(const spike_fire *job) {
     int32_t *membrane = job->membrane;
     const int32_t *threshold = job->threshold, *reset = job->reset;
     for (int step = 0; step < job->steps; step++) {
-        const int32_t *current = job->current ? (const int32_t *)job->current + (size_t)step * job->tile : NULL;
         uint8_t *bits = job->plus + (size_t)step * job->step_bytes;
         memset(bits, 0, (size_t)job->lanes / 8);
         for (int i = 0; i < job->lanes; i++) {
             const int32_t bound = job->halving ? threshold[i] << (job->exponent - step) : threshold[i];
-            int32_t v = current ? spike_limited(membrane[i] + current[i], job->saturations) : membrane[i];
+            int32_t v = spike_limited(membrane[i] + SPIKE_ARRIVING(int32_t, step, i), job->saturations);
             if (v >= bound) {
                 v = reset ? reset[i] : v - bound;
                 bits[i >> 3] |= (uint8_t)(1 << (i & 7));
@@ -67,13 +70,12 @@ void spike_fire_if_i32__scalar(const spike_fire *job) {
         type *membrane = job->membrane, *standing = job->memory;                                                        \
         const type *threshold = job->threshold;                                                                         \
         for (int step = 0; step < job->steps; step++) {                                                                 \
-            const type *current = job->current ? (const type *)job->current + (size_t)step * job->tile : NULL;          \
             uint8_t *plus = job->plus + (size_t)step * job->step_bytes;                                                 \
             uint8_t *minus = job->minus + (size_t)step * job->step_bytes;                                               \
             memset(plus, 0, (size_t)job->lanes / 8);                                                                     \
             memset(minus, 0, (size_t)job->lanes / 8);                                                                    \
             for (int i = 0; i < job->lanes; i++) {                                                                       \
-                type v = current ? LIMITED(membrane[i] + current[i]) : membrane[i];                                     \
+                type v = LIMITED(membrane[i] + SPIKE_ARRIVING(type, step, i));                                          \
                 if (v >= threshold[i]) {                                                                                \
                     if (job->limit < 0 || standing[i] < job->limit) {                                                   \
                         v -= threshold[i];                                                                              \
@@ -99,10 +101,9 @@ void spike_fire_burst_f32__scalar(const spike_fire *job) {
     float *membrane = job->membrane;
     const float *threshold = job->threshold;
     for (int step = 0; step < job->steps; step++) {
-        const float *current = job->current ? (const float *)job->current + (size_t)step * job->tile : NULL;
         int16_t *counts = job->counts + (size_t)step * job->count_stride;
         for (int i = 0; i < job->lanes; i++) {
-            const float v = current ? membrane[i] + current[i] : membrane[i];
+            const float v = membrane[i] + SPIKE_ARRIVING(float, step, i);
             const float spikes = fminf((float)job->limit, fmaxf(0, floorf(v / threshold[i])));
             // Unused channels have an infinite threshold.
             membrane[i] = spikes > 0 ? v - threshold[i] * spikes : v;
@@ -115,10 +116,9 @@ void spike_fire_burst_i32__scalar(const spike_fire *job) {
     int32_t *membrane = job->membrane;
     const int32_t *threshold = job->threshold;
     for (int step = 0; step < job->steps; step++) {
-        const int32_t *current = job->current ? (const int32_t *)job->current + (size_t)step * job->tile : NULL;
         int16_t *counts = job->counts + (size_t)step * job->count_stride;
         for (int i = 0; i < job->lanes; i++) {
-            int32_t v = current ? spike_limited(membrane[i] + current[i], job->saturations) : membrane[i];
+            const int32_t v = spike_limited(membrane[i] + SPIKE_ARRIVING(int32_t, step, i), job->saturations);
             int32_t spikes = v > 0 ? v / threshold[i] : 0;
             if (spikes > job->limit) spikes = job->limit;
             membrane[i] = v - threshold[i] * spikes;

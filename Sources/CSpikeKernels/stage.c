@@ -5,32 +5,64 @@
 
 #define SPIKE_LARGEST_SEGMENTS 1024
 
-/// The runs of the list that pixel (x, y) sees. `each`: one for each place of the kernel, as dilation and scattering need.
-static int spike_segments(const spike_branch *branch, int y, int x, bool each, int place_rows, spike_segment *segments) {
+/// The places of a kernel that pixel (x, y) sees, as runs of lists of single rows.
+static int spike_segments(const spike_branch *branch, int y, int x, spike_segment *segments) {
     const spike_window w = branch->window;
-    const int channels = branch->channels;
     int count = 0;
     for (int ky = 0; ky < w.kernel_height; ky++) {
         const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
         if (sy < 0 || sy >= w.height) continue;
         const uint32_t line = (uint32_t)sy * (uint32_t)(w.width + 1);
-        const int x0 = x * w.stride_x - w.pad_left;
-        if (!each) {
-            const int begin = x0 < 0 ? 0 : x0, end = x0 + w.kernel_width > w.width ? w.width : x0 + w.kernel_width;
-            if (begin >= end) continue;
-            segments[count++] = (spike_segment){
-                line + (uint32_t)begin, line + (uint32_t)end, (uint32_t)(ky * w.kernel_width * channels), (uint16_t)(x0 * channels)};
-            continue;
-        }
         for (int kx = 0; kx < w.kernel_width; kx++) {
-            const int sx = x0 + kx * w.dilation_x;
+            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
             if (sx < 0 || sx >= w.width) continue;
             segments[count++] = (spike_segment){
-                line + (uint32_t)sx, line + (uint32_t)sx + 1, (uint32_t)((ky * w.kernel_width + kx) * place_rows),
-                (uint16_t)(sx * channels)};
+                line + (uint32_t)sx, line + (uint32_t)sx + 1, (uint32_t)((ky * w.kernel_width + kx) * branch->channels),
+                (uint16_t)(sx * branch->channels)};
         }
     }
     return count;
+}
+
+/// What gathering for pixel (x, y) is, where a window is one run of the list. `first`: nothing stands in the currents.
+static spike_gather spike_gather_job(const spike_stage *stage, const spike_branch *branch, int y, int x, bool first, void *currents) {
+    const spike_window w = branch->window;
+    const int x0 = x * w.stride_x - w.pad_left, stop = x0 + w.kernel_width;
+    const int begin = x0 < 0 ? 0 : x0 > w.width ? w.width : x0, end = stop > w.width ? w.width : stop;
+    const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
+    return (spike_gather){
+        .lists = branch->lists, .from = line + (uint32_t)begin, .to = line + (uint32_t)(end < begin ? begin : end),
+        .base = (uint16_t)(x0 * w.kernel_height * branch->channels), .negative = branch->negative, .first = first, .tile = stage->tile,
+        .steps = stage->steps, .shift = stage->shift, .weights = branch->weights,
+        .zeros = (size_t)branch->rows * (size_t)stage->tile * (stage->integers ? 1 : 4), .current = currents};
+}
+
+/// Gathering for pixel (x, y): one run of the list, or one for each column of the kernel.
+static void spike_gather_window(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int y, int x, bool first, void *currents) {
+    void (*gather)(const spike_gather *) = stage->integers ? table->gather_i8 : table->gather_f32;
+    const spike_gather whole = spike_gather_job(stage, branch, y, x, first, currents);
+    if (!branch->each_column) {
+        gather(&whole);
+        return;
+    }
+    const spike_window w = branch->window;
+    const int column_rows = w.kernel_height * branch->channels;
+    const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
+    spike_gather job = whole;
+    for (int kx = 0; kx < w.kernel_width; kx++) {
+        const int sx = x * w.stride_x - w.pad_left + kx * w.dilation_x;
+        const bool inside = sx >= 0 && sx < w.width;
+        if (!inside && !job.first) continue;
+        job.from = line + (uint32_t)(inside ? sx : 0);
+        job.to = job.from + (inside ? 1 : 0);
+        job.base = (uint16_t)(sx * column_rows);
+        const size_t offset = (size_t)kx * (size_t)column_rows * (size_t)stage->tile * (stage->integers ? 1 : 4);
+        job.weights = (const char *)whole.weights + offset;
+        job.zeros = whole.zeros - offset;
+        gather(&job);
+        job.first = false;
+    }
 }
 
 static void spike_add_values(const spike_stage *stage, const spike_branch *branch, int64_t pixel, void *currents) {
@@ -49,10 +81,10 @@ static void spike_add_values(const spike_stage *stage, const spike_branch *branc
 }
 
 /// Offsets, or nothing, in `steps` currents.
-static void spike_start_currents(const spike_stage *stage, int64_t pixel, int steps, char *currents) {
+static void spike_start_currents(const spike_stage *stage, int64_t pixel, int steps, bool empty, char *currents) {
     const size_t bytes = (size_t)stage->tile * 4;
     for (int step = 0; step < steps; step++) {
-        if (!stage->offsets || (stage->offsets_last_only && step != steps - 1)) {
+        if (empty || !stage->offsets || (stage->offsets_last_only && step != steps - 1)) {
             memset(currents + (size_t)step * bytes, 0, bytes);
         } else {
             const int64_t place = pixel * stage->offset_pixel_stride + step * stage->offset_step_stride;
@@ -61,24 +93,16 @@ static void spike_start_currents(const spike_stage *stage, int64_t pixel, int st
     }
 }
 
-/// Synapses of one branch to one pixel, in each step.
+/// Synapses of one branch to one pixel, in each step. `first`: nothing stands in the currents; only gathering may be first.
 static void spike_synapses(
-    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, void *currents) {
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, bool first, void *currents) {
     const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
     const spike_window w = branch->window;
     switch (branch->kind) {
-    case SPIKE_BRANCH_GATHER: {
-        spike_segment segments[SPIKE_LARGEST_SEGMENTS];
-        const int count = spike_segments(branch, y, x, branch->each_place, branch->channels, segments);
-        const spike_gather job = {
-            .lists = branch->lists, .segments = segments, .segment_count = count, .rows = branch->rows, .tile = stage->tile,
-            .steps = stage->steps, .shift = stage->shift, .negative = branch->negative, .weights = branch->weights, .current = currents};
-        (stage->integers ? table->gather_i8 : table->gather_f32)(&job);
-        break;
-    }
+    case SPIKE_BRANCH_GATHER: spike_gather_window(stage, branch, table, y, x, first, currents); break;
     case SPIKE_BRANCH_SCATTER: {
         spike_segment segments[SPIKE_LARGEST_SEGMENTS];
-        const int count = spike_segments(branch, y, x, true, branch->channels, segments);
+        const int count = spike_segments(branch, y, x, segments);
         const spike_scatter job = {
             .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
             .offset = branch->scatter_offset, .negative = branch->negative, .weights = branch->weights, .current = currents};
@@ -145,9 +169,11 @@ static void spike_round(const spike_stage *stage, void *membrane) {
     }
 }
 
-/// Integrates what has arrived at one pixel in `arriving` currents, fires and packs.
+/// Integrates what has arrived at one pixel in `arriving` currents (none: NULL), fires and packs. `last`: what is still to be
+/// gathered, at once with firing.
 static void spike_neurons(
-    const spike_stage *stage, const spike_kernel_table *table, int64_t pixel, void *currents, int arriving, int growth) {
+    const spike_stage *stage, const spike_kernel_table *table, int64_t pixel, const void *currents, const void *offset,
+    const spike_gather *last, int arriving, int growth) {
     int32_t own_membrane[SPIKE_LARGEST_TILE], own_memory[SPIKE_LARGEST_TILE];
     const size_t bytes = (size_t)stage->tile * 4;
     const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
@@ -174,6 +200,7 @@ static void spike_neurons(
     }
     spike_fire fire = stage->fire;
     fire.current = stage->layer_synchronous ? NULL : currents;
+    fire.offset = offset;
     fire.membrane = membrane;
     fire.memory = memory;
     const size_t place = (size_t)y * stage->strides.row + (size_t)x * stage->strides.pixel;
@@ -185,6 +212,11 @@ static void spike_neurons(
     fire.tile = stage->tile;
     fire.lanes = x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
     fire.steps = stage->steps;
+    if (last) {
+        const spike_gather_fire job = {*last, fire};
+        table->gather_fire_i8(&job);
+        return;
+    }
     switch (stage->neuron) {
     case SPIKE_NEURON_IF: (stage->integers ? table->fire_if_i32 : table->fire_if_f32)(&fire); break;
     case SPIKE_NEURON_SIGNED: (stage->integers ? table->fire_signed_i32 : table->fire_signed_f32)(&fire); break;
@@ -196,25 +228,49 @@ static void spike_neurons(
 void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
     int dense = 0;
     for (int b = 0; b < stage->branch_count; b++) dense += stage->branches[b].kind == SPIKE_BRANCH_DENSE;
-    // Dense synapses give the sum over all steps. Where there are no others, that one current is all that is integrated.
-    const bool fused = dense > 0 && dense == stage->branch_count;
+    // Dense synapses give the sum over all steps, and an analog current comes with the last alone. Where there is nothing else,
+    // that one current is all that is integrated.
+    const bool fused = dense == stage->branch_count && (dense > 0 || (stage->layer_synchronous && stage->offsets_last_only));
     const int arriving = fused ? 1 : stage->steps, growth = fused && stage->growth == 2 ? 1 << stage->steps : stage->growth;
     const int together = dense > 0 ? SPIKE_POSITIONS : 1;
+    // An offset that is the same in each step is added by the neurons; a first branch that gathers writes its currents. Then
+    // there is nothing to begin with.
+    const bool streams = !stage->layer_synchronous && stage->neuron != SPIKE_NEURON_NONE;
+    const bool fires_offset = streams && stage->offsets && stage->offset_step_stride == 0 && !stage->offsets_last_only;
+    const bool writes = stage->branch_count > 0 && stage->branches[0].kind == SPIKE_BRANCH_GATHER && (fires_offset || !stage->offsets);
+    const bool is_silent = streams && stage->branch_count == 0 && (fires_offset || !stage->offsets);
+    const int final = stage->branch_count - 1;
+    const bool gathers_last = streams && stage->integers && stage->neuron == SPIKE_NEURON_IF && final >= 0 &&
+                              stage->branches[final].kind == SPIKE_BRANCH_GATHER && !stage->branches[final].each_column;
     const size_t size = (size_t)arriving * (size_t)stage->tile * 4;
     const int64_t end = (int64_t)stage->row_end * stage->out_width;
     for (int64_t first = (int64_t)stage->row_begin * stage->out_width; first < end; first += together) {
         const int count = end - first < together ? (int)(end - first) : together;
         char *scratch = stage->scratch;
-        for (int p = 0; p < count; p++) spike_start_currents(stage, first + p, arriving, scratch + (size_t)p * size);
-        for (int b = 0; b < stage->branch_count; b++) {
+        for (int p = 0; p < count && !writes && !is_silent; p++) {
+            spike_start_currents(stage, first + p, arriving, fires_offset, scratch + (size_t)p * size);
+        }
+        for (int b = 0; b < stage->branch_count - gathers_last; b++) {
             const spike_branch *branch = stage->branches + b;
             if (branch->kind == SPIKE_BRANCH_DENSE) {
                 int32_t *last = (int32_t *)scratch + (size_t)(arriving - 1) * (size_t)stage->tile;
                 spike_dense_synapses(stage, branch, table, first, count, last, size / 4);
             } else {
-                for (int p = 0; p < count; p++) spike_synapses(stage, branch, table, first + p, scratch + (size_t)p * size);
+                for (int p = 0; p < count; p++) {
+                    spike_synapses(stage, branch, table, first + p, writes && b == 0, scratch + (size_t)p * size);
+                }
             }
         }
-        for (int p = 0; p < count; p++) spike_neurons(stage, table, first + p, scratch + (size_t)p * size, arriving, growth);
+        for (int p = 0; p < count; p++) {
+            const int64_t place = (first + p) * stage->offset_pixel_stride * 4;
+            const void *offset = fires_offset ? (const char *)stage->offsets + place : NULL;
+            char *currents = is_silent ? NULL : scratch + (size_t)p * size;
+            spike_gather last;
+            if (gathers_last) {
+                const int y = (int)((first + p) / stage->out_width), x = (int)((first + p) % stage->out_width);
+                last = spike_gather_job(stage, stage->branches + final, y, x, writes && final == 0, currents);
+            }
+            spike_neurons(stage, table, first + p, currents, offset, gathers_last ? &last : NULL, arriving, growth);
+        }
     }
 }

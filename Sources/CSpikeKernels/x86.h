@@ -5,43 +5,58 @@
 
 #define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
 #define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
+#define AVX512 __attribute__((target("avx2,fma,popcnt,bmi,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+#define INLINE_AVX512 static inline __attribute__((always_inline)) AVX512
 
-#define LONGEST_MERGED 504
-
-/// How far a window's runs have been read.
+/// A run of a list, and what is needed to find the weights of its entries.
 typedef struct {
-    int segment;
-    uint32_t done;
-} spike_cursor;
+    const char *weights;
+    size_t row_bytes, zeros;
+    uint16_t base;
+} spike_rows_of_weights;
 
-// Joins the runs of a window into one list of byte offsets into the weights, filled up to a multiple of `ways` with the row of
-// zeros. Short runs are the rule, and every end of a loop is a misprediction: this leaves one loop. Returns the length; what
-// does not fit is left for the next call.
-INLINE_AVX2 int merge(
-    const spike_gather *job, const uint32_t *starts, spike_cursor *cursor, const int row_bytes, const int ways, uint32_t *merged) {
-    int count = 0;
-    const __m128i shift = _mm_cvtsi32_si128(__builtin_ctz((unsigned)row_bytes));
-    while (cursor->segment < job->segment_count) {
-        const spike_segment segment = job->segments[cursor->segment];
-        const uint32_t from = starts[segment.from] + cursor->done;
-        const int rest = (int)(starts[segment.to] - from), room = LONGEST_MERGED - count, length = rest < room ? rest : room;
-        const __m128i base = _mm_set1_epi16((int16_t)segment.base);
-        const __m256i row = _mm256_set1_epi32((int32_t)segment.row);
-        for (int i = 0; i < length; i += 8) {
-            const __m128i entries = _mm_loadu_si128((const __m128i *)(job->lists.entries + from + i));
-            const __m256i rows = _mm256_add_epi32(_mm256_cvtepu16_epi32(_mm_sub_epi16(entries, base)), row);
-            _mm256_storeu_si256((__m256i *)(merged + count + i), _mm256_sll_epi32(rows, shift));
-        }
-        count += length;
-        if (length < rest) {
-            cursor->done += (uint32_t)length;
-            break;
-        }
-        cursor->segment++;
-        cursor->done = 0;
-    }
-    _mm256_storeu_si256((__m256i *)(merged + count), _mm256_set1_epi32(job->rows * row_bytes));
-    return (count + ways - 1) / ways * ways;
+/// Where the weights of an entry begin. The register keeps the compiler from computing four of them as a vector, which the vector
+/// units have no time for.
+static inline __attribute__((always_inline)) size_t spike_offset(const spike_rows_of_weights *rows, uint16_t entry) {
+    uint32_t row = (uint16_t)(entry - rows->base);
+    __asm__("" : "+r"(row));
+    return (size_t)row * rows->row_bytes;
 }
+
+static inline __attribute__((always_inline)) const char *spike_row(const spike_rows_of_weights *rows, const uint16_t *entry) {
+    return rows->weights + spike_offset(rows, *entry);
+}
+
+/// The same for entry `k` of a run of which `rest` are left; zeros behind it. Short runs are the rule, and a branch on their
+/// length a misprediction: this has none.
+static inline __attribute__((always_inline)) const char *spike_row_or_zeros(
+    const spike_rows_of_weights *rows, const uint16_t *entry, ptrdiff_t k, ptrdiff_t rest) {
+    const size_t offset = spike_offset(rows, entry[k]);
+    const size_t inside = (size_t)((k - rest) >> (8 * sizeof(ptrdiff_t) - 1));
+    return rows->weights + (rows->zeros ^ ((offset ^ rows->zeros) & inside));
+}
+
+#define SPIKE_ROW(find, k, add)                                                                                         \
+    {                                                                                                                   \
+        const char *const row = find;                                                                                   \
+        add(row, k)                                                                                                     \
+    }
+
+/// `add(row, k)` for every row of a run from `entry` to `stop`, four at a time (k is a constant), zeros filling up the last
+/// three. Leaves `entry` behind all that were added.
+#define SPIKE_EACH_ROW(rows, entry, stop, add)                                                                          \
+    for (; (stop) - (entry) >= 4; (entry) += 4) {                                                                       \
+        SPIKE_ROW(spike_row(&(rows), (entry)), 0, add)                                                                  \
+        SPIKE_ROW(spike_row(&(rows), (entry) + 1), 1, add)                                                              \
+        SPIKE_ROW(spike_row(&(rows), (entry) + 2), 2, add)                                                              \
+        SPIKE_ROW(spike_row(&(rows), (entry) + 3), 3, add)                                                              \
+    }                                                                                                                   \
+    if ((entry) < (stop)) {                                                                                             \
+        const ptrdiff_t rest = (stop) - (entry);                                                                        \
+        SPIKE_ROW(spike_row(&(rows), (entry)), 0, add)                                                                  \
+        SPIKE_ROW(spike_row_or_zeros(&(rows), (entry), 1, rest), 1, add)                                                \
+        SPIKE_ROW(spike_row_or_zeros(&(rows), (entry), 2, rest), 2, add)                                                \
+        (entry) += 3;                                                                                                   \
+    }
 
 #endif

@@ -6,8 +6,8 @@ struct BenchmarkCommand: ParsableCommand {
         commandName: "benchmark", abstract: "Measures how long the engine takes for a spiking network.",
         discussion: """
               spikelet benchmark snn.safetensors --input x.npy --steps 32
-              spikelet benchmark snn.safetensors --input x.npy --batch-size 32 --threads 2 \\
-                  --precision int8 --json result.json
+              spikelet benchmark snn.safetensors --input x.npy --batch-size 32 \\
+                  --threads 2 --precision int8 --json result.json
 
             The samples of x.npy, [N, …], are taken in batches, one batch a run; the first run is not counted, and reading and \
             compiling never are. The time is the median over at least nine runs, divided by the size of a batch. Give the \

@@ -139,7 +139,7 @@ struct ConvertCommand: ParsableCommand {
         let ann = try NetworkFile.ann(model).graph
         let snn = try locating(calibration ?? model) {
             if let targetDrop { return try search(ann, targetDrop: targetDrop) }
-            return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader())
+            return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader(ann))
         }
         try SNNFile.write(snn, to: output)
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
@@ -177,9 +177,9 @@ struct ConvertCommand: ParsableCommand {
     }
 
     /// The calibration data, if there is any.
-    private func loader() throws -> DataLoader? {
+    private func loader(_ ann: Graph) throws -> DataLoader? {
         guard let calibration, calibration != "none" else { return nil }
-        return try data.loader(calibration)
+        return try data.loader(calibration, for: ann)
     }
 
     private func convert(_ ann: Graph, recipe name: RecipeName, steps: Int?, data: (any BatchSource)?) throws -> Graph {
@@ -206,7 +206,7 @@ struct ConvertCommand: ParsableCommand {
                 ?? RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)
         }
         let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
-        let (snn, result) = try search(ann, calibration: loader() ?? data.loader(calibration ?? ""))
+        let (snn, result) = try search(ann, calibration: loader(ann) ?? data.loader(calibration ?? "", for: ann))
         if let json { try writeJSON(result, to: json) }
         if json != "-" { print(result) }
         let choice = try result.require()

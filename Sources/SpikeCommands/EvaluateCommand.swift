@@ -12,17 +12,25 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --ann model.onnx \\
                   --layers --report report.html
               spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
+              spikelet evaluate network.nir --as norse --data test.npz --steps 32
+              spikelet evaluate snn.safetensors --data mnist/ --json result.json --resume
 
-            DATA is an .npz (arrays images or x, and labels or y), an .npy (inputs only; then --ann is needed), or a folder of \
+            DATA is an .npz (arrays images or x, and labels or y; or targets, for a regression, which is then judged by its error), \
+            an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
 
             The table has a row for each number of steps: the share of right answers with its 95 % interval, the share of samples \
             on which SNN and ANN agree, spikes per neuron, synaptic operations (NeuroBench's definition) and the arithmetic \
-            energy against the ANN's. In the JSON accuracies are fractions and energies joules; what was not measured (accuracy \
-            without labels, agreement without an ANN) is left out.
+            energy against the ANN's. Below it stand what one sample takes (operations, membrane updates, memory) and what that \
+            costs by published models: from the least to the most, and the spikes per neuron under which the spiking network takes \
+            less. In the JSON accuracies are fractions and energies joules; what was not measured (accuracy without labels, \
+            agreement without an ANN) is left out.
+
+            While it runs, the --json file holds the result so far. Ctrl-C, or a crash, leaves it there, and the same command with \
+            --resume goes on from it, to the same result as without the break.
             """)
 
-    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
     @Option(help: ArgumentHelp("Labelled images.", valueName: "data"))
@@ -42,6 +50,13 @@ struct EvaluateCommand: ParsableCommand {
             128 samples at the largest number of steps; needs --ann.
             """)
     var layers = false
+
+    @Flag(
+        help: """
+            Compare the values of all outputs with the ANN's instead: of segmentation, regression, and networks of several outputs. \
+            Needs --ann.
+            """)
+    var outputs = false
 
     @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
     var precision = Precision.float32
@@ -66,6 +81,9 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where to write the result as JSON; '-': to standard output, instead of the table.", valueName: "file"))
     var json: String?
 
+    @Flag(help: "Go on with the run whose result so far is in the --json file; without such a file, start.")
+    var resume = false
+
     @Option(
         help: ArgumentHelp(
             "Where to write the result as a page to look at, with what single neurons do on the first samples.", valueName: "file.html"))
@@ -77,33 +95,45 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var dataOptions: DataOptions
 
+    @OptionGroup var nir: NIROptions
+
     func validate() throws {
         if layers, ann == nil { throw ValidationError("--layers compares with the ANN: it needs --ann MODEL.onnx.") }
+        if outputs, ann == nil { throw ValidationError("--outputs compares with the ANN: it needs --ann MODEL.onnx.") }
+        if outputs, reference || report != nil || exitConfidence != nil || exitLoss != nil {
+            throw ValidationError("--outputs compares values alone: leave out --reference, --report and early exits.")
+        }
         if exitConfidence != nil, exitLoss != nil {
             throw ValidationError("--exit-loss chooses the confidence itself: leave out --exit-confidence.")
         }
         if reference, exitConfidence != nil || exitLoss != nil {
             throw ValidationError("The reference executor does not stop early: leave out --reference.")
         }
+        if resume, json == nil || json == "-" { throw ValidationError("--resume goes on from a file: it needs --json FILE.") }
         if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
     }
 
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann])
         let steps = try stepList(steps)
-        let snn = try NetworkFile.spiking(network)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let model = try ann.map { try NetworkFile.ann($0).graph }
+        if let model, outputs { return try compareOutputs(snn, model, steps: steps) }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
-        let evaluator = try Evaluator(snn, ann: model, steps: steps, executor: executor, earlyExit: exit, threads: threads)
+        let loader = try dataOptions.loader(data, for: snn)
+        // Targets, or outputs that are no scores and an ANN to compare them with, make a regression.
+        let isRegression = loader.dataset.targets != nil || loader.dataset.labels == nil && model != nil && !Evaluator.isClassifier(snn)
+        let evaluator = try Evaluator(
+            snn, ann: model, task: isRegression ? .regression : .classification, steps: steps, executor: executor, earlyExit: exit,
+            threads: threads)
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
             try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil
-        let loader = try dataOptions.loader(data)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
-        var result = try locating(data) { try evaluator.run(loader) }
+        var result = try locating(data) { try measure(evaluator, loader) }
         for error in try decomposition?.run(loader) ?? [] {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
@@ -114,4 +144,55 @@ struct EvaluateCommand: ParsableCommand {
         print(result, terminator: "")
         if let report { print("report written to \(report)") }
     }
+
+    /// All outputs, by their values.
+    private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
+        let comparison = try OutputComparison(snn, ann: model, steps: steps, precision: precision, threads: threads)
+        let decomposition =
+            try layers ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads) : nil
+        let loader = try dataOptions.loader(data, for: snn)
+        var result = try locating(data) { try comparison.run(loader) }
+        result.layers = try decomposition?.run(loader)
+        if let json { try writeJSON(result, to: json) }
+        if json != "-" { print(result, terminator: "") }
+    }
+
+    /// Runs the evaluation; with a file to write, the result so far is in it all the while.
+    private func measure(_ evaluator: Evaluator, _ loader: DataLoader) throws -> EvaluationResult {
+        let settings = try settings(evaluator, loader)
+        guard let json, json != "-" else {
+            var result = try evaluator.run(loader)
+            result.settings = settings
+            return result
+        }
+        var file = ResultFile(json, settings: settings)
+        var checkpoint: EvaluationCheckpoint?
+        if resume {
+            let earlier = try file.earlier()
+            if let earlier, earlier.partial == nil {
+                note("note: the run in \(json) was complete: \(grouped(earlier.samples)) samples")
+                return earlier
+            }
+            checkpoint = earlier?.partial
+            if let checkpoint { note("note: going on after \(grouped(checkpoint.samples)) of \(grouped(loader.count)) samples") }
+        }
+        Interrupt.watch()
+        var result = try evaluator.run(loader, from: checkpoint) { try file.note($0, of: loader.count) }
+        result.settings = settings
+        return result
+    }
+
+    /// What the result depends on.
+    private func settings(_ evaluator: Evaluator, _ loader: DataLoader) throws -> [String: String] {
+        var settings = [
+            "network": try Self.digest(network), "data": try loader.digest(),
+            "steps": evaluator.steps.map { "\($0)" }.joined(separator: ","), "precision": precision.rawValue,
+            "executor": reference ? "reference" : "engine",
+        ]
+        settings["ann"] = try ann.map(Self.digest)
+        settings["exit"] = exitConfidence.map { "confidence \($0)" } ?? exitLoss.map { "loss \($0)" }
+        return settings
+    }
+
+    private static func digest(_ path: String) throws -> String { try Dataset.digest(ofFile: path) }
 }

@@ -7,12 +7,15 @@ struct ExportCommand: ParsableCommand {
         commandName: "export", abstract: "Writes a spiking network for others: NIR for simulators and chips, or plain arrays.",
         discussion: """
               spikelet export snn.safetensors --output arrays.npz --format npz
-              spikelet export snn.safetensors --target sinabs --approximate --output network.nir
-              spikelet export snn.safetensors --target norse --approximate --check test.npz \\
-                  --limit 500 --output network.nir
+              spikelet export snn.safetensors --target sinabs --approximate \\
+                  --output network.nir
+              spikelet export snn.safetensors --target norse --approximate \\
+                  --check test.npz --limit 500 --output network.nir
 
             Targets, the readers of NIR files that rules are known for:
             \(NIRProfile.all.map { "  \($0.name)\n    \($0.summary)" }.joined(separator: "\n"))
+
+            What is exported for spikelet has the same spikes to the bit when it is read here again.
 
             What NIR or the target cannot say is listed, and is an error where the meaning would change. With --approximate it is \
             replaced, and every replacement is named. --check simulates the written file as its reader will, and tells the \
@@ -26,7 +29,7 @@ struct ExportCommand: ParsableCommand {
         case nir, npz
     }
 
-    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
     @Option(help: ArgumentHelp("Where to write it.", valueName: "file"))
@@ -105,10 +108,12 @@ struct ImportCommand: ParsableCommand {
         discussion: """
               spikelet import network.nir --output snn.safetensors
               spikelet import network.nir --as norse --output snn.safetensors
-              spikelet import network.nir --reset value --time-step 0.001 --output snn.safetensors
+              spikelet import network.nir --reset value --time-step 0.001 \\
+                  --output snn.safetensors
 
             NIR describes neurons in continuous time and leaves steps and resets to whoever runs them: choose them here, or take \
-            those of a reader with --as. Recurrent networks cannot be read.
+            those of a reader with --as. 'simulate', 'evaluate' and 'inspect' take NIR files as they are, with the same options; \
+            an imported network is a file that says itself how it runs.
             """)
 
     @Argument(help: ArgumentHelp("A NIR file.", valueName: "file.nir"))
@@ -117,35 +122,14 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
     var output: String
 
-    @Option(help: "What a spike does to a membrane: subtraction takes the threshold off, value sets v_reset. Default: subtraction.")
-    var reset: NIRDynamics.Reset?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The length of a step, in the unit of the file's time constants. Default: 0.0001.", valueName: "dt"))
-    var timeStep: Double?
-
-    @Option(name: .customLong("as"), help: "Run neurons as this reader does: \(NIRProfile.all.map(\.name).joined(separator: ", ")).")
-    var reader: String?
+    @OptionGroup var nir: NIROptions
 
     func run() throws {
         try checkOutputs([output], inputs: [file])
-        var dynamics = try reader.map { try NIRProfile.named($0).dynamics } ?? NIRDynamics()
-        if let reset { dynamics.reset = reset }
-        if let timeStep { dynamics.timeStep = timeStep }
-        let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
-        let snn = try locatingAll(file) { try NIRImporter(dynamics, name: name)(NIRFile.read(file)) }
+        // Also where its name is another: what it holds is said by libhdf5.
+        let snn = try nir.reading.network(file)
         try SNNFile.write(snn, to: output)
         print(snn)
         print("written to \(output)")
-    }
-}
-
-/// Adds the file that a network came from to errors that do not say it themselves.
-private func locatingAll<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    do {
-        return try body()
-    } catch let error as SpikeletError where error.location?.hasPrefix(path) != true {
-        throw error.located(path)
     }
 }

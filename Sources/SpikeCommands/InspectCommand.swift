@@ -10,6 +10,7 @@ struct InspectCommand: ParsableCommand {
               spikelet inspect snn.safetensors
               spikelet inspect snn.safetensors --device speck2f --data test.npz --limit 500
               spikelet inspect snn.safetensors --program --precision int8
+              spikelet inspect network.nir --as norse
 
             Of a model: every layer with its shape, its parameters and what becomes of it in a spiking network; where the file \
             comes from, and whether it can be converted; if not, every node in the way with the reason. Of a spiking network: its \
@@ -21,7 +22,7 @@ struct InspectCommand: ParsableCommand {
             8-bit weights, 16-bit membranes.
             """)
 
-    @Argument(help: "An ONNX model, or a spiking network (.safetensors).")
+    @Argument(help: "An ONNX model, or a spiking network (.safetensors, or .nir).")
     var network: String
 
     @Flag(help: "Of a spiking network: show the engine's program.")
@@ -43,15 +44,18 @@ struct InspectCommand: ParsableCommand {
 
     @OptionGroup var dataOptions: DataOptions
 
+    @OptionGroup var nir: NIROptions
+
     func validate() throws {
         if data != nil, device == nil { throw ValidationError("--data measures with a chip's numbers: it needs --device.") }
     }
 
     func run() throws {
         if let device { return try inspectFit(on: Device.named(device)) }
-        if NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
+        if NetworkFile.isNIR(network) || NetworkFile.isSafetensors(network) || network.lowercased().hasSuffix(".safetensors") {
             try inspectSpiking()
         } else {
+            try nir.reading.requireNone(for: network)
             guard !program else {
                 throw SpikeletError(
                     .invalidOption, "--program shows what the engine makes of a spiking network, not of a model", at: network,
@@ -62,7 +66,7 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func inspectSpiking() throws {
-        let snn = try NetworkFile.spiking(network)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
         if program {
             print(try Compiler(precision: precision)(snn))
             return
@@ -76,11 +80,11 @@ struct InspectCommand: ParsableCommand {
 
     private func inspectFit(on device: Device) throws {
         let steps = try steps.map { try checkedSteps($0) }
-        let snn = try NetworkFile.spiking(network)
-        print(try HardwareFit(snn, on: device))
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
+        print(try HardwareFit(snn, on: device, steps: steps))
         guard let data else { return }
         let count = steps ?? (snn.spiking?.code == .rate ? snn.spiking?.steps ?? 32 : 32)
-        let chip = try HardwareFit.quantized(snn, for: device)
+        let chip = try HardwareFit.quantized(snn, for: device, steps: steps)
         let loader = try dataOptions.loader(data)
         let accuracies = try locating(data) {
             try [snn, chip].map { graph in
@@ -103,9 +107,8 @@ struct InspectCommand: ParsableCommand {
         let convertibility = Convertibility(graph)
         print(table(graph, convertibility))
         print(model.report)
-        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample")
-        let rectifiers = convertibility.rectifiers.count
-        print(rectifiers == 1 ? "1 rectifier becomes neurons" : "\(rectifiers) rectifiers become neurons")
+        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample\n")
+        print(becoming(graph, convertibility), terminator: "")
         do {
             _ = try convertibility.check(allowAnalog: false)
             print("the network can be converted")
@@ -114,16 +117,43 @@ struct InspectCommand: ParsableCommand {
         }
     }
 
+    /// What becomes of the nodes, in groups: a line for each role, its operators counted.
+    private func becoming(_ graph: Graph, _ convertibility: Convertibility) -> String {
+        let rectifiers = convertibility.rectifiers.compactMap { graph.node(named: $0) }
+        let neurons = rectifiers.compactMap { graph.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
+        let count = rectifiers.count == 1 ? "1 rectifier becomes" : "\(rectifiers.count) rectifiers become"
+        var text = "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
+        for role in Convertibility.Role.allCases {
+            let nodes = graph.nodes.filter { shownRole($0, convertibility) == role }
+            guard !nodes.isEmpty else { continue }
+            let kinds = Dictionary(grouping: nodes) { $0.operator.name + (bound($0, role).map { " (\($0))" } ?? "") }
+            text +=
+                "  \(role.rawValue): " + kinds.sorted { $0.key < $1.key }.map { "\($0.key) ×\($0.value.count)" }.joined(separator: ", ")
+                + "\n"
+        }
+        return text
+    }
+
+    /// Where nothing becomes a neuron, nothing comes before the spikes either.
+    private func shownRole(_ node: Node, _ convertibility: Convertibility) -> Convertibility.Role? {
+        let role = convertibility.roles[node.name]
+        return role == .analog && convertibility.rectifiers.isEmpty ? nil : role
+    }
+
+    private func bound(_ node: Node, _ role: Convertibility.Role?) -> String? {
+        role == .neurons ? node.operator.upperBound.map { String(format: "θ ≤ %g", $0) } : nil
+    }
+
     /// Every layer, and what becomes of it in a spiking network.
     private func table(_ graph: Graph, _ convertibility: Convertibility) -> String {
         var rows = [["name", "operator", "output", "parameters", "becomes", "attributes"]]
         for input in graph.inputs { rows.append([input.name, "Input", input.type.shape.description, "", "", ""]) }
         for node in graph.nodes {
             let parameters = node.inputs.compactMap { graph.constants[$0]?.count }.reduce(0, +)
-            let bound = convertibility.roles[node.name] == .neurons ? node.operator.upperBound.map { String(format: ", θ ≤ %g", $0) } : nil
+            let role = shownRole(node, convertibility)
             rows.append([
                 node.name, node.operator.name, node.outputs.compactMap { graph.types[$0]?.shape.description }.joined(separator: " "),
-                parameters > 0 ? "\(parameters)" : "", (convertibility.roles[node.name]?.rawValue ?? "") + (bound ?? ""),
+                parameters > 0 ? "\(parameters)" : "", (role?.rawValue ?? "") + (bound(node, role).map { ", \($0)" } ?? ""),
                 node.operator.payload.summary,
             ])
         }
@@ -131,6 +161,6 @@ struct InspectCommand: ParsableCommand {
             rows.append([output.name, "Output", graph.types[output.value]?.shape.description ?? "", "", "", ""])
         }
         return "network '\(graph.name)': \(graph.nodes.count) nodes, \(graph.parameterCount) parameters\n"
-            + TextTable.format(rows, rightAligned: [3])
+            + TextTable.format(rows, rightAligned: [3], names: [0])
     }
 }

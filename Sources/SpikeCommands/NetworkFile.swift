@@ -13,6 +13,14 @@ enum NetworkFile {
         return head[4..<8].allSatisfy { $0 == 0 } && head[8] == UInt8(ascii: "{")
     }
 
+    /// Whether a file begins as HDF5 files do, or calls itself a NIR file.
+    static func isNIR(_ path: String) -> Bool {
+        if path.lowercased().hasSuffix(".nir") { return true }
+        guard isRegular(path), let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        return (try? file.read(upToCount: 8)) == Data([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
+    }
+
     static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
@@ -23,8 +31,10 @@ enum NetworkFile {
         return attributes?[.type] as? FileAttributeType == .typeRegular
     }
 
-    /// A spiking network from its `.safetensors` file.
-    static func spiking(_ path: String) throws -> Graph {
+    /// A spiking network from its `.safetensors` file, or from a NIR file.
+    static func spiking(_ path: String, nir: NIRReading = NIRReading()) throws -> Graph {
+        if isNIR(path) { return try nir.network(path) }
+        try nir.requireNone(for: path)
         if path.lowercased().hasSuffix(".onnx"), isRegular(path), !isSafetensors(path) {
             throw SpikeletError(
                 .invalidData, "this is an ONNX model, not a spiking network", at: path,
@@ -49,6 +59,11 @@ enum NetworkFile {
             throw SpikeletError(
                 .invalidData, "this is a spiking network; an ONNX model is needed here", at: path,
                 remedy: "give the ONNX model it was made from; 'spikelet simulate' runs spiking networks")
+        }
+        if path.lowercased().hasSuffix(".nir") {
+            throw SpikeletError(
+                .invalidData, "this is a NIR file; an ONNX model is needed here", at: path,
+                remedy: "'spikelet simulate' and 'spikelet evaluate' run NIR files")
         }
         return try ONNXImporter.importModel(at: path)
     }

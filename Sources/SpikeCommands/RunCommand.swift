@@ -30,7 +30,6 @@ struct RunCommand: ParsableCommand {
         try checkOutputs([output], inputs: [model, input])
         let graph = try NetworkFile.ann(model).graph
         let executor = ReferenceExecutor(graph)
-        let writesAll = output?.lowercased().hasSuffix(".npz") == true
         var outputs: [Tensor]
         if input.lowercased().hasSuffix(".npz") {
             guard !preparation.isGiven else {
@@ -50,26 +49,7 @@ struct RunCommand: ParsableCommand {
             outputs = graph.outputs.indices.map { index in joined(parts.map { $0[index] }) }
         }
         for (description, tensor) in zip(graph.outputs, outputs) { print("\(description.name)  \(ValueType(tensor))") }
-        if let output, writesAll {
-            try NPZ.write(zip(graph.outputs, outputs).map { ($0.name, $1) }, to: output)
-        } else if let output {
-            try NPY.write(outputs[0], to: output)
-        }
+        if let output { try writeOutputs(outputs, of: graph, to: output) }
         printClasses(outputs[0])
-    }
-
-    /// An array for each of the network's inputs, by name: bytes become 0…1 by 1/255 where float32 is needed.
-    private func readInputs(_ path: String, of graph: Graph) throws -> [Tensor] {
-        let archive = try NPZ(path)
-        return try graph.inputs.map { input in
-            let array = try archive.array(input.name)
-            switch input.type.elementType {
-            case .float32:
-                let tensor = Tensor(array.floats(), shape: array.shape)
-                return array.elementType == .uint8 ? tensor.map { $0 / 255 } : tensor
-            case .int64: return Tensor(try array.integers(), shape: array.shape)
-            case .bool: return try array.tensor()
-            }
-        }
     }
 }

@@ -12,16 +12,17 @@ struct SimulateCommand: ParsableCommand {
               spikelet simulate snn.safetensors --input x.npy --output y.npy \\
                   --per-step --spike-counts counts.npz
               spikelet simulate snn.safetensors --input events.npy --time-varying --precision int8
+              spikelet simulate network.nir --as sinabs --input events.npy --time-varying
 
             x.npy holds samples, [N, …], each shown in every step; with --time-varying it is [T, N, …]. Bytes become 0…1 by \
             1/255, other numbers are taken as they are. The output is the sum over all steps divided by their number; of a radix \
             code it is the weighted sum, undivided. Accuracy over steps on labelled data is the business of 'spikelet evaluate'.
             """)
 
-    @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
+    @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
-    @Option(help: ArgumentHelp("The input, [N, …].", valueName: "x.npy"))
+    @Option(help: ArgumentHelp("The input, [N, …]; or all inputs by name (.npz).", valueName: "x.npy"))
     var input: String
 
     @Option(
@@ -29,7 +30,7 @@ struct SimulateCommand: ParsableCommand {
         help: ArgumentHelp("The number of time steps. Default: what the network was converted for, else 32.", valueName: "t"))
     var steps: Int?
 
-    @Option(help: ArgumentHelp("Where to write the (first) output.", valueName: "y.npy"))
+    @Option(help: ArgumentHelp("Where to write the (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
     var output: String?
 
     @Flag(help: "Write the output so far after each step, [T, N, …].")
@@ -49,14 +50,19 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Simulate with the slow reference executor.")
     var reference = false
 
+    @OptionGroup var nir: NIROptions
+
     func validate() throws {
         if reference, precision != .float32 { throw ValidationError("The reference executor knows float32 alone.") }
+        if perStep, output?.lowercased().hasSuffix(".npz") == true {
+            throw ValidationError("--per-step writes one output: name an .npy file.")
+        }
         if perStep, output == nil { throw ValidationError("--per-step needs a place to write to: --output Y.npy") }
     }
 
     func run() throws {
         try checkOutputs([output, spikeCounts], inputs: [network, input])
-        let snn = try NetworkFile.spiking(network)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
         var record = try SimulationRecord(
             snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
@@ -66,15 +72,20 @@ struct SimulateCommand: ParsableCommand {
             if let given = tensor.shape.first, given > steps {
                 note("note: the input has \(given) time steps; the first \(steps) were simulated")
             }
+        } else if input.lowercased().hasSuffix(".npz") {
+            let tensors = try readInputs(input, of: snn)
+            try locating(input) { try record.simulate(tensors) }
         } else {
             try SamplePortions(input, for: snn).forEach("simulating") { try record.simulate($0.inputs) }
         }
-        let result = record.output
-        if let output { try NPY.write(perStep ? record.outputOfEachStep : result, to: output) }
+        let results = record.outputs
+        if let output {
+            if perStep { try NPY.write(record.outputOfEachStep, to: output) } else { try writeOutputs(results, of: snn, to: output) }
+        }
         if let spikeCounts { try NPZ.write(record.countsByName, to: spikeCounts) }
         let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
         print("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
-        printClasses(result)
+        printClasses(results[0])
         if record.saturations > 0 {
             note("warning: \(record.saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
         }

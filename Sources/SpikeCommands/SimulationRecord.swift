@@ -7,7 +7,8 @@ struct SimulationRecord {
     private let steps: Int
     private let keepsSteps: Bool
     private let keepsCounts: Bool
-    private var outputs: [Tensor] = []
+    /// For each portion, all outputs.
+    private var results: [[Tensor]] = []
     /// For each portion, the output after each step.
     private var stepOutputs: [[Tensor]] = []
     /// For each portion, the counts by node name.
@@ -42,13 +43,13 @@ struct SimulationRecord {
 
     /// Simulates one portion.
     mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
-        let (result, after, counted): (Tensor, [Tensor], [String: Tensor])
+        let (result, after, counted): ([Tensor], [Tensor], [String: Tensor])
         if let program {
             (result, after, counted) = try simulate(inputs, by: program, timeVarying: timeVarying)
         } else {
             (result, after, counted) = try simulateByReference(inputs, timeVarying: timeVarying)
         }
-        outputs.append(result)
+        results.append(result)
         if keepsSteps { stepOutputs.append(after) }
         for tensor in counted.values {
             neurons += tensor.count
@@ -63,7 +64,7 @@ struct SimulationRecord {
 
     private mutating func simulate(
         _ inputs: [Tensor], by program: Program, timeVarying: Bool
-    ) throws -> (output: Tensor, after: [Tensor], counts: [String: Tensor]) {
+    ) throws -> (outputs: [Tensor], after: [Tensor], counts: [String: Tensor]) {
         let simulation = try Simulation(program, threads: ProcessInfo.processInfo.activeProcessorCount)
         var after: [Tensor] = []
         if keepsSteps, eachStepIsRun {
@@ -71,8 +72,8 @@ struct SimulationRecord {
         }
         simulation.recording = .spikeCounts
         if keepsSteps, !eachStepIsRun { simulation.recording.insert(.stepOutputs) }
-        let result = try simulation.run(inputs, steps: steps, timeVarying: timeVarying)[0]
-        if keepsSteps { after += eachStepIsRun ? [result] : try simulation.stepOutputs().map { $0[0] } }
+        let result = try simulation.run(inputs, steps: steps, timeVarying: timeVarying)
+        if keepsSteps { after += eachStepIsRun ? [result[0]] : try simulation.stepOutputs().map { $0[0] } }
         saturations += simulation.saturations
         return (result, after, simulation.spikeCounts)
     }
@@ -80,7 +81,7 @@ struct SimulationRecord {
     /// A bar on standard error shows the steps of a time-varying input.
     private func simulateByReference(
         _ inputs: [Tensor], timeVarying: Bool
-    ) throws -> (output: Tensor, after: [Tensor], counts: [String: Tensor]) {
+    ) throws -> (outputs: [Tensor], after: [Tensor], counts: [String: Tensor]) {
         let simulation = try ReferenceSimulation(snn)
         var after: [Tensor] = []
         let (steps, keepsSteps, eachStepIsRun) = (steps, keepsSteps, eachStepIsRun)
@@ -95,11 +96,11 @@ struct SimulationRecord {
                 bar?.advance()
                 if keepsSteps, !eachStepIsRun || step == steps { after.append(try simulation.outputs()[0]) }
             })
-        return (results[0], after, simulation.spikeCounts)
+        return (results, after, simulation.spikeCounts)
     }
 
-    /// The first output after the last step.
-    var output: Tensor { joined(outputs) }
+    /// All outputs after the last step.
+    var outputs: [Tensor] { snn.outputs.indices.map { index in joined(results.map { $0[index] }) } }
 
     /// The first output after each step, `[T, N, …]`.
     var outputOfEachStep: Tensor {

@@ -22,7 +22,8 @@ public struct SpikeletCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, InspectCommand.self, RunCommand.self, ConvertCommand.self, SimulateCommand.self, EvaluateCommand.self,
-            ExportCommand.self, ImportCommand.self, BenchmarkCommand.self, KernelsCommand.self, DownloadCommand.self,
+            CompareCommand.self, ExploreCommand.self, ExportCommand.self, ImportCommand.self, BenchmarkCommand.self, KernelsCommand.self,
+            DownloadCommand.self,
         ])
 
     public init() {}

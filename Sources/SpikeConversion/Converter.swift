@@ -11,6 +11,7 @@ import SpikeReference
 public struct Converter: Sendable {
     /// Where conversion runs. Only the CPU; the parameter exists because the seed system has it.
     public enum Device: String, Sendable {
+        /// The processor; the only device there is.
         case cpu
     }
 
@@ -25,11 +26,17 @@ public struct Converter: Sendable {
     /// The name of this recipe: binary spikes, rates, streaming.
     public static let recipe = "rate-coding"
 
+    /// The calibration data; each conversion makes one pass over it.
     public var dataloader: any BatchSource
+    /// Where to compute; accepted for SpikingJelly's sake.
     public var device: Device
+    /// How activations give a layer's threshold.
     public var mode: VoltageHook.Mode
+    /// The weight m of each batch after the first in the moving average s ← (1 − m)·s + m·sₜ.
     public var momentum: Float
+    /// Whether batch normalisations are folded into the convolutions before them.
     public var fuseFlag: Bool
+    /// How max pooling treats spikes.
     public var pooling: Pooling
     /// Lets activations that cannot become neurons stay in the network, with a warning each.
     public var allowAnalog: Bool

@@ -5,13 +5,16 @@ public import SpikeGraph
 public struct Convertibility: Sendable {
     /// A node that a spiking network cannot hold.
     public struct Obstacle: Sendable, Hashable {
+        /// The node's name.
         public var node: String
+        /// Its operator, by ONNX's name.
         public var `operator`: String
+        /// Why it cannot be in a spiking network.
         public var reason: String
     }
 
     /// What becomes of a node.
-    public enum Role: String, Sendable {
+    public enum Role: String, Sendable, CaseIterable {
         /// Before the first neuron: computed once, on whole numbers.
         case analog = "before the spikes"
         /// A rectifier.
@@ -30,32 +33,36 @@ public struct Convertibility: Sendable {
     public let roles: [String: Role]
     /// The rectifiers that become neurons, in order.
     public let rectifiers: [String]
+    /// In the network's order. Of a network without rectifiers: every nonlinear node, since each stands where a rectifier would.
     public let obstacles: [Obstacle]
 
+    /// Looks at every node; nothing is converted.
     public init(_ ann: Graph) {
         var afterNeurons: Set<String> = []
         var obstacles: [Obstacle] = []
         var roles: [String: Role] = [:]
         let readout = Self.trailingNodes(ann)
+        rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }.map(\.name)
+        // Where nothing becomes a neuron there is no place before the first one either.
+        if rectifiers.isEmpty { afterNeurons = Set(ann.inputs.map(\.name)) }
         for node in ann.nodes {
             let linearity = ann.linearity(of: node)
             let readsSpikes = node.inputs.contains(where: afterNeurons.contains)
             if readsSpikes, linearity == .nonlinear, !readout.contains(node.name) {
-                let spiking = node.inputs.filter(afterNeurons.contains)
-                let reason = spiking.count > 1 ? "a product of two activations that are both made of spikes" : Self.reason(node)
+                let reason = Self.reason(node, spiking: node.inputs.filter(afterNeurons.contains))
                 obstacles.append(Obstacle(node: node.name, operator: node.operator.name, reason: reason))
             }
             roles[node.name] =
                 switch linearity {
                 case .rectifier: .neurons
-                case _ where !readsSpikes: .analog
+                case .nonlinear where readsSpikes: readout.contains(node.name) ? .readout : .obstacle
+                case _ where !readsSpikes || rectifiers.isEmpty: .analog
                 case .linear, .affine, .neuron: .synapses
                 case .maximum: .maximum
-                case .nonlinear: readout.contains(node.name) ? .readout : .obstacle
+                case .nonlinear: .analog
                 }
             if readsSpikes || linearity == .rectifier { afterNeurons.formUnion(node.outputs) }
         }
-        self.rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }.map(\.name)
         self.obstacles = obstacles
         self.roles = roles
     }
@@ -68,8 +75,20 @@ public struct Convertibility: Sendable {
     }
 
     /// Why a nonlinear node cannot act on spikes.
-    static func reason(_ node: Node) -> String {
+    ///
+    /// - Parameter spiking: those of its inputs that are made of spikes.
+    static func reason(_ node: Node, spiking: [String] = []) -> String {
         switch node.operator {
+        case .mul, .matMul, .gemm:
+            spiking.count == 1
+                ? "a product of an activation that is made of spikes and another that is computed from the input"
+                : "a product of two activations that are both made of spikes"
+        case .softmax, .logSoftmax: "it divides by a sum over activations: attention has no form in spikes"
+        case .layerNormalization, .groupNormalization:
+            "it divides by a deviation of the activations themselves; a batch normalisation's is a constant at inference"
+        case .unary(let unary) where unary.function == .gelu || unary.function == .swish || unary.function == .hardSwish:
+            "a smooth activation, not a rectifier"
+        case .sigmoid: "it saturates, and is not linear: it would act on single spikes"
         case .floor, .round:
             "it rounds, but not as one of the clip–floor activations that become quantisers, "
                 + "λ · clip(⌊x·L/λ + ½⌋, 0, L) / L with one λ a layer"
@@ -101,20 +120,33 @@ public struct Convertibility: Sendable {
     /// - Throws: ``SpikeletError`` that lists all obstacles, or says that there is nothing to convert.
     public func check(allowAnalog: Bool) throws -> [String] {
         guard !rectifiers.isEmpty else {
+            let others =
+                obstacles.isEmpty
+                ? "" : "; \(obstacles.count) other nonlinear node\(obstacles.count == 1 ? " stands" : "s stand") in it:" + list
             throw SpikeletError(
-                .notConvertible, "the network has no rectifier (Relu, or Clip from 0), so there is nothing that could become a neuron",
-                remedy: "train the network with ReLU or ReLU6 activations")
+                .notConvertible,
+                "the network has no rectifier (Relu, or Clip from 0), so there is nothing that could become a neuron" + others,
+                remedy: "train the network with ReLU or ReLU6 activations and batch normalisations"
+                    + (obstacles.isEmpty ? "" : "; 'spikelet run' runs it as it is"))
         }
         if obstacles.isEmpty { return [] }
         if allowAnalog { return obstacles.map { "'\($0.node)' (\($0.operator)) is left analog: \($0.reason)" } }
-        let groups = Dictionary(grouping: obstacles) { "\($0.operator): \($0.reason)" }
-        let lines = groups.sorted { $0.key < $1.key }.map { key, members in
-            "\n  - \(members.count) × \(key): " + members.map { "'\($0.node)'" }.joined(separator: ", ")
-        }
         throw SpikeletError(
             .notConvertible,
-            "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:" + lines.joined(),
+            "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:" + list,
             remedy:
                 "replace these activations by ReLU and train again, or pass --allow-analog to keep them as they are, acting on each step")
+    }
+
+    /// All obstacles, one line for each operator and reason, in the network's order.
+    private var list: String {
+        var kinds: [String] = []
+        var members: [String: [String]] = [:]
+        for obstacle in obstacles {
+            let kind = "\(obstacle.operator): \(obstacle.reason)"
+            if members[kind] == nil { kinds.append(kind) }
+            members[kind, default: []].append("'\(obstacle.node)'")
+        }
+        return kinds.map { "\n  - \(members[$0]?.count ?? 0) × \($0): " + (members[$0] ?? []).joined(separator: ", ") }.joined()
     }
 }

@@ -28,6 +28,7 @@ public struct QuantizedConverter: Sendable {
     /// Lets what cannot become neurons stay in the network, with a warning each.
     public var allowAnalog: Bool
 
+    /// A converter of quantised networks.
     public init(steps: Int? = nil, allowAnalog: Bool = false) {
         self.steps = steps
         self.allowAnalog = allowAnalog

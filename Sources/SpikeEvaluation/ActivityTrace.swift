@@ -7,13 +7,17 @@ import SpikeReference
 public struct ActivityTrace: Codable, Sendable, Equatable {
     /// One layer of neurons.
     public struct Layer: Codable, Sendable, Equatable {
+        /// The neurons' node.
         public var name: String
+        /// What people call it: by the names of the ANN's modules.
+        public var label: String?
         /// The neurons of one sample.
         public var neurons: Int
         /// Spikes of a neuron in each step, mean over neurons and samples; spikes taken back count too.
         public var density: [Double]
         /// Some of the first sample's neurons: their positions in the layer, and what each emitted in each step.
         public var watched: [Int]
+        /// For each watched neuron, what it emitted in each step.
         public var spikes: [[Int]]
         /// The membrane potentials of the first watched neurons after each step, in the unit of their currents; empty under the
         /// layer-synchronous schedule, where neurons only listen first and then only speak.
@@ -22,6 +26,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         public var threshold: Float?
         /// Pairs of the ANN's activation and the decoded spikes of some neurons, in units of the activation; with an ANN only.
         public var activations: [Float]
+        /// The decoded spikes of the same neurons.
         public var decoded: [Float]
         /// Pearson's correlation of all such pairs; `nil` where one side does not vary.
         public var correlation: Double?
@@ -29,13 +34,19 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         public var maps: [[Float]]
         /// Height and width of a map.
         public var mapSize: [Int]
+        /// By channel, with an ANN: the ANN's largest activation on these samples (what conversion by maxima takes for θ), and θ, the
+        /// largest activation that the neurons can express.
+        public var largest: [Float]?
+        public var thresholds: [Float]?
     }
 
+    /// The number of time steps.
     public var steps: Int
     /// In the network's order.
     public var layers: [Layer]
     /// The first sample `[C, H, W]`, where it is an image.
     public var image: [Float]
+    /// The sample's sizes, `[C, H, W]`.
     public var imageShape: [Int]
 
     /// How much of a layer is kept.
@@ -88,10 +99,18 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
                 layers[name]?.activations = chosen.map { Float(parts.activation[$0]) }
                 layers[name]?.decoded = chosen.map { Float(parts.output[$0]) }
                 layers[name]?.correlation = Self.correlation(parts.activation, parts.output)
+                layers[name]?.largest = Self.largest(parts)
+                layers[name]?.thresholds = (0..<max(1, parts.channels)).map {
+                    parts.scales.isEmpty ? 0 : Float(parts.levels * parts.scales[$0 % parts.scales.count])
+                }
             }
         }
         self.steps = steps
-        self.layers = snn.nodes.compactMap { layers[$0.name] }
+        let labels = LayerLabels(snn: snn, ann: ann)
+        self.layers = snn.nodes.compactMap { node in
+            layers[node.name]?.label = labels[node.name]
+            return layers[node.name]
+        }
         let sample = inputs.first?.samples(0..<1)
         imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
         image = imageShape.count == 3 ? sample?.floats ?? [] : []
@@ -111,6 +130,19 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
             name: name, neurons: size, density: [], watched: (0..<count).map { $0 * size / count },
             spikes: Array(repeating: [], count: count), membranes: Array(repeating: [], count: min(mostMembranes, count)),
             threshold: threshold, activations: [], decoded: [], correlation: nil, maps: [], mapSize: [])
+    }
+
+    /// The ANN's largest activation of each channel.
+    private static func largest(_ parts: LayerParts) -> [Float] {
+        let channels = max(1, parts.channels)
+        var largest = [Float](repeating: 0, count: channels)
+        // All samples are of the same size: [N, C, places].
+        let places = max(1, parts.placesOfChannel)
+        for (index, value) in parts.activation.enumerated() {
+            let channel = index / places % channels
+            largest[channel] = max(largest[channel], Float(value))
+        }
+        return largest
     }
 
     private static func correlation(_ a: [Double], _ b: [Double]) -> Double? {

@@ -5,16 +5,23 @@ import SpikeGraph
 public struct Device: Sendable {
     /// One limit, and where it is written.
     public struct Limit: Sendable, Hashable {
+        /// What is limited, in words.
         public var what: String
+        /// The most there may be.
         public var most: Int
+        /// Where the limit is written down.
         public var source: String
     }
 
+    /// The name on the command line.
     public let name: String
+    /// The name in print.
     public let fullName: String
     /// The reader through which networks get there.
     public let profile: NIRProfile
+    /// Bits of a weight.
     public let weightBits = 8
+    /// Bits of a membrane.
     public let stateBits = 16
     /// Of a whole network, by what is counted: `layers`, `inputs`, `outputs`, `neurons`, `weights`, `synapses`, `bytes`.
     public let totals: [String: Limit]
@@ -22,6 +29,7 @@ public struct Device: Sendable {
     public let layer: [String: Limit]
     /// The words of kernel and neuron memory of each core, where a layer has to fit one.
     public let cores: [(kernel: Int, neurons: Int)]
+    /// Where the cores' sizes are written down.
     public let coreSource: String
 
     /// All devices.
@@ -74,7 +82,7 @@ public struct Device: Sendable {
             .merging(
                 limits(
                     "Open Neuromorphic's hardware guide (open-neuromorphic.org/neuromorphic-computing/hardware/xylo-synsense/)",
-                    ["weights": 64_000])
+                    ["synapses": 64_000])
             ) { $1 },
         layer: limits("Rockpool documentation (rockpool.ai/devices/xylo-overview.html)", ["fan-out of a neuron": 64]), cores: [],
         coreSource: "")

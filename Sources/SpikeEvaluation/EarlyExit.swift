@@ -28,7 +28,7 @@ public enum EarlyExit: Sendable, Hashable {
 }
 
 /// One sample on its way through the steps.
-struct ExitPath: Sendable {
+struct ExitPath: Codable, Sendable, Equatable {
     /// After each step.
     var confidence: [Float]
     var isCorrect: [Bool]
@@ -39,7 +39,7 @@ struct ExitPath: Sendable {
 }
 
 /// The paths of many samples, and what early exits make of them.
-struct ExitPaths: Sendable {
+struct ExitPaths: Codable, Sendable, Equatable {
     var paths: [ExitPath] = []
 
     /// The probabilities that are tried, from the most careful on.

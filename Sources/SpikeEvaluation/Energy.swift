@@ -1,6 +1,6 @@
 /// Arithmetic energy of one inference, by the model that most papers on spiking networks use: each multiply–accumulate and
 /// each accumulate has its price, and nothing else has one. Memory traffic, membrane updates and control, which dominate on
-/// real devices, are not in it: read it as a count of operations in joules, not as a measurement.
+/// real devices, are not in it: read it as a count of operations in joules, not as a measurement. ``EnergyModel`` has others.
 public struct Energy: Codable, Sendable, Equatable {
     /// What the numbers assume.
     public var model: String

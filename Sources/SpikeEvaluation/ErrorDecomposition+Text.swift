@@ -18,7 +18,7 @@ extension ErrorDecomposition {
                 notes.joined(separator: ", ")
             ]
         }
-        let table = TextTable.format([header] + rows, rightAligned: Set(1..<header.count - 1))
+        let table = TextTable.format([header] + rows, rightAligned: Set(1..<header.count - 1), names: [0])
         return table + "per cent of the root mean square of the ANN's activations in the layer\n"
     }
 

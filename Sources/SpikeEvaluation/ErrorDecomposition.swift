@@ -9,11 +9,13 @@ import SpikeReference
 ///
 /// Both networks are run by the reference executor; every recipe, schedule and neuron can be measured.
 public struct ErrorDecomposition: Sendable {
+    /// The spiking network.
     public let snn: Graph
     /// T; K for a radix code.
     public let steps: Int
     /// At most so many samples are measured.
     public let limit: Int
+    /// How many samples are worked on at a time.
     public let threads: Int
     private let matching: LayerMatching
 
@@ -150,6 +152,11 @@ package struct LayerParts: Sendable {
     package var output: [Double] = []
     /// L.
     package var levels: Double = 0
+    /// The activation that a spike of weight 1 stands for at the end: one number, or one a channel.
+    package var scales: [Double] = []
+    /// Of a sample: channels, and places of each.
+    package var channels = 0
+    package var placesOfChannel = 0
     /// All spikes, those taken back too.
     package var spikes: Double = 0
 }
@@ -201,6 +208,9 @@ private struct Observation {
         // One spike stands for `scale` of activation, and takes `threshold` of current.
         let size = max(1, shape.dropFirst(2).reduce(1, *))
         let scales = layer.scales.map { Double($0) * weight }
+        parts.scales = scales
+        parts.channels = shape.count > 1 ? shape[1] : 1
+        parts.placesOfChannel = size
         let threshold = neuron.currentOfSpike
         func scale(_ position: Int) -> Double { scales[position / size % scales.count] }
         let means = Tensor(current.indices.map { Float(current[$0] / threshold * scale($0)) }, shape: shape)

@@ -4,8 +4,10 @@ import SpikeGraph
 extension EvaluationResult: CustomStringConvertible {
     /// The table for a terminal: one row a number of steps.
     public var description: String {
-        var title = "'\(network)' (\(recipe)), \(samples) samples"
+        var title = "'\(network)' (\(recipe)), \(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
+        if let error = ann?.error { title += ", ANN error \(String(format: "%.4g", error.rootMeanSquare))" }
+        if steps.contains(where: { $0.error != nil || $0.deviation != nil }) { return title + "\n\n" + regressionTable + rest }
         var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
         var rows = steps.map { step in
             [
@@ -20,13 +22,69 @@ extension EvaluationResult: CustomStringConvertible {
             header.remove(at: column)
             for row in rows.indices { rows[row].remove(at: column) }
         }
-        var text = title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices))
+        return title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices)) + rest
+    }
+
+    /// The table of a regression.
+    private var regressionTable: String {
+        func number(_ value: Double?) -> String { value.map { String(format: "%.4g", $0) } ?? "–" }
+        let rows = steps.map { step in
+            [
+                "\(step.steps)", number(step.error?.rootMeanSquare), step.confidence95.map { number($0) }.joined(separator: "–"),
+                number(step.error?.meanAbsolute), number(step.error?.determination), number(step.deviation),
+                String(format: "%.3f", step.spikesPerNeuron), Self.magnitude(step.synapticOperations),
+            ]
+        }
+        let header = ["steps", "RMS error", "95 % interval", "mean |error|", "R²", "from the ANN", "spikes/neuron", "SynOps"]
+        return TextTable.format([header] + rows, rightAligned: Set(header.indices))
+    }
+
+    /// What stands below the table.
+    private var rest: String {
+        var text = ""
         if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        if let line = stepsToANNLine { text += line }
+        if let line = confusionLine { text += line }
+        if let timing { text += Self.line(timing) }
         if let earlyExit { text += "\n" + Self.line(earlyExit) }
+        if let counts { text += "\n" + counts.description(samples: countedSamples) }
+        if let energies { text += "\n" + EnergyEstimate.table(energies) }
         let errors = layers.compactMap(\.error)
         if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text
+    }
+
+    private var stepsToANNLine: String? {
+        guard let stepsToANN, !stepsToANN.isEmpty else { return nil }
+        let reached = stepsToANN.reversed().compactMap { entry in
+            entry.steps.map { "\(String(format: "%g", entry.points)) from step \($0)" }
+        }
+        let missed = stepsToANN.reversed().filter { $0.steps == nil }.map { String(format: "%g", $0.points) }
+        var text = reached.isEmpty ? "" : "at most " + reached.joined(separator: ", ")
+        if !missed.isEmpty { text += (text.isEmpty ? "" : "; ") + missed.joined(separator: " and ") + " not within these steps" }
+        return "points lost: \(text)\n"
+    }
+
+    /// The pairs of classes that are confused most often.
+    private var confusionLine: String? {
+        guard let confusion else { return nil }
+        let pairs = Self.confused(confusion).prefix(5).map { "\($0.label) for \($0.answer) (\($0.count))" }
+        return pairs.isEmpty ? nil : "most often confused: " + pairs.joined(separator: ", ") + "\n"
+    }
+
+    /// Wrong answers by pairs of classes, the most frequent first.
+    package static func confused(_ confusion: [[Int]]) -> [(label: Int, answer: Int, count: Int)] {
+        confusion.enumerated().flatMap { label, row in
+            row.enumerated().filter { $0.offset != label && $0.element > 0 }.map { (label: label, answer: $0.offset, count: $0.element) }
+        }
+        .sorted { ($0.count, $1.label, $1.answer) > ($1.count, $0.label, $0.answer) }
+    }
+
+    private static func line(_ timing: Timing) -> String {
+        let latency = String(format: timing.secondsOfOneSample < 0.1 ? "%.2f" : "%.0f", timing.secondsOfOneSample * 1e3)
+        return
+            "one sample of \(timing.steps) steps: \(latency) ms; in batches \(String(format: "%.0f", timing.samplesPerSecondAndThread)) samples a second and thread\n"
     }
 
     private static func line(_ exit: EarlyExit) -> String {
@@ -46,11 +104,14 @@ extension EvaluationResult: CustomStringConvertible {
             """
     }
 
-    private static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
+    package static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
 
-    private static func magnitude(_ number: Double) -> String {
-        number >= 1e9
-            ? String(format: "%.2f G", number / 1e9)
-            : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
+    /// A large count: 4.56 M.
+    package static func magnitude(_ number: Double) -> String {
+        number == 0
+            ? "0"
+            : number >= 1e9
+                ? String(format: "%.2f G", number / 1e9)
+                : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
     }
 }

@@ -4,15 +4,18 @@ import SpikeReference
 public import SpikeRuntime
 
 /// Measures a spiking network on labelled data, or against its ANN: accuracy over steps, agreement, spikes, synaptic
-/// operations, energy.
+/// operations, energy, time.
 ///
 ///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
 ///     print(result)
 ///
-/// The engine gives the answers. Spikes and synaptic operations are counted by the reference executor, on the first samples:
-/// they are means, and hardly vary from a hundred samples on.
+/// The engine gives the answers. Spikes, operations and membrane updates are counted by the reference executor, on the first
+/// samples: they are means, and hardly vary from a hundred samples on.
 ///
-/// A network is judged by its first output: one row of class scores `[N, classes]` a sample.
+/// A run may be broken off and gone on with, to the same result: see ``EvaluationCheckpoint``.
+///
+/// A network is judged by its first output: one row of class scores `[N, classes]` a sample; or, as a regression, any numbers
+/// `[N, …]`, by their distance from targets, or from the ANN's.
 public struct Evaluator: Sendable {
     /// What simulates the network.
     public enum Executor: Sendable, Hashable {
@@ -22,28 +25,45 @@ public struct Evaluator: Sendable {
         case reference
     }
 
+    /// What the first output is.
+    public enum Task: String, Sendable, Codable {
+        /// A score for each class.
+        case classification
+        /// Numbers that should be near others.
+        case regression
+    }
+
+    /// The spiking network.
     public let snn: Graph
+    /// The network it was made from.
     public let ann: Graph?
+    public let task: Task
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
+    /// How many batches are worked on at a time.
     public let threads: Int
+    /// Who simulates.
     public let executor: Executor
+    /// Whether and when samples stop early.
     public let earlyExit: EarlyExit?
-    private let program: Program?
-    /// The number of class scores a sample.
-    private let classCount: Int
+    let program: Program?
+    private let annCounter: OperationCounter.ANNCounter?
+    /// The number of class scores a sample; 0 of a regression.
+    let classCount: Int
     /// The most classes whose confusion is counted.
     private static let mostConfused = 100
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
+    ///   - task: what the first output is.
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
     ///   - earlyExit: also measure samples that stop as soon as the network is sure; the engine's streaming schedule only.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
     /// - Throws: for numbers outside their ranges, networks that are no classifiers, and two that cannot be compared.
     public init(
-        _ snn: Graph, ann: Graph? = nil, steps: [Int], executor: Executor = .engine(.float32, countedSamples: 100),
+        _ snn: Graph, ann: Graph? = nil, task: Task = .classification, steps: [Int],
+        executor: Executor = .engine(.float32, countedSamples: 100),
         earlyExit: EarlyExit? = nil, threads: Int = 1
     ) throws {
         guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
@@ -55,14 +75,16 @@ public struct Evaluator: Sendable {
             throw SpikeletError(.invalidOption, "\(threads) threads are not possible", remedy: "give a number from 1 to 1024")
         }
         _ = try ReferenceSimulation(snn)
-        classCount = try Self.classCount(snn)
+        classCount = task == .classification ? try Self.classCount(snn) : 0
+        if task == .regression { try Self.checkNumbers(snn) }
         if let ann {
             guard ann.spiking == nil else {
                 throw SpikeletError(
                     .invalidData, "'\(ann.name)' is a spiking network; it is compared with the ANN it was made from",
                     remedy: "pass the ONNX model")
             }
-            let annClasses = try Self.classCount(ann)
+            if task == .regression { try Self.checkNumbers(ann) }
+            let annClasses = task == .classification ? try Self.classCount(ann) : 0
             guard annClasses == classCount else {
                 throw SpikeletError(
                     .invalidData, "the ANN has \(annClasses) classes, the spiking network \(classCount)",
@@ -71,6 +93,8 @@ public struct Evaluator: Sendable {
         }
         self.snn = snn
         self.ann = ann
+        self.task = task
+        annCounter = ann.map { OperationCounter.ANNCounter($0) }
         if let description = snn.spiking, description.code == .radix {
             // A radix code is read as a whole: its K steps are the only number of steps it has.
             self.steps = [description.steps ?? largest]
@@ -90,6 +114,9 @@ public struct Evaluator: Sendable {
         self.earlyExit = earlyExit
         guard let earlyExit else { return }
         try earlyExit.check()
+        guard task == .classification else {
+            throw SpikeletError(.unsupported, "early answers of a regression", remedy: "they need class scores: leave them out")
+        }
         guard snn.spiking?.schedule == .streaming else {
             throw SpikeletError(
                 .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for them")
@@ -101,47 +128,67 @@ public struct Evaluator: Sendable {
         }
     }
 
-    private var precision: Precision { if case .engine(let precision, _) = executor { precision } else { .float32 } }
+    var precision: Precision { if case .engine(let precision, _) = executor { precision } else { .float32 } }
 
-    private var runsStream: Bool { snn.spiking?.schedule == .streaming }
+    var runsStream: Bool { snn.spiking?.schedule == .streaming }
 
     /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
     private var runs: [Int] { runsStream ? steps.suffix(1) : steps }
 
     /// Goes through the data once. A bar on standard error shows the progress.
     ///
+    /// - Parameters:
+    ///   - checkpoint: where an earlier run over the same data was broken off; its samples are skipped.
+    ///   - onProgress: called again and again on the way with what has been found so far. If it throws, the run ends.
     /// - Throws: where the data is empty or does not fit, or there is nothing to compare with: neither labels nor an ANN.
-    public func run(_ data: any BatchSource) throws -> EvaluationResult {
+    public func run(
+        _ data: any BatchSource, from checkpoint: EvaluationCheckpoint? = nil, onProgress: ((EvaluationProgress) throws -> Void)? = nil
+    ) throws -> EvaluationResult {
         let start = DispatchTime.now()
-        let counter = SynapseCounter(snn)
-        let bar = ProgressBar("evaluating", total: data.batchCount.map { $0 * runs.reduce(0, +) }, unit: "steps of a batch")
+        let counter = OperationCounter(snn)
+        var total = checkpoint?.tally ?? Tally(steps: steps)
+        guard total.steps == steps else {
+            throw SpikeletError(
+                .invalidData, "the earlier run reports the steps \(total.steps), this one \(steps)", remedy: "give the same steps")
+        }
+        func seconds() -> Double {
+            (checkpoint?.seconds ?? 0) + Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+        }
+        var source = RemainingBatches(try data.makePass(), skipping: total.samples)
+        let stepsOfBatch = runs.reduce(0, +)
+        let bar = ProgressBar("evaluating", total: data.batchCount.map { $0 * stepsOfBatch }, unit: "steps of a batch")
         defer { bar.finish() }
-        var total = Tally(steps: steps)
-        var pass = try data.makePass()
-        var uncounted = if case .engine(_, let countedSamples) = executor { countedSamples } else { Int.max }
+        var uncounted = if case .engine(_, let countedSamples) = executor { max(0, countedSamples - total.samples) } else { Int.max }
+        var first: [Tensor]?
         while true {
             var group: [(batch: Batch, counted: Int)] = []
-            while group.count < threads, let batch = try pass.next() {
+            while group.count < threads, let batch = try source.next(advance: { bar.advance(by: stepsOfBatch, isWork: false) }) {
                 group.append((batch, min(batch.count, uncounted)))
                 uncounted -= min(batch.count, uncounted)
             }
             if group.isEmpty { break }
+            if first == nil { first = group[0].batch.inputs.map { $0.samples(0..<1) } }
             for tally in try concurrentMap(group, { try self.tally($0.batch, counted: $0.counted, counter: counter, bar: bar) }) {
                 total.add(tally)
             }
+            try onProgress?(EvaluationProgress(evaluator: self, counter: counter, tally: total, seconds: seconds()))
         }
         guard total.samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
-        let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
-        return try result(total, counter: counter, seconds: seconds)
+        let elapsed = seconds()
+        var result = result(total, counter: counter, seconds: elapsed)
+        if let earlyExit { result.earlyExit = try total.exits.result(earlyExit, hasLabels: total.hasLabels, hasANN: ann != nil) }
+        result.timing = try timing(first, simulated: total)
+        return result
     }
 
-    private func tally(_ batch: Batch, counted: Int, counter: SynapseCounter, bar: ProgressBar) throws -> Tally {
-        if batch.labels == nil, ann == nil {
+    private func tally(_ batch: Batch, counted: Int, counter: OperationCounter, bar: ProgressBar) throws -> Tally {
+        let wanted = task == .classification ? "labels" : "targets"
+        if task == .classification ? batch.labels == nil : batch.targets == nil, ann == nil {
             throw SpikeletError(
-                .invalidData, "the data has no labels, so there is nothing to compare with",
-                remedy: "add labels, or pass the ANN: --ann MODEL.onnx")
+                .invalidData, "the data has no \(wanted), so there is nothing to compare with",
+                remedy: "add \(wanted), or pass the ANN: --ann MODEL.onnx")
         }
-        if let labels = batch.labels {
+        if task == .classification, let labels = batch.labels {
             guard labels.count == batch.count else {
                 throw SpikeletError(
                     .invalidData, "\(labels.count) labels for \(batch.count) samples", remedy: "give one label for each sample")
@@ -155,28 +202,30 @@ public struct Evaluator: Sendable {
         }
         var tally = Tally(steps: steps)
         tally.samples = batch.count
-        tally.hasLabels = batch.labels != nil
-        let annClasses = try ann.map { try Self.classes(try ReferenceExecutor($0).run(batch.inputs)[0], of: $0) }
-        if let labels = batch.labels, let annClasses { tally.annCorrect = zip(labels, annClasses).count { $0 == $1 } }
+        tally.hasLabels = task == .classification && batch.labels != nil
+        let annOutput = try annOutput(batch, counted: counted, into: &tally)
+        let annClasses = task == .classification ? try annClasses(annOutput, batch, into: &tally) : nil
         func judge(_ output: Tensor, _ column: Int) throws {
-            let classes = try Self.classes(output, of: snn)
-            if let labels = batch.labels {
-                tally.correct[column] = zip(labels, classes).count { $0 == $1 }
-                if column == steps.count - 1, classCount <= Self.mostConfused {
-                    tally.confusion = [Int](repeating: 0, count: classCount * classCount)
-                    for (label, answer) in zip(labels, classes) { tally.confusion[label * classCount + answer] += 1 }
-                }
+            if task == .regression {
+                try tally.distances.judge(output, column, targets: batch.targets, ann: annOutput)
+                return
             }
-            if let annClasses { tally.agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+            tally.judge(try Self.classes(output, of: snn), column, labels: batch.labels, annClasses: annClasses)
+            if column == steps.count - 1, let labels = batch.labels, classCount <= Self.mostConfused {
+                tally.confusion = Tally.confusion(labels, try Self.classes(output, of: snn), classes: classCount)
+            }
         }
 
         if let program {
             let simulation = try Simulation(program)
             simulation.recording = .stepOutputs
             for run in runs {
+                let start = DispatchTime.now()
                 _ = try simulation.run(batch.inputs, steps: run)
+                if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
+                if runsStream, task == .classification { try judgeAll(outputs.map { $0[0] }, batch.labels, annClasses, into: &tally) }
                 if earlyExit != nil {
                     tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), batch.labels, annClasses)
                 }
@@ -186,13 +235,49 @@ public struct Evaluator: Sendable {
         if counted > 0 {
             let inputs = counted == batch.count ? batch.inputs : batch.inputs.map { $0.samples(0..<counted) }
             tally.countedSamples = counted
-            let outputs = try count(inputs, into: &tally, counter: counter)
-            if program == nil {
-                for (column, output) in outputs { try judge(output, column) }
+            for run in runs {
+                tally.runs[run] = try counter.count(inputs, steps: run) { simulation, step in
+                    // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
+                    guard program == nil, let column = steps.firstIndex(of: step), runsStream || step == run else { return }
+                    try judge(try simulation.outputs()[0], column)
+                }
+                if program == nil { bar.advance(by: run) }
             }
-            if program == nil { bar.advance(by: runs.reduce(0, +)) }
         }
         return tally
+    }
+
+    /// What the ANN gives; its operations on the counted samples are added up.
+    private func annOutput(_ batch: Batch, counted: Int, into tally: inout Tally) throws -> Tensor? {
+        guard let ann, let annCounter else { return nil }
+        var operations: [String: Int] = [:]
+        let output = try ReferenceExecutor(ann).run(batch.inputs) { node, operands, _ in
+            let count = annCounter.count(node, operands: operands, samples: batch.count, counted: counted)
+            if count > 0 { operations[node.name] = count }
+        }
+        tally.annOperations = operations
+        if task == .regression { try tally.distances.judgeANN(output[0], targets: batch.targets) }
+        return output[0]
+    }
+
+    /// What the ANN answers.
+    private func annClasses(_ output: Tensor?, _ batch: Batch, into tally: inout Tally) throws -> [Int]? {
+        guard let ann, let output else { return nil }
+        let classes = try Self.classes(output, of: ann)
+        if let labels = batch.labels {
+            tally.annCorrect = zip(labels, classes).count { $0 == $1 }
+            if classCount <= Self.mostConfused { tally.annConfusion = Tally.confusion(labels, classes, classes: classCount) }
+        }
+        return classes
+    }
+
+    /// Judges the output after each step.
+    private func judgeAll(_ outputs: [Tensor], _ labels: [Int]?, _ annClasses: [Int]?, into tally: inout Tally) throws {
+        for output in outputs {
+            let classes = try Self.classes(output, of: snn)
+            tally.correctByStep.append(labels.map { zip($0, classes).count { $0 == $1 } } ?? 0)
+            tally.agreeingByStep.append(annClasses.map { zip($0, classes).count { $0 == $1 } } ?? 0)
+        }
     }
 
     /// What each sample of a batch would answer after each step, and how surely.
@@ -210,80 +295,6 @@ public struct Evaluator: Sendable {
         return paths
     }
 
-    /// Simulates by the reference, counting spikes and synaptic operations.
-    ///
-    /// - Returns: the first output at each number of steps that is reported.
-    private func count(
-        _ inputs: [Tensor], into tally: inout Tally, counter: SynapseCounter
-    ) throws -> [(column: Int, output: Tensor)] {
-        let simulation = try ReferenceSimulation(snn)
-        var reported: [(column: Int, output: Tensor)] = []
-        for run in runs {
-            var operations = 0
-            var (spikes, layerSpikes): (Double, [String: Double]) = (0, [:])
-            let observe: ReferenceSimulation.Observer = { node, operands, results in
-                operations += counter.count(node, operands: operands)
-                guard case .neuron = node.operator else { return }
-                let emitted = results[0].floats.reduce(0.0) { $0 + Double(abs($1)) }
-                spikes += emitted
-                layerSpikes[node.name, default: 0] += emitted
-            }
-            var counts: [(column: Int, spikes: Double, operations: Int)] = []
-            _ = try simulation.run(inputs, steps: run, observe: observe) { step in
-                // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
-                guard let column = steps.firstIndex(of: step), runsStream || step == run else { return }
-                reported.append((column, try simulation.outputs()[0]))
-                counts.append((column, spikes, operations))
-            }
-            for (column, spikes, operations) in counts {
-                tally.spikes[column] = spikes
-                tally.operations[column] = operations
-            }
-            tally.layerSpikes = layerSpikes
-        }
-        return reported
-    }
-
-    private func result(_ total: Tally, counter: SynapseCounter, seconds: Double) throws -> EvaluationResult {
-        let consumers = snn.consumers
-        let layers = snn.nodes.compactMap { node -> EvaluationResult.Layer? in
-            guard case .neuron = node.operator, let neurons = snn.sizePerSample(of: node.outputs[0]) else { return nil }
-            let scales = (consumers[node.outputs[0]] ?? []).compactMap {
-                if case .voltageScaler(let scaler) = $0.operator { scaler.scales } else { nil }
-            }
-            .flatMap { $0 }
-            return EvaluationResult.Layer(
-                name: node.name, neurons: neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
-                spikesPerNeuron: (total.layerSpikes[node.name] ?? 0) / Double(neurons * total.countedSamples))
-        }
-        let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
-        let samples = Double(total.samples)
-        let counted = Double(total.countedSamples)
-        let rows = steps.indices.map { column -> EvaluationResult.Step in
-            let operations = Double(total.operations[column]) / counted
-            return EvaluationResult.Step(
-                steps: steps[column],
-                accuracy: total.hasLabels ? Double(total.correct[column]) / samples : nil,
-                agreement: ann == nil ? nil : Double(total.agreeing[column]) / samples,
-                confidence95: wilsonInterval(
-                    successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples),
-                spikesPerNeuron: total.spikes[column] / counted / neurons,
-                synapticOperations: operations,
-                energy: .horowitz45nm(
-                    annOperations: Double(counter.denseOperations), analogOperations: Double(counter.analogOperations),
-                    synapticOperations: operations))
-        }
-        return EvaluationResult(
-            network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
-            ann: ann == nil ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil),
-            countedSamples: total.countedSamples, steps: rows, layers: layers,
-            confusion: total.hasLabels && !total.confusion.isEmpty
-                ? stride(from: 0, to: total.confusion.count, by: classCount).map { Array(total.confusion[$0..<$0 + classCount]) } : nil,
-            earlyExit: try earlyExit.map { try total.exits.result($0, hasLabels: total.hasLabels, hasANN: ann != nil) },
-            precision: precision.rawValue, seconds: seconds,
-            warnings: snn.spiking?.warnings ?? [])
-    }
-
     /// The position of each sample's largest score; of equal ones the first.
     static func classes(_ output: Tensor, of graph: Graph) throws -> [Int] {
         let values = output.floats
@@ -296,6 +307,20 @@ public struct Evaluator: Sendable {
         }
         return stride(from: 0, to: values.count, by: classCount).map { start in
             (1..<classCount).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
+        }
+    }
+
+    /// Whether the first output is one row of class scores a sample.
+    public static func isClassifier(_ graph: Graph) -> Bool { (try? classCount(graph)) != nil }
+
+    /// Throws where the first output is not numbers of each sample.
+    private static func checkNumbers(_ graph: Graph) throws {
+        guard let output = graph.outputs.first, let type = graph.types[output.value], type.elementType == .float32,
+            type.shape.dimensions.first == graph.inputs.first?.type.shape.dimensions.first
+        else {
+            throw SpikeletError(
+                .invalidData, "the first output of '\(graph.name)' is not numbers of each sample",
+                remedy: "float32 outputs [N, …] can be evaluated; 'spikelet simulate' runs any network")
         }
     }
 
@@ -313,50 +338,6 @@ public struct Evaluator: Sendable {
                 remedy: "classifiers can be evaluated: [N, classes], at least two of them; 'spikelet simulate' runs any network")
         }
         return classes
-    }
-}
-
-/// Sums over samples; whole numbers, so that they do not depend on the order of the batches.
-private struct Tally: Sendable {
-    var samples = 0
-    /// The samples among them on which spikes and operations were counted.
-    var countedSamples = 0
-    var hasLabels = true
-    var annCorrect = 0
-    var correct: [Int]
-    var agreeing: [Int]
-    var spikes: [Double]
-    var operations: [Int]
-    var layerSpikes: [String: Double] = [:]
-    /// Labels × answers at the largest number of steps; empty if it is not counted.
-    var confusion: [Int] = []
-    var exits = ExitPaths()
-
-    init(steps: [Int]) {
-        correct = steps.map { _ in 0 }
-        agreeing = correct
-        operations = correct
-        spikes = steps.map { _ in 0 }
-    }
-
-    mutating func add(_ other: Tally) {
-        samples += other.samples
-        countedSamples += other.countedSamples
-        hasLabels = hasLabels && other.hasLabels
-        annCorrect += other.annCorrect
-        for column in correct.indices {
-            correct[column] += other.correct[column]
-            agreeing[column] += other.agreeing[column]
-            spikes[column] += other.spikes[column]
-            operations[column] += other.operations[column]
-        }
-        if confusion.isEmpty {
-            confusion = other.confusion
-        } else {
-            for (index, count) in other.confusion.enumerated() { confusion[index] += count }
-        }
-        exits.paths += other.exits.paths
-        layerSpikes.merge(other.layerSpikes, uniquingKeysWith: +)
     }
 }
 

@@ -8,6 +8,7 @@ import SpikeRuntime
 public struct HardwareFit: Sendable, CustomStringConvertible {
     /// A layer of weights.
     public struct Layer: Sendable, Hashable {
+        /// The layer's node.
         public var name: String
         /// Neurons, or outputs where none follow.
         public var neurons: Int
@@ -17,22 +18,28 @@ public struct HardwareFit: Sendable, CustomStringConvertible {
         public var synapses: Int
         /// The most weights into one neuron that are not zero.
         public var fanIn: Int
+        /// Memory for its weights and membranes, in the chip's numbers.
+        public var bytes: Int
         /// What does not fit.
         public var problems: [String]
     }
 
+    /// The chip.
     public let device: Device
+    /// The network's layers as the chip's reader sees them.
     public let layers: [Layer]
     /// What of the whole network does not fit.
     public let problems: [String]
     /// What had to be approximated on the way.
     public let approximations: [ExportFinding]
 
+    /// Whether no limit is exceeded.
     public var fits: Bool { problems.isEmpty && layers.allSatisfy { $0.problems.isEmpty } }
 
+    /// - Parameter steps: T; by default the network's own.
     /// - Throws: ``SpikeletError`` where the network cannot be exported at all.
-    public init(_ snn: Graph, on device: Device) throws {
-        let export = try NIRExporter(device.profile, approximate: true)(snn)
+    public init(_ snn: Graph, on device: Device, steps: Int? = nil) throws {
+        let export = try NIRExporter(device.profile, approximate: true, steps: steps)(snn)
         let graph = try NIRImporter(device.profile.dynamics)(export.graph)
         self.device = device
         approximations = export.approximations
@@ -79,7 +86,8 @@ public struct HardwareFit: Sendable, CustomStringConvertible {
             layers.append(
                 Layer(
                     name: node.name, neurons: shape.reduce(1, *), weights: weight.count, synapses: connected.reduce(0, +) * places,
-                    fanIn: connected.max() ?? 0, problems: problems))
+                    fanIn: connected.max() ?? 0,
+                    bytes: weight.count * device.weightBits / 8 + shape.reduce(1, *) * device.stateBits / 8, problems: problems))
         }
         var problems: [String] = []
         let neurons = graph.nodes.reduce(0) { sum, node in
@@ -129,13 +137,13 @@ public struct HardwareFit: Sendable, CustomStringConvertible {
     }
 
     public var description: String {
-        var rows = [["layer", "neurons", "weights", "synapses", "fan-in", "fits"]]
+        var rows = [["layer", "neurons", "weights", "synapses", "fan-in", "KiB", "fits"]]
         for layer in layers {
             rows.append(
-                [layer.name] + [layer.neurons, layer.weights, layer.synapses, layer.fanIn].map(String.init)
+                [layer.name] + [layer.neurons, layer.weights, layer.synapses, layer.fanIn, (layer.bytes + 1023) / 1024].map(String.init)
                     + [layer.problems.isEmpty ? "yes" : "no"])
         }
-        var text = "\(device.fullName)\n" + TextTable.format(rows, rightAligned: [1, 2, 3, 4])
+        var text = "\(device.fullName)\n" + TextTable.format(rows, rightAligned: [1, 2, 3, 4, 5])
         for layer in layers { for problem in layer.problems { text += "\(layer.name): \(problem)\n" } }
         for problem in problems { text += "the network: \(problem)\n" }
         for finding in approximations { text += "approximated: \(finding.text)\n" }
@@ -156,9 +164,10 @@ extension HardwareFit {
     /// The network as the chip would compute it: weights of 8 bits, one scale for all that goes into a layer of neurons, and
     /// membranes of 16 bits.
     ///
+    /// - Parameter steps: T; by default the network's own.
     /// - Throws: ``SpikeletError`` where the network cannot be exported at all.
-    public static func quantized(_ snn: Graph, for device: Device) throws -> Graph {
-        let export = try NIRExporter(device.profile, approximate: true)(snn)
+    public static func quantized(_ snn: Graph, for device: Device, steps: Int? = nil) throws -> Graph {
+        let export = try NIRExporter(device.profile, approximate: true, steps: steps)(snn)
         let graph = try NIRImporter(device.profile.dynamics, name: snn.name)(export.graph)
         let producers = graph.producers
         let levels = Float(1 << (device.weightBits - 1)) - 1

@@ -29,13 +29,17 @@ public struct LayerError: Codable, Sendable, Equatable {
     public var threshold: [Float]
     /// L: the levels above zero.
     public var levels: Int
+    /// Spikes of a neuron over the whole inference, mean over neurons and samples.
     public var spikesPerNeuron: Double
     /// The root mean square of the ANN's activations, in their units.
     public var annRootMeanSquare: Double
     /// `nil` for all parts, and the total, where the ANN's activations are all zero.
     public var inherited: Double?
+    /// The part of the error that comes from activations beyond θ.
     public var clipping: Double?
+    /// The part that comes from rounding to levels.
     public var rounding: Double?
+    /// The part that comes from spikes at the wrong time.
     public var unevenness: Double?
     /// The whole difference y − r(z).
     public var total: Double?

@@ -14,6 +14,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
         case agreement
     }
 
+    /// What a right answer is.
     public var criterion: Criterion
     /// The samples that were judged.
     public var samples: Int
@@ -22,6 +23,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
     /// Accuracy: the spiking network is right, the ANN wrong. Agreement: 0.
     public var gained: Int
 
+    /// Counts of a comparison.
     public init(criterion: Criterion, samples: Int = 0, lost: Int = 0, gained: Int = 0) {
         self.criterion = criterion
         self.samples = samples

@@ -11,8 +11,11 @@ import SpikeRuntime
 public struct PortabilityCheck: Sendable {
     /// What was measured; accuracies are fractions.
     public struct Result: Sendable, Codable, Hashable {
+        /// The reader whose rules were simulated.
         public var target: String
+        /// How many samples were measured.
         public var samples: Int
+        /// The number of time steps.
         public var steps: Int
         /// Of the network itself, at as many steps (at its own, for a radix code).
         public var accuracy: Double?

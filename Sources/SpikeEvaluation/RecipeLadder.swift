@@ -12,6 +12,7 @@ public struct RecipeLadder: Sendable {
     public let steps: [Int]
     /// Spikes of a neuron in a step, roughly: orders the first tries, until a network of this ladder has been measured.
     public let expectedRate: Double
+    /// Makes the network of a rung.
     public let convert: Conversion
 
     /// - Throws: ``SpikeletError`` where `steps` are none, or not ascending from 1 or more.

@@ -21,9 +21,11 @@ import SpikeRuntime
 public struct RecipeSearch: Sendable {
     /// In points: hundredths of the samples.
     public let targetDrop: Double
+    /// The recipes tried, each with its rungs from cheap to dear.
     public let ladders: [RecipeLadder]
     /// How sure it has to be, 0…1, that the drop is within the target (see ``PairedDrop/confidence(within:)``).
     public let requiredConfidence: Double
+    /// How many batches are worked on at a time.
     public let threads: Int
 
     /// The choice of a search asks for so much confidence, unless told otherwise. At 95 % a target of half a point would take

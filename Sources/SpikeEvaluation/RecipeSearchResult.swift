@@ -17,6 +17,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
 
     /// One network that was converted and judged.
     public struct Trial: Codable, Sendable, Equatable {
+        /// The recipe's name.
         public var recipe: String
         /// T, or K for radix codes.
         public var steps: Int
@@ -34,23 +35,29 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         public var samples: Int
         /// Samples lost and gained against the ANN (see ``PairedDrop``).
         public var lost: Int
+        /// Samples that only the spiking network answered rightly.
         public var gained: Int
         /// Total spikes / number of neurons, mean over the judged samples.
         public var spikesPerNeuron: Double
         /// Steps × spikes per neuron: what the search keeps small.
         public var cost: Double { Double(steps) * spikesPerNeuron }
+        /// What became of the trial.
         public var decision: Decision
         /// Conversion and judging.
         public var seconds: Double
     }
 
+    /// The network's name.
     public var network: String
     /// In points.
     public var targetDrop: Double
+    /// What a right answer was.
     public var criterion: PairedDrop.Criterion
     /// How sure a choice has to be, 0…1.
     public var requiredConfidence: Double
+    /// The samples that thresholds were chosen from.
     public var fittedSamples: Int
+    /// The samples that trials were judged on.
     public var judgedSamples: Int
     /// The ANN's accuracy on the samples that judge, where there are labels.
     public var annAccuracy: Double?

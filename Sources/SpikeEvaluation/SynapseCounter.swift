@@ -4,62 +4,99 @@ public import SpikeGraph
 /// zero. Exact at borders, strides, dilations and groups; biases do not count.
 ///
 /// Source: NeuroBench's synaptic operations (Yik et al., "NeuroBench", 2023). Layers that read values made of spikes are
-/// counted here step by step (effective accumulates); layers that read the analog input are counted as dense.
+/// counted here step by step; layers that read the analog input, and all layers of an ANN, by ``effectiveOperations(_:operands:)``.
 public struct SynapseCounter: Sendable {
-    /// For each node with synapses that reads spikes, how far they reach.
-    private let fanOuts: [String: FanOut]
-    /// Multiply–accumulates of one dense pass through all layers with weights, one sample.
-    public let denseOperations: Int
-    /// The part of them in layers that read the analog input.
-    public let analogOperations: Int
+    /// A layer with synapses.
+    public struct Layer: Sendable {
+        /// The node's name.
+        public var name: String
+        /// Whether it reads what spikes are made of; else the analog input, or an ANN's activations.
+        public var readsSpikes: Bool
+        /// Multiply–accumulates of one dense pass, one sample.
+        public var denseOperations: Int
+    }
 
-    private struct FanOut {
+    /// In the network's order.
+    public let layers: [Layer]
+    /// For each layer, how far its inputs reach.
+    private let fanOuts: [String: FanOut]
+    /// The layers that read spikes.
+    private let spiking: Set<String>
+
+    fileprivate struct FanOut {
         /// Which of the node's inputs arrives through the synapses.
         var operand: Int
         /// For each element of it, the outputs that it reaches. Repeats over the samples of a batch.
         var reach: [Int]
+        /// The value of one spike at each element of one sample, as ``SpikeUnits`` finds it; `nil` where values are graded.
+        var units: [Float]?
     }
 
+    /// A counter for a spiking network; nothing is counted yet.
     public init(_ graph: Graph) {
         var fanOuts: [String: FanOut] = [:]
-        var (dense, analog) = (0, 0)
+        var layers: [Layer] = []
         let spiking = graph.spikingValues
+        let units = SpikeUnits(graph)
         for node in graph.nodes {
             // Weights stand second, but a matrix product may have them first.
             guard let operand = node.inputs.prefix(2).firstIndex(where: { graph.constants[$0] == nil }),
                 let input = graph.countedShape(of: node.inputs[operand]),
                 let synapses = Synapses(node, operand: operand, graph: graph, input: input)
             else { continue }
-            let count = synapses.denseCount / graph.countedBatch
-            dense += count
-            if spiking.contains(node.inputs[operand]) {
-                fanOuts[node.name] = FanOut(operand: operand, reach: synapses.fanOut)
-            } else {
-                analog += count
-            }
+            layers.append(
+                Layer(
+                    name: node.name, readsSpikes: spiking.contains(node.inputs[operand]),
+                    denseOperations: synapses.denseCount / graph.countedBatch))
+            fanOuts[node.name] = FanOut(operand: operand, reach: synapses.fanOut, units: units[node.inputs[operand]])
         }
         self.fanOuts = fanOuts
-        denseOperations = dense
-        analogOperations = analog
+        self.layers = layers
+        self.spiking = Set(layers.filter(\.readsSpikes).map(\.name))
     }
 
-    /// The synaptic operations of one step in one node, summed over the samples of the batch; 0 for nodes without synapses.
+    /// Multiply–accumulates of one dense pass through all layers with weights, one sample.
+    public var denseOperations: Int { layers.reduce(0) { $0 + $1.denseOperations } }
+
+    /// The part of them in layers that read the analog input.
+    public var analogOperations: Int { layers.reduce(0) { $0 + ($1.readsSpikes ? 0 : $1.denseOperations) } }
+
+    /// The synaptic operations of one step in one node, summed over the samples of the batch; 0 for nodes without synapses,
+    /// and for those that read the analog input.
     ///
     /// - Parameter operands: what the node read, as ``ReferenceSimulation`` shows it to its observer.
     public func count(_ node: Node, operands: [Tensor]) -> Int {
-        guard let fanOut = fanOuts[node.name] else { return 0 }
-        var total = 0
-        operands[fanOut.operand].floats.withUnsafeBufferPointer { values in
-            fanOut.reach.withUnsafeBufferPointer { reach in
-                var index = 0
-                for value in values {
-                    if value != 0 { total += reach[index] }
-                    index += 1
-                    if index == reach.count { index = 0 }
-                }
+        guard spiking.contains(node.name), let fanOut = fanOuts[node.name] else { return 0 }
+        return fanOut.operations(operands[fanOut.operand].floats, samples: 1)[0].operations
+    }
+
+    /// The effective operations of each sample in one pass through one node, whatever it reads.
+    ///
+    /// - Parameters:
+    ///   - operands: what the node read, as an executor shows it to its observer.
+    ///   - samples: how many samples they hold.
+    /// - Returns: for each sample its operations, and whether NeuroBench would class them as accumulates: every value that
+    ///   the layer read is −1, 0 or 1 once the value of a spike is folded into the weights. Empty for nodes without synapses.
+    public func effectiveOperations(_ node: Node, operands: [Tensor], samples: Int) -> [(operations: Int, isBinary: Bool)] {
+        guard let fanOut = fanOuts[node.name] else { return [] }
+        return fanOut.operations(operands[fanOut.operand].floats, samples: samples)
+    }
+}
+
+extension SynapseCounter.FanOut {
+    fileprivate func operations(_ values: [Float], samples: Int) -> [(operations: Int, isBinary: Bool)] {
+        let size = values.count / max(1, samples)
+        let count = reach.count
+        return (0..<samples).map { sample in
+            var (total, isBinary) = (0, true)
+            for index in sample * size..<(sample + 1) * size where values[index] != 0 {
+                total += reach[index % count]
+                let unit = units.map { $0[index % $0.count] } ?? 1
+                // Sums over steps, as running maxima take them, carry their rounding along.
+                isBinary = isBinary && abs(abs(values[index]) - unit) <= 1e-3 * unit
             }
+            return (total, isBinary)
         }
-        return total
     }
 }
 

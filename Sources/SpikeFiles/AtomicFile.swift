@@ -6,7 +6,8 @@ import Glibc
 import SpikeGraph
 
 /// Writes a file as a whole or not at all: into a temporary file in the same folder, flushed to the disk, then renamed. A
-/// failure leaves what was there before.
+/// failure leaves what was there before. So does the end of the process; the temporary file that it leaves then is removed by
+/// the next write into the folder.
 package enum AtomicFile {
     /// - Parameters:
     ///   - path: a new file or an existing regular one, whose permissions stay. A symbolic link stays, and the file that it
@@ -15,12 +16,13 @@ package enum AtomicFile {
     /// - Throws: ``SpikeletError`` (`fileSystem`), and whatever `body` throws.
     package static func write(to path: String, _ body: (OpenFile) throws -> Void) throws {
         let (destination, permissions) = try resolve(path)
-        let file = try temporaryFile(beside: destination, name: path)
+        TemporaryFile.removeLeft(beside: destination)
+        let file = try TemporaryFile.create(beside: destination, name: path)
         do {
             // Before the content comes: who may not read the old file may not read the new one's beginning.
             if let permissions { fchmod(file.descriptor, permissions) }
             try body(file)
-            try file.move(to: destination)
+            try file.move(to: destination, unlocking: true)
         } catch {
             unlink(file.path)
             throw error
@@ -53,12 +55,5 @@ package enum AtomicFile {
         try requireRegularFile(status, .write, path)
         guard access(resolved, W_OK) == 0 else { throw SpikeletError.fileSystem(.write, path, errno: errno) }
         return (String(cString: resolved), status.st_mode & 0o7777)
-    }
-
-    /// An empty file in the folder of `destination`, of a name that nobody else has and that no long name makes too long.
-    private static func temporaryFile(beside destination: String, name: String) throws -> OpenFile {
-        let folder = destination.lastIndex(of: "/").map { destination[...$0] } ?? ""
-        let path = folder + ".spikelet-" + String(UInt64.random(in: .min ... .max), radix: 36)
-        return try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL, for: .write, name: name)
     }
 }

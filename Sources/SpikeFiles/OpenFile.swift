@@ -92,8 +92,11 @@ package final class OpenFile: Sendable {
     // MARK: Places
 
     /// Makes this file, once it is on the disk, stand at `destination` in one step. What stood there before is gone then.
-    package func move(to destination: String) throws {
+    ///
+    /// - Parameter unlocking: whether a lock on it ends there. Locks go with the file, and some readers want one.
+    package func move(to destination: String, unlocking: Bool = false) throws {
         guard fsync(descriptor) == 0, rename(path, destination) == 0 else { throw SpikeletError.fileSystem(.write, name, errno: errno) }
+        if unlocking { flock(descriptor, LOCK_UN) }
         // The rename itself lasts over a power cut once the folder is on the disk. Not every file system can flush a folder;
         // the file is whole either way.
         let folder = openFile(Self.folder(of: destination), O_RDONLY | O_CLOEXEC)

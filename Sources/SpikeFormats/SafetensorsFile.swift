@@ -11,25 +11,45 @@ import SpikeGraph
 public struct SafetensorsFile: Sendable {
     /// The types of elements that the format knows.
     public enum DataType: String, Sendable, Hashable, CaseIterable {
+        /// A byte that is 0 or 1.
         case bool = "BOOL"
+        /// 4 bits: a sign, two of exponent, one of mantissa.
         case float4 = "F4"
+        /// 6 bits: two of exponent, three of mantissa.
         case float6e2m3 = "F6_E2M3"
+        /// 6 bits: three of exponent, two of mantissa.
         case float6e3m2 = "F6_E3M2"
+        /// A whole number of 8 bits without a sign.
         case uint8 = "U8"
+        /// A whole number of 8 bits.
         case int8 = "I8"
+        /// 8 bits: five of exponent, two of mantissa.
         case float8e5m2 = "F8_E5M2"
+        /// 8 bits: four of exponent, three of mantissa.
         case float8e4m3 = "F8_E4M3"
+        /// 8 bits of exponent alone.
         case float8e8m0 = "F8_E8M0"
+        /// A whole number of 16 bits.
         case int16 = "I16"
+        /// A whole number of 16 bits without a sign.
         case uint16 = "U16"
+        /// IEEE 754's number of 16 bits.
         case float16 = "F16"
+        /// The upper half of a float32.
         case bfloat16 = "BF16"
+        /// A whole number of 32 bits.
         case int32 = "I32"
+        /// A whole number of 32 bits without a sign.
         case uint32 = "U32"
+        /// IEEE 754's number of 32 bits.
         case float32 = "F32"
+        /// Two float32: real and imaginary part.
         case complex64 = "C64"
+        /// IEEE 754's number of 64 bits.
         case float64 = "F64"
+        /// A whole number of 64 bits.
         case int64 = "I64"
+        /// A whole number of 64 bits without a sign.
         case uint64 = "U64"
 
         /// The bits of one element.
@@ -47,8 +67,11 @@ public struct SafetensorsFile: Sendable {
 
     /// What the header says of one tensor.
     public struct Entry: Sendable, Hashable {
+        /// The tensor's name in the file.
         public let name: String
+        /// The type of its elements.
         public let dataType: DataType
+        /// The size of each axis.
         public let shape: [Int]
         /// Where its bytes stand, counted from the end of the header.
         public let byteRange: Range<Int>

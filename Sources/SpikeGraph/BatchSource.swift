@@ -1,17 +1,22 @@
-/// Some samples for a network, with their labels where there are any.
+/// Some samples for a network, with their labels or targets where there are any.
 public struct Batch: Sendable {
     /// One tensor for each input of the network, in the network's order; the first axis counts samples.
     public var inputs: [Tensor]
     /// The class of each sample.
     public var labels: [Int]?
+    /// What a regression should give for each sample, `[N, …]` float32.
+    public var targets: Tensor?
 
-    public init(inputs: [Tensor], labels: [Int]? = nil) {
+    /// Samples of a network with several inputs.
+    public init(inputs: [Tensor], labels: [Int]? = nil, targets: Tensor? = nil) {
         self.inputs = inputs
         self.labels = labels
+        self.targets = targets
     }
 
-    public init(_ input: Tensor, labels: [Int]? = nil) {
-        self.init(inputs: [input], labels: labels)
+    /// Samples of a network with one input.
+    public init(_ input: Tensor, labels: [Int]? = nil, targets: Tensor? = nil) {
+        self.init(inputs: [input], labels: labels, targets: targets)
     }
 
     /// The number of samples.

@@ -15,25 +15,35 @@ extension Graph: CustomStringConvertible {
         }
         for output in outputs { rows.append([output.name, "Output", output.value, types[output.value]?.shape.description ?? "", "", ""]) }
         let kind = spiking.map { "spiking network (\($0.recipe), \($0.schedule.rawValue))" } ?? "network"
-        return "\(kind) '\(name)': \(nodes.count) nodes, \(parameterCount) parameters\n" + TextTable.format(rows, rightAligned: [4])
+        return "\(kind) '\(name)': \(nodes.count) nodes, \(parameterCount) parameters\n"
+            + TextTable.format(rows, rightAligned: [4], names: [0, 2])
     }
 }
 
 /// Plain text tables for terminals.
 public enum TextTable {
-    /// Columns as wide as their widest cell, two spaces apart, a rule under the header row. The widest column of text gives
-    /// way, ending in `…`, where a line would pass `width` columns.
-    public static func format(_ rows: [[String]], rightAligned: Set<Int> = [], width: Int = 100) -> String {
+    /// Columns as wide as their widest cell, two spaces apart, a rule under the header row. Where a line would pass `width`
+    /// columns, the widest column of text gives way, ending in `…`.
+    ///
+    /// - Parameter names: columns of names, such as `layer4.0.conv1`. They give way last, and at the front, since the end of a name is
+    ///   what tells it from others.
+    public static func format(_ rows: [[String]], rightAligned: Set<Int> = [], names: Set<Int> = [], width: Int = 100) -> String {
         guard let header = rows.first else { return "" }
         var widths = header.indices.map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-        while widths.reduce(0, +) + 2 * (widths.count - 1) > width, let widest = widths.indices.max(by: { widths[$0] < widths[$1] }),
-            widths[widest] > 8
-        {
-            widths[widest] -= 1
+        let others = widths.indices.filter { !names.contains($0) }
+        for columns in [others, Array(widths.indices)] {
+            let least = columns.count < widths.count ? 10 : 8
+            while widths.reduce(0, +) + 2 * (widths.count - 1) > width, let widest = columns.max(by: { widths[$0] < widths[$1] }),
+                widths[widest] > least
+            {
+                widths[widest] -= 1
+            }
         }
         func line(_ row: [String]) -> String {
             var text = zip(row.indices, row).map { column, cell in
-                let fitted = cell.count > widths[column] ? String(cell.prefix(widths[column] - 1)) + "…" : cell
+                let room = widths[column] - 1
+                let fitted =
+                    cell.count <= widths[column] ? cell : names.contains(column) ? "…\(cell.suffix(room))" : "\(cell.prefix(room))…"
                 let padding = String(repeating: " ", count: widths[column] - fitted.count)
                 return rightAligned.contains(column) ? padding + fitted : fitted + padding
             }.joined(separator: "  ")

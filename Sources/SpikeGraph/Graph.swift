@@ -2,11 +2,14 @@
 public struct Node: Sendable, Hashable, Codable {
     /// Unique in its graph.
     public var name: String
+    /// What it computes.
     public var `operator`: Operator
     /// Names of graph inputs, constants, or other nodes' outputs. An optional input that is absent is left off.
     public var inputs: [String]
+    /// The values that it defines: names that nothing else in the graph has.
     public var outputs: [String]
 
+    /// An operation; the graph that takes it in checks it.
     public init(_ name: String, _ operator: Operator, inputs: [String], outputs: [String]) {
         self.name = name
         self.operator = `operator`
@@ -26,9 +29,12 @@ public struct Node: Sendable, Hashable, Codable {
 public struct Graph: Sendable {
     /// An input of the network.
     public struct Input: Sendable, Hashable {
+        /// The input's name: a value that nodes may read.
         public var name: String
+        /// Its element type and shape.
         public var type: ValueType
 
+        /// An input of a graph.
         public init(_ name: String, _ type: ValueType) {
             self.name = name
             self.type = type
@@ -37,17 +43,23 @@ public struct Graph: Sendable {
 
     /// An output of the network: its public name, and the value that it shows.
     public struct Output: Sendable, Hashable, Codable {
+        /// The public name.
         public var name: String
+        /// The value that is shown under it.
         public var value: String
 
+        /// An output of a graph.
         public init(_ name: String, value: String) {
             self.name = name
             self.value = value
         }
     }
 
+    /// The network's name.
     public let name: String
+    /// What is fed in, in the order in which executors take it.
     public let inputs: [Input]
+    /// What comes out, in the order in which executors give it.
     public let outputs: [Output]
     /// In an order in which every node comes after those it reads from.
     public let nodes: [Node]

@@ -31,53 +31,100 @@ extension OperatorPayload {
 
 /// All operators a ``Graph`` may hold. A new one is a line in each of the two tables below.
 public enum Operator: Sendable, Hashable {
+    /// Adds two values.
     case add(Add)
+    /// The position of the largest or smallest number along an axis.
     case argExtremum(ArgExtremum)
+    /// The mean over windows.
     case averagePool(AveragePool)
+    /// Scales and shifts each channel by statistics of training.
     case batchNormalization(BatchNormalization)
+    /// A function of two numbers, element by element.
     case binary(Binary)
+    /// Changes the element type.
     case cast(Cast)
+    /// Bounds values.
     case clip(Clip)
+    /// Joins values along an axis.
     case concat(Concat)
+    /// A convolution.
     case conv(Conv)
+    /// A transposed convolution.
     case convTranspose(ConvTranspose)
+    /// Sums along an axis, running.
     case cumSum(CumSum)
+    /// Does nothing after training.
     case dropout(Dropout)
+    /// Repeats axes of size 1.
     case expand(Expand)
+    /// Makes a matrix of a tensor.
     case flatten(Flatten)
+    /// Rounds down.
     case floor(Floor)
+    /// Picks positions along an axis.
     case gather(Gather)
+    /// A fully connected layer.
     case gemm(Gemm)
+    /// The mean over all places of a channel.
     case globalAveragePool(GlobalAveragePool)
+    /// The maximum over all places of a channel.
     case globalMaxPool(GlobalMaxPool)
+    /// Normalises groups of channels of a sample.
     case groupNormalization(GroupNormalization)
+    /// Passes its input on.
     case identity(Identity)
+    /// Normalises over the last axes of a sample.
     case layerNormalization(LayerNormalization)
+    /// Divides by what neighbouring channels hold.
     case localResponseNormalization(LocalResponseNormalization)
+    /// The logarithm of a softmax.
     case logSoftmax(LogSoftmax)
+    /// A matrix product.
     case matMul(MatMul)
+    /// The maximum over windows.
     case maxPool(MaxPool)
+    /// Multiplies two values.
     case mul(Mul)
+    /// A layer of spiking neurons.
     case neuron(NeuronNode)
+    /// Adds places around a value.
     case pad(Pad)
+    /// Rounds to levels, as in training for quantisation.
     case quantizer(Quantizer)
+    /// A sum, product or extremum over axes.
     case reduce(Reduce)
+    /// The mean over axes.
     case reduceMean(ReduceMean)
+    /// max(0, x).
     case relu(Relu)
+    /// Gives the same numbers another shape.
     case reshape(Reshape)
+    /// Samples places anew.
     case resize(Resize)
+    /// Rounds to whole numbers.
     case round(Round)
+    /// Max pooling of spikes, exact for rates.
     case runningMaximumPool(RunningMaximumPool)
+    /// Chooses between two values by a third.
     case select(Where)
+    /// The logistic function.
     case sigmoid(Sigmoid)
+    /// Cuts along axes.
     case slice(Slice)
+    /// Exponentials that sum to 1.
     case softmax(Softmax)
+    /// Repeats a value along axes.
     case tile(Tile)
+    /// Exchanges axes.
     case transpose(Transpose)
+    /// A function of one number, element by element.
     case unary(Unary)
+    /// Watches activations during calibration.
     case voltageHook(VoltageHook)
+    /// Multiplies by a constant.
     case voltageScaler(VoltageScaler)
 
+    /// The operator's attributes and rules.
     public var payload: any OperatorPayload {
         switch self {
         case .add(let payload): payload

@@ -13,8 +13,10 @@ public struct Patch: Sendable {
     fileprivate var constants: [String: Tensor] = [:]
     fileprivate var redirections: [String: String] = [:]
 
+    /// A patch that changes nothing.
     public init() {}
 
+    /// Whether it changes nothing.
     public var isEmpty: Bool { removed.isEmpty && replaced.isEmpty && inserted.isEmpty && constants.isEmpty && redirections.isEmpty }
 
     /// Takes a node out. Whatever read its outputs has to be redirected.

@@ -17,8 +17,12 @@ public final class ProgressBar: @unchecked Sendable {
     private let lock = DispatchSemaphore(value: 1)
     private let isVisible = isatty(STDERR_FILENO) == 1
     private var completed: Int
-    private let initial: Int
+    private var initial: Int
+    private var estimator = RemainingTime()
     private var lastDrawn: Double = 0.3
+    private var lastAdvanced: Double = 0
+    /// Draws between two advances too, so that the time left runs down.
+    private var timer: (any DispatchSourceTimer)?
 
     /// - Parameters:
     ///   - total: how much there is to do, in units; `nil` where it is not known.
@@ -29,17 +33,43 @@ public final class ProgressBar: @unchecked Sendable {
         self.unit = unit
         self.completed = completed
         self.initial = completed
+        guard isVisible else { return }
+        let timer = DispatchSource.makeTimerSource(queue: .global(qos: .utility))
+        timer.schedule(deadline: .now() + 0.5, repeating: 0.25)
+        timer.setEventHandler { [weak self] in self?.tick() }
+        timer.resume()
+        self.timer = timer
     }
 
+    deinit { timer?.cancel() }
+
     /// Says that `amount` more units are done.
-    public func advance(by amount: Int = 1) {
+    ///
+    /// - Parameter isWork: whether they took time; else they were there already, and say nothing of the speed.
+    public func advance(by amount: Int = 1, isWork: Bool = true) {
         lock.wait()
         defer { lock.signal() }
         completed += amount
-        let seconds = elapsed
+        if !isWork { initial += amount }
+        lastAdvanced = elapsed
+        estimator.note(completed - initial, at: lastAdvanced)
+        draw(at: lastAdvanced)
+    }
+
+    private func tick() {
+        lock.wait()
+        defer { lock.signal() }
+        // Nothing has been done yet, or all is finished.
+        guard timer != nil, completed > initial else { return }
+        draw(at: elapsed)
+    }
+
+    /// Draws, unless that was just done.
+    private func draw(at seconds: Double) {
         guard isVisible, seconds - lastDrawn > 0.2 else { return }
         lastDrawn = seconds
-        let line = Self.line(title: title, unit: unit, completed: completed, initial: initial, total: total, seconds: seconds)
+        let left = total.flatMap { estimator.seconds(for: $0 - completed) }.map { max(0, $0 - (seconds - lastAdvanced)) }
+        let line = Self.line(title: title, unit: unit, completed: completed, total: total, left: left)
         write("\r\u{1B}[K" + line.prefix(Self.columns - 1))
     }
 
@@ -47,6 +77,8 @@ public final class ProgressBar: @unchecked Sendable {
     public func finish() {
         lock.wait()
         defer { lock.signal() }
+        timer?.cancel()
+        timer = nil
         if isVisible, lastDrawn > 0.3 { write("\r\u{1B}[K") }
         lastDrawn = 0.3
     }
@@ -67,8 +99,10 @@ public final class ProgressBar: @unchecked Sendable {
         _ = bytes.withUnsafeBytes { writeBytes(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// The text of the bar. The estimate of what is left assumes the mean speed so far.
-    package static func line(title: String, unit: String, completed: Int, initial: Int, total: Int?, seconds: Double) -> String {
+    /// The text of the bar.
+    ///
+    /// - Parameter left: the seconds that are left, where they can be told.
+    package static func line(title: String, unit: String, completed: Int, total: Int?, left: Double?) -> String {
         guard let total, total > 0 else { return "\(title)  \(grouped(completed)) \(unit)" }
         let share = min(1, Double(completed) / Double(total))
         let width = 24
@@ -77,10 +111,7 @@ public final class ProgressBar: @unchecked Sendable {
         let bar = String(repeating: "█", count: eighths / 8) + partial
         let padding = String(repeating: "·", count: max(0, width - bar.count))
         var text = "\(title)  \(grouped(completed))/\(grouped(total)) \(unit)  \(bar)\(padding)"
-        if completed > initial {
-            let left = seconds / Double(completed - initial) * Double(max(0, total - completed))
-            text += "  \(duration(left)) left"
-        }
+        if let left { text += "  \(duration(left)) left" }
         return text
     }
 

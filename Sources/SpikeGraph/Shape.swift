@@ -3,9 +3,12 @@
 /// Exporters leave the batch open, and compute with it (`x.view(x.size(0), -1)`); this little arithmetic is all that
 /// shape computations of feed-forward networks need. A result outside it is `nil`, never a guess.
 public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+    /// What does not depend on the batch.
     public let constant: Int
+    /// What is multiplied with the batch size.
     public let batchFactor: Int
 
+    /// constant + batchFactor · N.
     public init(_ constant: Int, batchFactor: Int = 0) {
         self.constant = constant
         self.batchFactor = batchFactor
@@ -76,12 +79,15 @@ public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, Custom
 
 /// The sizes of a value's axes; the batch may be open.
 public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
+    /// The size of each axis.
     public var dimensions: [Dimension]
 
+    /// A shape whose sizes may depend on the batch.
     public init(_ dimensions: [Dimension]) {
         self.dimensions = dimensions
     }
 
+    /// A shape whose sizes are known.
     public init(_ sizes: [Int]) {
         self.dimensions = sizes.map { Dimension($0) }
     }
@@ -90,8 +96,10 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
         self.dimensions = elements
     }
 
+    /// The number of axes.
     public var rank: Int { dimensions.count }
 
+    /// The size of an axis.
     public subscript(axis: Int) -> Dimension { dimensions[axis] }
 
     /// Concrete sizes at batch size `batch`.
@@ -152,9 +160,12 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
 
 /// What is known of a value before anything runs: element type and shape.
 public struct ValueType: Hashable, Sendable, CustomStringConvertible {
+    /// The type of its elements.
     public var elementType: ElementType
+    /// Its sizes, some of which may depend on the batch.
     public var shape: Shape
 
+    /// The type of a value.
     public init(_ elementType: ElementType = .float32, _ shape: Shape) {
         self.elementType = elementType
         self.shape = shape

@@ -22,8 +22,11 @@ public struct SpikeletError: Error, Equatable, CustomStringConvertible {
         case network
         /// A graph edit that would break the law of graphs (see ``Verifier``).
         case illegalGraph
+        /// Work that the user broke off.
+        case interrupted
     }
 
+    /// The class of the failure.
     public var code: Code
     /// What is wrong, as a sentence without its full stop.
     public var message: String
@@ -32,6 +35,7 @@ public struct SpikeletError: Error, Equatable, CustomStringConvertible {
     /// What the reader can do about it.
     public var remedy: String?
 
+    /// An error in words.
     public init(_ code: Code, _ message: String, at location: String? = nil, remedy: String? = nil) {
         self.code = code
         self.message = message

@@ -1,13 +1,18 @@
 /// The element types that graphs compute with. Other types in files (float16, float64, …) are converted on reading.
 public enum ElementType: String, Codable, Hashable, Sendable, CaseIterable {
+    /// 32-bit floating point, 64-bit whole numbers, truth values.
     case float32, int64, bool
 }
 
 /// A dense array of numbers in row-major order (the last axis varies fastest). Activations are `[N, C, …]`.
 public struct Tensor: Sendable, Equatable {
+    /// The numbers, in the type that they have.
     public enum Storage: Sendable, Equatable {
+        /// Floating-point numbers.
         case float32([Float])
+        /// Whole numbers.
         case int64([Int64])
+        /// Truth values.
         case bool([Bool])
     }
 
@@ -17,6 +22,7 @@ public struct Tensor: Sendable, Equatable {
         case mapped(MappedFloats)
     }
 
+    /// The size of each axis.
     public let shape: [Int]
     private let contents: Contents
 
@@ -43,6 +49,7 @@ public struct Tensor: Sendable, Equatable {
         self.init(storage: .bool(values), shape: shape)
     }
 
+    /// A tensor of any type.
     public init(storage: Storage, shape: [Int]) {
         self.shape = shape
         contents = .array(storage)
@@ -60,6 +67,7 @@ public struct Tensor: Sendable, Equatable {
         self.contents = contents
     }
 
+    /// The same number everywhere.
     public init(repeating value: Float, shape: [Int]) {
         self.init([Float](repeating: value, count: shape.reduce(1, *)), shape: shape)
     }
@@ -69,6 +77,7 @@ public struct Tensor: Sendable, Equatable {
         self.init([value], shape: [])
     }
 
+    /// The number of elements.
     public var count: Int {
         switch contents {
         case .array(.float32(let values)): values.count
@@ -78,8 +87,10 @@ public struct Tensor: Sendable, Equatable {
         }
     }
 
+    /// The number of axes.
     public var rank: Int { shape.count }
 
+    /// The type of its elements.
     public var elementType: ElementType {
         switch contents {
         case .array(.float32), .mapped: .float32

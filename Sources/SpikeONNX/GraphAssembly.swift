@@ -39,7 +39,7 @@ struct GraphAssembly {
             switch session.values[output.name] {
             case .computed(let name, _)?: return Graph.Output(output.name, value: names[name] ?? name)
             case .constant(let name, _)?: return Graph.Output(output.name, value: names[name] ?? name)
-            case .sizes?:
+            case .sizes?, .batchIndices?:
                 throw SpikeletError(
                     .unsupported, "output '\(output.name)' is a size that depends on the batch alone",
                     remedy: "export a model without this output")

@@ -56,10 +56,12 @@ final class GraphBuilder {
     func emit(_ operator: Operator, _ inputs: [Value], source: Int) throws -> Value {
         var types: [ValueType] = []
         for input in inputs {
-            if case .sizes = input {
+            switch input {
+            case .sizes, .batchIndices:
                 throw SpikeletError(.unsupported, "a number that depends on the batch size is used as data")
+            case .quantized: throw Refusals.readsIntegers
+            case .constant, .computed, .unknown: break
             }
-            if case .quantized = input { throw Refusals.readsIntegers }
             guard let type = input.type else { throw SpikeletError(.invalidModel, "an input is not known") }
             types.append(type)
         }
@@ -82,7 +84,7 @@ final class GraphBuilder {
                 constants[name] = tensor
                 return name
             case .computed(let name, _): return name
-            case .sizes, .quantized, .unknown: return nil
+            case .sizes, .batchIndices, .quantized, .unknown: return nil
             }
         }
         let value = newName()

@@ -6,9 +6,11 @@ public struct ImportReport: Sendable, Hashable, Codable, CustomStringConvertible
     public var file: String
     /// Who wrote the file, as far as it says.
     public var producerName: String
+    /// The version of the program that wrote the model.
     public var producerVersion: String
     /// What in the producer wrote it: PyTorch has two exporters, which differ in what they write.
     public var exporter: String
+    /// The version of ONNX's file format.
     public var irVersion: Int
     /// Versions of the operator sets, by domain; ONNX's own is `ai.onnx`.
     public var opsets: [String: Int]
@@ -39,6 +41,8 @@ public struct ImportReport: Sendable, Hashable, Codable, CustomStringConvertible
 
 /// A model as it was imported.
 public struct ImportedModel: Sendable {
+    /// The network.
     public var graph: Graph
+    /// What the file said of itself, and what became of it.
     public var report: ImportReport
 }

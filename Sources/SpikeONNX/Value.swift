@@ -6,6 +6,8 @@ enum Value {
     case constant(name: String, Tensor)
     /// A small integer vector (or number) that depends on the open batch.
     case sizes(SizeVector)
+    /// Positions that are counted on from sample to sample.
+    case batchIndices(BatchIndices)
     /// Made at run time, by a node of the graph or an input.
     case computed(name: String, ValueType)
     /// Integers that stand for an activation: only `DequantizeLinear` can read them.
@@ -18,6 +20,7 @@ enum Value {
         switch self {
         case .constant(_, let tensor): ValueType(tensor)
         case .sizes(let sizes): ValueType(.int64, sizes.isNumber ? [] : [Dimension(sizes.dimensions.count)])
+        case .batchIndices(let indices): indices.type
         case .computed(_, let type): type
         case .quantized(let value): ValueType(.int64, value.type.shape)
         case .unknown: nil
@@ -53,7 +56,7 @@ struct SizeVector: Hashable {
                 return nil
             }
             self.init(values.map { Dimension(Int($0)) }, isNumber: tensor.rank == 0)
-        case .computed, .quantized, .unknown: return nil
+        case .computed, .quantized, .batchIndices, .unknown: return nil
         }
     }
 

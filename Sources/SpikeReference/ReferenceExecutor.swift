@@ -5,10 +5,12 @@ public import SpikeGraph
 /// Dense products are done one sample at a time on one thread, so that a sample's result depends neither on the batch it
 /// came in nor on other threads.
 public struct ReferenceExecutor: Sendable {
+    /// The network that is run.
     public let graph: Graph
     /// For each node, the values that nothing reads after it.
     private let lastReads: [[String]]
 
+    /// An executor for a network; it keeps no state.
     public init(_ graph: Graph) {
         self.graph = graph
         var remaining = Set(graph.outputs.map(\.value))

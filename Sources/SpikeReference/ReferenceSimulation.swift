@@ -11,6 +11,7 @@ public final class ReferenceSimulation {
     /// Called after each node, in each step, with what it read and what it made.
     public typealias Observer = (Node, [Tensor], [Tensor]) throws -> Void
 
+    /// The network that is simulated.
     public let graph: Graph
     let description: SpikingDescription
     let readout: Set<String>

@@ -8,7 +8,7 @@ enum ActivityCharts {
         let layers = evenly(trace.layers, atMost: 6)
         var plot = Plot(
             "share of neurons that spike in each step",
-            x: .linear(1...Double(max(2, trace.steps)), label: "time step", text: { figure($0, digits: 0) }),
+            x: .timeSteps(trace.steps),
             y: .linear(0...max(layers.flatMap(\.density).max() ?? 1, 0.01) * 100, label: "spikes per 100 neurons"))
         for (index, layer) in layers.enumerated() {
             plot.curve(layer.density.enumerated().map { (Double($0.offset + 1), $0.element * 100) }, "curve c\(index % 6)")
@@ -21,7 +21,7 @@ enum ActivityCharts {
         let (left, row) = (46.0, 6.0)
         let step = (400 - left - 10) / Double(max(1, steps))
         let height = Double(layer.watched.count) * row
-        var drawing = SVG(width: 400, height: height + 34, title: "spikes of \(layer.watched.count) neurons of \(layer.name)")
+        var drawing = SVG(width: 400, height: height + 34, title: "spikes of \(layer.watched.count) neurons of \(layer.title)")
         for (index, spikes) in layer.spikes.enumerated() {
             for (time, count) in spikes.enumerated() where count != 0 {
                 drawing.rectangle(
@@ -43,7 +43,7 @@ enum ActivityCharts {
         guard let count = traces.first?.count, count > 1 else { return nil }
         let values = traces.flatMap { $0 }.filter(\.isFinite).map(Double.init) + [0, Double(layer.threshold ?? 0)]
         var plot = Plot(
-            "membrane potentials of \(layer.name)", x: .linear(1...Double(count), label: "time step", text: { figure($0, digits: 0) }),
+            "membrane potentials of \(layer.title)", x: .timeSteps(count),
             y: .linear((values.min() ?? 0)...(values.max() ?? 1), label: "membrane potential, after the step"), height: 200)
         if let threshold = layer.threshold { plot.curve([(1, Double(threshold)), (Double(count), Double(threshold))], "ann") }
         for (index, trace) in traces.enumerated() {
@@ -57,7 +57,7 @@ enum ActivityCharts {
         guard let most = (layer.activations + layer.decoded).max(), most > 0 else { return nil }
         let least = Double(min(0, (layer.activations + layer.decoded).min() ?? 0))
         var plot = Plot(
-            "decoded spikes of \(layer.name) against the ANN's activations", x: .linear(least...Double(most), label: "ANN's activation"),
+            "decoded spikes of \(layer.title) against the ANN's activations", x: .linear(least...Double(most), label: "ANN's activation"),
             y: .linear(least...Double(most), label: "decoded spikes"))
         let end = min(plot.x.range.upperBound, plot.y.range.upperBound)
         plot.curve([(0, 0), (end, end)], "ann")
@@ -65,25 +65,62 @@ enum ActivityCharts {
         return plot.markup
     }
 
-    /// Pictures of numbers, each scaled to its own largest.
-    static func maps(_ maps: [[Float]], size: [Int], title: String) -> String? {
-        guard size.count == 2, !maps.isEmpty, size[0] * size[1] > 1, size[0] * size[1] <= 32 * 32 else { return nil }
+    /// Pictures of numbers, all on one scale.
+    static func maps(_ maps: [[Float]], size: [Int], title: String, ground: String = "empty", style: String = "c0") -> String? {
+        guard size.count == 2, !maps.isEmpty, size[0] * size[1] > 1 else { return nil }
+        let small = maps.map { shrunk($0, size: size, to: 48) }
+        guard let shape = small.first?.size else { return nil }
         let columns = min(4, maps.count)
-        let side = 92.0
+        let side = maps.count == 1 ? 200.0 : 92.0
         let rows = (maps.count + columns - 1) / columns
-        var drawing = SVG(width: 400, height: Double(rows) * (side + 6), title: title)
-        let most = Double(maps.joined().max() ?? 1)
-        let pixel = side / Double(max(size[0], size[1]))
-        for (index, map) in maps.enumerated() {
-            let (x, y) = (Double(index % columns) * (side + 8), Double(index / columns) * (side + 6))
-            drawing.rectangle(x, y, pixel * Double(size[1]), pixel * Double(size[0]), "empty")
-            for (position, value) in map.enumerated() where value > 0 && most > 0 {
-                drawing.rectangle(
-                    x + Double(position % size[1]) * pixel, y + Double(position / size[1]) * pixel, pixel + 0.1, pixel + 0.1, "ink",
-                    opacity: Double(value) / most)
-            }
+        var drawing = SVG(width: 400, height: Double(rows) * (side + 8), title: title)
+        let all = small.flatMap(\.values).filter(\.isFinite)
+        let (least, most) = (min(0, all.min() ?? 0), max(all.max() ?? 1, 1e-9))
+        let pixel = side / Double(max(shape[0], shape[1]))
+        for (index, map) in small.enumerated() {
+            let (x, y) = (Double(index % columns) * (side + 8), Double(index / columns) * (side + 8))
+            drawing.picture(
+                map.values, columns: shape[1], x: x, y: y, pixel: pixel, least: least, most: most, ground: ground, style: style)
         }
         return drawing.markup
+    }
+
+    /// A picture with at most so many pixels a side: means of blocks.
+    private static func shrunk(_ values: [Float], size: [Int], to most: Int) -> (values: [Float], size: [Int]) {
+        let block = (max(size[0], size[1]) + most - 1) / most
+        guard block > 1 else { return (values, size) }
+        let (height, width) = (max(1, size[0] / block), max(1, size[1] / block))
+        var small = [Float](repeating: 0, count: height * width)
+        for row in 0..<height {
+            for column in 0..<width {
+                var sum: Float = 0
+                for y in row * block..<(row + 1) * block {
+                    for x in column * block..<(column + 1) * block { sum += values[y * size[1] + x] }
+                }
+                small[row * width + column] = sum / Float(block * block)
+            }
+        }
+        return (small, [height, width])
+    }
+
+    /// How many channels have which θ, before (the ANN's largest activation) and after (what the recipe chose).
+    static func thresholds(_ layer: ActivityTrace.Layer) -> String? {
+        guard let largest = layer.largest, let chosen = layer.thresholds, chosen.count > 1, let most = (largest + chosen).max(), most > 0
+        else { return nil }
+        let bins = 16
+        func counts(_ values: [Float]) -> [Int] {
+            values.reduce(into: [Int](repeating: 0, count: bins)) { $0[min(bins - 1, max(0, Int($1 / most * Float(bins))))] += 1 }
+        }
+        let (before, after) = (counts(largest), counts(chosen))
+        var plot = Plot(
+            "thresholds of the channels of \(layer.title), before and after", x: .linear(0...Double(most), label: "activation"),
+            y: .linear(0...Double(max(1, (before + after).max() ?? 1)), label: "channels"), height: 200)
+        for bin in 0..<bins {
+            let (left, right) = (Double(most) * Double(bin) / Double(bins), Double(most) * Double(bin + 1) / Double(bins))
+            plot.bar(from: left, to: right, height: Double(before[bin]), "empty-strong")
+            plot.bar(from: left + (right - left) * 0.22, to: right - (right - left) * 0.22, height: Double(after[bin]), "c0")
+        }
+        return plot.markup
     }
 
     /// Some of many, the first and the last among them.
@@ -91,4 +128,9 @@ enum ActivityCharts {
         guard items.count > count, count > 1 else { return Array(items.prefix(count)) }
         return (0..<count).map { items[$0 * (items.count - 1) / (count - 1)] }
     }
+}
+
+extension ActivityTrace.Layer {
+    /// What the layer is called on the page.
+    var title: String { label ?? name }
 }

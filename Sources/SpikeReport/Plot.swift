@@ -18,6 +18,12 @@ struct Plot {
             return isLogarithmic ? log(value / low) / log(high / low) : (value - low) / (high - low)
         }
 
+        /// What stands at a share of the axis.
+        func value(_ share: Double) -> Double {
+            let (low, high) = (range.lowerBound, range.upperBound)
+            return isLogarithmic ? low * pow(high / low, share) : low + share * (high - low)
+        }
+
         /// From zero or below to the largest value, with round ticks.
         static func linear(_ range: ClosedRange<Double>, label: String, text: ((Double) -> String)? = nil) -> Axis {
             let span = max(range.upperBound - range.lowerBound, 1e-12)
@@ -38,7 +44,7 @@ struct Plot {
     var drawing: SVG
     private let left = 46.0
     private let right = 10.0
-    private let top = 10.0
+    private let top = 24.0
     private let bottom = 38.0
 
     init(_ title: String, x: Axis, y: Axis, width: Double = 400, height: Double = 250) {
@@ -55,7 +61,7 @@ struct Plot {
         }
         drawing.line(left, height - bottom, width - right, height - bottom, "axis")
         drawing.text((left + width - right) / 2, height - 4, x.label, "label", anchor: "middle")
-        drawing.text(left + 4, top + 9, y.label, "label")
+        drawing.text(4, 12, y.label, "label")
     }
 
     func placeX(_ value: Double) -> Double { left + x.share(value) * (drawing.width - left - right) }
@@ -70,6 +76,35 @@ struct Plot {
         for point in points { drawing.circle(placeX(point.x), placeY(point.y), radius, style, hint: hint?(point.x, point.y)) }
     }
 
+    /// An upright bar from zero.
+    mutating func bar(from left: Double, to right: Double, height: Double, _ style: String) {
+        guard height > 0 else { return }
+        drawing.rectangle(placeX(left), placeY(height), placeX(right) - placeX(left) - 0.5, placeY(0) - placeY(height), style)
+    }
+
+    /// A curve without the parts below the axis's least value.
+    mutating func clippedCurve(_ points: [(x: Double, y: Double)], _ style: String) {
+        let low = y.range.lowerBound
+        var part: [(x: Double, y: Double)] = []
+        for (index, point) in points.enumerated() {
+            if index > 0 {
+                let before = points[index - 1]
+                if (before.y < low) != (point.y < low) {
+                    // On the way between the two, as the axis places them.
+                    let share = (low - before.y) / (point.y - before.y)
+                    let (left, right) = (x.share(before.x), x.share(point.x))
+                    part.append((x.value(left + share * (right - left)), low))
+                    if point.y < low {
+                        curve(part, style)
+                        part = []
+                    }
+                }
+            }
+            if point.y >= low { part.append(point) }
+        }
+        if part.count > 1 { curve(part, style) }
+    }
+
     /// The area between two curves.
     mutating func band(_ points: [(x: Double, low: Double, high: Double)], _ style: String) {
         let edge = points.map { (placeX($0.x), placeY($0.high)) } + points.reversed().map { (placeX($0.x), placeY($0.low)) }
@@ -80,6 +115,13 @@ struct Plot {
 }
 
 extension Plot.Axis {
+    /// Every step from 1 to `count`.
+    static func timeSteps(_ count: Int) -> Plot.Axis {
+        let quarters = count >= 8 ? (1...4).map { Double((count * $0 + 2) / 4) } : (2...max(2, count)).map(Double.init)
+        return Plot.Axis(
+            range: 1...Double(max(2, count)), ticks: [1] + quarters, label: "time step", text: { figure($0, digits: 0) })
+    }
+
     /// Powers of two from `least` to `most`.
     static func steps(_ values: [Int]) -> Plot.Axis {
         let (least, most) = (Double(values.min() ?? 1), Double(values.max() ?? 1))

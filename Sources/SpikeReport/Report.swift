@@ -9,12 +9,25 @@ import SpikeGraph
 ///
 /// Several results of the same data stand side by side. Everything drawn is also there as text.
 public struct Report: Sendable {
+    /// What is reported, side by side.
     public let results: [EvaluationResult]
     /// What single neurons do, of the first result's network.
     public let trace: ActivityTrace?
+    /// What each result is called.
+    let names: [String]
+    /// Why the results should be compared with care.
+    private let cautions: [String]
 
+    /// A report of results of the same data.
     public init(_ results: [EvaluationResult], trace: ActivityTrace? = nil) {
-        self.results = results
+        self.init(Comparison(results), trace: trace)
+    }
+
+    /// - Parameter trace: of the first result's network.
+    public init(_ comparison: Comparison, trace: ActivityTrace? = nil) {
+        results = comparison.results
+        names = comparison.names
+        cautions = comparison.cautions
         self.trace = trace
     }
 
@@ -23,157 +36,235 @@ public struct Report: Sendable {
         try AtomicFile.write(to: path) { try $0.write(Array(html.utf8)) }
     }
 
+    /// The whole page.
     public var html: String {
-        let names = results.map { "\($0.network) · \($0.recipe)" }
-        return Page.html(title: names.joined(separator: ", "), body: ([head] + sections).joined(separator: "\n"))
+        let sections = sections
+        let links = sections.map { "<li><a href=\"#\($0.id)\">\(escaped($0.title))</a></li>" }
+        let contents = "<nav aria-label=\"Sections\"><ul>\(links.joined())</ul></nav>"
+        return Page.html(
+            title: names.joined(separator: ", "), body: ([head + contents] + sections.map(\.markup)).joined(separator: "\n"))
     }
 
-    private var head: String {
-        let cards = results.enumerated().map { index, result -> String in
-            guard let best = result.steps.last else { return "" }
-            let quality = ResultCharts.quality(best)
-            var verdict = "\(figure(quality * 100)) % at \(best.steps) steps"
-            if let ann = result.ann?.accuracy, best.accuracy != nil {
-                let drop = (ann - quality) * 100
-                verdict += drop >= 0.005 ? ", \(figure(drop)) points under the ANN" : ", nothing lost against the ANN"
-            }
-            return """
-                <div class="card"><h2><span class="key c\(index % 6)"></span>\(escaped(result.network)) <small>\(escaped(result.recipe))</small></h2>
-                <p class="verdict">\(verdict)</p>
-                <p>\(figure(best.spikesPerNeuron)) spikes per neuron, \(magnitude(best.synapticOperations)) synaptic operations, \
-                measured on \(result.samples) samples in \(figure(result.seconds, digits: 1)) s (\(escaped(result.precision))).</p></div>
-                """
-        }
-        return "<header><h1>Spikelet report</h1><div class=\"cards\">\(cards.joined())</div></header>"
+    /// A part of the page.
+    struct Section {
+        var id: String
+        var title: String
+        var body: String
+
+        var markup: String { "<section id=\"\(id)\"><h2>\(escaped(title))</h2>\n\(body)\n</section>" }
     }
 
-    private var sections: [String] {
-        var sections = [stepSection]
-        sections += results.filter { !$0.layers.isEmpty }.map(layerSection)
-        sections += results.compactMap(confusionSection)
+    private var sections: [Section] {
+        var sections = [stepSection, costSection]
+        if results.contains(where: { !$0.layers.isEmpty }) { sections.append(layerSection) }
         if let trace { sections.append(activitySection(trace)) }
-        sections.append(energySection)
-        let warnings = results.flatMap(\.warnings)
-        if !warnings.isEmpty {
-            sections.append(section("Warnings", "<ul>" + warnings.map { "<li>\(escaped($0))</li>" }.joined() + "</ul>"))
-        }
+        if results.contains(where: { $0.confusion != nil }) { sections.append(confusionSection) }
+        sections.append(methodSection)
         return sections
     }
 
-    private var stepSection: String {
-        let rows = results.flatMap { result in
-            result.steps.map { step in
+    // MARK: The head
+
+    private var head: String {
+        let cards = results.indices.map { card(results[$0], index: $0) }
+        let title = results.count == 1 ? names[0] : "\(results.count) networks side by side"
+        return """
+            <header><p class="over">Spikelet report</p><h1>\(escaped(title))</h1>
+            <div class="cards">\(cards.joined())</div></header>
+            """
+    }
+
+    private func card(_ result: EvaluationResult, index: Int) -> String {
+        guard let last = result.steps.last else { return "" }
+        if ResultCharts.isRegression([result]) { return card(result, last, index: index, verdict: Self.verdict(result, last)) }
+        let quality = ResultCharts.quality(last)
+        let what = last.accuracy == nil ? "agreement with the ANN" : "accuracy"
+        var verdict = ""
+        if let ann = result.ann?.accuracy, last.accuracy != nil {
+            let drop = (ann - quality) * 100
+            verdict =
+                drop >= 0.005
+                ? "\(figure(drop)) points under the ANN’s \(figure(ann * 100)) %."
+                : "Nothing lost against the ANN’s \(figure(ann * 100)) %."
+        }
+        return card(
+            result, last, index: index,
+            verdict: "<span class=\"big\">\(figure(quality * 100)) %</span> \(what) after \(last.steps) steps. \(verdict)")
+    }
+
+    /// What a regression comes to.
+    private static func verdict(_ result: EvaluationResult, _ last: EvaluationResult.Step) -> String {
+        guard let error = last.error else {
+            return
+                "<span class=\"big\">\(figure(last.deviation ?? 0, digits: 4))</span> root mean square from the ANN after \(last.steps) steps."
+        }
+        let ann = result.ann?.error.map { " The ANN’s is \(figure($0.rootMeanSquare, digits: 4))." } ?? ""
+        return "<span class=\"big\">\(figure(error.rootMeanSquare, digits: 4))</span> RMS error after \(last.steps) steps.\(ann)"
+    }
+
+    private func card(_ result: EvaluationResult, _ last: EvaluationResult.Step, index: Int, verdict: String) -> String {
+        var tiles = [
+            ("\(figure(last.spikesPerNeuron, digits: 2))", "spikes per neuron"),
+            (magnitude(last.synapticOperations), "synaptic operations"),
+        ]
+        if let ratio = arithmeticRatio(result) { tiles.append((ratio, "the ANN’s energy, by the model")) }
+        if let timing = result.timing { tiles.append(("\(figure(timing.secondsOfOneSample * 1e3)) ms", "for one sample, one thread")) }
+        let items = tiles.map { "<div><dt>\(escaped($0.1))</dt><dd>\(escaped($0.0))</dd></div>" }.joined()
+        let heading = results.count == 1 ? "" : "<h2><span class=\"key c\(index % 6)\"></span>\(escaped(names[index]))</h2>"
+        let partial = result.partial == nil ? "" : " <strong>The run was broken off.</strong>"
+        return """
+            <div class="card">\(heading)<p class="verdict">\(verdict)</p><dl class="tiles">\(items)</dl>
+            <p class="note">On \(result.samples) samples, in \(escaped(result.precision)).\(partial)</p></div>
+            """
+    }
+
+    /// The least and the most of SNN / ANN over all models that price both.
+    private func arithmeticRatio(_ result: EvaluationResult) -> String? {
+        let ratios = (result.energies ?? []).compactMap { $0.steps.last?.ratio }.joined()
+        guard let least = ratios.min(), let most = ratios.max() else { return nil }
+        return "\(figure(least, digits: least < 0.1 ? 2 : 1))–\(figure(most, digits: most < 10 ? 1 : 0)) ×"
+    }
+
+    // MARK: Sections about answers
+
+    private var stepSection: Section { ResultCharts.isRegression(results) ? errorSection : accuracySection }
+
+    private var errorSection: Section {
+        let rows = results.indices.flatMap { index in
+            results[index].steps.map { step -> [String] in
+                func number(_ value: Double?) -> String { value.map { figure($0, digits: 4) } ?? "–" }
+                return [
+                    names[index], "\(step.steps)", number(step.error?.rootMeanSquare),
+                    step.confidence95.map { number($0) }.joined(separator: "–"), number(step.error?.meanAbsolute),
+                    number(step.error?.determination), number(step.deviation), figure(step.spikesPerNeuron, digits: 3),
+                    magnitude(step.synapticOperations),
+                ]
+            }
+        }
+        let header = [
+            "network", "steps", "RMS error", "95 % interval", "mean |error|", "R²", "from the ANN", "spikes per neuron", "SynOps",
+        ]
+        let drawing = figureBox(
+            ResultCharts.distances(results) + legend, "Error after so many steps. The dashed line is the ANN, bands are 95 % intervals.")
+        return Section(
+            id: "steps", title: "Does it survive, and at how many steps?",
+            body: "<div class=\"pair\">\(drawing)</div>" + details("Every number", Page.table(header, rows)))
+    }
+
+    private var accuracySection: Section {
+        let rows = results.indices.flatMap { index in
+            results[index].steps.map { step in
                 [
-                    result.recipe, "\(step.steps)", step.accuracy.map { figure($0 * 100) } ?? "–",
+                    names[index], "\(step.steps)", step.accuracy.map { figure($0 * 100) } ?? "–",
                     step.confidence95.map { figure($0 * 100, digits: 1) }.joined(separator: "–"),
                     step.agreement.map { figure($0 * 100) } ?? "–", figure(step.spikesPerNeuron, digits: 3),
                     magnitude(step.synapticOperations),
                 ]
             }
         }
-        let table = Page.table(["recipe", "steps", "accuracy, %", "95 % interval", "agreement, %", "spikes per neuron", "SynOps"], rows)
-        return section(
-            "Does it survive, and at how many steps?",
-            "<div class=\"pair\">\(figureBox(ResultCharts.accuracy(results), "The dashed line is the ANN. Bands are 95 % intervals (Wilson)."))\(table)</div>"
-        )
-    }
-
-    private func layerSection(_ result: EvaluationResult) -> String {
-        let hasErrors = result.layers.contains { $0.error != nil }
-        let rows = result.layers.map { layer -> [String] in
-            [
-                layer.name, "\(layer.neurons)", layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
-                figure(layer.spikesPerNeuron, digits: 3),
-            ]
-                + (hasErrors
-                    ? [layer.error?.inherited, layer.error?.clipping, layer.error?.rounding, layer.error?.unevenness, layer.error?.total]
-                        .map {
-                            $0.map { figure($0 * 100, digits: 1) } ?? "–"
-                        } : [])
-        }
-        let header =
-            ["layer", "neurons", "activation of a spike", "spikes per neuron"]
-            + (hasErrors ? ["inherited, %", "clipping, %", "rounding, %", "unevenness, %", "total, %"] : [])
-        var figures = figureBox(ResultCharts.spikes(result), "Spikes per neuron at \(result.steps.last?.steps ?? 0) steps.")
-        if hasErrors {
-            let legend = Page.legend(["inherited", "clipping", "rounding", "unevenness"], from: 1)
-            figures += figureBox(
-                ResultCharts.errors(result) + legend,
-                "What each layer's difference from the ANN is made of, relative to its activations (root mean squares).")
-        }
-        return section(
-            "Where does it break? \(result.recipe)",
-            "<div class=\"pair\">\(figures)</div><details><summary>As a table</summary>\(Page.table(header, rows))</details>")
-    }
-
-    private func confusionSection(_ result: EvaluationResult) -> String? {
-        guard let confusion = result.confusion else { return nil }
-        let wrong = confusion.enumerated().flatMap { label, row in
-            row.enumerated().filter { $0.offset != label && $0.element > 0 }.map { (label: label, answer: $0.offset, count: $0.element) }
-        }
-        .sorted { ($0.count, $1.label, $1.answer) > ($1.count, $0.label, $0.answer) }
-        let rows = wrong.prefix(8).map { ["\($0.label)", "\($0.answer)", "\($0.count)"] }
-        return section(
-            "Which classes are taken for which? \(result.recipe)",
-            "<div class=\"pair\">\(figureBox(ResultCharts.confusion(confusion), "At \(result.steps.last?.steps ?? 0) steps."))\(Page.table(["label", "answer", "samples"], rows))</div>"
-        )
-    }
-
-    private func activitySection(_ trace: ActivityTrace) -> String {
-        let shown = ActivityCharts.evenly(trace.layers, atMost: 3)
+        let header = ["network", "steps", "accuracy, %", "95 % interval", "agreement, %", "spikes per neuron", "SynOps"]
         var body = "<div class=\"pair\">"
-        if trace.imageShape.count == 3,
-            let picture = ActivityCharts.maps(
-                [Array(trace.image.prefix(trace.imageShape[1] * trace.imageShape[2]))], size: Array(trace.imageShape.dropFirst()),
-                title: "the sample that is shown")
-        {
-            body += figureBox(picture, "The sample that is shown (first channel).")
-        }
         body += figureBox(
-            ActivityCharts.density(trace) + Page.legend(ActivityCharts.evenly(trace.layers, atMost: 6).map(\.name), from: 0),
-            "How many neurons spike in each step.")
-        body += "</div>"
-        for layer in shown {
-            body += "<h3>\(escaped(layer.name))</h3><div class=\"pair\">"
-            body += figureBox(
-                ActivityCharts.raster(layer, steps: trace.steps),
-                "Spikes of \(layer.watched.count) of \(layer.neurons) neurons on one sample.")
-            if let plot = ActivityCharts.scatter(layer) {
-                let correlation = layer.correlation.map { ", correlation \(figure($0, digits: 4))" } ?? ""
-                body += figureBox(plot, "Decoded spikes against the ANN's activations\(correlation).")
-            }
-            if let plot = ActivityCharts.membranes(layer) {
-                body += figureBox(plot, "Membranes of three neurons" + (layer.threshold == nil ? "." : "; the dashed line is θ."))
-            }
-            if let plot = ActivityCharts.maps(layer.maps, size: layer.mapSize, title: "spikes of \(layer.name) by place") {
-                body += figureBox(plot, "Where the layer spikes: its first channels.")
-            }
-            body += "</div>"
-        }
-        let rows = trace.layers.map { [$0.name, "\($0.neurons)", $0.correlation.map { figure($0, digits: 4) } ?? "–"] }
-        body +=
-            "<details><summary>Correlation of all layers</summary>\(Page.table(["layer", "neurons", "correlation with the ANN"], rows))</details>"
-        return section("What do the neurons do?", body)
+            ResultCharts.accuracy(results) + legend,
+            "Accuracy after each step. The dashed line is the ANN, bands are 95 % intervals (Wilson).")
+        body += figureBox(ResultCharts.accuracy(results, isClose: true), "The same near the ANN, where good recipes differ.")
+        body += "</div>" + stepsToANN + details("Every number", Page.table(header, rows)) + earlyExits
+        return Section(id: "steps", title: "Does it survive, and at how many steps?", body: body)
     }
 
-    private var energySection: String {
-        let rows = results.flatMap { result in
-            result.steps.map { step in
-                [
-                    result.recipe, "\(step.steps)", figure(step.energy.snn * 1e6), figure(step.energy.ann * 1e6),
-                    step.energy.ann > 0 ? figure(step.energy.snn / step.energy.ann) : "–",
-                ]
-            }
+    private var legend: String { results.count > 1 ? Page.legend(names, from: 0) : "" }
+
+    private var stepsToANN: String {
+        let points = StepsToANN.points
+        let rows = results.indices.compactMap { index -> [String]? in
+            guard let found = results[index].stepsToANN else { return nil }
+            return [names[index]] + points.map { point in found.first { $0.points == point }?.steps.map(String.init) ?? "not yet" }
         }
-        return section(
-            "At what cost?",
-            "<div class=\"pair\">\(figureBox(ResultCharts.energy(results), "The dashed line is the ANN."))\(Page.table(["recipe", "steps", "SNN, µJ", "ANN, µJ", "ratio"], rows))</div><p class=\"note\">\(escaped(results.first?.steps.first?.energy.model ?? "")). Memory traffic and membrane updates, which dominate on real devices, are not in it: read it as a count of operations in joules.</p>"
-        )
+        guard !rows.isEmpty else { return "" }
+        let header =
+            ["steps until no more is lost than"]
+            + points.map { $0 == 0 ? "nothing" : $0 == 1 ? "1 point" : "\(figure($0, digits: $0 < 1 ? 1 : 0)) points" }
+        return "<h3>How many steps does it take?</h3>" + Page.table(header, rows)
     }
 
-    private func section(_ title: String, _ body: String) -> String { "<section><h2>\(escaped(title))</h2>\(body)</section>" }
+    private var earlyExits: String {
+        let lines = results.indices.compactMap { index -> String? in
+            guard let exit = results[index].earlyExit else { return nil }
+            let share = (exit.accuracy ?? exit.agreement).map { figure($0 * 100) + " %" } ?? "–"
+            let all = (exit.accuracyOfAllSteps ?? exit.agreementOfAllSteps).map { figure($0 * 100) + " %" } ?? "–"
+            return """
+                <li>\(escaped(names[index])): \(figure(exit.averageSteps)) steps on average at a confidence of \(exit.confidence), \
+                \(share) right; \(all) after all \(exit.steps).</li>
+                """
+        }
+        return lines.isEmpty ? "" : "<h3>Stopping when it is sure</h3><ul>\(lines.joined())</ul>"
+    }
 
-    private func figureBox(_ drawing: String, _ caption: String) -> String {
+    private var confusionSection: Section {
+        var body = ""
+        for (index, result) in results.enumerated() {
+            guard let confusion = result.confusion else { continue }
+            let wrong = EvaluationResult.confused(confusion)
+            let before = Dictionary(
+                uniqueKeysWithValues: result.annConfusion.map { matrix in
+                    EvaluationResult.confused(matrix).map { (PairOfClasses(label: $0.label, answer: $0.answer), $0.count) }
+                } ?? [])
+            let rows = wrong.prefix(10).map { pair -> [String] in
+                ["\(pair.label)", "\(pair.answer)", "\(pair.count)"]
+                    + (result.annConfusion == nil ? [] : ["\(before[PairOfClasses(label: pair.label, answer: pair.answer)] ?? 0)"])
+            }
+            if results.count > 1 { body += "<h3>\(escaped(names[index]))</h3>" }
+            body += "<div class=\"pair\">"
+            body += figureBox(ResultCharts.confusion(confusion), "The spiking network at \(result.steps.last?.steps ?? 0) steps.")
+            if let matrix = result.annConfusion {
+                body += figureBox(ResultCharts.confusion(matrix, title: " by the ANN"), "The ANN on the same samples.")
+            }
+            let header = ["label", "taken for", "samples"] + (result.annConfusion == nil ? [] : ["by the ANN"])
+            body += "</div>" + details("The pairs confused most often", Page.table(header, Array(rows)))
+        }
+        return Section(id: "classes", title: "Which classes are taken for which?", body: body)
+    }
+
+    private struct PairOfClasses: Hashable {
+        var label: Int
+        var answer: Int
+    }
+
+    // MARK: How it was measured
+
+    private var methodSection: Section {
+        var items: [String] = []
+        for (index, result) in results.enumerated() {
+            var text = "\(names[index]): \(result.samples) samples, \(figure(result.seconds, digits: 1)) s, \(result.precision)"
+            text += "; spikes and operations counted on the first \(result.countedSamples) by the reference executor"
+            if let timing = result.timing {
+                text +=
+                    "; one sample of \(timing.steps) steps took \(figure(timing.secondsOfOneSample * 1e3)) ms (median of \(timing.runs))"
+                text += ", in batches \(figure(timing.samplesPerSecondAndThread, digits: 0)) samples a second and thread"
+            }
+            items.append(text + ".")
+            if let settings = result.settings {
+                let parts = settings.keys.sorted().map {
+                    "\($0) \(settings[$0].map { $0.count == 64 ? String($0.prefix(12)) + "…" : $0 } ?? "")"
+                }
+                items.append("given: " + parts.joined(separator: ", "))
+            }
+        }
+        var body = "<ul>" + items.map { "<li>\(escaped($0))</li>" }.joined() + "</ul>"
+        let warnings = cautions + results.flatMap(\.warnings)
+        if !warnings.isEmpty {
+            body += "<h3>To be aware of</h3><ul class=\"warnings\">" + warnings.map { "<li>\(escaped($0))</li>" }.joined() + "</ul>"
+        }
+        return Section(id: "method", title: "How was this measured?", body: body)
+    }
+
+    // MARK: Pieces
+
+    func figureBox(_ drawing: String, _ caption: String) -> String {
         "<figure>\(drawing)<figcaption>\(escaped(caption))</figcaption></figure>"
+    }
+
+    func details(_ summary: String, _ body: String) -> String {
+        "<details><summary>\(escaped(summary))</summary>\(body)</details>"
     }
 }

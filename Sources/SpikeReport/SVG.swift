@@ -36,6 +36,32 @@ struct SVG {
         body += closing("rect", hint)
     }
 
+    /// A picture: one square a number, as strong as its share of the span from the least to the most. Squares of about the same
+    /// strength are one path.
+    ///
+    /// - Parameters:
+    ///   - values: rows of `columns` numbers.
+    ///   - pixel: the side of a square.
+    mutating func picture(
+        _ values: [Float], columns: Int, x: Double, y: Double, pixel: Double, least: Float, most: Float, ground: String, style: String
+    ) {
+        guard columns > 0, most > least else { return }
+        let rows = values.count / columns
+        rectangle(x, y, pixel * Double(columns), pixel * Double(rows), ground)
+        let levels = 12
+        var paths = [String](repeating: "", count: levels + 1)
+        for (index, value) in values.enumerated() where value.isFinite {
+            let level = Int((Float(levels) * (value - least) / (most - least)).rounded())
+            guard level > 0, level <= levels else { continue }
+            let (left, top) = (x + Double(index % columns) * pixel, y + Double(index / columns) * pixel)
+            // A little larger, so that no seam shows between two.
+            paths[level] += "M\(n(left)) \(n(top))h\(n(pixel + 0.1))v\(n(pixel + 0.1))h\(n(-pixel - 0.1))z"
+        }
+        for (level, path) in paths.enumerated() where !path.isEmpty {
+            body += "<path d=\"\(path)\" class=\"\(style)\" opacity=\"\(n(Double(level) / Double(levels)))\"/>"
+        }
+    }
+
     mutating func text(_ x: Double, _ y: Double, _ text: String, _ style: String = "", anchor: String = "start") {
         body += "<text x=\"\(n(x))\" y=\"\(n(y))\" text-anchor=\"\(anchor)\" class=\"\(style)\">\(escaped(text))</text>"
     }

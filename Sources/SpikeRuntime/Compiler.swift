@@ -8,8 +8,10 @@ public import SpikeGraph
 /// stage: synapses → integrate → fire → pack. What cannot be folded (an operator or a neuron that the engine does not know)
 /// is left to the reference path, node by node; ``Program/description`` lists it.
 public struct Compiler {
+    /// The numbers that the engine computes with.
     public var precision: Precision
 
+    /// A compiler for this precision.
     public init(precision: Precision = .float32) {
         self.precision = precision
     }
@@ -48,6 +50,7 @@ struct Assembly {
         var isMinus: Bool
         var channels: Range<Int>
         var window: [Int32]
+        var rows: [Int32]
     }
 
     init(_ graph: Graph, description: SpikingDescription, precision: Precision) {
@@ -99,6 +102,7 @@ struct Assembly {
         let stage = makeStage(
             name: node.name, input: node.inputs[0], target: target, expression: expression, parameters: parameters,
             isInteger: precision == .int8)
+        if let layer = stage.analog { stillNodes.removeAll { layer.nodes.contains($0.name) } }
         stages.append((position, .neurons(stage)))
     }
 
@@ -146,10 +150,12 @@ struct Assembly {
     }
 
     /// The number of a list view; made if it is new.
-    mutating func view(_ signal: Int, isMinus: Bool, channels: Range<Int>, window: spike_window) -> Int {
-        let key = ViewKey(signal: signal, isMinus: isMinus, channels: channels, window: window.key)
+    mutating func view(_ signal: Int, isMinus: Bool, channels: Range<Int>, window: spike_window, rows: spike_rows) -> Int {
+        let key = ViewKey(
+            signal: signal, isMinus: isMinus, channels: channels, window: window.key,
+            rows: [rows.out_height, rows.kernel_height, rows.stride, rows.dilation, rows.pad])
         if let known = viewNumbers[key] { return known }
-        views.append(ListView(signal: signal, isMinus: isMinus, channels: channels, window: window, readers: 0...0))
+        views.append(ListView(signal: signal, isMinus: isMinus, channels: channels, window: window, rows: rows, readers: 0...0))
         viewNumbers[key] = views.count - 1
         return views.count - 1
     }

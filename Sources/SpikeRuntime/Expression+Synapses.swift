@@ -17,8 +17,9 @@ extension Expression {
         }
         let features = weights.shape[0]
         let places = window.places
-        // The engine's positions in lists are 16-bit numbers, and its windows have up to 1024 places.
-        guard places <= 1024, terms.allSatisfy({ $0.channels.count <= 1 << 16 }) else { return nil }
+        // The engine's positions in lists are 16-bit numbers for a column of the kernel, and its windows have up to 1024 places.
+        let largest = (1 << 16) / max(1, Int(window.kernel_height))
+        guard places <= 1024, terms.allSatisfy({ ($0.channels.count + 7) / 8 * 8 <= largest }) else { return nil }
         let values = weights.floats
         let groupChannels = layout.channels / groups
         let groupFeatures = features / groups

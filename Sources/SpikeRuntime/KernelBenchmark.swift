@@ -7,11 +7,15 @@ internal import Foundation
 public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     /// A 3×3 layer at one density.
     public struct Row: Codable, Sendable {
+        /// The layer's sizes.
         public var layer: String
+        /// The numbers' type.
         public var precision: String
+        /// The share of neurons that spike in a step.
         public var density: Double
         /// Of all steps: making the lists, and synapses with neurons.
         public var listMicroseconds: Double
+        /// The time of one step of the stage, in microseconds.
         public var stageMicroseconds: Double
         /// Additions of weights in a nanosecond, neurons and overhead included, lists not.
         public var additionsPerNanosecond: Double
@@ -21,6 +25,7 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
 
     /// Where the dense kernel overtakes gathering, for a radix code of four digits in int8.
     public struct Crossover: Codable, Sendable {
+        /// The layer's sizes.
         public var layer: String
         /// The dense kernel's time, which does not depend on spikes.
         public var denseMicroseconds: Double
@@ -32,11 +37,15 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
         public var assumed: Double
     }
 
+    /// The vector instructions that were used.
     public var instructionSet: String
+    /// The number of time steps.
     public var steps: Int
     /// Bytes in a nanosecond, read and added as a 256-channel layer at a density of a tenth selects them.
     public var cacheBytesPerNanosecond: Double
+    /// What was measured.
     public var rows: [Row]
+    /// From how many spikes a neuron on the dense kernel is the faster.
     public var crossovers: [Crossover]
 
     /// Channels and side of the layers measured.
@@ -160,6 +169,7 @@ private struct LayerBench {
     let table: UnsafePointer<spike_kernel_table>
     let tile: Int
     let rows: Int
+    let tileBytes: Int
     let weights: Memory
     let isRadix: Bool
 
@@ -168,10 +178,11 @@ private struct LayerBench {
         table = spike_table(isa)
         tile = isInteger ? min(128, channels) : 64
         rows = 9 * channels
-        weights = Memory(count: channels / tile * (rows + 1) * tile * (isInteger ? 1 : 4))
+        tileBytes = (rows + 1) * tile * (isInteger ? 1 : 4)
+        weights = Memory(count: channels / tile * tileBytes)
         if isInteger {
-            let bytes = weights.start.assumingMemoryBound(to: UInt8.self)
-            for index in 0..<weights.count { bytes[index] = UInt8(truncatingIfNeeded: index &* 2_654_435_761 >> 13) }
+            let bytes = weights.start.assumingMemoryBound(to: Int8.self)
+            for index in 0..<weights.count { bytes[index] = Int8(truncatingIfNeeded: index &* 2_654_435_761 >> 13) }
         }
     }
 
@@ -195,7 +206,7 @@ private struct LayerBench {
         }
         var window = spike_window(identity: Layout(channels: channels, height: side, width: side))
         let starts = Memory(count: steps * side * (side + 1) * 4)
-        let entries = Memory(count: (steps * side * side * channels + 16) * 2)
+        let entries = Memory(count: (3 * steps * side * side * channels + 32) * 2)
         let numbers = Memory(count: (side * side + 1) * channels)
         let scratch = Memory(count: Int(SPIKE_POSITIONS) * steps * tile * 4)
         let output = Memory(count: steps * planeBytes)
@@ -214,6 +225,7 @@ private struct LayerBench {
             job.strides = strides
             (job.channel_count, job.entry_stride, job.step_end) = (Int32(channels), Int32(channels), Int32(steps))
             job.window = identity
+            job.rows = spike_rows(window)
             job.entries = entries.start.assumingMemoryBound(to: UInt16.self)
             job.starts = starts.start.assumingMemoryBound(to: UInt32.self)
             let begin = KernelBenchmark.now()
@@ -238,7 +250,7 @@ private struct LayerBench {
                 branch.largest = 1 << Int32(steps) - 1
             }
             for number in 0..<channels / tile {
-                branch.weights = UnsafeRawPointer(weights.start + number * (rows + 1) * tile * (isInteger ? 1 : 4))
+                branch.weights = UnsafeRawPointer(weights.start + number * tileBytes)
                 var stage = spike_stage()
                 stage.branch_count = 1
                 (stage.tile, stage.out_width, stage.row_end, stage.steps) = (Int32(tile), Int32(side), Int32(side), Int32(steps))

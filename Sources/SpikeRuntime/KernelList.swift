@@ -14,10 +14,12 @@ public struct KernelList: Sendable {
         public var chosen: String
     }
 
+    /// A row for each kernel.
     public var rows: [Row]
     /// The instruction set whose kernels are preferred.
     public var preferred: String
 
+    /// The kernels that this processor can run.
     public init() {
         let best = spike_isa_default()
         preferred = Self.name(best)

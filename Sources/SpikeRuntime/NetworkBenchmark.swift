@@ -4,11 +4,17 @@ public import SpikeGraph
 
 /// How long a network takes: what `spikelet benchmark` prints. Loading and compiling are not counted.
 public struct NetworkBenchmark: Codable, Sendable {
+    /// The network's name.
     public var network: String
+    /// The recipe's name.
     public var recipe: String
+    /// The engine's numbers.
     public var precision: String
+    /// The number of time steps.
     public var steps: Int
+    /// Samples a run.
     public var batchSize: Int
+    /// How many threads worked.
     public var threads: Int
     /// Measured runs, after one that warms up.
     public var runs: Int
@@ -20,6 +26,7 @@ public struct NetworkBenchmark: Codable, Sendable {
     public var processorSecondsPerSample: Double
     /// Spikes over neurons and steps.
     public var density: Double
+    /// Spikes of a neuron over the whole inference, mean over neurons and samples.
     public var spikesPerNeuron: Double
     /// Packed weights, and the most that spikes, lists, membranes and sums took.
     public var peakBytes: Int

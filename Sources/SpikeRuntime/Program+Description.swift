@@ -27,7 +27,8 @@ extension Program: CustomStringConvertible {
     public var weightBytes: Int {
         stages.reduce(0) { sum, stage in
             guard case .neurons(let stage) = stage else { return sum }
-            return sum + stage.branches.reduce(0) { $0 + $1.weights.count + ($1.dense?.weights.count ?? 0) }
+            return sum + (stage.analog?.weights.count ?? 0)
+                + stage.branches.reduce(0) { $0 + $1.weights.count + ($1.dense?.weights.count ?? 0) }
         }
     }
 
@@ -68,7 +69,7 @@ extension Program: CustomStringConvertible {
         line += stage.isInteger ? "int8 (membranes in 1/\(1 << stage.shift) of a weight's unit)" : "float32"
         line += ", tiles of \(stage.lanes.tile)"
         if stage.lanes.block > 1 { line += " (\(stage.lanes.block) pixels)" }
-        if stage.evaluatesOffset { line += ", analog current" }
+        if stage.evaluatesOffset { line += stage.analog == nil ? ", analog current" : ", analog current in one pass" }
         return [line]
             + stage.branches.map { branch in
                 let window = branch.window

@@ -18,6 +18,7 @@ public struct MemoryPlan: Sendable, Equatable {
     /// The stage where most is in use.
     public var stage: String
 
+    /// All of it together.
     public var peak: Int { weights + spikes + lists + state }
 }
 
@@ -50,7 +51,7 @@ extension Program {
             let lists = views.filter { $0.readers.contains(index) }.reduce(0) { sum, view in
                 let source = signals[view.signal].layout
                 let entries = source.pixels * view.channels.count * block * view.multiplicity / 10
-                return sum + 2 * entries + 4 * block * Int(view.window.out_height) * Int(view.window.out_width + 1)
+                return sum + 2 * entries + 4 * block * view.startCount
             }
             if spikes + lists >= plan.spikes + plan.lists { (plan.spikes, plan.lists, plan.stage) = (spikes, lists, name) }
             alive = alive.filter { lastReads[$0] > index }

@@ -52,24 +52,31 @@ struct Signal: Sendable {
     var stepBytes: Int { encoding == .signed ? 2 * planeBytes : planeBytes }
 }
 
-/// Lists of active rows of some channels of a spike train, summed over a window where one is pooled.
+/// Lists of active rows of some channels of a spike train, summed over a window where one is pooled, for each row of an output the
+/// rows that it sees.
 struct ListView: Sendable {
     var signal: Int
     var isMinus: Bool
     var channels: Range<Int>
     var window: spike_window
+    var rows: spike_rows
     /// The stages that read it, first and last.
     var readers: ClosedRange<Int>
 
     /// Positions in a list from pixel to pixel.
     var entryStride: Int { (channels.count + 7) / 8 * 8 }
 
-    /// How many windows a place can be in.
+    /// How often a spike can be in the lists.
     var multiplicity: Int {
-        func overlap(_ kernel: Int32, _ stride: Int32) -> Int { Int((kernel + stride - 1) / stride) }
-        return overlap(window.kernel_height, window.dilation_y > 1 ? 1 : window.stride_y)
-            * overlap(window.kernel_width, window.dilation_x > 1 ? 1 : window.stride_x)
+        func overlap(_ kernel: Int32, _ stride: Int32, _ dilation: Int32) -> Int {
+            Int(dilation > 1 ? kernel : (kernel + stride - 1) / stride)
+        }
+        return overlap(window.kernel_height, window.stride_y, window.dilation_y)
+            * overlap(window.kernel_width, window.stride_x, window.dilation_x) * overlap(rows.kernel_height, rows.stride, rows.dilation)
     }
+
+    /// Starts of one step.
+    var startCount: Int { Int(rows.out_height) * Int(window.out_width + 1) }
 }
 
 /// A branch of a stage, with its weights in the stage's unit, packed for its kernel.
@@ -174,6 +181,8 @@ struct NeuronStage: Sendable {
     var offsets: Memory?
     /// The offsets have to be computed from the graph, for each input.
     var evaluatesOffset: Bool
+    /// How, where the engine does it in one pass.
+    var analog: AnalogLayer?
     /// What a current is multiplied with to be in the stage's unit; [channels].
     var unitScale: [Float]
     /// The most that a step's current can be, in the stage's unit (int8), before offsets.
@@ -216,7 +225,9 @@ enum Stage: Sendable {
 
 /// A spiking network, compiled: stages in order, with weights that everything linear has been folded into.
 public struct Program: Sendable {
+    /// The network that was compiled.
     public let graph: Graph
+    /// The numbers that the engine computes with.
     public let precision: Precision
     let spikingDescription: SpikingDescription
     let stages: [Stage]

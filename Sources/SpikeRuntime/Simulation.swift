@@ -11,7 +11,9 @@ internal import SpikeReference
 /// float32 gives the results of ``SpikeReference/ReferenceSimulation`` up to the order of additions; int8 trades a little
 /// accuracy for speed. Results depend neither on the number of threads nor on how samples are batched.
 public final class Simulation {
+    /// What is run.
     public let program: Program
+    /// How many may work at the same time.
     public let threads: Int
     /// What a run notes down besides its outputs.
     public var recording: Recorders = []
@@ -25,6 +27,8 @@ public final class Simulation {
 
     private let isa: spike_isa
     private var workers: [Worker] = []
+    /// Of the last whole run, one a thread: the next one takes their memory over.
+    private var spareWorkers: [Worker?] = []
     private var batch: Int?
     /// Steps since the last reset.
     public private(set) var steps = 0
@@ -64,6 +68,7 @@ public final class Simulation {
         try self.init(try Compiler(precision: precision)(snn), threads: threads)
     }
 
+    /// Prepares to run a compiled program.
     public init(_ program: Program, threads: Int = 1) throws {
         guard (1...1024).contains(threads) else {
             throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
@@ -115,20 +120,20 @@ public final class Simulation {
             keepsSteps: self.recording.contains(.stepOutputs) || exitConfidence != nil)
 
         nonisolated(unsafe) var results = [Result<Finished, any Error>?](repeating: nil, count: chunks.count)
-        nonisolated(unsafe) var spare = [Worker?](repeating: nil, count: outer.count)
+        nonisolated(unsafe) var spare = spareWorkers.count == outer.count ? spareWorkers : [Worker?](repeating: nil, count: outer.count)
         let lock = DispatchSemaphore(value: 1)
         outer.forEach(chunks.count) { index, slot in
             let chunk = chunks[index]
             let known = lock.with { spare[slot] }
             let worker: Worker
-            if let known, known.samples == chunk.count {
+            if let known, known.samples == chunk.count, known.threads.count == inner.count, known.recording == recording {
                 worker = known
                 worker.reset()
             } else {
                 worker = Worker(program, samples: chunk.count, threads: inner, isa: isa, recording: recording)
-                worker.forcing = forcing
-                worker.denseCrossover = denseCrossover
             }
+            worker.forcing = forcing
+            worker.denseCrossover = denseCrossover
             let result = Result {
                 try simulate(
                     worker, inputs.map { timeVarying ? Self.samplesInTime($0, chunk) : size == chunk.count ? $0 : $0.samples(chunk) },
@@ -148,6 +153,7 @@ public final class Simulation {
         for part in parts.dropFirst() { whole.append(part) }
         whole.peakBytes = spare.reduce(0) { $0 + ($1?.peakBytes ?? 0) }
         finished = whole
+        spareWorkers = spare
         batch = size
         self.steps = steps
         return try outputs()

@@ -145,7 +145,7 @@ extension Worker {
         result.negative = branch.isNegative
         result.channels = Int32(branch.entryStride)
         result.rows = Int32(branch.rows)
-        result.each_place = branch.window.dilation_x != 1 || Int(branch.window.kernel_width) * branch.entryStride > 1 << 16
+        result.each_column = branch.window.dilation_x != 1 || branch.rows > 1 << 16
         result.weights = UnsafeRawPointer(branch.weights.start + tile * branch.tileBytes)
         let first = tile * stage.lanes.tile
         switch branch.kind {
@@ -156,8 +156,7 @@ extension Worker {
                 result.kind = SPIKE_BRANCH_SCATTER
                 result.scatter_offset = Int32(branch.firstTarget - first)
             }
-            let window = program.views[number].window
-            let stride = Int(window.out_height) * Int(window.out_width + 1)
+            let stride = program.views[number].startCount
             if let entries = entries[number], let starts = starts[number], let entryStride = entryStrides[number] {
                 result.lists.entries = UnsafePointer(entries.entries + sample * entryStride)
                 result.lists.starts = UnsafePointer(starts.starts + sample * block.steps * stride)

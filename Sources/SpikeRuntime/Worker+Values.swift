@@ -26,6 +26,11 @@ extension Worker {
             buffer.clear(samples * steps.count * size * 4)
             offsets[index] = buffer
             for step in steps.indices {
+                if let layer = stage.analog, let input = steps[step][layer.input] {
+                    let target = buffer.start.assumingMemoryBound(to: Int32.self)
+                    run(layer, stage, input: input, step: step, of: steps.count, to: target)
+                    continue
+                }
                 // A value of the reference path comes as a branch of its own.
                 var silent: [String: Tensor] = [:]
                 for branch in stage.branches {

@@ -2,7 +2,7 @@ internal import CSpikeKernels
 internal import SpikeGraph
 
 /// What the steps of a block are to be recorded for.
-struct Recording: Sendable {
+struct Recording: Sendable, Equatable {
     /// The number of spikes of each neuron.
     var countsSpikes = false
     /// The accumulated outputs after each step.
@@ -170,7 +170,7 @@ final class Worker {
         guard entries[number] == nil else { return }
         let view = program.views[number]
         let signal = program.signals[view.signal]
-        let startCount = block.steps * Int(view.window.out_height) * Int(view.window.out_width + 1)
+        let startCount = block.steps * view.startCount
         let starts = buffer(samples * startCount * 4)
         // Room for as many entries as there are spikes.
         var most = 0
@@ -194,6 +194,7 @@ final class Worker {
             job.entry_stride = Int32(view.entryStride)
             job.step_end = Int32(block.steps)
             job.window = view.window
+            job.rows = view.rows
             job.entries = entries.entries + sample * stride
             job.starts = starts.starts + sample * startCount
             (signal.encoding == .counts ? table.pointee.list_counts : table.pointee.list_bits)?(&job)

@@ -103,18 +103,30 @@ func places(_ w: spike_window, _ y: Int, _ x: Int) -> [(ky: Int, kx: Int, y: Int
     return found
 }
 
-/// Lists as plain Swift makes them: for each step and row, for each pixel.
-func lists(_ spikes: Spikes, channels: Range<Int>, window w: spike_window) -> (entries: [UInt16], starts: [UInt32]) {
+/// Rows that each see one row.
+func singleRows(_ window: spike_window) -> spike_rows {
+    spike_rows(out_height: window.out_height, kernel_height: 1, stride: 1, dilation: 1, pad: 0)
+}
+
+/// Lists as plain Swift makes them: for each step and output row, for each column, the rows that it sees.
+func lists(
+    _ spikes: Spikes, channels: Range<Int>, window w: spike_window, rows: spike_rows
+) -> (entries: [UInt16], starts: [UInt32]) {
     let stride = (channels.count + 7) / 8 * 8
     var (entries, starts): ([UInt16], [UInt32]) = ([], [])
     for step in 0..<spikes.steps {
-        for y in 0..<Int(w.out_height) {
+        for out in 0..<Int(rows.out_height) {
             for x in 0..<Int(w.out_width) {
                 starts.append(UInt32(entries.count))
-                for place in places(w, y, x) {
-                    for c in channels {
-                        for _ in 0..<max(0, spikes.at(step, place.y, place.x, c)) {
-                            entries.append(UInt16(truncatingIfNeeded: x * stride + c - channels.lowerBound))
+                for ky in 0..<Int(rows.kernel_height) {
+                    let y = out * Int(rows.stride) + ky * Int(rows.dilation) - Int(rows.pad)
+                    guard y >= 0, y < Int(w.out_height) else { continue }
+                    for place in places(w, y, x) {
+                        for c in channels {
+                            for _ in 0..<max(0, spikes.at(step, place.y, place.x, c)) {
+                                let column = x * Int(rows.kernel_height) + ky
+                                entries.append(UInt16(truncatingIfNeeded: column * stride + c - channels.lowerBound))
+                            }
                         }
                     }
                 }

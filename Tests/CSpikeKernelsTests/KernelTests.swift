@@ -14,6 +14,7 @@ import Testing
             switch name {
             case "gather_f32": checkGather(table, isFloat: true, &random)
             case "gather_i8": checkGather(table, isFloat: false, &random)
+            case "gather_fire_i8": try checkGatherFire(table, &random)
             case "dense_i8": checkDense(table, &random)
             case "masked_f32": checkMasked(table, isFloat: true, &random)
             case "masked_i16": checkMasked(table, isFloat: false, &random)
@@ -32,6 +33,7 @@ import Testing
             case "pool_bits": checkPool(table, isCounts: false, &random)
             case "pool_counts": checkPool(table, isCounts: true, &random)
             case "pool_sums": checkPoolSums(table, &random)
+            case "analog_i32": checkAnalog(table, &random)
             default: Issue.record("kernel '\(name)' is registered but has no test")
             }
         }

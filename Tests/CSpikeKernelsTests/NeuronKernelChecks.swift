@@ -68,6 +68,7 @@ func checkFire(_ table: spike_kernel_table, _ rule: Rule, isFloat: Bool, _ rando
     let (currents, membranes) = (random.whole(steps * tile, limit: 60), random.whole(tile, limit: 80 * scale))
     let memory = (0..<tile).map { _ in Int32(random.int(0...2)) }
     let hasCurrent = random.chance(0.8)
+    let offsets = random.chance(0.5) ? random.whole(tile, limit: 30) : nil
 
     func numbers(_ values: [Int32]) -> UnsafeMutableRawPointer {
         isFloat
@@ -81,6 +82,7 @@ func checkFire(_ table: spike_kernel_table, _ rule: Rule, isFloat: Bool, _ rando
     // Counts are whole numbers in either case.
     let standing = isFloat ? UnsafeMutableRawPointer(arena.make(memory.map { Float($0) }, filler: 0)) : numbers(memory)
     job.current = hasCurrent ? UnsafeRawPointer(numbers(currents)) : nil
+    job.offset = offsets.map { UnsafeRawPointer(numbers($0)) }
     (job.membrane, job.memory) = (membrane, standing)
     job.threshold = UnsafeRawPointer(numbers(thresholds))
     let resets = random.whole(tile, limit: 3)
@@ -110,6 +112,7 @@ func checkFire(_ table: spike_kernel_table, _ rule: Rule, isFloat: Bool, _ rando
             var spike = 0
             if lane < lanes {
                 if hasCurrent { v += Int(currents[step * tile + lane]) }
+                if let offsets { v += Int(offsets[lane]) }
                 var threshold = Int(thresholds[lane])
                 if isHalving { threshold <<= exponent - step }
                 switch rule {

@@ -12,79 +12,122 @@ private func identity(_ height: Int, _ width: Int) -> spike_window {
 }
 
 func checkGather(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
-    let tile = isFloat ? random.pick([8, 16, 32, 64]) : random.pick([32, 64, 128])
+    let tile = random.pick(isFloat ? [8, 16, 32, 64] : [32, 64, 128])
     let (height, width) = (random.int(1...4), random.int(1...9))
     let channels = random.pick([1, 3, 8, 16, 24, 70])
-    let dense = random.chance(0.15)
+    let isDense = random.chance(0.15)
     let spikes = Spikes(
-        &random, steps: random.int(1...5), height: height, width: width, channels: dense ? 300 : channels,
-        density: dense ? 0.9 : random.pick([0, 0.05, 0.3, 1]))
+        &random, steps: random.int(1...5), height: height, width: width, channels: isDense ? 300 : channels,
+        density: isDense ? 0.9 : random.pick([0, 0.05, 0.3, 1]))
     let stride = (spikes.channels + 7) / 8 * 8
-    let (entries, starts) = lists(spikes, channels: 0..<spikes.channels, window: identity(height, width))
-    // One run for each row, as a window over some columns sees it.
+    let image = identity(height, width)
+    // An output row that sees all rows; one run, as a window over some columns sees it.
+    let seen = spike_rows(out_height: 1, kernel_height: Int32(height), stride: 1, dilation: 1, pad: 0)
+    let (entries, starts) = lists(spikes, channels: 0..<spikes.channels, window: image, rows: seen)
     let first = random.int(0...width - 1)
-    let last = random.int(first + 1...width)
+    let last = random.int(first...width)
     let rows = height * (last - first) * stride
-    let segments = (0..<height).map { y in
-        spike_segment(
-            from: UInt32(y * (width + 1) + first), to: UInt32(y * (width + 1) + last), row: UInt32(y * (last - first) * stride),
-            base: UInt16(truncatingIfNeeded: first * stride))
-    }
     let arena = Arena()
     defer { withExtendedLifetime(arena) {} }
     var job = spike_gather()
-    job.lists.entries = UnsafePointer(arena.make(entries, slack: 16, filler: 0))
+    job.lists.entries = UnsafePointer(arena.make(entries, slack: 4, filler: 0))
     job.lists.starts = UnsafePointer(arena.make(starts, filler: 0))
-    job.lists.step_stride = height * (width + 1)
-    job.segments = UnsafePointer(arena.make(segments, filler: spike_segment()))
-    job.segment_count = Int32(segments.count)
-    job.rows = Int32(rows)
+    job.lists.step_stride = width + 1
+    (job.from, job.to, job.base) = (UInt32(first), UInt32(last), UInt16(truncatingIfNeeded: first * height * stride))
     job.tile = Int32(tile)
     job.steps = Int32(spikes.steps)
     job.negative = random.chance(0.3)
-    let sign = job.negative ? -1 : 1
+    job.first = random.chance(0.5)
+    job.shift = isFloat ? 0 : Int32(random.int(0...8))
+    job.zeros = rows * tile * (isFloat ? 4 : 1)
 
-    func expected(_ weight: (Int, Int) -> Int) -> [Int] {
-        var sums = [Int](repeating: 0, count: spikes.steps * tile)
-        for step in 0..<spikes.steps {
-            for y in 0..<height {
-                for x in first..<last {
-                    for c in 0..<spikes.channels where spikes.at(step, y, x, c) > 0 {
-                        let row = (y * (last - first) + x - first) * stride + c
-                        for lane in 0..<tile { sums[step * tile + lane] += sign * weight(row, lane) }
-                    }
-                }
-            }
-        }
-        return sums
-    }
+    let weights = (0..<(rows + 1) * tile).map { $0 < rows * tile ? random.int(-127...127) : 0 }
     if isFloat {
-        let weights = (0..<rows * tile).map { _ in random.int(-64...64) }
-        job.weights = UnsafeRawPointer(arena.make(weights.map { Float($0) / 8 } + [Float](repeating: 0, count: tile), filler: 0))
-        let before = random.dyadic(spikes.steps * tile)
-        let current = arena.make(before, filler: 0)
-        job.current = UnsafeMutableRawPointer(current)
-        table.gather_f32(&job)
-        let sums = expected { weights[$0 * tile + $1] }
-        for index in before.indices { #expect(current[index] == before[index] + Float(sums[index]) / 8) }
+        job.weights = UnsafeRawPointer(arena.make(weights.map { Float($0) / 8 }, filler: 0))
     } else {
-        let weights = (0..<rows * tile).map { _ in Int8(random.int(-127...127)) }
-        var packed = [UInt8](repeating: 0, count: (rows + 1) * tile)
-        for row in 0...rows {
-            let levels = row < rows ? Array(weights[row * tile..<(row + 1) * tile]) : [Int8](repeating: 0, count: tile)
-            packed.withUnsafeMutableBufferPointer { packed in
+        var packed = [UInt8](repeating: 0, count: weights.count)
+        packed.withUnsafeMutableBufferPointer { packed in
+            for row in 0...rows {
+                let levels = weights[row * tile..<(row + 1) * tile].map { Int8($0) }
                 if let start = packed.baseAddress { spike_pack_i8(levels, Int32(tile), start + row * tile) }
             }
         }
-        job.shift = Int32(random.int(0...8))
         job.weights = UnsafeRawPointer(arena.make(packed, filler: 0))
-        let before = random.whole(spikes.steps * tile, limit: 1000)
-        let current = arena.make(before, filler: 0)
-        job.current = UnsafeMutableRawPointer(current)
-        table.gather_i8(&job)
-        let sums = expected { Int(weights[$0 * tile + $1]) }
-        for index in before.indices { #expect(Int(current[index]) == Int(before[index]) + sums[index] << Int(job.shift)) }
     }
+    let before = random.whole(spikes.steps * tile, limit: 1000)
+    let current = arena.make(before, filler: 0)
+    let floatCurrent = arena.make(before.map { Float($0) / 8 }, filler: 0)
+    job.current = isFloat ? UnsafeMutableRawPointer(floatCurrent) : UnsafeMutableRawPointer(current)
+    if isFloat { table.gather_f32(&job) } else { table.gather_i8(&job) }
+    var sums = [Int](repeating: 0, count: spikes.steps * tile)
+    for step in 0..<spikes.steps {
+        for x in first..<last {
+            for y in 0..<height {
+                for c in 0..<spikes.channels where spikes.at(step, y, x, c) > 0 {
+                    let row = ((x - first) * height + y) * stride + c
+                    for lane in 0..<tile { sums[step * tile + lane] += weights[row * tile + lane] }
+                }
+            }
+        }
+    }
+    for index in before.indices {
+        let sum = (job.negative ? -sums[index] : sums[index]) << Int(job.shift)
+        let expected = (job.first ? 0 : Int(before[index])) + sum
+        #expect(isFloat ? floatCurrent[index] == Float(expected) / 8 : Int(current[index]) == expected)
+    }
+}
+
+/// Gathering and firing at once, against one after the other.
+func checkGatherFire(_ table: spike_kernel_table, _ random: inout SeededGenerator) throws {
+    let plain = try #require(spike_table(SPIKE_ISA_SCALAR)).pointee
+    let tile = random.pick([32, 64, 128])
+    let (width, steps) = (random.int(1...4), random.int(1...6))
+    let channels = random.pick([8, 24, 70, 300])
+    let spikes = Spikes(&random, steps: steps, height: 1, width: width, channels: channels, density: random.pick([0, 0.1, 0.5, 1]))
+    let stride = (channels + 7) / 8 * 8
+    let (entries, starts) = lists(spikes, channels: 0..<channels, window: identity(1, width), rows: singleRows(identity(1, width)))
+    let rows = width * stride
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    var packed = [UInt8](repeating: 0, count: (rows + 1) * tile)
+    packed.withUnsafeMutableBufferPointer { packed in
+        for row in 0...rows {
+            let levels = (0..<tile).map { _ in row < rows ? Int8(random.int(-127...127)) : 0 }
+            if let start = packed.baseAddress { spike_pack_i8(levels, Int32(tile), start + row * tile) }
+        }
+    }
+    var job = spike_gather_fire()
+    job.gather.lists.entries = UnsafePointer(arena.make(entries, slack: 4, filler: 0))
+    job.gather.lists.starts = UnsafePointer(arena.make(starts, filler: 0))
+    job.gather.lists.step_stride = width + 1
+    job.gather.to = UInt32(width)
+    (job.gather.tile, job.gather.steps, job.gather.shift) = (Int32(tile), Int32(steps), Int32(random.int(0...4)))
+    (job.gather.negative, job.gather.first) = (random.chance(0.3), random.chance(0.5))
+    job.gather.weights = UnsafeRawPointer(arena.make(packed, filler: 0))
+    job.gather.zeros = rows * tile
+    let lanes = random.chance(0.7) ? tile : random.int(1...tile / 8) * 8
+    (job.fire.tile, job.fire.lanes, job.fire.steps, job.fire.limit) = (Int32(tile), Int32(lanes), Int32(steps), -1)
+    job.fire.threshold = UnsafeRawPointer(arena.make((0..<tile).map { _ in Int32(random.int(100...4000)) }, filler: 0))
+    if random.chance(0.5) { job.fire.offset = UnsafeRawPointer(arena.make(random.whole(tile, limit: 900), filler: 0)) }
+    if random.chance(0.2) { job.fire.reset = UnsafeRawPointer(arena.make(random.whole(tile, limit: 90), filler: 0)) }
+    job.fire.step_bytes = tile / 8
+    let (membrane, current) = (random.whole(tile, limit: 3000), random.whole(steps * tile, limit: 900))
+    var saturations: UInt64 = 0
+    let counts = random.chance(0.2)
+    let results = [table, plain].map { table -> ([Int32], [UInt8], UInt64) in
+        let (v, bits) = (arena.make(membrane, filler: 0), arena.make([UInt8](repeating: 0, count: steps * tile / 8), filler: 0))
+        job.gather.current = UnsafeMutableRawPointer(arena.make(current, filler: 0))
+        (job.fire.membrane, job.fire.plus) = (UnsafeMutableRawPointer(v), bits)
+        saturations = 0
+        withUnsafeMutablePointer(to: &saturations) {
+            job.fire.saturations = counts ? $0 : nil
+            table.gather_fire_i8(&job)
+        }
+        return (
+            Array(UnsafeBufferPointer(start: v, count: tile)), Array(UnsafeBufferPointer(start: bits, count: steps * tile / 8)), saturations
+        )
+    }
+    #expect(results[0] == results[1])
 }
 
 func checkMasked(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
@@ -133,7 +176,8 @@ func checkScatter(_ table: spike_kernel_table, isFloat: Bool, _ random: inout Se
     let stride = (channels + 7) / 8 * 8
     let width = random.int(1...5)
     let spikes = Spikes(&random, steps: random.int(1...5), height: 1, width: width, channels: channels, density: 0.4, most: 3)
-    let (entries, starts) = lists(spikes, channels: 0..<channels, window: identity(1, width))
+    let (entries, starts) = lists(
+        spikes, channels: 0..<channels, window: identity(1, width), rows: singleRows(identity(1, width)))
     let arena = Arena()
     defer { withExtendedLifetime(arena) {} }
     let weights = (0..<width * stride).map { _ in random.int(-500...500) }
@@ -176,7 +220,13 @@ func checkLists(_ table: spike_kernel_table, isCounts: Bool, _ random: inout See
     let begin = random.chance(0.6) ? 0 : random.int(0...channels - 1)
     let range = begin..<(begin == 0 && random.chance(0.7) ? channels : random.int(begin + 1...channels))
     let place = random.chance(0.5) ? identity(height, width) : window(&random, height: height, width: width)
-    let (entries, starts) = lists(spikes, channels: range, window: place)
+    // Rows that see each other's, the padding, or nothing but the padding.
+    var rows = singleRows(place)
+    if random.chance(0.7) {
+        (rows.out_height, rows.kernel_height) = (Int32(random.int(1...5)), Int32(random.int(1...4)))
+        (rows.stride, rows.dilation, rows.pad) = (Int32(random.int(1...2)), Int32(random.int(1...2)), Int32(random.int(0...2)))
+    }
+    let (entries, starts) = lists(spikes, channels: range, window: place, rows: rows)
     let arena = Arena()
     defer { withExtendedLifetime(arena) {} }
     var job = spike_list_job()
@@ -187,7 +237,8 @@ func checkLists(_ table: spike_kernel_table, isCounts: Bool, _ random: inout See
     job.entry_stride = Int32((range.count + 7) / 8 * 8)
     job.step_end = Int32(spikes.steps)
     job.window = place
-    let made = arena.make([UInt16](repeating: 0, count: entries.count), slack: 16, filler: 0)
+    job.rows = rows
+    let made = arena.make([UInt16](repeating: 0, count: entries.count), slack: 32, filler: 0)
     let madeStarts = arena.make([UInt32](repeating: 0, count: starts.count), filler: 0)
     (job.entries, job.starts) = (made, madeStarts)
     if isCounts { table.list_counts(&job) } else { table.list_bits(&job) }

@@ -1,5 +1,6 @@
 import Foundation
 import SpikeData
+import SpikeGraph
 import Testing
 
 @Suite struct EvaluateTests {
@@ -14,11 +15,12 @@ import Testing
 
     /// Checks the keys and types that other programs rely on.
     private func check(_ result: [String: Any], steps: [Int], at location: SourceLocation = #_sourceLocation) throws {
-        #expect(
-            Set(result.keys) == [
-                "network", "recipe", "samples", "countedSamples", "ann", "steps", "layers", "confusion", "precision", "seconds", "warnings",
-            ],
-            sourceLocation: location)
+        var keys: Set<String> = [
+            "network", "recipe", "samples", "countedSamples", "ann", "steps", "layers", "confusion", "annConfusion", "counts", "energies",
+            "stepsToANN", "precision", "seconds", "timing", "settings", "warnings",
+        ]
+        if steps.count > 1 { keys.insert("curve") }
+        #expect(Set(result.keys) == keys, sourceLocation: location)
         #expect(result["samples"] as? Int == 24, sourceLocation: location)
         #expect(result["precision"] as? String == "float32", sourceLocation: location)
         #expect(isNumber(result["seconds"]), sourceLocation: location)
@@ -42,11 +44,33 @@ import Testing
         let layers = try #require(result["layers"] as? [[String: Any]])
         #expect(layers.count == 3, sourceLocation: location)
         for layer in layers {
-            #expect(Set(layer.keys) == ["name", "neurons", "threshold", "spikesPerNeuron"], sourceLocation: location)
+            #expect(Set(layer.keys) == ["name", "label", "neurons", "threshold", "spikesPerNeuron"], sourceLocation: location)
             #expect(
                 layer["neurons"] is Int && layer["name"] is String && (layer["threshold"] as? [Double])?.count == 2,
                 sourceLocation: location)
         }
+    }
+
+    @Test func `with --outputs values are compared, of networks that are no classifiers too`() async throws {
+        let folder = try Folder()
+        try folder.write(Models.chain(["Gemm", "Relu", "Gemm"], features: 1), "model.onnx")
+        let values = (0..<40).map { Float($0) / 8 - 2.5 }
+        try NPY.write(Tensor(values, shape: [40, 1]), to: folder.file("x.npy"))
+        try await folder.succeeding(
+            "convert", "model.onnx", "--calibration", "x.npy", "--recipe", "radix", "--steps", "6", "--output", "snn.safetensors")
+        let evaluate = ["evaluate", "snn.safetensors", "--data", "x.npy"]
+        let run = try await Program.run(evaluate + ["--ann", "model.onnx", "--outputs", "--layers", "--steps", "6"], in: folder.path)
+        #expect(run.status == 0, "\(run.errors)")
+        for part in ["of what varies", "y", "40 samples", "inherited"] { #expect(run.output.contains(part), "\(part)") }
+        let json = try await Program.run(evaluate + ["--ann", "model.onnx", "--outputs", "--json", "-"], in: folder.path)
+        let result = try object(json.output)
+        #expect(Set(result.keys) == ["network", "recipe", "samples", "steps", "precision", "seconds", "warnings"])
+        let row = try #require((result["steps"] as? [[String: Any]])?.first)
+        let output = try #require((row["outputs"] as? [[String: Any]])?.first)
+        #expect(row["steps"] as? Int == 6 && output["name"] as? String == "y")
+        #expect(isNumber(output["error"], in: 0...0.02) && isNumber(output["errorOfVariation"], in: 0...0.02))
+        let wrong = try await Program.run(evaluate + ["--outputs"], in: folder.path)
+        #expect(wrong.status == 64 && wrong.errors.contains("--ann"))
     }
 
     @Test func `its JSON has the keys and types that it promises`() async throws {
@@ -133,7 +157,8 @@ import Testing
             let run = try await Program.run(
                 ["evaluate", "snn.safetensors", "--data", "data.npz", "--steps", "1,8", "--json", "-"] + options, in: folder.path)
             try #require(run.status == 0, "\(run.errors)")
-            return run.lines.filter { !$0.contains("\"seconds\"") }.joined(separator: "\n")
+            return run.lines.filter { line in !["\"seconds", "\"samplesPerSecond", "\"runs\""].contains { line.contains($0) } }
+                .joined(separator: "\n")
         }
         let usual = try await rows()
         #expect(try await rows("--threads", "3", "--batch-size", "5") == usual)

@@ -48,6 +48,36 @@ import Testing
         #expect(result.output.contains("accuracy"))
     }
 
+    @Test(.enabled(if: NIRFile.isSupported))
+    func `a NIR file is simulated, measured and shown as it is, as the reader that it was written for`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork(options: ["--steps", "8"])
+        try await folder.succeeding("export", "snn.safetensors", "--target", "norse", "--approximate", "--output", "a.nir")
+        try await folder.succeeding("import", "a.nir", "--as", "norse", "--output", "b.safetensors")
+        func counts(_ arguments: String...) async throws -> (text: String, errors: String) {
+            let run = try await folder.spikelet2(["simulate"] + arguments + ["--input", "images.npy", "--steps", "8", "--output", "y.npy"])
+            #expect(run.status == 0, "\(run.errors)")
+            return (run.output, run.errors)
+        }
+        let imported = try await counts("b.safetensors")
+        let own = try await counts("a.nir")
+        #expect(own.text == imported.text && own.errors.contains("written for norse"))
+        #expect(try await counts("a.nir", "--as", "norse") == imported)
+        #expect(try await counts("a.nir", "--as", "generic").text != imported.text)
+        #expect(try await counts("a.nir", "--as", "generic", "--reset", "value", "--time-step", "0.001").errors.isEmpty)
+        let result = try await folder.succeeding("evaluate", "a.nir", "--as", "norse", "--data", "data.npz", "--steps", "8")
+        let same = try await folder.succeeding("evaluate", "b.safetensors", "--data", "data.npz", "--steps", "8")
+        #expect(result.lines.first { $0.hasPrefix("    8") } == same.lines.first { $0.hasPrefix("    8") })
+        #expect(try await folder.succeeding("inspect", "a.nir", "--as", "norse").output.contains("reset to 0.0"))
+        for arguments in [["simulate", "b.safetensors", "--input", "images.npy"], ["inspect", Repository.tiny]] {
+            let refused = try await folder.spikelet2(arguments + ["--as", "norse"])
+            #expect(refused.status == 1 && refused.errors.contains("--as says how a NIR file's neurons run"))
+        }
+        // Judged by what it holds where the name says nothing.
+        try folder.write(folder.data("a.nir"), "plain")
+        #expect(try await counts("plain", "--as", "norse") == imported)
+    }
+
     @Test func `a network is compared with a chip, and measured with its numbers`() async throws {
         let folder = try Folder()
         try await folder.makeNetwork(options: ["--steps", "8"])
@@ -81,6 +111,9 @@ import Testing
             let found = try folder.data("out.npz")
             #expect(found == old || found == new)
         }
+        // What the killed ones left is gone with the next write.
+        try await folder.succeeding("export", "snn.safetensors", "--format", "npz", "--output", "out.npz")
+        #expect(folder.contents == ["data.npz", "images.npy", "logits.npy", "new.npz", "out.npz", "snn.safetensors", "unlabelled.npz"])
     }
 }
 

@@ -17,9 +17,10 @@ import Testing
             "evaluate",
             [
                 "--data", "--ann", "--steps", "--limit", "--json", "--threads", "--batch-size", "--split", "--mean", "--std", "--precision",
-                "--exit-confidence", "--exit-loss",
+                "--exit-confidence", "--exit-loss", "--resume", "--report",
             ]
-        ),
+        ), ("compare", ["--data", "--ann", "--steps", "--report", "--json", "--limit", "--threads", "--precision"]),
+        ("explore", ["--data", "--ann", "--steps", "--port", "--limit", "--split", "--mean", "--std"]),
         ("benchmark", ["--input", "--steps", "--batch-size", "--threads", "--precision", "--json"]), ("kernels", ["--measure", "--json"]),
         ("export", ["--output", "--format", "--target", "--approximate", "--check", "--steps", "--json"]),
         ("import", ["--output", "--reset", "--time-step", "--as"]), ("download", ["--sha256"]),
@@ -31,6 +32,11 @@ import Testing
         for part in ["spikelet convert  model.onnx", "Exit", "standard error"] { #expect(run.output.contains(part), "\(part)") }
         #expect(try await Folder().succeeding().output == run.output)
         #expect(try await Folder().succeeding("--version").output.split(separator: ".").count == 3)
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"]) func `shells can complete commands and options`(shell: String) async throws {
+        let script = try await Folder().succeeding("--generate-completion-script", shell).output
+        for part in ["evaluate", "explore", "port", "target-drop"] { #expect(script.contains(part), "\(part)") }
     }
 
     @Test(arguments: commands) func `each command's help has examples and every option with a line`(name: String, options: [String])
@@ -63,8 +69,10 @@ import Testing
         ["benchmark", "x.safetensors", "--input", "x.npy", "--threads", "many"], ["kernels", "--json", "x.json"],
         ["evaluate", "x.safetensors", "--data", "x.npz", "--exit-confidence", "0.9", "--exit-loss", "1"],
         ["evaluate", "x.safetensors", "--data", "x.npz", "--exit-loss", "1", "--reference"],
-        ["evaluate", "x.safetensors"], ["evaluate", "x.safetensors", "--data", "x.npz", "--threads", "many"],
-        ["download", "http://localhost/"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--resume"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--resume", "--json", "-"], ["compare"], ["evaluate", "x.safetensors"],
+        ["evaluate", "x.safetensors", "--data", "x.npz", "--threads", "many"],
+        ["download", "http://localhost/"], ["explore", "x.safetensors"], ["explore", "x.safetensors", "--data", "x.npz", "--port", "many"],
     ]) func `wrong usage ends with 64 and the usage`(arguments: [String]) async throws {
         let folder = try Folder()
         let run = try await Program.run(arguments, in: folder.path)

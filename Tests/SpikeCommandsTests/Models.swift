@@ -43,4 +43,29 @@ enum Models {
         }
         return try model.serializedData()
     }
+
+    /// Inputs `a` and `b` of four features, one layer of neurons on the sum of their products with weights, outputs `y` and `z`.
+    static func twoInputs() throws -> Data {
+        var model = try ONNXModelProto(serializedBytes: chain(["Gemm"]))
+        let input = model.graph.input[0]
+        model.graph.input = ["a", "b"].map { name in
+            var named = input
+            named.name = name
+            return named
+        }
+        model.graph.output = ["y", "z"].map { name in .with { $0.name = name } }
+        let nodes: [(String, [String], String)] = [
+            ("Gemm", ["a", "w"], "p"), ("Gemm", ["b", "w"], "q"), ("Sub", ["p", "q"], "sum"), ("Relu", ["sum"], "active"),
+            ("Gemm", ["active", "w"], "y"), ("Gemm", ["y", "w"], "z"),
+        ]
+        model.graph.node = nodes.map { type, inputs, output in
+            .with {
+                $0.opType = type
+                $0.name = output
+                $0.input = inputs
+                $0.output = [output]
+            }
+        }
+        return try model.serializedData()
+    }
 }

@@ -153,4 +153,27 @@ import Testing
         #expect(run.output.hasPrefix("24 samples, 32 steps, "))
         #expect(folder.contents == ["data.npz", "images.npy", "logits.npy", "snn.safetensors", "unlabelled.npz"])
     }
+
+    @Test func `a network of several inputs and outputs is converted, simulated and compared by their names`() async throws {
+        let folder = try Folder()
+        try folder.write(Models.twoInputs(), "model.onnx")
+        func rows(_ factor: Int) -> Tensor { Tensor((0..<120).map { Float($0 * factor % 31) / 16 - 1 }, shape: [30, 4]) }
+        try NPZ.write([("b", rows(11)), ("a", rows(7))], to: folder.file("x.npz"))
+        try await folder.succeeding(
+            "convert", "model.onnx", "--calibration", "x.npz", "--recipe", "radix", "--steps", "10", "--output", "snn.safetensors")
+        try await folder.succeeding("run", "model.onnx", "--input", "x.npz", "--output", "expected.npz")
+        try await folder.succeeding("simulate", "snn.safetensors", "--input", "x.npz", "--output", "found.npz")
+        let (expected, found) = (try NPZ(folder.file("expected.npz")), try NPZ(folder.file("found.npz")))
+        for name in ["y", "z"] {
+            let pairs = zip(try found.array(name).floats(), try expected.array(name).floats())
+            #expect(pairs.map { abs($0 - $1) }.max() ?? 1 < 0.01, "\(name)")
+        }
+        let compared = try await folder.spikelet("evaluate", "snn.safetensors", "--data", "x.npz", "--ann", "model.onnx", "--outputs")
+        #expect(compared.status == 0 && compared.output.contains("30 samples"), "\(compared.errors)")
+        try NPZ.write([("a", rows(7))], to: folder.file("half.npz"))
+        for command in [["simulate", "snn.safetensors", "--input"], ["evaluate", "snn.safetensors", "--ann", "model.onnx", "--data"]] {
+            let run = try await Program.run(command + ["half.npz"], in: folder.path)
+            #expect(run.status == 1 && run.errors.contains("no array 'b'"), "\(run.errors)")
+        }
+    }
 }

@@ -68,4 +68,28 @@ import Testing
         #expect(error.message.contains("3 nodes cannot be part of a spiking network"))
         #expect(error.message.contains("1 × Gelu") && error.message.contains("1 × LeakyRelu") && error.message.contains("'gate'"))
     }
+
+    @Test func `of a network without rectifiers all that stands in their places is listed`() throws {
+        let ann = try Graph(
+            name: "g", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 3, 4]))], outputs: [Graph.Output("y", value: "softmax")],
+            nodes: [
+                Node("norm", .layerNormalization(LayerNormalization(axis: -1, epsilon: 1e-5)), inputs: ["x", "gamma", "beta"]),
+                Node("linear", .matMul(MatMul()), inputs: ["norm", "w"]),
+                Node("turned", .transpose(Transpose(permutation: [0, 2, 1])), inputs: ["linear"]),
+                Node("scores", .matMul(MatMul()), inputs: ["linear", "turned"]),
+                Node("gelu", .unary(Unary(.gelu, parameters: [0])), inputs: ["scores"]),
+                Node("softmax", .softmax(Softmax(axis: -1)), inputs: ["gelu"]),
+            ],
+            constants: [
+                "w": Tensor(repeating: 1, shape: [4, 4]), "gamma": Tensor(repeating: 1, shape: [4]),
+                "beta": Tensor(repeating: 0, shape: [4]),
+            ])
+        let convertibility = Convertibility(ann)
+        #expect(convertibility.obstacles.map(\.node) == ["norm", "scores", "gelu"])
+        #expect(convertibility.roles["scores"] == .obstacle && convertibility.roles["softmax"] == .readout)
+        let error = try #require(throws: SpikeletError.self) { _ = try convertibility.check(allowAnalog: true) }
+        for part in ["no rectifier", "1 × LayerNormalization", "1 × MatMul: a product of two", "1 × Gelu", "'gelu'"] {
+            #expect(error.message.contains(part), "\(part)")
+        }
+    }
 }

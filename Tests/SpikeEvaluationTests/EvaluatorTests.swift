@@ -88,6 +88,84 @@ import Testing
         #expect(result.layers.map(\.spikesPerNeuron) == [spikes[2] / 2])
     }
 
+    @Test func `a regression is judged by its distance from targets and from the ANN`() throws {
+        let (snn, ann) = try Self.pair()
+        let targets = tensor([0.5, 0.25, 0.25, 1, 1, 0], [3, 2])
+        let data = [
+            Batch(Self.inputs.samples(0..<2), targets: targets.samples(0..<2)),
+            Batch(Self.inputs.samples(2..<3), targets: targets.samples(2..<3)),
+        ]
+        let result = try Evaluator(snn, ann: ann, task: .regression, steps: [4, 1]).run(data)
+        // After 4 steps the spikes (2, 1), (1, 3) and (4, 2), over 4, the second halved by its scaler: (½, ⅛), (¼, ⅜), (1, ¼).
+        let squares: [[Double]] = [[0, 1.0 / 64], [0, 25.0 / 64], [0, 1.0 / 16]]
+        let expected = (squares.joined().reduce(0, +) / 6).squareRoot()
+        let last = try #require(result.steps.last)
+        #expect(abs((last.error?.rootMeanSquare ?? 0) - expected) < 1e-12)
+        #expect(abs((last.error?.meanAbsolute ?? 0) - 1.0 / 6) < 1e-12)
+        // The ANN gives its inputs back: off by ¼ and ½ in two of six numbers; the spiking network is off it by ⅛, ⅜ and ¼.
+        let annSquare: Double = (1.0 / 16 + 1.0 / 4) / 6
+        let deviationSquare: Double = (14.0 / 64) / 6
+        #expect(abs((result.ann?.error?.rootMeanSquare ?? 0) - annSquare.squareRoot()) < 1e-12)
+        #expect(abs((last.deviation ?? 0) - deviationSquare.squareRoot()) < 1e-12)
+        // Targets ½, ¼, ¼, 1, 1, 0.
+        let variance: Double = 2.375 / 6 - 0.25
+        #expect(abs((last.error?.determination ?? 0) - (1 - expected * expected / variance)) < 1e-12)
+        #expect(last.accuracy == nil && last.agreement == nil && result.confusion == nil && result.curve == nil)
+        #expect(last.confidence95[0] <= expected && last.confidence95[1] >= expected)
+        #expect("\(result)".contains("RMS error") && "\(result)".split(separator: "\n").allSatisfy { $0.count <= 100 })
+        // How batches are cut does not matter; without targets only the ANN is left.
+        var whole = try Evaluator(snn, ann: ann, task: .regression, steps: [4, 1], threads: 3).run([Batch(Self.inputs, targets: targets)])
+        (whole.seconds, whole.timing) = (result.seconds, result.timing)
+        #expect(whole == result)
+        let alone = try Evaluator(snn, ann: ann, task: .regression, steps: [4]).run([Batch(Self.inputs)])
+        #expect(alone.steps[0].error == nil && alone.steps[0].deviation == last.deviation)
+        expectError("no targets", "--ann") { _ = try Evaluator(snn, task: .regression, steps: [1]).run([Batch(Self.inputs)]) }
+        expectError("shape [3, 1]") {
+            _ = try Evaluator(snn, task: .regression, steps: [1]).run([Batch(Self.inputs, targets: tensor([1, 2, 3], [3, 1]))])
+        }
+    }
+
+    @Test func `a run that goes on from a checkpoint finds what a whole one does`() throws {
+        struct Break: Error {}
+        let (snn, ann, inputs, labels) = try Self.converted()
+        for exit in [nil, EarlyExit.confidence(0.5)] {
+            let evaluator = try Evaluator(snn, ann: ann, steps: [1, 3, 8], executor: .engine(.float32, countedSamples: 9), earlyExit: exit)
+            var whole = try evaluator.run(batches(inputs, labels, size: 23))
+            // The break is between any two batches; what follows comes in others.
+            for size in [1, 4, 7] {
+                var saved: EvaluationCheckpoint?
+                #expect(throws: Break.self) {
+                    _ = try evaluator.run(batches(inputs, labels, size: size)) { progress in
+                        saved = progress.partialResult().partial
+                        if progress.samples >= 12 { throw Break() }
+                    }
+                }
+                let bytes = try JSONEncoder().encode(try #require(saved))
+                let checkpoint = try JSONDecoder().decode(EvaluationCheckpoint.self, from: bytes)
+                #expect(checkpoint == saved && checkpoint.samples >= 12 && checkpoint.samples < 23)
+                let rest = try evaluator.run(batches(inputs, labels, size: 5), from: checkpoint)
+                (whole.seconds, whole.timing) = (rest.seconds, rest.timing)
+                #expect(rest == whole, "batches of \(size)")
+            }
+            let other = try Evaluator(snn, ann: ann, steps: [2])
+            var saved: EvaluationCheckpoint?
+            _ = try other.run(batches(inputs, labels, size: 23)) { saved = $0.partialResult().partial }
+            expectError("the steps [2]") { _ = try evaluator.run(batches(inputs, labels, size: 5), from: saved) }
+        }
+    }
+
+    @Test func `the fewest steps near the ANN are those from which on nothing more is lost`() throws {
+        let (snn, ann, inputs, labels) = try Self.converted()
+        let result = try Evaluator(snn, ann: ann, steps: [1, 4, 16]).run(batches(inputs, labels, size: 23))
+        let accuracies = try #require(result.curve?.accuracy)
+        #expect(accuracies.count == 16 && result.steps.map(\.accuracy) == [1, 4, 16].map { accuracies[$0 - 1] })
+        let own = try #require(result.ann?.accuracy)
+        for entry in try #require(result.stepsToANN) {
+            let isNear = accuracies.map { $0 >= own - entry.points / 100 - 1e-12 }
+            #expect(entry.steps == (isNear.last == true ? (isNear.lastIndex(of: false) ?? -1) + 2 : nil), "\(entry.points)")
+        }
+    }
+
     @Test func `without an ANN there is no agreement, without labels no accuracy`() throws {
         let (snn, ann) = try Self.pair()
         let labelled = try Evaluator(snn, steps: [2]).run([Batch(Self.inputs, labels: [0, 1, 1])])
@@ -137,6 +215,7 @@ import Testing
         func run(threads: Int, size: Int) throws -> EvaluationResult {
             var result = try Evaluator(snn, ann: ann, steps: [1, 3, 8], threads: threads).run(batches(inputs, labels, size: size))
             result.seconds = 0
+            result.timing = nil
             return result
         }
         let whole = try run(threads: 1, size: 23)

@@ -159,4 +159,45 @@ import Testing
         #expect(Set(bytes).count == 1)
         #expect(folder.contents == ["f"])
     }
+
+    // MARK: What killed writers leave
+
+    /// A temporary file as a killed writer leaves it: its name is one of those that a writer had.
+    private func leave() throws -> String {
+        var path = ""
+        try AtomicFile.write(to: folder.file("f")) { path = $0.path }
+        let name = String(path.dropFirst(folder.path.count + 1))
+        #expect(TemporaryFile.isTemporary(name))
+        try folder.write([1, 2, 3], name)
+        return name
+    }
+
+    @Test func `what a killed writer left is removed by the next write into the folder`() throws {
+        let names = try [leave(), leave()]
+        #expect(folder.contents == (names.suffix(1) + ["f"]).sorted(), "the second write has removed the first")
+        try write("new", to: folder.file("g"))
+        #expect(folder.contents == ["f", "g"])
+    }
+
+    @Test func `what somebody is still writing stays`() throws {
+        try AtomicFile.write(to: folder.file("slow")) { file in
+            try write("fast", to: folder.file("fast"))
+            #expect(try file.isInPlace)
+            try file.write(Array("slow".utf8))
+        }
+        #expect(try text("slow") == "slow")
+        #expect(folder.contents == ["fast", "slow"])
+    }
+
+    @Test func `files of similar names stay, and links`() throws {
+        let name = try leave()
+        let others = [".spikelet-cache", ".spikelet-0123456789abcdef", "spikelet-0123456789abcdef.tmp", ".spikelet-0123456789ABCDEF.tmp"]
+        for other in others { try folder.write([1], other) }
+        let link = ".spikelet-0123456789abcdef.tmp"
+        #expect(symlink("f", folder.file(link)) == 0)
+        try FileManager.default.createDirectory(atPath: folder.file(".spikelet-0000000000000000.tmp"), withIntermediateDirectories: false)
+        try write("new", to: folder.file("f"))
+        #expect(folder.contents == (others + [link, ".spikelet-0000000000000000.tmp", "f"]).sorted())
+        #expect(!folder.contents.contains(name))
+    }
 }

@@ -74,12 +74,49 @@ import Testing
         #expect(found.output == expected.output)
         // And once more: what was folded stays as it is.
         let twice = try NIRExporter(NIRProfile.named(target))(again)
+        #expect(twice.graph.nodes.values.count { $0.operation.typeName == "SumPool2d" } == 1)
         #expect(try run(try NIRImporter()(twice.graph)).spikes == expected.spikes)
+    }
+
+    @Test func `for Spikelet itself nothing is folded, and initial membranes come back`() throws {
+        let snn = try Self.network(neuron: IFNode(threshold: 2, initialMembrane: 0.75))
+        let export = try NIRExporter(.spikelet)(snn)
+        #expect(export.approximations.isEmpty)
+        for case .convolution(let convolution) in [export.graph.nodes["conv1"], export.graph.nodes["depthwise"]].compactMap({
+            $0?.operation
+        }) {
+            #expect([2, 1].contains(convolution.weight.shape[1]), "groups stay")
+        }
+        #expect(export.graph.nodes["a_1"]?.metadata["v_init"] == .numbers(Tensor(repeating: 0.75, shape: [4])))
+        let again = try NIRImporter(NIRProfile.spikelet.dynamics)(export.graph)
+        let (expected, found) = (try run(snn), try run(again))
+        #expect(found.spikes == expected.spikes && found.output == expected.output)
+        // Somebody who does not look at metadata begins with empty membranes.
+        #expect(try run(try NIRImporter()(export.graph)).spikes != expected.spikes)
+        #expect(NIRProfile.of(export.graph)?.name == "spikelet")
+    }
+
+    @Test func `a delayed output and layers that wait are kept, or named`() throws {
+        var description = SpikingDescription(recipe: "test", steps: 8)
+        description.readoutDelay = 3
+        let snn = try Self.network()
+        func described(_ description: SpikingDescription) throws -> Graph {
+            try Graph(
+                name: snn.name, inputs: snn.inputs, outputs: snn.outputs, nodes: snn.nodes, constants: snn.constants, spiking: description)
+        }
+        let delayed = try described(description)
+        expectError(.unsupported, "begins after 3 steps") { _ = try NIRExporter()(delayed) }
+        let again = try NIRImporter(NIRProfile.spikelet.dynamics)(NIRExporter(.spikelet)(delayed).graph)
+        #expect(again.spiking?.readoutDelay == 3)
+        let waiting = try described(SpikingDescription(recipe: "test", schedule: .layerSynchronous, steps: 8))
+        for profile in NIRProfile.all {
+            expectError(.unsupported, "wait for each other") { _ = try NIRExporter(profile)(waiting) }
+        }
     }
 
     @Test func `every target takes it once replacements are allowed, and says which`() throws {
         let snn = try Self.network(neuron: IFNode(initialMembrane: 0.5))
-        for profile in NIRProfile.all {
+        for profile in NIRProfile.all where profile.name != "spikelet" {
             expectError(.unsupported, profile.name, "initial membrane", "--approximate") { _ = try NIRExporter(profile)(snn) }
             let export = try NIRExporter(profile, approximate: true)(snn)
             #expect(export.approximations.contains { $0.subject == "initial membrane potentials" && $0.nodes.count == 4 })
@@ -102,7 +139,7 @@ import Testing
         for case .convolution(let convolution) in lava.graph.nodes.values.map(\.operation) {
             #expect(convolution.bias.floats.allSatisfy { $0 == 0 })
         }
-        for profile in NIRProfile.all {
+        for profile in NIRProfile.all where profile.name != "spikelet" {
             for case .convolution(let convolution) in try NIRExporter(profile, approximate: true)(snn).graph.nodes.values.map(\.operation) {
                 #expect(convolution.groups == 1)
                 #expect(Set(convolution.weight.shape.dropFirst(2)).count == 1, "kernels are square")

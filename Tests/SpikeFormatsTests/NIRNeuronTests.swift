@@ -110,7 +110,7 @@ import Testing
         let ones = Tensor(repeating: 1, shape: [3])
         expectRefused(["if": NIRNode(.threshold(ones))], [("input", "if"), ("if", "output")], "'if'", "[3]")
         expectRefused(["a": NIRNode(.scale(ones))], [("input", "a"), ("a", "output")], "'a'")
-        expectRefused(["a": NIRNode(.threshold(Tensor(scalar: 1)))], [("input", "a"), ("a", "a"), ("a", "output")], "recurrent", "a")
+        expectRefused(["a": NIRNode(.threshold(Tensor(scalar: 1)))], [("input", "a"), ("a", "a"), ("a", "output")], "a cycle", "a")
         expectRefused(["a": NIRNode(.threshold(Tensor(scalar: 1)))], [("input", "output"), ("a", "output")], "'a'")
         expectRefused([:], [("input", "output"), ("nobody", "output")], "nobody")
         let weight = Tensor(repeating: 1, shape: [2, 5])
@@ -118,5 +118,55 @@ import Testing
         expectRefused([:], [], "'output'")
         let dead = neuron(.integrateAndFire, ["r": 1, "v_threshold": 0])
         expectRefused(["a": NIRNode(dead)], [("input", "a"), ("a", "output")], "'a'", "positive")
+    }
+
+    // MARK: Neurons that read themselves
+
+    /// input → `n`, and `n` → `back` → `n`.
+    private func loop(_ back: NIROperation, size: Int = 2, extra: [(String, NIROperation)] = [], edges: [NIRGraph.Edge] = []) -> NIRGraph {
+        let ones = Tensor(repeating: 1, shape: [size])
+        let neurons = NIRNeuron(.integrateAndFire, ["r": ones, "v_threshold": ones, "v_reset": Tensor(repeating: 0, shape: [size])])
+        var nodes = [
+            "input": NIRNode(.input(shape: [size])), "n": NIRNode(.neuron(neurons)), "back": NIRNode(back),
+            "output": NIRNode(.output(shape: [size])),
+        ]
+        for (name, operation) in extra { nodes[name] = NIRNode(operation) }
+        return NIRGraph(nodes: nodes, edges: [.init("input", "n"), .init("n", "back"), .init("back", "n"), .init("n", "output")] + edges)
+    }
+
+    @Test func `a layer that reads itself hears what it emitted in the step before`() throws {
+        // Neuron 0 drives neuron 1 with a weight of 0.5; both get 0.25 from the bias.
+        let weight = Tensor([0, 0, 0.5, 0] as [Float], shape: [2, 2])
+        let graph = try NIRImporter()(loop(.affine(weight: weight, bias: Tensor(repeating: 0.25, shape: [2]))))
+        let simulation = try ReferenceSimulation(graph)
+        var spikes: [[Float]] = []
+        for input in [[0.75, 0], [0, 0], [0, 0], [0.75, 0.25]] as [[Float]] {
+            spikes.append(try simulation.step([Tensor(input, shape: [1, 2])])[0].floats)
+        }
+        // v₀: 1 spike; v₁: 0.25, then 0.25 + 0.25 + 0.5 = 1: a spike. v₀ then: 0.25, 0.5, 1.5.
+        #expect(spikes == [[1, 0], [0, 1], [0, 0], [1, 0]])
+        // The same from a file of ours, and in the engine.
+        let folder = try TemporaryFolder()
+        try SNNFile.write(graph, to: folder.file("a"))
+        #expect(try SNNFile.read(folder.file("a")).nodes == graph.nodes)
+    }
+
+    @Test func `cycles over several layers, and weights that do not fit, are refused`() throws {
+        let linear = NIROperation.affine(weight: Tensor(repeating: 1, shape: [2, 2]), bias: nil)
+        expectError(.unsupported, "a cycle", "back", "Affine or Linear") {
+            _ = try NIRImporter()(loop(linear, extra: [("more", linear)], edges: [.init("n", "more"), .init("more", "back")]))
+        }
+        expectError(.invalidModel, "node 'n'", "recurrent weights") {
+            _ = try NIRImporter()(loop(.affine(weight: Tensor(repeating: 1, shape: [3, 2]), bias: nil)))
+        }
+        expectError(.invalidModel, "recurrent weights") { _ = try RecurrentNode(NeuronNode(IFNode()), weight: [1, 2, 3], bias: [0, 0]) }
+        // A file may say that a layer has another size than its weights.
+        let recurrent = try RecurrentNode(NeuronNode(IFNode()), weight: [1, 2, 3, 4], bias: [0, 0])
+        expectError(.invalidModel, "2 neurons") {
+            _ = try Graph(
+                name: "net", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 3]))], outputs: [Graph.Output("y", value: "n")],
+                nodes: [Node("n", .neuron(NeuronNode(recurrent)), inputs: ["x"])], constants: [:],
+                spiking: SpikingDescription(recipe: "test"))
+        }
     }
 }

@@ -1,6 +1,7 @@
 import SpikeConversion
 import SpikeFormats
 import SpikeGraph
+import SpikeONNX
 import SpikeReference
 import TestSupport
 import Testing
@@ -41,10 +42,9 @@ import Testing
         return try Converter(dataloader: batch, mode: .percentile(99.9), momentum: 0.1, fuseFlag: name != "unfused")(ann())
     }
 
-    @Test(arguments: Recipe.all.map(\.name) + ["rate-coding", "unfused"])
-    func `the file gives the same network, the same bytes and the same bits`(recipe: String) throws {
+    /// Writes, reads and writes again, and runs both.
+    private static func expectTheSame(_ snn: Graph, _ images: Tensor) throws {
         let folder = try TemporaryFolder()
-        let snn = try Self.convert(recipe)
         try SNNFile.write(snn, to: folder.file("a"))
         let again = try SNNFile.read(folder.file("a"))
         try SNNFile.write(again, to: folder.file("b"))
@@ -52,11 +52,31 @@ import Testing
         #expect(again.nodes == snn.nodes)
         #expect(again.constants == snn.constants)
         #expect(again.spiking == snn.spiking)
-        let steps = snn.spiking?.code == .radix ? snn.spiking?.steps ?? 4 : 8
+        let steps = snn.spiking?.schedule == .layerSynchronous ? snn.spiking?.steps ?? 4 : 8
         let (expected, found) = (try ReferenceSimulation(snn), try ReferenceSimulation(again))
-        let outputs = try (expected.run([Self.images], steps: steps), found.run([Self.images], steps: steps))
+        let outputs = try (expected.run([images], steps: steps), found.run([images], steps: steps))
         #expect(outputs.0 == outputs.1)
         #expect(expected.spikeCounts == found.spikeCounts)
+        #expect(expected.spikeCounts.values.contains { $0.floats.contains { $0 != 0 } })
+    }
+
+    @Test(arguments: Recipe.all.map(\.name) + ["rate-coding", "unfused"])
+    func `the file gives the same network, the same bytes and the same bits`(recipe: String) throws {
+        try Self.expectTheSame(Self.convert(recipe), Self.images)
+    }
+
+    @Test(
+        arguments: [
+            ("qcfs_clip_first_torchscript", 4), ("qcfs_clip_first_torchscript", 3), ("fake_quantize_torchscript", nil),
+            ("cnn_qdq_default", nil),
+        ] as [(String, Int?)])
+    func `so does that of a quantised network, unary and radix`(file: String, steps: Int?) throws {
+        let ann = try ONNXImporter.importModel(at: Repository.fixture("Quantised/\(file).onnx")).graph
+        let snn = try QuantizedConverter(steps: steps)(ann)
+        let shape = [4] + snn.inputs[0].type.shape.dimensions.dropFirst().compactMap(\.known)
+        var generator = SeededGenerator(7)
+        try Self.expectTheSame(snn, Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: 0...1, using: &generator) }, shape: shape))
+        #expect(try PlainArrays.arrays(of: snn).contains { $0.name.hasSuffix(".threshold") })
     }
 
     @Test(arguments: Recipe.all.map(\.name) + ["rate-coding", "unfused"])

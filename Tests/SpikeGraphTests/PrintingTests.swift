@@ -52,6 +52,16 @@ import Testing
         #expect(lines.contains { $0.contains("680") || $0.contains("640") })
     }
 
+    @Test func `names give way last, and keep their ends`() {
+        let names = (0..<3).map { "backbone.layer\($0)." + String(repeating: "block.", count: 12) + "conv\($0)" }
+        let rows = [["name", "shape"]] + names.map { [$0, String(repeating: "x", count: 40)] }
+        let lines = TextTable.format(rows, names: [0]).split(separator: "\n").dropFirst(2)
+        #expect(lines.allSatisfy { $0.count <= 100 && $0.hasSuffix("…") })
+        for (line, name) in zip(lines, names) { #expect(line.hasPrefix(name) || line.hasPrefix("…") && line.contains(name.suffix(60))) }
+        let narrow = TextTable.format(rows, names: [0], width: 40).split(separator: "\n").dropFirst(2)
+        for (line, name) in zip(narrow, names) { #expect(line.count <= 40 && line.hasPrefix("…") && line.contains(name.suffix(12))) }
+    }
+
     @Test func `cells line up on the side that is asked for`() {
         let text = TextTable.format([["a", "count"], ["long name", "1"], ["b", "20"]], rightAligned: [1])
         #expect(text == "a          count\n─────────  ─────\nlong name      1\nb             20\n")

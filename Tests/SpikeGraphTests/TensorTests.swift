@@ -63,9 +63,9 @@ import Testing
     }
 
     @Test func `a progress line shows share and time left`() {
-        let line = ProgressBar.line(title: "calibrating", unit: "batches", completed: 1500, initial: 0, total: 3000, seconds: 60)
+        let line = ProgressBar.line(title: "calibrating", unit: "batches", completed: 1500, total: 3000, left: 60)
         #expect(line == "calibrating  1,500/3,000 batches  ████████████············  60 s left")
-        #expect(ProgressBar.line(title: "t", unit: "u", completed: 5, initial: 0, total: nil, seconds: 1) == "t  5 u")
-        #expect(ProgressBar.line(title: "t", unit: "u", completed: 9, initial: 0, total: 3, seconds: 1).contains("0 s left"))
+        #expect(ProgressBar.line(title: "t", unit: "u", completed: 5, total: nil, left: nil) == "t  5 u")
+        #expect(ProgressBar.line(title: "t", unit: "u", completed: 9, total: 3, left: 0).contains("0 s left"))
     }
 }

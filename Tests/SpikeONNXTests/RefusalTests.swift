@@ -116,6 +116,17 @@ import Testing
                 == ["relu1", "b.relu", "relu_2"])
     }
 
+    @Test func `a chain that became one operator has the module's name, where nothing else of the module is left`() throws {
+        var builder = ModelBuilder()
+        builder.node("Sigmoid", ["x"], ["a"], name: "/block/act/Sigmoid")
+        builder.node("Mul", ["x", "a"], ["b"], name: "/block/act/Mul")
+        builder.node("Sigmoid", ["b"], ["c"], name: "/block/Sigmoid")
+        builder.node("Mul", ["b", "c"], ["y"], name: "/block/Mul")
+        let graph = try builder.graph()
+        #expect(graph.nodes.map(\.name) == ["block.act", "block.Mul"])
+        #expect(graph.outputs.map(\.value) == ["block.Mul"])
+    }
+
     @Test func `names that are missing or double are made up`() throws {
         #expect(try names(["", "same", "same", "x"]) == ["Relu_v1", "same", "same_2", "x_2"])
     }

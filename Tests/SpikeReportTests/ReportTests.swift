@@ -58,16 +58,27 @@ struct ReportTests {
             let (result, trace, _) = try Self.measured(recipe, steps: steps)
             let page = try read(Report([result], trace: trace).html)
             let drawings = page.elements.filter { $0.name == "svg" }
-            #expect(drawings.count >= 10, "\(recipe.name): \(drawings.count) drawings")
+            // Accuracy twice, energy, operations, errors, spikes, correlation, the sample, density, two of confusion; of three layers
+            // scatter, thresholds, raster and rate maps.
+            #expect(drawings.count >= 11 + 3 * 4, "\(recipe.name): \(drawings.count) drawings")
             #expect(drawings.allSatisfy { $0.attributes["role"] == "img" && $0.attributes["aria-label"]?.isEmpty == false })
             #expect(!page.elements.contains { ["script", "link", "img", "iframe"].contains($0.name) })
-            #expect(!page.elements.contains { $0.attributes["href"] != nil || $0.attributes["src"] != nil })
+            // Links lead to places of the page itself, which are there.
+            let links = page.elements.compactMap { $0.attributes["href"] }
+            let places = Set(page.elements.compactMap { $0.attributes["id"] })
+            #expect(links.count >= 5 && links.allSatisfy { $0.first == "#" && places.contains(String($0.dropFirst())) })
+            #expect(!page.elements.contains { $0.attributes["src"] != nil })
             let numbers = page.elements.flatMap {
                 $0.attributes.filter { ["x", "y", "cx", "cy", "x1", "y1", "x2", "y2", "d", "width", "height"].contains($0.key) }.values
             }
             #expect(!numbers.contains { $0.contains("nan") || $0.contains("inf") || $0.contains("e-") })
             for step in result.steps { #expect(page.text.contains("\(step.steps)")) }
-            for layer in result.layers { #expect(page.text.contains(layer.name)) }
+            // Layers have the names of the ANN's modules.
+            for (index, layer) in result.layers.enumerated() {
+                #expect(layer.label == "relu\(index + 1)" && page.text.contains("relu\(index + 1)"))
+            }
+            #expect(!page.text.contains("snn tailor"))
+            for energy in try #require(result.energies) { #expect(page.text.contains(energy.source)) }
         }
     }
 
@@ -84,6 +95,25 @@ struct ReportTests {
         }
         #expect(trace.imageShape == [1, 28, 28] && trace.image.count == 784)
         #expect(snn.spiking?.recipe == "calibrated")
+    }
+
+    @Test func `a regression shows its error over steps`() throws {
+        var (result, _, _) = try Self.measured(.radix, steps: 4)
+        result.confusion = nil
+        result.annConfusion = nil
+        result.stepsToANN = nil
+        result.ann = .init(error: .init(rootMeanSquare: 0.125, meanAbsolute: 0.1))
+        for index in result.steps.indices {
+            result.steps[index].accuracy = nil
+            result.steps[index].agreement = nil
+            result.steps[index].error = .init(rootMeanSquare: 0.375, meanAbsolute: 0.25, determination: 0.5)
+            result.steps[index].deviation = 0.0625
+            result.steps[index].confidence95 = [0.25, 0.5]
+        }
+        let page = try read(Report([result]).html)
+        for text in ["0.375", "0.125", "RMS error"] { #expect(page.text.contains(text), "\(text)") }
+        #expect(page.elements.contains { $0.attributes["aria-label"]?.contains("error over time steps") == true })
+        #expect(!page.text.contains("0.00 %"))
     }
 
     @Test func `confusion counts every sample once, the right answers on the diagonal`() throws {

@@ -42,11 +42,11 @@ static void store(int is_float, void *target, int index, int value) {
 }
 
 static void check_gather(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
-    static const int tiles[] = {8, 16, 32, 64, 128};
-    const int tile = tiles[is_float ? between(0, 3) : between(2, 4)], steps = between(1, STEPS), width = between(1, 6);
+    const int tile = is_float ? 8 << between(0, 3) : 32 << between(0, 2);
+    const int steps = between(1, STEPS), width = between(1, 6);
     const int stride = between(1, ROWS / 6 / 8) * 8, rows = width * stride, density = between(0, 10);
     uint32_t *starts = zeros((size_t)steps * (size_t)(width + 1) * 4);
-    uint16_t *entries = zeros(((size_t)steps * (size_t)rows + 16) * 2);
+    uint16_t *entries = zeros(((size_t)steps * (size_t)rows + 4) * 2);
     uint32_t end = 0;
     for (int step = 0; step < steps; step++) {
         for (int x = 0; x <= width; x++) {
@@ -56,8 +56,8 @@ static void check_gather(const spike_kernel_table *table, const spike_kernel_tab
             }
         }
     }
-    const size_t bytes = (size_t)(rows + 1) * (size_t)tile * (is_float ? 4 : 1);
-    uint8_t *weights = zeros(bytes);
+    const size_t row_bytes = (size_t)tile * (is_float ? 4 : 1);
+    uint8_t *weights = zeros((size_t)(rows + 1) * row_bytes);
     for (int i = 0; i < rows * tile; i++) {
         if (is_float) {
             store(1, weights, i, between(-64, 64));
@@ -69,22 +69,40 @@ static void check_gather(const spike_kernel_table *table, const spike_kernel_tab
         int8_t nothing[TILE] = {0};
         spike_pack_i8(nothing, tile, weights + (size_t)rows * (size_t)tile);
     }
-    spike_segment *segments = zeros(sizeof(spike_segment) * (size_t)width);
-    const int merged = between(0, 1), count = merged ? 1 : width;
-    for (int x = 0; x < count; x++) {
-        segments[x] = (spike_segment){(uint32_t)x, merged ? (uint32_t)width : (uint32_t)x + 1, (uint32_t)(x * stride), (uint16_t)(x * stride)};
-    }
+    const int from = between(0, width - 1);
     void *currents[2];
     for (int k = 0; k < 2; k++) {
         currents[k] = zeros((size_t)steps * (size_t)tile * 4);
         const spike_gather job = {
-            .lists = {entries, starts, (size_t)width + 1}, .segments = segments, .segment_count = count, .rows = rows, .tile = tile,
-            .steps = steps, .shift = seed % 9, .negative = seed % 3 == 0, .weights = weights, .current = currents[k]};
+            .lists = {entries, starts, (size_t)width + 1}, .from = (uint32_t)from, .to = (uint32_t)width, .base = (uint16_t)(from * stride),
+            .negative = seed % 3 == 0, .first = seed % 2, .tile = tile, .steps = steps, .shift = is_float ? 0 : seed % 9,
+            .weights = weights, .zeros = (size_t)rows * row_bytes, .current = currents[k]};
         const spike_kernel_table *chosen = k ? plain : table;
         (is_float ? chosen->gather_f32 : chosen->gather_i8)(&job);
     }
     expect_same(is_float ? "gather_f32" : "gather_i8", currents[0], currents[1], (size_t)steps * (size_t)tile * 4, seed);
-    free(starts), free(entries), free(weights), free(segments), free(currents[0]), free(currents[1]);
+    if (!is_float) {
+        int32_t *threshold = zeros((size_t)tile * 4), *membranes[2];
+        uint8_t *bits[2];
+        for (int i = 0; i < tile; i++) threshold[i] = between(100, 4000);
+        for (int k = 0; k < 2; k++) {
+            membranes[k] = zeros((size_t)tile * 4);
+            bits[k] = zeros((size_t)(steps * tile / 8));
+            const spike_gather_fire job = {
+                .gather = {
+                    .lists = {entries, starts, (size_t)width + 1}, .from = (uint32_t)from, .to = (uint32_t)width,
+                    .base = (uint16_t)(from * stride), .negative = seed % 3 == 0, .first = seed % 2, .tile = tile, .steps = steps,
+                    .shift = seed % 5, .weights = weights, .zeros = (size_t)rows * row_bytes, .current = currents[k]},
+                .fire = {
+                    .membrane = membranes[k], .threshold = threshold, .plus = bits[k], .step_bytes = (size_t)(tile / 8), .tile = tile,
+                    .lanes = tile, .steps = steps, .limit = -1}};
+            (k ? plain : table)->gather_fire_i8(&job);
+        }
+        expect_same("gather_fire_i8", bits[0], bits[1], (size_t)(steps * tile / 8), seed);
+        expect_same("gather_fire_i8 membrane", membranes[0], membranes[1], (size_t)tile * 4, seed);
+        free(threshold), free(membranes[0]), free(membranes[1]), free(bits[0]), free(bits[1]);
+    }
+    free(starts), free(entries), free(weights), free(currents[0]), free(currents[1]);
 }
 
 static void check_masked(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
@@ -158,9 +176,9 @@ static void check_integrate(const spike_kernel_table *table, const spike_kernel_
 
 static void check_other_neurons(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
     const int tile = 8 << between(0, 4), lanes = between(1, tile / 8) * 8, steps = between(1, STEPS), is_signed = seed % 2;
-    void *current = zeros((size_t)(steps * tile) * 4), *threshold = zeros((size_t)tile * 4);
+    void *current = zeros((size_t)(steps * tile) * 4), *threshold = zeros((size_t)tile * 4), *offset = zeros((size_t)tile * 4);
     for (int i = 0; i < steps * tile; i++) store(is_float, current, i, between(-60, 60));
-    for (int i = 0; i < tile; i++) store(is_float, threshold, i, between(8, 40));
+    for (int i = 0; i < tile; i++) store(is_float, threshold, i, between(8, 40)), store(is_float, offset, i, between(-20, 20));
     void *membranes[2], *memories[2];
     uint8_t *plus[2], *minus[2];
     int16_t *counts[2];
@@ -170,7 +188,8 @@ static void check_other_neurons(const spike_kernel_table *table, const spike_ker
         plus[k] = zeros((size_t)(steps * tile / 8)), minus[k] = zeros((size_t)(steps * tile / 8));
         counts[k] = zeros((size_t)(steps * tile) * 2);
         const spike_fire job = {
-            .current = current, .membrane = membranes[k], .memory = memories[k], .threshold = threshold, .plus = plus[k],
+            .current = current, .offset = seed % 3 ? offset : NULL, .membrane = membranes[k], .memory = memories[k],
+            .threshold = threshold, .plus = plus[k],
             .minus = minus[k], .step_bytes = (size_t)(tile / 8), .counts = counts[k], .count_stride = (size_t)tile, .tile = tile,
             .lanes = lanes, .steps = steps, .limit = is_signed ? -1 : 4, .saturations = &saturations[k]};
         const spike_kernel_table *chosen = k ? plain : table;
@@ -186,13 +205,15 @@ static void check_other_neurons(const spike_kernel_table *table, const spike_ker
     expect_same(name, plus[0], plus[1], (size_t)(steps * tile / 8), seed);
     expect_same(name, minus[0], minus[1], (size_t)(steps * tile / 8), seed);
     expect_same(name, counts[0], counts[1], (size_t)(steps * tile) * 2, seed);
-    free(current), free(threshold);
+    free(current), free(threshold), free(offset);
     for (int k = 0; k < 2; k++) free(membranes[k]), free(memories[k]), free(plus[k]), free(minus[k]), free(counts[k]);
 }
 
 static void check_fire(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
     const int tile = 8 << between(0, 4), lanes = between(1, tile / 8) * 8, steps = between(1, STEPS), halving = between(0, 3) == 0;
     void *current = zeros((size_t)(steps * tile) * 4), *threshold = zeros((size_t)tile * 4), *reset = zeros((size_t)tile * 4);
+    void *offset = zeros((size_t)tile * 4);
+    for (int i = 0; i < tile; i++) store(is_float, offset, i, between(-20, 20));
     for (int i = 0; i < steps * tile; i++) store(is_float, current, i, between(-60, 60));
     for (int i = 0; i < tile; i++) store(is_float, threshold, i, between(8, 40));
     const int is_hard = !halving && between(0, 4) == 0, has_current = between(0, 4) > 0, counts = between(0, 1);
@@ -206,7 +227,7 @@ static void check_fire(const spike_kernel_table *table, const spike_kernel_table
         bits[k] = zeros((size_t)steps * (size_t)(tile / 8));
         for (int i = 0; i < tile; i++) store(is_float, membranes[k], i, between(-200, 200));
         const spike_fire job = {
-            .current = has_current ? current : NULL, .membrane = membranes[k], .threshold = threshold, .reset = is_hard ? reset : NULL,
+            .current = has_current ? current : NULL, .offset = seed % 3 ? offset : NULL, .membrane = membranes[k], .threshold = threshold, .reset = is_hard ? reset : NULL,
             .plus = bits[k], .step_bytes = (size_t)(tile / 8), .tile = tile, .lanes = lanes, .steps = steps, .exponent = steps - 1,
             .halving = halving, .limit = -1, .saturations = counts ? &saturations[k] : NULL};
         const spike_kernel_table *chosen = k ? plain : table;
@@ -214,7 +235,7 @@ static void check_fire(const spike_kernel_table *table, const spike_kernel_table
     }
     expect_same(is_float ? "fire_if_f32" : "fire_if_i32", bits[0], bits[1], (size_t)(steps * tile / 8), seed);
     expect_same(is_float ? "fire_if_f32 membrane" : "fire_if_i32 membrane", membranes[0], membranes[1], (size_t)tile * 4, seed);
-    free(current), free(threshold), free(reset), free(membranes[0]), free(membranes[1]), free(bits[0]), free(bits[1]);
+    free(current), free(threshold), free(reset), free(offset), free(membranes[0]), free(membranes[1]), free(bits[0]), free(bits[1]);
 }
 
 static void check_lists_and_pools(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
@@ -232,23 +253,27 @@ static void check_lists_and_pools(const spike_kernel_table *table, const spike_k
         }
     }
     spike_window window = {height, width, 0, 0, between(1, height), between(1, width), between(1, 2), between(1, 2), 1, 1, 0, 0};
+    if (draw(2)) window = (spike_window){height, width, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0};
     window.out_height = (height - window.kernel_height) / window.stride_y + 1;
     window.out_width = (width - window.kernel_width) / window.stride_x + 1;
     const size_t out_row = (pixel * (size_t)window.out_width + 7) / 8 * 8, out_step = out_row * (size_t)window.out_height;
-    const size_t most = (size_t)steps * (size_t)(window.out_height * window.out_width * window.kernel_height * window.kernel_width * channels);
-    const size_t start_count = (size_t)(steps * window.out_height * (window.out_width + 1));
+    spike_rows rows = {window.out_height, 1, 1, 1, 0};
+    if (draw(2)) rows = (spike_rows){between(1, 4), between(1, 4), between(1, 2), between(1, 2), between(0, 2)};
+    const size_t most = (size_t)steps * (size_t)(rows.out_height * rows.kernel_height) *
+                        (size_t)(window.out_width * window.kernel_height * window.kernel_width * channels);
+    const size_t start_count = (size_t)(steps * rows.out_height * (window.out_width + 1));
     uint16_t *entries[2];
     uint32_t *starts[2], ends[2];
     uint8_t *pooled[2];
-    const int begin = between(0, channels - 1), count = between(1, channels - begin);
+    const int whole = (int)draw(2), begin = whole ? 0 : between(0, channels - 1), count = whole ? channels : between(1, channels - begin);
     for (int k = 0; k < 2; k++) {
         const spike_kernel_table *chosen = k ? plain : table;
-        entries[k] = zeros((most + 16) * 2);
+        entries[k] = zeros((most + 32) * 2);
         starts[k] = zeros(start_count * 4);
         pooled[k] = zeros(out_step * (size_t)steps + 8);
         spike_list_job lists = {
             .bits = bits, .strides = strides, .channel_begin = begin, .channel_count = count, .entry_stride = (count + 7) / 8 * 8,
-            .step_end = steps, .window = window, .entries = entries[k], .starts = starts[k]};
+            .step_end = steps, .window = window, .rows = rows, .entries = entries[k], .starts = starts[k]};
         chosen->list_bits(&lists);
         ends[k] = lists.end_entry;
         const spike_pool pool = {

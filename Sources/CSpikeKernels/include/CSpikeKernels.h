@@ -13,38 +13,35 @@
 // one of several neighbouring pixels where layers are narrow. Weights: one row of a tile for each (kernel row, kernel column,
 // input channel).
 //
-// Active rows. Synapses read spikes as lists: for every step and row, the positions x·C + c (modulo 2^16) of what is active,
-// in order, with a start for every x. Then what a window sees of one input row is one contiguous run of the list, whatever
-// the stride and the padding.
+// Active rows. Synapses read spikes as lists: for every step and every row of the output, the positions (x·K + ky)·C + c (modulo
+// 2^16) of what is active in the K rows of the input that the output row sees, in order, with a start for every x. Then what a
+// window sees, all of its rows, is one contiguous run of the list, whatever the stride and the padding.
 
 typedef enum { SPIKE_ISA_SCALAR = 0, SPIKE_ISA_AVX2 = 1, SPIKE_ISA_NEON = 2, SPIKE_ISA_AVX512 = 3, SPIKE_ISA_COUNT = 4 } spike_isa;
 
-/// Lists of active rows. `starts[step * step_stride + y * (width + 1) + x]` is the first entry of pixel (x, y).
+/// Lists of active rows. `starts[step * step_stride + y * (width + 1) + x]` is the first entry of column x for output row y.
 typedef struct {
     const uint16_t *entries;
     const uint32_t *starts;
     size_t step_stride;
 } spike_lists;
 
-/// A run of a list: entries e of [starts[from], starts[to]) select the weight rows row + (e − base) mod 2^16.
-typedef struct {
-    uint32_t from, to;
-    uint32_t row;
-    uint16_t base;
-} spike_segment;
-
-/// current[step][tile] += (or −=) the sum of the selected weight rows. There are `rows` of them, and one of zeros behind the last.
-/// float32: weights [rows + 1][tile]. int8: weights packed by spike_pack_i8, sums shifted left by `shift`, current int32.
+/// current[step][tile] += (or −=) the sum of the weight rows that a run of the list selects: entries e of [starts[from], starts[to])
+/// select row (e − base) mod 2^16. float32: weights [rows][tile]. int8: weights packed by spike_pack_i8, sums shifted left by
+/// `shift`, currents int32. Up to two entries behind the run may be read.
 typedef struct {
     spike_lists lists;
-    const spike_segment *segments;
-    int32_t segment_count;
-    int32_t rows;
+    uint32_t from, to;
+    uint16_t base;
+    bool negative;
+    /// Nothing stands in the currents yet: they are written instead of added to.
+    bool first;
     int32_t tile;
     int32_t steps;
     int32_t shift;
-    bool negative;
     const void *weights;
+    /// Bytes from the weights to a row of zeros.
+    size_t zeros;
     void *current;
 } spike_gather;
 
@@ -86,8 +83,15 @@ typedef struct {
     void *current;
 } spike_masked;
 
-/// The same on lists: an entry is channel c = e − base of its segment; its weight is weights[row + c], its target the current
-/// of channel c + offset, if that lies in 0..<tile. Used where channels do not line up with bytes, and for counts.
+/// A run of a list: entries e of [starts[from], starts[to]) are channels (e − base) mod 2^16 with weights from `row` on.
+typedef struct {
+    uint32_t from, to;
+    uint32_t row;
+    uint16_t base;
+} spike_segment;
+
+/// The same on lists (of single rows): an entry is channel c = e − base of its segment; its weight is weights[row + c], its target
+/// the current of channel c + offset, if that lies in 0..<tile. Used where channels do not line up with bytes, and for counts.
 typedef struct {
     spike_lists lists;
     const spike_segment *segments;
@@ -112,9 +116,11 @@ typedef struct {
     uint64_t *saturations;
 } spike_integrate;
 
-/// Neurons of one pixel and tile over all steps: v ← v + current[step] (if there is a current), then emit.
+/// Neurons of one pixel and tile over all steps: v ← v + (current[step] + offset), of which either may be missing, then emit.
 typedef struct {
     const void *current;
+    /// The same in every step: [tile], or NULL.
+    const void *offset;
     void *membrane;
     /// Signed neurons: the number of spikes that stand.
     void *memory;
@@ -140,6 +146,14 @@ typedef struct {
     uint64_t *saturations;
 } spike_fire;
 
+/// Gathering and firing at once, where the last synapses of a stage are gathered ones: their sums go from registers into the membranes.
+/// `gather.current` holds what arrived before, unless `gather.first`. The same as firing on what gathering left in the currents, but
+/// the currents need not be written.
+typedef struct {
+    spike_gather gather;
+    spike_fire fire;
+} spike_gather_fire;
+
 /// How the bits of a spike train lie in memory: bytes from pixel to pixel, row to row, step to step.
 typedef struct {
     size_t pixel, row, step;
@@ -155,9 +169,16 @@ typedef struct {
     int32_t pad_top, pad_left;
 } spike_window;
 
+/// Which rows of an image an output row sees.
+typedef struct {
+    int32_t out_height;
+    int32_t kernel_height, stride, dilation, pad;
+} spike_rows;
+
 /// Makes the lists of steps [step_begin, step_end) of channels [channel_begin, channel_begin + channel_count), as positions
-/// x · entry_stride + (c − channel_begin). An output pixel's entries are those of all places of its window, so that sums
-/// (average pooling) are lists with repeated entries. Vector stores may write up to 16 entries beyond the last.
+/// (x · kernel_height + ky) · entry_stride + (c − channel_begin). A pixel of the image that `rows` looks at is a window over the
+/// spikes, and its entries are those of all places of the window, so that sums (average pooling) are lists with repeated entries.
+/// Vector stores may write up to 32 entries beyond the last.
 typedef struct {
     const uint8_t *bits;
     const int16_t *counts;
@@ -167,6 +188,7 @@ typedef struct {
     int32_t entry_stride;
     int32_t step_begin, step_end;
     spike_window window;
+    spike_rows rows;
     uint16_t *entries;
     uint32_t *starts;
     uint32_t first_entry;
@@ -208,10 +230,31 @@ typedef struct {
     int32_t growth;
 } spike_pool_sums;
 
+/// A convolution of an analog image, straight into the lanes of the neurons behind it, as whole numbers: what comes in one step of
+/// int8 networks with a constant input. image: [channels][window.height][window.width]; weights [channels][kernel places][lanes] and
+/// bias [lanes], float32, in the unit of the neurons; sums are rounded to nearest and limited to ± `limit`. Rows [row_begin, row_end)
+/// of the output; pixel x of row y goes to target + (y · columns + x / block) · stride + (x % block) · lanes.
+typedef struct {
+    const float *image;
+    spike_window window;
+    int32_t channels;
+    int32_t row_begin, row_end;
+    /// Of a pixel, a multiple of 8.
+    int32_t lanes;
+    int32_t block, columns, stride;
+    const float *weights;
+    const float *bias;
+    float limit;
+    int32_t *target;
+    /// Out: how many sums were limited.
+    uint64_t limited;
+} spike_analog;
+
 /// One function for each kernel; ``spike_table`` fills it.
 typedef struct {
     void (*gather_f32)(const spike_gather *);
     void (*gather_i8)(const spike_gather *);
+    void (*gather_fire_i8)(const spike_gather_fire *);
     void (*dense_i8)(const spike_dense *);
     void (*masked_f32)(const spike_masked *);
     void (*masked_i16)(const spike_masked *);
@@ -230,6 +273,7 @@ typedef struct {
     void (*pool_bits)(const spike_pool *);
     void (*pool_counts)(const spike_pool *);
     void (*pool_sums)(const spike_pool_sums *);
+    void (*analog_i32)(spike_analog *);
 } spike_kernel_table;
 
 /// A line of kernels.def.
@@ -293,9 +337,8 @@ typedef enum { SPIKE_BRANCH_GATHER, SPIKE_BRANCH_DENSE, SPIKE_BRANCH_MASKED, SPI
 typedef struct {
     spike_branch_kind kind;
     bool negative;
-    /// A run for each place of the kernel instead of one for each kernel row: with dilation, and where a row of the kernel is
-    /// longer than 2^16.
-    bool each_place;
+    /// A run for each column of the kernel instead of one for all: with dilation, and where a kernel has more than 2^16 rows.
+    bool each_column;
     spike_window window;
     /// Positions a pixel of the lists has (gather, scatter).
     int32_t channels;
@@ -346,7 +389,7 @@ typedef struct {
     spike_neuron_kind neuron;
     /// What is added before emission under the layer-synchronous schedule, [tile], or NULL.
     const void *rounding;
-    /// fire.current, .membrane, .memory, .plus, .minus, .counts are set for each pixel from what follows.
+    /// fire.current, .offset, .membrane, .memory, .plus, .minus, .counts are set for each pixel from what follows.
     spike_fire fire;
     /// [pixels][state_stride] at the tile's first channel, or NULL to start from `initial` and forget.
     void *membranes;

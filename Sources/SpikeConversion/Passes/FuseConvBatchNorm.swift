@@ -11,8 +11,10 @@ public import SpikeGraph
 public struct FuseConvBatchNorm: Pass {
     public static let id = "fuse-conv-batch-norm"
 
+    /// A pass without options.
     public init() {}
 
+    /// The graph with every pair fused that can be.
     public func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         let producers = graph.producers

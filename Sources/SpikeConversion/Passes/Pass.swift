@@ -5,5 +5,6 @@ public import SpikeGraph
 public protocol Pass: Sendable {
     /// The pass's name in code, commands, reports and documentation: imperative, with hyphens.
     static var id: String { get }
+    /// The changed graph; the one that went in stays as it was.
     func run(_ graph: Graph) throws -> Graph
 }

@@ -11,15 +11,19 @@ public struct PlaceNeurons: Pass {
     public static let id = "place-neurons"
     /// For each rectifier's name, the activation of a spike.
     public var scales: [String: [Float]]
+    /// The rule of every placed neuron.
     public var neuron: any Neuron
+    /// What the spiking graph says of itself.
     public var description: SpikingDescription
 
+    /// Prepares to place neurons.
     public init(scales: [String: [Float]], neuron: any Neuron, description: SpikingDescription) {
         self.scales = scales
         self.neuron = neuron
         self.description = description
     }
 
+    /// The graph with a neuron in the place of each rectifier.
     public func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         // A rectifier may read another one: it then reads what replaced it.

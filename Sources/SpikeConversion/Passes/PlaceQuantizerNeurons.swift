@@ -11,10 +11,12 @@ public struct PlaceQuantizerNeurons: Pass {
 
     /// What becomes of a quantiser.
     public struct Placement: Sendable {
+        /// The neuron's rule.
         public var neuron: any Neuron
         /// The activation of a spike of weight 1.
         public var spike: Float
 
+        /// One quantiser's neuron, and the activation that its spike stands for.
         public init(neuron: any Neuron, spike: Float) {
             self.neuron = neuron
             self.spike = spike
@@ -23,13 +25,16 @@ public struct PlaceQuantizerNeurons: Pass {
 
     /// By the quantiser's name.
     public var placements: [String: Placement]
+    /// What the spiking graph says of itself.
     public var description: SpikingDescription
 
+    /// Prepares to place neurons by the quantisers' names.
     public init(placements: [String: Placement], description: SpikingDescription) {
         self.placements = placements
         self.description = description
     }
 
+    /// The graph with a neuron in the place of each quantiser.
     public func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         // A quantiser may read another one: it then reads what replaced it.

@@ -10,8 +10,10 @@ public import SpikeGraph
 public struct ReplaceByIFNode: Pass {
     public static let id = "replace-by-if-node"
 
+    /// A pass without options.
     public init() {}
 
+    /// The graph with scaler, neuron and scaler in the place of each hook.
     public func run(_ graph: Graph) throws -> Graph {
         var scales: [String: [Float]] = [:]
         var warnings: [String] = []

@@ -15,6 +15,7 @@ public struct SetVoltageHooks: Pass {
         hook = try VoltageHook(momentum: momentum, mode: mode)
     }
 
+    /// The graph with a hook behind each rectifier.
     public func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         let rectifiers = graph.nodes.filter { graph.linearity(of: $0) == .rectifier }

@@ -9,8 +9,10 @@ public import SpikeGraph
 public struct UseRunningMaximum: Pass {
     public static let id = "use-running-maximum"
 
+    /// A pass without options.
     public init() {}
 
+    /// The graph whose max pools keep the running maximum.
     public func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         let spiking = graph.spikingValues

@@ -38,21 +38,27 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public var recipe: String
     /// T, or K for radix: the number of steps the thresholds are chosen for.
     public var steps: Int
+    /// The neurons' rule.
     public var neuron: NeuronRule
+    /// When a layer passes its spikes on.
     public var schedule: SpikingDescription.Schedule
+    /// How thresholds are found.
     public var threshold: Threshold
     /// One threshold a channel, or one a layer.
     public var isPerChannel: Bool
     /// v₀ as a share of θ. One half makes rounding out of rounding down. (Bu et al., "Optimized potential initialization",
     /// AAAI 2022.)
     public var initialMembrane: Float
+    /// How max pooling treats spikes.
     public var pooling: Converter.Pooling
     /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
     public var correctsPotential: Bool
+    /// The steps left out of the output before it is accumulated.
     public var readoutDelay: ReadoutDelay
     /// Whether what cannot become a neuron may stay analog.
     public var allowAnalog: Bool
 
+    /// Options of a recipe's own; those left out are the recipe calibrated's.
     public init(
         recipe: String, steps: Int, neuron: NeuronRule = .integrateAndFire, schedule: SpikingDescription.Schedule = .streaming,
         threshold: Threshold = .meanSquaredError, isPerChannel: Bool = true, initialMembrane: Float = 0.5,

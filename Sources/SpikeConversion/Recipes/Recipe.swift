@@ -7,6 +7,7 @@ import SpikeGraph
 ///     }
 ///     let snn = try RecipeConverter(coarse.options(64), calibration: loader)(ann)
 public struct Recipe: Sendable {
+    /// What the command line calls it.
     public let name: String
     /// One line for people.
     public let summary: String
@@ -15,6 +16,7 @@ public struct Recipe: Sendable {
     /// The options for a number of steps.
     public let options: @Sendable (_ steps: Int) -> ConversionOptions
 
+    /// A recipe of one's own.
     public init(name: String, summary: String, usualSteps: Int, options: @escaping @Sendable (_ steps: Int) -> ConversionOptions) {
         self.name = name
         self.summary = summary
@@ -28,22 +30,27 @@ public struct Recipe: Sendable {
     /// The recipe of this name.
     public static func named(_ name: String) -> Recipe? { all.first { $0.name == name } }
 
+    /// Binary spikes, streaming; potentials corrected on calibration data.
     public static let calibrated = Recipe(
         name: "calibrated", summary: "binary spikes, streaming; thresholds of least squared error, potentials corrected", usualSteps: 32
     ) { ConversionOptions(recipe: "calibrated", steps: $0, correctsPotential: true) }
 
+    /// Spikes of both signs, streaming: a neuron takes back what it has sent too much of.
     public static let signed = Recipe(
         name: "signed", summary: "spikes may be taken back; streaming", usualSteps: 8
     ) { ConversionOptions(recipe: "signed", steps: $0, neuron: .signed) }
 
+    /// Several spikes in a step, streaming.
     public static let burst = Recipe(
         name: "burst", summary: "up to 4 spikes a step; streaming", usualSteps: 8
     ) { ConversionOptions(recipe: "burst", steps: $0, neuron: .burst(4)) }
 
+    /// Binary digits of the activation, most significant first, layer by layer.
     public static let radix = Recipe(
         name: "radix", summary: "binary digits, most significant first; layer-synchronous", usualSteps: 4
     ) { ConversionOptions(recipe: "radix", steps: $0, neuron: .radix, schedule: .layerSynchronous) }
 
+    /// Binary spikes, streaming; thresholds by gradient steps on each layer's own error.
     public static let localThresholdBalancing = Recipe(
         name: "local-threshold-balancing", summary: "thresholds by local gradient steps (Bu et al., CVPR 2025); streaming", usualSteps: 32
     ) { ConversionOptions(recipe: "local-threshold-balancing", steps: $0, threshold: .localThresholdBalancing(passes: 32)) }

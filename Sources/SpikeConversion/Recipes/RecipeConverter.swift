@@ -4,7 +4,9 @@ public import SpikeGraph
 ///
 ///     let snn = try RecipeConverter(Recipe.calibrated.options(32), calibration: loader)(ann)
 public struct RecipeConverter: Sendable {
+    /// What the conversion is to do.
     public let options: ConversionOptions
+    /// Images that thresholds are chosen from; `nil`: none.
     public let calibration: (any BatchSource)?
     private let neuron: any Neuron
 

@@ -19,6 +19,7 @@ public struct ActivationHistogram: Sendable, Hashable {
     private var sumOfValues = ExactSum()
     private var sumOfSquares = ExactSum()
 
+    /// A histogram of nothing.
     public init() {}
 
     /// All activations, zeros included.

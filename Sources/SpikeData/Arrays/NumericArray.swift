@@ -3,8 +3,11 @@ public import SpikeGraph
 
 /// The element types of array files.
 public enum NumericType: String, Sendable, Hashable, CaseIterable {
+    /// IEEE 754's numbers of 16, 32 and 64 bits.
     case float16, float32, float64
+    /// Whole numbers, with and without a sign.
     case int8, uint8, int16, uint16, int32, uint32, int64, uint64
+    /// A byte that is 0 or 1.
     case bool
 
     /// The bytes of an element.
@@ -17,17 +20,21 @@ public enum NumericType: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether its numbers have fractions.
     public var isFloatingPoint: Bool { self == .float16 || self == .float32 || self == .float64 }
 }
 
 /// An array as a file holds it: in the file's own element type, so that 60,000 images of bytes stay bytes, and row-major
 /// (the last axis varies fastest), whatever the file's order was.
 public struct NumericArray: Sendable, Equatable {
+    /// The type of every element.
     public let elementType: NumericType
+    /// The size of each axis.
     public let shape: [Int]
     /// Little-endian; `count * elementType.size` of them.
     private let bytes: ArraySlice<UInt8>
 
+    /// The number of elements.
     public var count: Int { bytes.count / elementType.size }
 
     /// - Parameter bytes: little-endian, row-major, as many as the shape needs.
@@ -118,6 +125,7 @@ public struct NumericArray: Sendable, Equatable {
         }
     }
 
+    /// The tensor's numbers in its own type.
     public init(_ tensor: Tensor) {
         let elementType: NumericType =
             switch tensor.elementType {

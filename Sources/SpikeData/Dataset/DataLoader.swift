@@ -3,7 +3,9 @@ public import SpikeGraph
 /// Batches of a ``Dataset``, in the dataset's order or in a random one. Every pass gives the same batches in the same order, on every
 /// platform.
 public struct DataLoader: BatchSource {
+    /// Where the samples come from.
     public let dataset: Dataset
+    /// Samples a batch; the last batch of a pass may have fewer.
     public let batchSize: Int
     /// The samples of a pass, in their order.
     private let order: [Int]
@@ -39,6 +41,16 @@ public struct DataLoader: BatchSource {
             order = Array(0..<kept)
         }
     }
+
+    /// One sample of another loader's pass, by its place.
+    init(_ other: DataLoader, only index: Int) throws {
+        dataset = other.dataset
+        batchSize = 1
+        order = [other.order[index]]
+    }
+
+    /// The labels of a pass, in its order.
+    var orderedLabels: [Int]? { dataset.labels.map { labels in order.map { labels[$0] } } }
 
     public func makePass() -> any BatchPass {
         Pass(dataset: dataset, batchSize: batchSize, rest: order[...])

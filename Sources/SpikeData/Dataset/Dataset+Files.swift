@@ -9,12 +9,13 @@ import SpikeGraph
 extension Dataset {
     /// The two halves that published datasets come in.
     public enum Split: String, Sendable, CaseIterable, Codable {
+        /// The two parts of a data set of the MNIST family.
         case train, test
     }
 
     /// Opens a dataset from its path. The kind is told from the name: an `.npz` file (arrays `images` or `x`, and `labels` or `y` if it has
-    /// labels), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain or `.gz`, or a folder of
-    /// JPEG and PNG pictures, with a folder for each class.
+    /// labels, or `targets` for a regression), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain
+    /// or `.gz`, or a folder of JPEG and PNG pictures, with a folder for each class.
     ///
     /// uint8 becomes float by 1/255. Images `[N, H, W]` in IDX files become `[N, 1, H, W]`. Pictures become `[N, 3, H, W]`; they stay on
     /// the disk until a batch asks for them.
@@ -73,7 +74,13 @@ extension Dataset {
                     .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
                     remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")
             }
-            try self.init(images, labels: try array(["labels", "y"]), normalization: normalization, name: path)
+            let (labels, targets) = (try array(["labels", "y"]), try array(["targets"]))
+            guard labels == nil || targets == nil else {
+                throw SpikeletError(
+                    .invalidData, "it has both labels and targets", at: path,
+                    remedy: "keep one: labels are class numbers, targets what a regression should give")
+            }
+            try self.init(images, labels: labels, targets: targets, normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npy") {
             try self.init(try NPY.read(path), normalization: normalization, name: path)
         } else {

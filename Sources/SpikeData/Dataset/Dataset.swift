@@ -17,6 +17,8 @@ public struct Dataset: Sendable {
     public let name: String
     /// The class of each sample, counted from 0.
     public let labels: [Int]?
+    /// What a regression should give for each sample, `[N, …]` float32.
+    public let targets: Tensor?
     private let samples: any SampleSource
 
     /// The number of samples; never 0.
@@ -25,7 +27,7 @@ public struct Dataset: Sendable {
     public var sampleShapes: [[Int]] { samples.sampleShapes }
 
     /// - Throws: ``SpikeletError`` (`invalidData`) where there are no samples, or not one label for each, or labels below 0.
-    public init(_ samples: any SampleSource, labels: [Int]? = nil, name: String = "dataset") throws {
+    public init(_ samples: any SampleSource, labels: [Int]? = nil, targets: Tensor? = nil, name: String = "dataset") throws {
         guard samples.count > 0 else {
             throw SpikeletError(
                 .invalidData, "the dataset is empty: it has 0 samples", at: name, remedy: "give data with at least one sample")
@@ -42,8 +44,14 @@ public struct Dataset: Sendable {
                     remedy: "labels count the classes from 0")
             }
         }
+        if let targets, targets.shape.first != samples.count {
+            throw SpikeletError(
+                .invalidData, "\(samples.count) samples, but targets of shape \(targets.shape)", at: name,
+                remedy: "give one row of targets for each sample: [\(samples.count), …]")
+        }
         self.name = name
         self.labels = labels
+        self.targets = targets
         self.samples = samples
     }
 
@@ -52,18 +60,35 @@ public struct Dataset: Sendable {
     /// - Parameters:
     ///   - inputs: `[N, …]` of any type. uint8 becomes float by 1/255; other numbers are taken as they are.
     ///   - labels: `[N]` or `[N, 1]`, whole numbers.
+    ///   - targets: `[N, …]`, numbers; what a regression should give.
     ///   - normalization: per channel, after that.
     /// - Throws: ``SpikeletError``: `invalidData`; `invalidOption` for a normalisation that does not fit.
-    public init(_ inputs: NumericArray, labels: NumericArray? = nil, normalization: Normalization? = nil, name: String = "dataset") throws {
+    public init(
+        _ inputs: NumericArray, labels: NumericArray? = nil, targets: NumericArray? = nil, normalization: Normalization? = nil,
+        name: String = "dataset"
+    ) throws {
         let samples = try ArraySamples(inputs, name: name, normalization: normalization)
-        try self.init(samples, labels: try labels.map { try Self.classes($0, samples: samples.count, name: name) }, name: name)
+        let values = targets.map { Tensor($0.floats(), shape: $0.shape) }
+        if let place = values?.floats.firstIndex(where: { !$0.isFinite }) {
+            throw SpikeletError(
+                .invalidData, "the targets hold \(values?.floats[place] ?? 0) at position \(place)", at: name,
+                remedy: "targets must be finite numbers")
+        }
+        try self.init(
+            samples, labels: try labels.map { try Self.classes($0, samples: samples.count, name: name) }, targets: values, name: name)
     }
 
-    /// The samples `indices` (each of `0 ..< count`), in this order, with their labels.
+    /// The samples `indices` (each of `0 ..< count`), in this order, with their labels or targets.
     ///
     /// - Throws: ``SpikeletError``: `invalidData` for inputs with NaN or infinity; what reading a source throws.
     public func batch(at indices: ArraySlice<Int>) throws -> Batch {
-        Batch(inputs: try samples.inputs(at: indices), labels: labels.map { labels in indices.map { labels[$0] } })
+        var batch = Batch(inputs: try samples.inputs(at: indices), labels: labels.map { labels in indices.map { labels[$0] } })
+        if let targets {
+            let (values, size) = (targets.floats, targets.count / max(1, count))
+            batch.targets = Tensor(
+                indices.flatMap { values[$0 * size..<($0 + 1) * size] }, shape: [indices.count] + targets.shape.dropFirst())
+        }
+        return batch
     }
 
     private static func classes(_ array: NumericArray, samples: Int, name: String) throws -> [Int] {

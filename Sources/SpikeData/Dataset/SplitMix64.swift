@@ -6,6 +6,7 @@
 public struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
+    /// A generator that gives the same numbers for the same seed, on every platform.
     public init(seed: UInt64) {
         state = seed
     }

@@ -7,37 +7,37 @@ import SpikeFiles
 import SpikeGraph
 
 /// The SHA-256 of bytes that come piece by piece.
-final class SHA256Hash {
+package final class SHA256Hash {
     #if canImport(CryptoKit)
     private var hash = SHA256()
 
-    init() {}
+    package init() {}
 
-    func update(_ bytes: UnsafeRawBufferPointer) {
+    package func update(_ bytes: UnsafeRawBufferPointer) {
         hash.update(bufferPointer: bytes)
     }
 
     /// 64 lower-case hexadecimal digits.
-    func finish() throws -> String {
+    package func finish() throws -> String {
         Self.hexadecimal(hash.finalize())
     }
     #else
     private let context: OpaquePointer?
     private var isGood: Bool
 
-    init() {
+    package init() {
         context = EVP_MD_CTX_new()
         isGood = context != nil && EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
     }
 
     deinit { EVP_MD_CTX_free(context) }
 
-    func update(_ bytes: UnsafeRawBufferPointer) {
+    package func update(_ bytes: UnsafeRawBufferPointer) {
         isGood = isGood && EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1
     }
 
     /// 64 lower-case hexadecimal digits.
-    func finish() throws -> String {
+    package func finish() throws -> String {
         var digest = [UInt8](repeating: 0, count: 32)
         guard isGood, EVP_DigestFinal_ex(context, &digest, nil) == 1 else {
             throw SpikeletError(

@@ -9,6 +9,7 @@ public struct ExportFinding: Sendable, Hashable {
     /// The nodes of the network.
     public var nodes: [String]
 
+    /// Something that the file does not say as the network does.
     public init(_ subject: String, replacement: String?, nodes: [String]) {
         self.subject = subject
         self.replacement = replacement
@@ -25,6 +26,7 @@ public struct ExportFinding: Sendable, Hashable {
 
 /// A network as NIR, with all that it lost on the way.
 public struct NIRExport: Sendable {
+    /// The network as NIR.
     public var graph: NIRGraph
     /// Replaced, since the user allowed it.
     public var approximations: [ExportFinding]

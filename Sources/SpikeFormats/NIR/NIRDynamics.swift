@@ -10,24 +10,33 @@ public struct NIRDynamics: Sendable, Hashable {
         case value
     }
 
+    /// What a spike does to the membrane.
     public var reset: Reset
     /// A spike needs v > θ; else v ≥ θ is enough.
     public var isStrict: Bool
     /// Integrate-and-fire neurons emit ⌊v / θ⌋ spikes a step, and their membranes never fall below −θ.
     public var isMultiSpike: Bool
+    /// Membranes begin at the `v_init` of a node's metadata, and the output at the graph's `readout_delay`, where there are any.
+    public var readsMetadata: Bool
     /// The length of a step, in the unit of the file's time constants.
     public var timeStep: Double
 
-    public init(reset: Reset = .subtraction, isStrict: Bool = false, isMultiSpike: Bool = false, timeStep: Double = 1e-4) {
+    /// The dynamics of a reader.
+    public init(
+        reset: Reset = .subtraction, isStrict: Bool = false, isMultiSpike: Bool = false, readsMetadata: Bool = false,
+        timeStep: Double = 1e-4
+    ) {
         self.reset = reset
         self.isStrict = isStrict
         self.isMultiSpike = isMultiSpike
+        self.readsMetadata = readsMetadata
         self.timeStep = timeStep
     }
 }
 
 /// What a reader of NIR files understands, and what it then does: the rules that a file for it is written by.
 public struct NIRProfile: Sendable {
+    /// The name in the file and on the command line.
     public let name: String
     /// One line for people.
     public let summary: String
@@ -46,9 +55,12 @@ public struct NIRProfile: Sendable {
     let usesLeakyNeurons: Bool
     /// It takes no bias in convolutions.
     let ignoresConvolutionBias: Bool
+    /// Nothing is folded, so that nothing is rounded: scales are nodes of their own, groups of convolutions stay, and what NIR has
+    /// no word for stands in metadata.
+    let isExact: Bool
 
     /// All profiles, the most portable first.
-    public static let all = [generic, sinabs, norse, snntorch, spinnaker2, lava]
+    public static let all = [generic, sinabs, norse, snntorch, spinnaker2, lava, spikelet]
 
     /// - Throws: ``SpikeletError`` for a name that none has.
     public static func named(_ name: String) throws -> NIRProfile {
@@ -57,6 +69,12 @@ public struct NIRProfile: Sendable {
                 .invalidOption, "there is no target '\(name)'", remedy: "the targets are: " + all.map(\.name).joined(separator: ", "))
         }
         return profile
+    }
+
+    /// The profile that a file was written by, where Spikelet wrote it.
+    public static func of(_ graph: NIRGraph) -> NIRProfile? {
+        guard graph.metadata["producer"] == .text("spikelet"), case .text(let name)? = graph.metadata["target"] else { return nil }
+        return all.first { $0.name == name }
     }
 
     /// NIR as its documentation says; reset by subtraction is the reader's choice.
@@ -68,9 +86,9 @@ public struct NIRProfile: Sendable {
         name: "sinabs", summary: "sinabs, and through it Speck and DynapCNN", dynamics: NIRDynamics(isMultiSpike: true),
         otherNeuron: "emits several spikes a step, and keeps membranes above −θ")
 
-    /// Norse 1.1.0: `IAFCell`, reset to zero where v > θ; `Flatten` is taken with the samples' axis.
+    /// Norse 1.1.0: `IAFCell`, reset to zero where v > θ, steps of 1 ms; `Flatten` is taken with the samples' axis.
     public static let norse = NIRProfile(
-        name: "norse", summary: "Norse", dynamics: NIRDynamics(reset: .value, isStrict: true),
+        name: "norse", summary: "Norse", dynamics: NIRDynamics(reset: .value, isStrict: true, timeStep: 1e-3),
         otherNeuron: hardReset, threshold: 2 / 3, flattensSamples: true)
 
     /// snnTorch 1.0.0: IF becomes a leaky neuron whose state its own importer does not carry; LIF is reset to zero.
@@ -87,6 +105,11 @@ public struct NIRProfile: Sendable {
         name: "lava", summary: "Lava's script for NIR, and through it Loihi 2", dynamics: NIRDynamics(reset: .value),
         otherNeuron: hardReset, threshold: 2 / 3, ignoresConvolutionBias: true)
 
+    /// Spikelet itself: the same spikes, to the bit.
+    public static let spikelet = NIRProfile(
+        name: "spikelet", summary: "Spikelet itself: the same spikes to the bit, initial membranes in metadata",
+        dynamics: NIRDynamics(readsMetadata: true), otherNeuron: nil, averages: true, isExact: true)
+
     private static let hardReset = "resets membranes to 0, which loses what is above θ"
 
     /// No reader: whatever plain arrays can say.
@@ -94,7 +117,7 @@ public struct NIRProfile: Sendable {
 
     init(
         name: String, summary: String, dynamics: NIRDynamics, otherNeuron: String?, threshold: Float = 1, flattensSamples: Bool = false,
-        averages: Bool = false, usesLeakyNeurons: Bool = false, ignoresConvolutionBias: Bool = false
+        averages: Bool = false, usesLeakyNeurons: Bool = false, ignoresConvolutionBias: Bool = false, isExact: Bool = false
     ) {
         self.name = name
         self.summary = summary
@@ -105,5 +128,6 @@ public struct NIRProfile: Sendable {
         self.averages = averages
         self.usesLeakyNeurons = usesLeakyNeurons
         self.ignoresConvolutionBias = ignoresConvolutionBias
+        self.isExact = isExact
     }
 }

@@ -6,8 +6,9 @@ public import SpikeGraph
 ///     try NIRFile.write(export.graph, to: "network.nir")
 ///
 /// Scales, batch normalisations and the divisors of average pools are folded into the weights around them, so that every
-/// spike stands for 1, and every threshold is the same; grouped convolutions become dense ones, which every reader takes; sums of activations become edges into
-/// one node.
+/// spike stands for 1, and every threshold is the same; grouped convolutions become dense ones, which every reader takes; sums
+/// of activations become edges into one node. The profile `spikelet` folds nothing: what is read again has the same spikes to
+/// the bit.
 ///
 /// What NIR, or the reader, cannot say is an error that lists all of it. With `approximate` each is replaced where there is
 /// something to replace it with:
@@ -15,11 +16,14 @@ public import SpikeGraph
 /// * max pooling by m + relu(x − m), one integrate-and-fire neuron for each comparison;
 /// * signed, burst, radix and quantiser neurons by integrate-and-fire ones with the same largest activation.
 public struct NIRExporter: Sendable {
+    /// The rules of the reader that the file is for.
     public var profile: NIRProfile
+    /// Whether what NIR or the reader cannot say is replaced by what comes near.
     public var approximate: Bool
-    /// T, over which an initial membrane is spread; by default the network's own.
+    /// T, over which an initial membrane is spread; by default the network's own, of a radix code 32.
     public var steps: Int?
 
+    /// An exporter for one reader.
     public init(_ profile: NIRProfile = .generic, approximate: Bool = false, steps: Int? = nil) {
         self.profile = profile
         self.approximate = approximate
@@ -36,7 +40,8 @@ public struct NIRExporter: Sendable {
                 .unsupported, "the network has \(snn.inputs.count) inputs and \(snn.outputs.count) outputs",
                 remedy: "export a network with one of each")
         }
-        let steps = steps ?? description.steps ?? 32
+        // The digits of a radix code are no time steps of a rate code.
+        let steps = steps ?? (description.code == .rate ? description.steps : nil) ?? 32
         var folding = NIRFolding(snn, profile: profile, steps: steps)
         try folding.run()
         let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
@@ -54,6 +59,7 @@ public struct NIRExporter: Sendable {
         if profile.dynamics.reset == .subtraction { notes.append("run it with reset by subtraction (v ← v − θ)") }
         notes.append("give the same input in every step, and average the output over the steps")
         notes += folding.notes
+        if profile.dynamics.readsMetadata { notes.append("membranes begin at the v_init of each node's metadata") }
         folding.graph.metadata = [
             "producer": .text("spikelet"), "target": .text(profile.name), "recipe": .text(description.recipe),
             "reset": .text(profile.dynamics.reset == .subtraction ? "subtract" : "zero"),
@@ -61,6 +67,9 @@ public struct NIRExporter: Sendable {
             "steps": .numbers(Tensor([Int64(steps)], shape: [1])),
             "replaced": .text(replaced.map(\.text).joined(separator: "\n")),
         ]
+        if profile.dynamics.readsMetadata, let delay = description.readoutDelay, delay > 0 {
+            folding.graph.metadata["readout_delay"] = .numbers(Tensor([Int64(delay)], shape: [1]))
+        }
         return NIRExport(graph: folding.graph, approximations: replaced, notes: notes)
     }
 }

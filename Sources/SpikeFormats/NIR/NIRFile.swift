@@ -32,7 +32,8 @@ public enum NIRFile {
     public static func read(_ path: String) throws -> NIRGraph {
         guard case .group(let members) = try HDF5Tree.read(path), let node = members["node"] else {
             throw SpikeletError(
-                .malformedFile, "this HDF5 file holds no NIR graph", at: path, remedy: "give a file that nir.write made")
+                .malformedFile, "this HDF5 file holds no NIR graph", at: path,
+                remedy: "give a file that nir.write made; of a Keras model tf2onnx makes an ONNX file")
         }
         return try NIRGraph(node, at: path)
     }

@@ -7,8 +7,8 @@ extension NIRFolding {
         var threshold: Float
         /// What a spike stands for, in the unit of the neuron's own spikes.
         var gain: Float = 1
-        /// v₀ in units of the threshold.
-        var initial: Float = 0
+        /// v₀.
+        var membrane: Float = 0
         /// What is lost, and what comes instead.
         var change: (subject: String, replacement: String)?
     }
@@ -17,7 +17,7 @@ extension NIRFolding {
         switch neuron {
         case let neuron as IFNode:
             guard neuron.threshold > 0 else { return nil }
-            var result = RateNeuron(threshold: neuron.threshold, initial: neuron.initialMembrane / neuron.threshold)
+            var result = RateNeuron(threshold: neuron.threshold, membrane: neuron.initialMembrane)
             if case .to(let value) = neuron.reset, profile.dynamics.reset == .subtraction || value != 0 {
                 result.change = ("hard resets", "reset by subtraction")
             }
@@ -25,23 +25,24 @@ extension NIRFolding {
         case let neuron as SignedIFNode:
             guard neuron.threshold > 0 else { return nil }
             return RateNeuron(
-                threshold: neuron.threshold, initial: neuron.initialMembrane / neuron.threshold,
+                threshold: neuron.threshold, membrane: neuron.initialMembrane,
                 change: ("spikes that are taken back", "spikes that stand"))
         case let neuron as BurstIFNode:
             guard neuron.threshold > 0 else { return nil }
             return RateNeuron(
-                threshold: neuron.threshold, initial: neuron.initialMembrane / neuron.threshold,
+                threshold: neuron.threshold, membrane: neuron.initialMembrane,
                 change: profile.dynamics.isMultiSpike
                     ? ("a most number of spikes a step", "any number") : ("several spikes a step", "one spike a step"))
         case let neuron as RadixNode:
             let levels = Float(1 << neuron.digits) - 1
             return RateNeuron(
-                threshold: levels, gain: levels, initial: 0.5, change: ("radix codes", "rate codes with the same largest activation"))
+                threshold: levels, gain: levels, membrane: levels / 2,
+                change: ("radix codes", "rate codes with the same largest activation"))
         case let neuron as QuantizerNode:
             guard neuron.threshold > 0, neuron.levels > 0 else { return nil }
             // T steps of a current x/Δ are rounded to counts of Δ; so many in the largest activation.
             return RateNeuron(
-                threshold: Float(neuron.levels), gain: Float(neuron.levels) / neuron.threshold, initial: 0.5,
+                threshold: Float(neuron.levels), gain: Float(neuron.levels) / neuron.threshold, membrane: Float(neuron.levels) / 2,
                 change: (neuron.lowest < 0 ? "signed quantisers" : "quantisers", "rate codes with the same largest activation"))
         default: return nil
         }
@@ -51,11 +52,19 @@ extension NIRFolding {
         guard let rate = rateNeuron(neuronNode.neuron) else { return refuse(node, "neurons of the kind \(node.operator.name)") }
         let isArrays = profile.name == NIRProfile.arrays.name
         if let change = rate.change, !isArrays { find(change.subject, replacement: change.replacement, node: node.name) }
-        var current = value.scaled(by: [1 / rate.threshold])
-        var initial = [Float](repeating: rate.initial, count: value.channels)
-        for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < initial.count {
-            initial[channel] += offset / rate.threshold
+        var membranes = [Float](repeating: rate.membrane, count: value.channels)
+        for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < membranes.count { membranes[channel] += offset }
+        let gain = [Float](repeating: rate.gain, count: value.channels)
+        if profile.isExact {
+            let metadata =
+                membranes.contains { $0 != 0 } ? ["v_init": NIRMetadata.numbers(Tensor(membranes, shape: [membranes.count]))] : [:]
+            let sources = materialize(value, for: node.name)
+            let name = addNeurons(shape: value.shape, threshold: rate.threshold, named: node.name, metadata: metadata)
+            connect(sources, to: name)
+            return FoldedValue(terms: [.init(node: name, shape: value.shape, scale: gain)], shape: value.shape)
         }
+        var current = value.scaled(by: [1 / rate.threshold])
+        let initial = membranes.map { $0 / rate.threshold }
         var metadata: [String: NIRMetadata] = [:]
         if isArrays {
             metadata["v_init"] = .numbers(Tensor(initial, shape: [initial.count]))
@@ -66,8 +75,7 @@ extension NIRFolding {
         let sources = materialize(current, for: node.name)
         let name = addNeurons(shape: value.shape, threshold: profile.threshold, named: node.name, metadata: metadata)
         connect(sources, to: name)
-        return FoldedValue(
-            terms: [.init(node: name, shape: value.shape, scale: [Float](repeating: rate.gain, count: value.channels))], shape: value.shape)
+        return FoldedValue(terms: [.init(node: name, shape: value.shape, scale: gain)], shape: value.shape)
     }
 
     private mutating func addNeurons(shape: [Int], threshold: Float, named name: String, metadata: [String: NIRMetadata] = [:]) -> String {
@@ -99,12 +107,8 @@ extension NIRFolding {
 
     /// max(a, b) = a + relu(b − a), for rates: one layer of neurons for each comparison, in a tree.
     mutating func maximumPool(_ value: FoldedValue, _ window: Window, _ node: Node) throws -> FoldedValue? {
-        let name = node.operator.name
         guard profile.name != NIRProfile.arrays.name else {
-            let pool = add(.unsayable(name), named: node.name)
-            connect(materialize(value, for: node.name), to: pool)
-            let shape = sampleShape(node.outputs[0]) ?? value.shape
-            return FoldedValue(terms: [.init(node: pool, shape: shape, scale: [Float](repeating: 1, count: shape[0]))], shape: shape)
+            return opaque([value], shape: sampleShape(node.outputs[0]) ?? value.shape, node)
         }
         let placement = try window.placement(over: Array(value.shape.dropFirst()))
         let places = window.kernel.reduce(1, *)
@@ -119,7 +123,11 @@ extension NIRFolding {
             for (channel, scale) in term.scale.enumerated() { unit[term.offset + channel] = max(unit[term.offset + channel], scale) }
         }
         unit = unit.map { $0 > 0 ? $0 : 1 }
-        let counted = value.scaled(by: unit.map { 1 / $0 })
+        var counted = value
+        for (index, term) in value.terms.enumerated() {
+            // Divided, not multiplied by the inverse: that would not always make 1 of the largest.
+            counted.terms[index].scale = term.scale.enumerated().map { $1 / unit[term.offset + $0] }
+        }
         let shape = [value.channels] + placement.output
         var round = (0..<places).map { Maximum(place: $0) }
         while round.count > 1 {

@@ -23,11 +23,12 @@ extension NIRFolding {
             guard let (value, constant) = pair(inputs, constants), let numbers = perChannel(constant, like: node.outputs[0]),
                 numbers.count == 1 || numbers.count == value.channels
             else { return refuse(node, "a sum that differs from place to place") }
-            return value.adding(numbers)
+            return (profile.isExact ? single(value, node) : value).adding(numbers)
         case .batchNormalization(let normalization):
             guard let value = inputs[0], let numbers = normalized(constants.compactMap { $0?.floats }, normalization.epsilon),
                 numbers.scale.count == value.channels
             else { return refuse(node, "normalisation by values that are computed") }
+            if profile.isExact { roundsOtherwise(node) }
             return value.scaled(by: numbers.scale).adding(numbers.bias)
         case .concat(let concat):
             let rank = shape.count + 1
@@ -60,8 +61,16 @@ extension NIRFolding {
             guard let value = inputs[0] else { return nil }
             return try maximumPool(value, Window(kernel: Array(value.shape.dropFirst())), node)
         default:
+            guard profile.name != NIRProfile.arrays.name else { return opaque(inputs.compactMap { $0 }, shape: shape, node) }
             return refuse(node, "\(node.operator.name), which acts on every step by itself")
         }
+    }
+
+    /// A node that only plain arrays may go around: they hold the weights in front of it and behind it.
+    mutating func opaque(_ inputs: [FoldedValue], shape: [Int], _ node: Node) -> FoldedValue {
+        let name = add(.unsayable(node.operator.name), named: node.name)
+        for input in inputs { connect(materialize(input, for: node.name), to: name) }
+        return FoldedValue(terms: [.init(node: name, shape: shape, scale: [Float](repeating: 1, count: shape[0]))], shape: shape)
     }
 
     @discardableResult
@@ -89,7 +98,7 @@ extension NIRFolding {
         guard factors.count == 1 || factors.count == value.channels else {
             return refuse(node, "scales that differ from place to place")
         }
-        return value.scaled(by: factors)
+        return profile.isExact ? exactly(value, scaledBy: factors, node) : value.scaled(by: factors)
     }
 
     private func normalized(_ numbers: [[Float]], _ epsilon: Float) -> (scale: [Float], bias: [Float])? {
@@ -100,6 +109,8 @@ extension NIRFolding {
 
     private mutating func sum(_ a: FoldedValue, _ b: FoldedValue, _ node: Node) -> FoldedValue? {
         guard a.shape == b.shape else { return refuse(node, "a sum of values of the shapes \(a.shape) and \(b.shape)") }
+        // An edge more would change the order of a sum of three.
+        let (a, b) = profile.isExact ? (single(a, node), single(b, node)) : (a, b)
         var result = a
         for term in b.terms {
             // An edge stands for its source once: what comes twice is scaled.
@@ -151,6 +162,15 @@ extension NIRFolding {
     private mutating func convolve(_ value: FoldedValue, _ conv: Conv, weight: Tensor, bias: Tensor?, _ node: Node) throws -> FoldedValue? {
         guard value.shape.count == conv.window.rank + 1, conv.window.rank <= 2 else { return refuse(node, "a convolution over 3 axes") }
         let placement = try conv.window.placement(over: Array(value.shape.dropFirst()))
+        if isSumPool(conv, weight, bias, placement) {
+            return pooled(value, kernel: conv.window.kernel, stride: conv.window.strides, output: placement.output, node, isSum: true)
+        }
+        if profile.isExact {
+            if placement.padsBegin == placement.padsEnd, !conv.window.ceilMode {
+                return keep(plain(value, for: node.name), conv, weight: weight, bias: bias, padding: placement.padsBegin, node)
+            }
+            roundsOtherwise(node)
+        }
         let kernel = SymmetricKernel(conv, weight: weight, over: Array(value.shape.dropFirst()), placement: placement)
         guard let kernel else { return refuse(node, "uneven padding of a dilated kernel") }
         // Padding is zero, and not what a bias would make of it.
@@ -179,7 +199,7 @@ extension NIRFolding {
     }
 
     private mutating func dense(_ value: FoldedValue?, _ gemm: Gemm, _ constants: [Tensor?], _ node: Node) -> FoldedValue? {
-        guard let value, let matrix = constants[1], matrix.rank == 2, !gemm.transposeA else {
+        guard var value, let matrix = constants[1], matrix.rank == 2, !gemm.transposeA else {
             return refuse(node, "a product of other things than a value and a matrix")
         }
         let (rows, columns) = gemm.transposeB ? (matrix.shape[0], matrix.shape[1]) : (matrix.shape[1], matrix.shape[0])
@@ -196,6 +216,8 @@ extension NIRFolding {
             guard let added = constants[2], added.count == rows || added.count == 1 else { return refuse(node, "a bias that is computed") }
             for row in 0..<rows { bias[row] = gemm.beta * added.floats[added.count == 1 ? 0 : row] }
         }
+        if profile.isExact, gemm.alpha != 1 || gemm.beta != 1 || !gemm.transposeB { roundsOtherwise(node) }
+        if profile.isExact { value = plain(value, for: node.name) }
         if value.shape.count > 1 {
             // Flattened in name alone: the layer is a convolution over everything.
             let spatial = Array(value.shape.dropFirst())
@@ -220,80 +242,6 @@ extension NIRFolding {
             terms.append(.init(node: name, shape: [rows], scale: ones, isExclusive: true))
         }
         return FoldedValue(terms: terms, shape: [rows])
-    }
-
-    // MARK: Pools and shapes
-
-    private mutating func averagePool(_ value: FoldedValue, _ pool: AveragePool, shape: [Int], _ node: Node) throws -> FoldedValue? {
-        let sizes = Array(value.shape.dropFirst())
-        let placement = try pool.window.placement(over: sizes)
-        let window = pool.window
-        let isPadded = (placement.padsBegin + placement.padsEnd).contains { $0 != 0 }
-        // A window that sticks out has another divisor than the others.
-        let isInside = sizes.indices.allSatisfy { axis in
-            (placement.output[axis] - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis]
-                < sizes[axis] + placement.padsBegin[axis] + placement.padsEnd[axis]
-        }
-        guard isInside, pool.countsPadding || !isPadded else { return refuse(node, "average pooling whose divisor differs at the border") }
-        let divisor = Float(window.kernel.reduce(1, *))
-        let isPlain = sizes.count == 2 && !isPadded && !window.dilations.contains { $0 != 1 }
-        guard isPlain else {
-            // Readers leave out the padding of pools: as a convolution it is safe.
-            let kernel = SymmetricKernel(
-                Conv(window: window, groups: value.channels),
-                weight: Tensor(repeating: 1 / divisor, shape: [value.channels, 1] + window.kernel), over: sizes, placement: placement)
-            guard let kernel else { return refuse(node, "uneven padding of a dilated pool") }
-            let source = value.bias.isEmpty ? value : plain(value, for: node.name)
-            return layer(source, kernel, bias: nil, shape: shape, base: node.name)
-        }
-        return pooled(value, kernel: window.kernel, stride: window.strides, output: placement.output, node)
-    }
-
-    private mutating func wholeAverage(_ value: FoldedValue, flattened isFlat: Bool, _ node: Node) throws -> FoldedValue? {
-        let sizes = Array(value.shape.dropFirst())
-        var result = value
-        if sizes.reduce(1, *) > 1 {
-            if sizes.count == 2 {
-                guard let made = pooled(value, kernel: sizes, stride: sizes, output: [1, 1], node) else { return nil }
-                result = made
-            } else {
-                let pool = AveragePool(window: Window(kernel: sizes))
-                guard let made = try averagePool(value, pool, shape: [value.channels] + sizes.map { _ in 1 }, node) else { return nil }
-                result = made
-            }
-        }
-        return isFlat ? flattened(result, node) : result
-    }
-
-    private mutating func pooled(_ value: FoldedValue, kernel: [Int], stride: [Int], output: [Int], _ node: Node) -> FoldedValue? {
-        let divisor = Float(kernel.reduce(1, *))
-        var terms: [FoldedValue.Term] = []
-        for group in groups(value) {
-            let name = add(
-                .pool(NIRPool(isAverage: profile.averages, kernel: kernel, stride: stride, padding: [0, 0])), named: node.name)
-            connect(group.map(\.node), to: name)
-            terms.append(
-                .init(
-                    node: name, shape: [group[0].shape[0]] + output, scale: group[0].scale.map { profile.averages ? $0 : $0 / divisor },
-                    offset: group[0].offset))
-        }
-        return FoldedValue(terms: terms, bias: value.bias, shape: [value.channels] + output)
-    }
-
-    private mutating func flattened(_ value: FoldedValue, _ node: Node) -> FoldedValue? {
-        if value.shape.count == 1 || profile.flattensSamples { return value }
-        let size = value.shape.dropFirst().reduce(1, *)
-        var terms: [FoldedValue.Term] = []
-        for group in groups(value) {
-            let name = add(.flatten(NIRFlatten(inputShape: group[0].shape)), named: node.name)
-            connect(group.map(\.node), to: name)
-            terms.append(
-                .init(
-                    node: name, shape: [group[0].shape[0] * size],
-                    scale: group[0].scale.flatMap { [Float](repeating: $0, count: size) }, offset: group[0].offset * size))
-        }
-        return FoldedValue(
-            terms: terms, bias: value.bias.flatMap { [Float](repeating: $0, count: size) }, shape: [value.channels * size])
     }
 }
 

@@ -53,8 +53,12 @@ struct NIRFolding {
     var graph = NIRGraph()
     private(set) var findings: [ExportFinding] = []
     private(set) var notes: [String] = []
+    /// Nodes whose arithmetic the file cannot keep in its order.
+    private var rounded: [String] = []
     private var values: [String: FoldedValue] = [:]
     private let readers: [String: Int]
+    /// The scale nodes that there are, by what they read and by their numbers.
+    private var scaleNodes: [String: [(scale: [Float], name: String)]] = [:]
 
     init(_ snn: Graph, profile: NIRProfile, steps: Int) {
         self.snn = snn
@@ -85,7 +89,7 @@ struct NIRFolding {
             // What reads something that cannot be said has been judged with it.
             guard node.inputs.allSatisfy({ values[$0] != nil || snn.constants[$0] != nil }) else { continue }
             if var value = try take(node) {
-                if readers[node.outputs[0], default: 0] > 1 {
+                if profile.isExact || readers[node.outputs[0], default: 0] > 1 {
                     for index in value.terms.indices { value.terms[index].isExclusive = false }
                 }
                 values[node.outputs[0]] = value
@@ -97,6 +101,8 @@ struct NIRFolding {
             graph.nodes["output"] = NIRNode(.output(shape: shape))
             connect(names, to: "output")
         }
+        describeTiming()
+        if !rounded.isEmpty { notes.append("rounded in another order than in the network: " + rounded.joined(separator: ", ")) }
         if let other = profile.otherNeuron {
             let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
             let replacement =
@@ -104,6 +110,17 @@ struct NIRFolding {
             if !neurons.isEmpty { find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil) }
         }
         if profile.ignoresConvolutionBias { dropConvolutionBiases() }
+    }
+
+    /// What of the network's timing no edge or node says.
+    private mutating func describeTiming() {
+        guard let description = snn.spiking else { return }
+        if description.schedule == .layerSynchronous {
+            find("layers that wait for each other", replacement: "layers that all advance in every step", node: nil)
+        }
+        if let delay = description.readoutDelay, delay > 0, !profile.dynamics.readsMetadata {
+            find("an output that begins after \(delay) steps", replacement: "the output of all steps", node: nil)
+        }
     }
 
     private mutating func dropConvolutionBiases() {
@@ -127,6 +144,8 @@ struct NIRFolding {
             findings.append(ExportFinding(subject, replacement: replacement, nodes: node.map { [$0] } ?? []))
         }
     }
+
+    mutating func roundsOtherwise(_ node: Node) { rounded.append(node.name) }
 
     // MARK: Nodes and edges
 
@@ -175,6 +194,8 @@ struct NIRFolding {
                 names.append(term.node)
             } else if term.isPlain, term.shape[0] == value.channels, carried.isEmpty {
                 names.append(term.node)
+            } else if profile.isExact, term.offset == 0, term.shape[0] == value.channels, carried.isEmpty {
+                names.append(scaleNode(reading: [term.node], by: term.scale, shape: term.shape, base: base))
             } else {
                 names.append(diagonal(term, channels: value.channels, bias: carried, base: base))
             }
@@ -191,6 +212,18 @@ struct NIRFolding {
                 node: name, shape: value.channels == term.shape[0] ? term.shape : [value.channels] + term.shape.dropFirst(), scale: ones)
         }
         return FoldedValue(terms: terms, shape: value.shape)
+    }
+
+    /// A node that scales each channel of what it reads.
+    mutating func scaleNode(reading sources: [String], by scale: [Float], shape: [Int], base: String) -> String {
+        let key = sources.joined(separator: "\n")
+        if let made = scaleNodes[key]?.first(where: { $0.scale == scale }) { return made.name }
+        let size = shape.dropFirst().reduce(1, *)
+        let name = add(
+            .scale(Tensor(scale.flatMap { [Float](repeating: $0, count: size) }, shape: shape)), named: base + "_scale")
+        connect(sources, to: name)
+        scaleNodes[key, default: []].append((scale, name))
+        return name
     }
 
     private mutating func scaleLayer(_ name: String, by scale: [Float], adding bias: [Float]) {

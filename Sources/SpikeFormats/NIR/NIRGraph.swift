@@ -8,19 +8,26 @@ public import SpikeGraph
 public struct NIRGraph: Sendable, Equatable {
     /// One edge.
     public struct Edge: Sendable, Hashable {
+        /// The node that it begins at.
         public var source: String
+        /// The node that it leads to.
         public var target: String
 
+        /// An edge from one node to another.
         public init(_ source: String, _ target: String) {
             self.source = source
             self.target = target
         }
     }
 
+    /// The nodes by name.
     public var nodes: [String: NIRNode]
+    /// Who reads from whom.
     public var edges: [Edge]
+    /// What people and programs wrote beside the network.
     public var metadata: [String: NIRMetadata]
 
+    /// A graph of nodes and edges; nothing is checked yet.
     public init(nodes: [String: NIRNode] = [:], edges: [Edge] = [], metadata: [String: NIRMetadata] = [:]) {
         self.nodes = nodes
         self.edges = edges
@@ -30,15 +37,20 @@ public struct NIRGraph: Sendable, Equatable {
 
 /// What a person or a program may leave beside the network; no reader has to look at it.
 public enum NIRMetadata: Sendable, Equatable {
+    /// A text.
     case text(String)
+    /// Numbers.
     case numbers(Tensor)
 }
 
 /// One node of a ``NIRGraph``.
 public struct NIRNode: Sendable, Equatable {
+    /// What the node computes.
     public var operation: NIROperation
+    /// What people and programs wrote beside the node.
     public var metadata: [String: NIRMetadata]
 
+    /// A node.
     public init(_ operation: NIROperation, metadata: [String: NIRMetadata] = [:]) {
         self.operation = operation
         self.metadata = metadata
@@ -47,20 +59,27 @@ public struct NIRNode: Sendable, Equatable {
 
 /// What a node of NIR does; x is the sum of what arrives.
 public indirect enum NIROperation: Sendable, Equatable {
+    /// Where samples come in, of this shape.
     case input(shape: [Int])
+    /// Where results go out, of this shape.
     case output(shape: [Int])
     /// `Affine`: y = W x + b; without a bias `Linear`. W is `[out, in]`.
     case affine(weight: Tensor, bias: Tensor?)
     /// y = s ⊙ x.
     case scale(Tensor)
+    /// A convolution over one or two axes.
     case convolution(NIRConvolution)
+    /// A sum or a mean over windows.
     case pool(NIRPool)
+    /// Several axes become one.
     case flatten(NIRFlatten)
     /// y(t) = x(t − τ).
     case delay(Tensor)
     /// y = 1 where x > θ, else 0.
     case threshold(Tensor)
+    /// A layer of neurons.
     case neuron(NIRNeuron)
+    /// A network inside the network.
     case graph(NIRGraph)
     /// Something that NIR has no node for. It never reaches a file: plain arrays alone are made of such a graph.
     case unsayable(String)
@@ -92,12 +111,16 @@ public struct NIRConvolution: Sendable, Equatable {
     public var bias: Tensor
     /// The spatial sizes of what arrives; `nil` where the file leaves it open.
     public var inputShape: [Int]?
+    /// The steps of the window along each axis.
     public var stride: [Int]
     /// The same on both sides of an axis.
     public var padding: [Int]
+    /// The distance of a window's places along each axis.
     public var dilation: [Int]
+    /// How many parts the channels fall into; each output reads from one of them.
     public var groups: Int
 
+    /// A convolution.
     public init(
         weight: Tensor, bias: Tensor, inputShape: [Int]?, stride: [Int], padding: [Int], dilation: [Int], groups: Int = 1
     ) {
@@ -116,11 +139,16 @@ public struct NIRConvolution: Sendable, Equatable {
 
 /// `SumPool2d` and `AvgPool2d`; padded places are zeros, and count in a mean.
 public struct NIRPool: Sendable, Equatable {
+    /// Whether sums are divided by the window's places.
     public var isAverage: Bool
+    /// The window's size along each axis.
     public var kernel: [Int]
+    /// The steps of the window along each axis.
     public var stride: [Int]
+    /// What is added at both ends of each axis.
     public var padding: [Int]
 
+    /// A pool.
     public init(isAverage: Bool, kernel: [Int], stride: [Int], padding: [Int]) {
         self.isAverage = isAverage
         self.kernel = kernel
@@ -131,10 +159,14 @@ public struct NIRPool: Sendable, Equatable {
 
 /// `Flatten`: the axes from the first to the last named become one. Axes do not count samples.
 public struct NIRFlatten: Sendable, Equatable {
+    /// The shape of its input, where the file says it.
     public var inputShape: [Int]?
+    /// The first of the axes that become one, counted without the samples' axis.
     public var firstAxis: Int
+    /// The last of them; −1: the last of all.
     public var lastAxis: Int
 
+    /// A flatten.
     public init(inputShape: [Int]?, firstAxis: Int = 0, lastAxis: Int = -1) {
         self.inputShape = inputShape
         self.firstAxis = firstAxis
@@ -144,6 +176,7 @@ public struct NIRFlatten: Sendable, Equatable {
 
 /// NIR's neurons. Time is continuous; who runs a file chooses the steps.
 public struct NIRNeuron: Sendable, Equatable {
+    /// The neurons that NIR knows, by its names.
     public enum Kind: String, Sendable, CaseIterable {
         /// v' = R x.
         case integrator = "I"
@@ -171,10 +204,12 @@ public struct NIRNeuron: Sendable, Equatable {
         }
     }
 
+    /// Which neuron.
     public var kind: Kind
     /// By name; each has the shape of the layer, or is a single number.
     public var parameters: [String: Tensor]
 
+    /// A layer of neurons with its parameters by NIR's names.
     public init(_ kind: Kind, _ parameters: [String: Tensor]) {
         self.kind = kind
         self.parameters = parameters

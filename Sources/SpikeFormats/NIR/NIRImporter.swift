@@ -3,12 +3,15 @@ public import SpikeGraph
 /// Makes a spiking network of a NIR graph, to be simulated as one of its readers would.
 ///
 /// NIR's time is continuous and its resets are the reader's: ``NIRDynamics`` decides. Nested graphs become part of one
-/// network, with names joined by dots. Recurrent connections are refused: networks here have no cycles.
+/// network, with names joined by dots. A layer of neurons that reads itself through one layer of weights becomes a
+/// ``RecurrentNode``; cycles over several layers of neurons are refused.
 public struct NIRImporter: Sendable {
+    /// What the file leaves open.
     public var dynamics: NIRDynamics
     /// The name of the network that it makes.
     public var name: String
 
+    /// An importer that takes neurons to behave so.
     public init(_ dynamics: NIRDynamics = NIRDynamics(), name: String = "nir") {
         self.dynamics = dynamics
         self.name = name
@@ -19,11 +22,13 @@ public struct NIRImporter: Sendable {
         guard dynamics.timeStep > 0, dynamics.timeStep.isFinite else {
             throw SpikeletError(.invalidOption, "a time step of \(dynamics.timeStep)", remedy: "give a positive number, such as 1e-4")
         }
-        let flat = try FlatNIR(nir)
+        var flat = try FlatNIR(nir)
+        let loops = flat.takeLoops()
         var assembly = NIRAssembly(dynamics: dynamics)
         for name in try flat.order() {
             do {
-                try assembly.add(name, flat.nodes[name] ?? .unsayable("nothing"), sources: flat.sources[name] ?? [])
+                let node = flat.nodes[name] ?? NIRNode(.unsayable("nothing"))
+                try assembly.add(name, node, sources: flat.sources[name] ?? [], isInner: flat.inner.contains(name), loop: loops[name])
             } catch let error as SpikeletError {
                 throw error.located("node '\(name)'")
             }
@@ -41,17 +46,29 @@ public struct NIRImporter: Sendable {
         {
             steps = Int(first)
         }
+        var description = SpikingDescription(recipe: "nir", steps: steps, facts: facts)
+        if dynamics.readsMetadata, case .numbers(let tensor)? = nir.metadata["readout_delay"], case .int64(let values) = tensor.storage {
+            description.readoutDelay = values.first.map(Int.init)
+        }
         return try Graph(
             name: name, inputs: assembly.inputs, outputs: assembly.outputs, nodes: assembly.nodes, constants: assembly.constants,
-            origin: ["format": "NIR"], spiking: SpikingDescription(recipe: "nir", steps: steps, facts: facts))
+            origin: ["format": "NIR"], spiking: description)
     }
+}
+
+/// The way of a layer's spikes back to itself.
+struct NIRLoop {
+    var weight: Tensor
+    var bias: Tensor?
 }
 
 /// The nodes of a graph and of those inside it, side by side.
 private struct FlatNIR {
-    var nodes: [String: NIROperation] = [:]
+    var nodes: [String: NIRNode] = [:]
     /// For each node, those that go into it.
     var sources: [String: [String]] = [:]
+    /// The nodes of graphs inside.
+    private(set) var inner: Set<String> = []
 
     init(_ graph: NIRGraph) throws {
         try add(graph, prefix: "", depth: 0)
@@ -65,6 +82,7 @@ private struct FlatNIR {
         var exits: [String: String] = [:]
         for (name, node) in graph.nodes {
             let full = prefix + name
+            if depth > 0 { inner.insert(full) }
             if case .graph(let inner) = node.operation {
                 try add(inner, prefix: full + ".", depth: depth + 1)
                 let inputs = inner.nodes.filter { if case .input = $0.value.operation { true } else { false } }.keys
@@ -76,7 +94,7 @@ private struct FlatNIR {
                 }
                 (entries[name], exits[name]) = ("\(full).\(entry)", "\(full).\(exit)")
             } else {
-                guard nodes.updateValue(node.operation, forKey: full) == nil else {
+                guard nodes.updateValue(node, forKey: full) == nil else {
                     throw SpikeletError(.invalidModel, "two nodes are named '\(full)'", remedy: "rename one")
                 }
             }
@@ -87,6 +105,26 @@ private struct FlatNIR {
             }
             sources[entries[edge.target] ?? prefix + edge.target, default: []].append(exits[edge.source] ?? prefix + edge.source)
         }
+    }
+
+    /// Takes out layers of weights that lead from a layer of neurons back into it.
+    ///
+    /// - Returns: for each such layer of neurons, its way back.
+    mutating func takeLoops() -> [String: NIRLoop] {
+        var loops: [String: NIRLoop] = [:]
+        for (name, node) in nodes.sorted(by: { $0.key < $1.key }) {
+            guard case .affine(let weight, let bias) = node.operation, let reader = sources[name], reader.count == 1,
+                case .neuron? = nodes[reader[0]]?.operation, sources[reader[0]]?.contains(name) == true, loops[reader[0]] == nil
+            else { continue }
+            loops[reader[0]] = NIRLoop(weight: weight, bias: bias)
+            sources[reader[0]]?.removeAll { $0 == name }
+            // Somebody else may read it too.
+            if !sources.values.contains(where: { $0.contains(name) }) {
+                nodes[name] = nil
+                sources[name] = nil
+            }
+        }
+        return loops
     }
 
     /// Every node after those that go into it.
@@ -109,8 +147,8 @@ private struct FlatNIR {
         guard order.count == nodes.count else {
             let stuck = Set(nodes.keys).subtracting(order).sorted()
             throw SpikeletError(
-                .unsupported, "the network is recurrent: \(stuck.prefix(5).joined(separator: ", "))\(stuck.count > 5 ? ", …" : "")",
-                remedy: "networks without cycles can be read")
+                .unsupported, "the network has a cycle: \(stuck.prefix(5).joined(separator: ", "))\(stuck.count > 5 ? ", …" : "")",
+                remedy: "a layer of neurons may read itself through one Affine or Linear node; longer cycles cannot be read")
         }
         return order
     }
@@ -129,8 +167,13 @@ struct NIRAssembly {
 
     init(dynamics: NIRDynamics) { self.dynamics = dynamics }
 
-    mutating func add(_ name: String, _ operation: NIROperation, sources: [String]) throws {
-        if case .input(let shape) = operation, !name.contains(".") || sources.isEmpty {
+    /// - Parameters:
+    ///   - sources: the nodes whose sum goes into it.
+    ///   - isInner: whether it belongs to a graph inside.
+    ///   - loop: the way of its spikes back to itself.
+    mutating func add(_ name: String, _ node: NIRNode, sources: [String], isInner: Bool, loop: NIRLoop?) throws {
+        let operation = node.operation
+        if case .input(let shape) = operation, !isInner || sources.isEmpty {
             guard sources.isEmpty else { throw SpikeletError(.invalidModel, "something goes into an Input") }
             guard shape.allSatisfy({ $0 > 0 }), !shape.isEmpty else { throw SpikeletError(.invalidModel, "an Input of shape \(shape)") }
             let type = ValueType(.float32, Shape([.batch] + shape.map { Dimension($0) }))
@@ -145,13 +188,14 @@ struct NIRAssembly {
         case .input: values[name] = value
         case .output:
             values[name] = value
-            if !name.contains(".") { outputs.append(.init(name, value: value)) }
+            if !isInner { outputs.append(.init(name, value: value)) }
         case .affine(let weight, let bias):
             var operands = [value, constant(weight, "\(name).weight")]
             if let bias { operands.append(constant(bias, "\(name).bias")) }
             try append(name, .gemm(Gemm(transposeB: true)), operands)
         case .scale(let scale):
             guard scale.count == 1 || scale.shape == shape else { throw misfit("a scale", scale.shape, shape) }
+            if let scales = perChannel(scale, shape) { return try append(name, .voltageScaler(VoltageScaler(scales: scales)), [value]) }
             let stored = scale.reshaped(to: scale.count == 1 ? [1] : [1] + shape)
             try append(name, .mul(Mul()), [value, constant(stored, "\(name).scale")])
         case .convolution(let convolution):
@@ -183,7 +227,16 @@ struct NIRAssembly {
             try append(name, .neuron(NeuronNode(DelayNode(steps: Int(first.rounded())))), [value])
         case .threshold(let threshold):
             try append(name, .neuron(NeuronNode(ThresholdNode(threshold: try parameter(threshold, shape)))), [value])
-        case .neuron(let neuron): try append(name, .neuron(NeuronNode(try self.neuron(neuron, shape))), [value])
+        case .neuron(let neuron):
+            let rule = try self.neuron(neuron, shape)
+            var layer = try starting(rule, at: node.metadata["v_init"], shape)
+            if let loop {
+                let count = shape.reduce(1, *)
+                guard loop.weight.shape == [count, count] else { throw misfit("recurrent weights", loop.weight.shape, shape) }
+                let bias = loop.bias?.floats ?? [Float](repeating: 0, count: count)
+                layer = NeuronNode(try RecurrentNode(layer, weight: loop.weight.floats, bias: bias))
+            }
+            try append(name, .neuron(layer), [value])
         case .graph, .unsayable: throw SpikeletError(.unsupported, "a node of type '\(operation.typeName)'")
         }
     }
@@ -236,7 +289,34 @@ struct NIRAssembly {
         return Reshape(sizes: [.fixed(constant: 0, batchFactor: 1)] + sizes.map { .fixed(constant: $0, batchFactor: 0) })
     }
 
+    /// The numbers of a scale, where those of a channel are all the same.
+    private func perChannel(_ scale: Tensor, _ shape: [Int]) -> [Float]? {
+        let values = scale.floats
+        if scale.count == 1 { return values }
+        let size = shape.dropFirst().reduce(1, *)
+        guard size > 0, values.count == shape[0] * size else { return nil }
+        let scales = (0..<shape[0]).map { values[$0 * size] }
+        guard values.indices.allSatisfy({ values[$0] == scales[$0 / size] }) else { return nil }
+        return scales.allSatisfy { $0 == scales[0] } ? [scales[0]] : scales
+    }
+
     // MARK: Neurons
+
+    /// Neurons whose membranes begin at a node's `v_init`, one number or one for each channel, where the dynamics ask for it.
+    private func starting(_ neuron: any Neuron, at metadata: NIRMetadata?, _ shape: [Int]) throws -> NeuronNode {
+        guard dynamics.readsMetadata, case .numbers(let tensor)? = metadata else { return NeuronNode(neuron) }
+        guard case .float32(let membranes) = tensor.storage, membranes.count == 1 || membranes.count == shape[0],
+            membranes.allSatisfy(\.isFinite)
+        else {
+            throw SpikeletError(.invalidModel, "'v_init' of shape \(tensor.shape) for values of shape \(shape)")
+        }
+        guard membranes.allSatisfy({ $0 == membranes[0] }) else { return NeuronNode(neuron, initialOffsets: membranes) }
+        if var plain = neuron as? IFNode {
+            plain.initialMembrane = membranes[0]
+            return NeuronNode(plain)
+        }
+        return NeuronNode(neuron, initialOffsets: [Float](repeating: membranes[0], count: shape[0]))
+    }
 
     private func parameter(_ tensor: Tensor, _ shape: [Int]) throws -> NeuronParameter {
         guard tensor.count == 1 || tensor.shape == shape else { throw misfit("a parameter", tensor.shape, shape) }

@@ -4,9 +4,9 @@ public import SpikeGraph
 /// the weights, so that every neuron has threshold 1.
 ///
 /// The names are `<layer>.weight`, `<layer>.bias`, and for neurons `<layer>.threshold` and `<layer>.initial` (v₀ in units of
-/// the threshold), both `[channels]`. Layers that have no arrays (pools, max pooling) do not show up.
+/// the threshold), both `[channels]`. Layers that have no arrays (pools, max pooling, functions) do not show up.
 public enum PlainArrays {
-    /// - Throws: ``SpikeletError`` (`unsupported`) for operators that act on every step by themselves.
+    /// - Throws: ``SpikeletError`` (`unsupported`) for layers whose weights are computed or differ from place to place.
     public static func arrays(of snn: Graph) throws -> [(name: String, tensor: Tensor)] {
         let export = try NIRExporter(.arrays, approximate: true)(snn)
         var arrays: [(name: String, tensor: Tensor)] = []

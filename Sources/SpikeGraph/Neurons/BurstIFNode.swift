@@ -11,6 +11,7 @@ public struct BurstIFNode: Neuron {
     /// b, the most spikes in one step.
     public var maximumBurst: Int
 
+    /// A neuron that sends up to `maximumBurst` spikes a step.
     public init(threshold: Float = 1, initialMembrane: Float = 0.5, maximumBurst: Int = 5) {
         self.threshold = threshold
         self.initialMembrane = initialMembrane

@@ -24,6 +24,7 @@ public struct CubaLIFNode: Neuron {
     /// Whether a spike needs v > θ.
     public var isStrict: Bool
 
+    /// A leaky neuron with a leaky current.
     public init(
         synapticDecay: NeuronParameter, synapticGain: NeuronParameter = 1, decay: NeuronParameter, gain: NeuronParameter = 1,
         drive: NeuronParameter = 0, threshold: NeuronParameter? = 1, resetValue: NeuronParameter? = nil, isStrict: Bool = false

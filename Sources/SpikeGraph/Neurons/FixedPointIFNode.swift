@@ -12,7 +12,9 @@ public struct FixedPointIFNode: Neuron {
     public var quantum: Float
     /// The bits of the membrane, its sign among them: 2 to 24.
     public let bits: Int
+    /// Whether a spike sets the membrane to 0; else θ is subtracted.
     public var resetsToZero: Bool
+    /// Whether it may send several spikes in a step.
     public var isMultiSpike: Bool
 
     /// - Throws: for bits that float32 cannot stand for.

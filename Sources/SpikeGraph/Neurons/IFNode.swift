@@ -18,10 +18,12 @@ public struct IFNode: Neuron {
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming, .layerSynchronous]
     /// θ, in the unit of the current that arrives.
     public var threshold: Float
+    /// What a spike does to the membrane.
     public var reset: Reset
     /// v₀, the membrane before the first step.
     public var initialMembrane: Float
 
+    /// An integrate-and-fire neuron; the defaults are SpikingJelly's.
     public init(threshold: Float = 1, reset: Reset = .subtraction, initialMembrane: Float = 0) {
         self.threshold = threshold
         self.reset = reset

@@ -3,6 +3,7 @@ public struct NeuronParameter: Hashable, Sendable, Codable, ExpressibleByFloatLi
     /// One, or as many as a sample has neurons, in the layer's order.
     public let values: [Float]
 
+    /// One number for all neurons.
     public init(_ value: Float) {
         values = [value]
     }
@@ -69,6 +70,7 @@ public struct LIFNode: Neuron {
     /// Whether a spike needs v > θ.
     public var isStrict: Bool
 
+    /// A leaky neuron.
     public init(
         decay: NeuronParameter = 1, gain: NeuronParameter = 1, drive: NeuronParameter = 0, threshold: NeuronParameter = 1,
         resetValue: NeuronParameter? = nil, isStrict: Bool = false
@@ -111,6 +113,7 @@ public struct LINode: Neuron {
     /// c, which arrives in every step.
     public var drive: NeuronParameter
 
+    /// A leaky integrator that never fires: v ← decay·v + gain·current + drive.
     public init(decay: NeuronParameter = 1, gain: NeuronParameter = 1, drive: NeuronParameter = 0) {
         self.decay = decay
         self.gain = gain

@@ -9,6 +9,7 @@ public struct MultiSpikeIFNode: Neuron {
     /// θ.
     public var threshold: NeuronParameter
 
+    /// A neuron that sends as many spikes as its membrane holds thresholds.
     public init(threshold: NeuronParameter = 1) {
         self.threshold = threshold
     }

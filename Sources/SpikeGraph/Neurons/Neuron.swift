@@ -32,10 +32,14 @@ public protocol Neuron: Codable, Hashable, Sendable {
 
     /// Throws where a parameter is outside its range, so that no graph holds such a neuron. By default all are welcome.
     func validate() throws
+
+    /// How many neurons of a sample the rule is for; `nil`, by default, for any number.
+    var neuronsPerSample: Int? { get }
 }
 
 extension Neuron {
     public func validate() throws {}
+    public var neuronsPerSample: Int? { nil }
 }
 
 extension Neuron {
@@ -64,6 +68,7 @@ public struct TimeStep: Hashable, Sendable {
     /// The steps of the whole simulation (T, or K); `nil` where it goes on until someone stops it.
     public var count: Int?
 
+    /// A step of a simulation, counted from 0.
     public init(_ index: Int, of count: Int? = nil) {
         self.index = index
         self.count = count
@@ -77,6 +82,7 @@ public struct NeuronState: Sendable, Equatable {
     /// What else a rule needs to remember, by a name of its own; each shaped like the layer.
     public var memory: [String: Tensor] = [:]
 
+    /// A state that remembers nothing else.
     public init(membrane: Tensor) {
         self.membrane = membrane
     }
@@ -130,10 +136,12 @@ public struct NeuronState: Sendable, Equatable {
 /// A neuron as an operator of a graph.
 public struct NeuronNode: OperatorPayload {
     public static let name = "Neuron"
+    /// The rule of every neuron of the layer.
     public var neuron: any Neuron
     /// What is added to the membranes of each channel (axis 1) before the first step; empty for nothing.
     public var initialOffsets: [Float]
 
+    /// A layer of neurons.
     public init(_ neuron: any Neuron, initialOffsets: [Float] = []) {
         self.neuron = neuron
         self.initialOffsets = initialOffsets
@@ -157,6 +165,12 @@ public struct NeuronNode: OperatorPayload {
                 .invalidModel, "\(initialOffsets.count) initial offsets for a value of shape \(shape), one a channel is needed")
         }
         try neuron.validate()
+        if let count = neuron.neuronsPerSample {
+            let sizes = shape.dimensions.dropFirst().compactMap(\.known)
+            guard sizes.count == shape.rank - 1, sizes.reduce(1, *) == count else {
+                throw SpikeletError(.invalidModel, "a rule of \(count) neurons for a value of shape \(shape)")
+            }
+        }
         guard initialOffsets.allSatisfy(\.isFinite) else { throw SpikeletError(.invalidModel, "an initial offset is not finite") }
         return try unaryType(inputs)
     }
@@ -209,7 +223,7 @@ extension Tensor {
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
         IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self, LIFNode.self, LINode.self,
-        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self, FixedPointIFNode.self,
+        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self, FixedPointIFNode.self, RecurrentNode.self,
     ]
 
     private static let lock = NSLock()

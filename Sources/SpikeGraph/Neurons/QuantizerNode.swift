@@ -20,6 +20,7 @@ public struct QuantizerNode: Neuron {
     public let levels: Int
     /// l, the smallest count: zero, or below.
     public let lowest: Int
+    /// How ties are rounded.
     public let rounding: Quantizer.Rounding
     /// K of a radix code; `nil` for unary spikes.
     public let digits: Int?

@@ -19,6 +19,7 @@ public struct SignedIFNode: Neuron {
     /// The most spikes that may stand. In T steps without flushing, T is never exceeded anyway.
     public var maximumCount: Int?
 
+    /// A neuron of both signs; `maximumCount` bounds its spikes in all.
     public init(threshold: Float = 1, initialMembrane: Float = 0.5, maximumCount: Int? = nil) {
         self.threshold = threshold
         self.initialMembrane = initialMembrane

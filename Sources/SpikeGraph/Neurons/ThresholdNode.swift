@@ -5,6 +5,7 @@ public struct ThresholdNode: Neuron {
     /// θ.
     public var threshold: NeuronParameter
 
+    /// A threshold for all neurons, or one for each.
     public init(threshold: NeuronParameter) {
         self.threshold = threshold
     }

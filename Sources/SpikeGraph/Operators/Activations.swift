@@ -2,6 +2,7 @@
 public struct Relu: OperatorPayload {
     public static let name = "Relu"
 
+    /// A rectifier.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }
@@ -14,9 +15,12 @@ public struct Relu: OperatorPayload {
 /// y = min(max(x, minimum), maximum), applied in this order; an absent bound does not bound. ReLU6 is `Clip(0, 6)`.
 public struct Clip: OperatorPayload {
     public static let name = "Clip"
+    /// The lower bound; `nil`: none.
     public var minimum: Float?
+    /// The upper bound; `nil`: none.
     public var maximum: Float?
 
+    /// Bounds on either side, or none.
     public init(minimum: Float? = nil, maximum: Float? = nil) {
         self.minimum = minimum
         self.maximum = maximum
@@ -40,6 +44,7 @@ public struct Clip: OperatorPayload {
 public struct Sigmoid: OperatorPayload {
     public static let name = "Sigmoid"
 
+    /// A logistic function.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }
@@ -52,10 +57,12 @@ public struct Sigmoid: OperatorPayload {
 /// y = eˣ / Σ eˣ along `axis`.
 public struct Softmax: OperatorPayload {
     public static let name = "Softmax"
+    /// The axis of the sum; negative counts from the end.
     public var axis: Int
     /// Opsets before 13 flatten the input to a matrix at `axis` and normalise whole rows.
     public var flattensTail: Bool
 
+    /// A softmax along an axis.
     public init(axis: Int = -1, flattensTail: Bool = false) {
         self.axis = axis
         self.flattensTail = flattensTail
@@ -76,10 +83,12 @@ public struct Softmax: OperatorPayload {
 /// y = x − log Σ eˣ along `axis`.
 public struct LogSoftmax: OperatorPayload {
     public static let name = "LogSoftmax"
+    /// The axis of the sum; negative counts from the end.
     public var axis: Int
     /// See ``Softmax/flattensTail``.
     public var flattensTail: Bool
 
+    /// A logarithmic softmax along an axis.
     public init(axis: Int = -1, flattensTail: Bool = false) {
         self.axis = axis
         self.flattensTail = flattensTail
@@ -101,6 +110,7 @@ public struct LogSoftmax: OperatorPayload {
 public struct Identity: OperatorPayload {
     public static let name = "Identity"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }
@@ -114,6 +124,7 @@ public struct Identity: OperatorPayload {
 public struct Dropout: OperatorPayload {
     public static let name = "Dropout"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }

@@ -2,6 +2,7 @@
 public struct Add: OperatorPayload {
     public static let name = "Add"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 2...2 }
@@ -22,6 +23,7 @@ public struct Add: OperatorPayload {
 public struct Mul: OperatorPayload {
     public static let name = "Mul"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 2...2 }

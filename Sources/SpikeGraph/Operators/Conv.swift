@@ -3,9 +3,12 @@
 /// Inputs: x `[N, C, spatial…]`, w `[O, C/groups, kernel…]`, optionally b `[O]`. One to three spatial axes.
 public struct Conv: OperatorPayload {
     public static let name = "Conv"
+    /// Kernel, strides, padding and dilations.
     public var window: Window
+    /// How many parts the channels fall into; each output reads from one of them.
     public var groups: Int
 
+    /// A convolution over one to three axes.
     public init(window: Window, groups: Int = 1) {
         self.window = window
         self.groups = groups

@@ -6,10 +6,12 @@ public struct ConvTranspose: OperatorPayload {
     public static let name = "ConvTranspose"
     /// Without `autoPad` and `ceilMode`: the importer knows the sizes.
     public var window: Window
+    /// How many parts the channels fall into; each output reads from one of them.
     public var groups: Int
     /// Places behind the output's end, for each spatial axis.
     public var outputPadding: [Int]
 
+    /// A transposed convolution.
     public init(window: Window, groups: Int = 1, outputPadding: [Int]? = nil) {
         self.window = window
         self.groups = groups

@@ -2,21 +2,33 @@
 public struct Unary: OperatorPayload {
     /// Named as in ONNX. α and β are the ``Unary/parameters``, in this order.
     public enum Function: String, Codable, Hashable, Sendable, CaseIterable {
+        /// |x|.
         case abs = "Abs"
+        /// The angle in radians whose cosine is x.
         case acos = "Acos"
+        /// The inverse of cosh.
         case acosh = "Acosh"
+        /// The angle in radians whose sine is x.
         case asin = "Asin"
+        /// The inverse of sinh.
         case asinh = "Asinh"
+        /// The angle in radians whose tangent is x.
         case atan = "Atan"
+        /// The inverse of tanh.
         case atanh = "Atanh"
+        /// Rounds up.
         case ceil = "Ceil"
         /// max(0, x) + min(0, α·(exp(x/α) − 1))
         case celu = "Celu"
+        /// The cosine of x radians.
         case cos = "Cos"
+        /// (eˣ + e⁻ˣ) / 2.
         case cosh = "Cosh"
         /// x where x > 0, else α·(eˣ − 1)
         case elu = "Elu"
+        /// The error function.
         case erf = "Erf"
+        /// eˣ.
         case exp = "Exp"
         /// x · Φ(x); with α = 1 its approximation by tanh
         case gelu = "Gelu"
@@ -26,9 +38,11 @@ public struct Unary: OperatorPayload {
         case hardSwish = "HardSwish"
         /// Whether x is +∞ (counted with α = 1) or −∞ (with β = 1).
         case isInf = "IsInf"
+        /// Whether x is not a number.
         case isNaN = "IsNaN"
         /// x where x ≥ 0, else α·x
         case leakyRelu = "LeakyRelu"
+        /// The natural logarithm.
         case log = "Log"
         /// x · tanh(ln(1 + eˣ))
         case mish = "Mish"
@@ -36,22 +50,29 @@ public struct Unary: OperatorPayload {
         case negate = "Neg"
         /// Of bool.
         case not = "Not"
+        /// 1 / x.
         case reciprocal = "Reciprocal"
         /// γ·x where x > 0, else γ·α·(eˣ − 1); the parameters are α and γ
         case selu = "Selu"
         /// x + β where x < −α, x − β where x > α, else 0
         case shrink = "Shrink"
+        /// −1, 0 or 1.
         case sign = "Sign"
+        /// The sine of x radians.
         case sin = "Sin"
+        /// (eˣ − e⁻ˣ) / 2.
         case sinh = "Sinh"
         /// ln(1 + eˣ)
         case softplus = "Softplus"
         /// x / (1 + |x|)
         case softsign = "Softsign"
+        /// The square root.
         case sqrt = "Sqrt"
         /// x / (1 + exp(−α·x)); SiLU with α = 1
         case swish = "Swish"
+        /// The tangent of x radians.
         case tan = "Tan"
+        /// The hyperbolic tangent.
         case tanh = "Tanh"
         /// x where x > α, else 0
         case thresholdedRelu = "ThresholdedRelu"
@@ -67,9 +88,12 @@ public struct Unary: OperatorPayload {
     }
 
     public static let name = "Unary"
+    /// Which function.
     public var function: Function
+    /// The function's parameters, in the order of its documentation.
     public var parameters: [Float]
 
+    /// A function of one number.
     public init(_ function: Function, parameters: [Float] = []) {
         self.function = function
         self.parameters = parameters
@@ -106,27 +130,41 @@ public struct Unary: OperatorPayload {
 public struct Binary: OperatorPayload {
     /// Named as in ONNX.
     public enum Function: String, Codable, Hashable, Sendable, CaseIterable {
+        /// a + b.
         case add = "Add"
+        /// Whether both hold.
         case and = "And"
         /// Of integers it truncates.
         case divide = "Div"
+        /// Whether a = b.
         case equal = "Equal"
+        /// Whether a > b.
         case greater = "Greater"
+        /// Whether a ≥ b.
         case greaterOrEqual = "GreaterOrEqual"
+        /// Whether a < b.
         case less = "Less"
+        /// Whether a ≤ b.
         case lessOrEqual = "LessOrEqual"
+        /// The larger.
         case maximum = "Max"
+        /// The smaller.
         case minimum = "Min"
         /// The remainder with the sign of the divisor, as Python's `%`.
         case modulo = "Mod"
+        /// a · b.
         case multiply = "Mul"
+        /// Whether one of them holds.
         case or = "Or"
         /// x where x ≥ 0, else slope · x
         case parametricRelu = "PRelu"
+        /// a to the power of b.
         case power = "Pow"
         /// The remainder with the sign of the dividend, as C's `fmod`.
         case remainder = "Fmod"
+        /// a − b.
         case subtract = "Sub"
+        /// Whether just one of them holds.
         case xor = "Xor"
 
         /// Whether the result is of bool.
@@ -139,8 +177,10 @@ public struct Binary: OperatorPayload {
     }
 
     public static let name = "Binary"
+    /// Which function.
     public var function: Function
 
+    /// A function of two numbers.
     public init(_ function: Function) {
         self.function = function
     }
@@ -172,6 +212,7 @@ public struct Binary: OperatorPayload {
 public struct Where: OperatorPayload {
     public static let name = "Where"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 3...3 }
@@ -195,8 +236,10 @@ public struct Where: OperatorPayload {
 /// The same numbers as another element type. To bool: whether they are not 0; to int64: without their fraction.
 public struct Cast: OperatorPayload {
     public static let name = "Cast"
+    /// The type of the result.
     public var type: ElementType
 
+    /// A change of the element type.
     public init(to type: ElementType) {
         self.type = type
     }

@@ -1,8 +1,10 @@
 /// `[a, b, …, c]` → `[a·b·…, …·c]`, cut before `axis`.
 public struct Flatten: OperatorPayload {
     public static let name = "Flatten"
+    /// The first axis that goes into the columns.
     public var axis: Int
 
+    /// A flatten from this axis on.
     public init(axis: Int = 1) {
         self.axis = axis
     }
@@ -35,6 +37,7 @@ public struct Reshape: OperatorPayload {
         /// What is left (ONNX's −1).
         case rest
 
+        /// A size that is known up to the batch.
         public init(_ dimension: Dimension) { self = .fixed(constant: dimension.constant, batchFactor: dimension.batchFactor) }
 
         /// The same with a number where it names the batch.
@@ -45,8 +48,10 @@ public struct Reshape: OperatorPayload {
     }
 
     public static let name = "Reshape"
+    /// The new sizes.
     public var sizes: [Size]
 
+    /// A reshape to these sizes.
     public init(sizes: [Size]) {
         self.sizes = sizes
     }
@@ -98,8 +103,10 @@ public struct Reshape: OperatorPayload {
 /// Values joined along `axis`.
 public struct Concat: OperatorPayload {
     public static let name = "Concat"
+    /// The axis along which values are joined; negative counts from the end.
     public var axis: Int
 
+    /// A concatenation along an axis.
     public init(axis: Int) {
         self.axis = axis
     }

@@ -1,11 +1,16 @@
 /// y = α · A' · B' + β · C, where ' transposes on demand. A `[M, K]`, B `[K, N]`, C broadcasts to `[M, N]` and may be absent.
 public struct Gemm: OperatorPayload {
     public static let name = "Gemm"
+    /// What the product is multiplied with.
     public var alpha: Float
+    /// What the bias is multiplied with.
     public var beta: Float
+    /// Whether the first matrix is transposed.
     public var transposeA: Bool
+    /// Whether the second matrix is transposed.
     public var transposeB: Bool
 
+    /// α·A·B + β·C.
     public init(alpha: Float = 1, beta: Float = 1, transposeA: Bool = false, transposeB: Bool = false) {
         self.alpha = alpha
         self.beta = beta
@@ -53,6 +58,7 @@ public struct Gemm: OperatorPayload {
 public struct MatMul: OperatorPayload {
     public static let name = "MatMul"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 2...2 }

@@ -1,8 +1,10 @@
 /// The axes in another order: axis k of the result is axis `permutation[k]` of the input.
 public struct Transpose: OperatorPayload {
     public static let name = "Transpose"
+    /// For each axis of the result, the axis of the input.
     public var permutation: [Int]
 
+    /// An exchange of axes.
     public init(permutation: [Int]) {
         self.permutation = permutation
     }
@@ -26,11 +28,16 @@ public struct Transpose: OperatorPayload {
 public struct Slice: OperatorPayload {
     /// One axis of the cut, with ONNX's rules: negative bounds count from the end, and bounds beyond the axis are cut to it.
     public struct Cut: Codable, Hashable, Sendable {
+        /// The axis that is cut.
         public var axis: Int
+        /// The first position.
         public var start: Int
+        /// The position that the cut stops before.
         public var end: Int
+        /// The distance of positions; negative goes backwards.
         public var step: Int
 
+        /// A cut along one axis.
         public init(axis: Int, start: Int, end: Int, step: Int = 1) {
             self.axis = axis
             self.start = start
@@ -56,8 +63,10 @@ public struct Slice: OperatorPayload {
     }
 
     public static let name = "Slice"
+    /// What is cut, one axis each.
     public var cuts: [Cut]
 
+    /// Cuts along some axes.
     public init(cuts: [Cut]) {
         self.cuts = cuts
     }
@@ -95,8 +104,10 @@ public struct Slice: OperatorPayload {
 /// The result is `[x before axis, indices…, x behind axis]`.
 public struct Gather: OperatorPayload {
     public static let name = "Gather"
+    /// The axis along which positions are picked.
     public var axis: Int
 
+    /// A pick along an axis.
     public init(axis: Int = 0) {
         self.axis = axis
     }
@@ -129,6 +140,7 @@ public struct Expand: OperatorPayload {
     /// All fixed; they may hold the open batch.
     public var sizes: [Reshape.Size]
 
+    /// Repeats axes of size 1 up to these sizes.
     public init(sizes: [Reshape.Size]) {
         self.sizes = sizes
     }
@@ -156,8 +168,10 @@ public struct Expand: OperatorPayload {
 /// The input repeated as a whole, `repeats[k]` times along axis k.
 public struct Tile: OperatorPayload {
     public static let name = "Tile"
+    /// How often each axis is repeated.
     public var repeats: [Int]
 
+    /// A repetition.
     public init(repeats: [Int]) {
         self.repeats = repeats
     }
@@ -193,12 +207,16 @@ public struct Pad: OperatorPayload {
     }
 
     public static let name = "Pad"
+    /// What stands in the new places.
     public var mode: Mode
     /// One for each axis.
     public var begins: [Int]
+    /// How many places are added behind each axis.
     public var ends: [Int]
+    /// What they hold, in the mode constant.
     public var value: Float
 
+    /// New places around a value; negative numbers cut.
     public init(mode: Mode = .constant, begins: [Int], ends: [Int], value: Float = 0) {
         self.mode = mode
         self.begins = begins

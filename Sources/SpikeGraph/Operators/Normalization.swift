@@ -3,8 +3,10 @@
 /// Inputs: x `[N, C, …]`, γ, β, μ, σ², each `[C]`.
 public struct BatchNormalization: OperatorPayload {
     public static let name = "BatchNormalization"
+    /// What is added to the variance before its square root.
     public var epsilon: Float
 
+    /// A batch normalisation.
     public init(epsilon: Float = 1e-5) {
         self.epsilon = epsilon
     }
@@ -37,10 +39,14 @@ public struct BatchNormalization: OperatorPayload {
 /// y = γ · x / √(mean x² + ε).
 public struct LayerNormalization: OperatorPayload {
     public static let name = "LayerNormalization"
+    /// The first of the axes that are normalised over.
     public var axis: Int
+    /// What is added to the variance before its square root.
     public var epsilon: Float
+    /// Whether the mean is subtracted; not by RMSNormalization.
     public var isCentered: Bool
 
+    /// A normalisation over the last axes.
     public init(axis: Int = -1, epsilon: Float = 1e-5, isCentered: Bool = true) {
         self.axis = axis
         self.epsilon = epsilon
@@ -76,8 +82,10 @@ public struct GroupNormalization: OperatorPayload {
     public static let name = "GroupNormalization"
     /// `nil`: each channel by itself.
     public var groups: Int?
+    /// What is added to the variance before its square root.
     public var epsilon: Float
 
+    /// A normalisation of groups of channels; `nil`: each channel by itself.
     public init(groups: Int?, epsilon: Float = 1e-5) {
         self.groups = groups
         self.epsilon = epsilon
@@ -114,11 +122,16 @@ public struct GroupNormalization: OperatorPayload {
 /// Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012; ONNX's `LRN`.
 public struct LocalResponseNormalization: OperatorPayload {
     public static let name = "LRN"
+    /// How many channels count as neighbours.
     public var size: Int
+    /// What the sum of squares is multiplied with.
     public var alpha: Float
+    /// The power.
     public var beta: Float
+    /// What is added to the sum.
     public var bias: Float
 
+    /// A normalisation by neighbouring channels.
     public init(size: Int, alpha: Float = 1e-4, beta: Float = 0.75, bias: Float = 1) {
         self.size = size
         self.alpha = alpha

@@ -1,10 +1,12 @@
 /// The mean over a window. Input `[N, C, spatial…]`.
 public struct AveragePool: OperatorPayload {
     public static let name = "AveragePool"
+    /// Kernel, strides, padding and dilations.
     public var window: Window
     /// Whether padded places count in the divisor. Places beyond the pads, which `ceilMode` may reach, never do.
     public var countsPadding: Bool
 
+    /// Mean pooling.
     public init(window: Window, countsPadding: Bool = false) {
         self.window = window
         self.countsPadding = countsPadding
@@ -26,8 +28,10 @@ public struct AveragePool: OperatorPayload {
 /// The maximum over a window; padded places do not take part. Input `[N, C, spatial…]`.
 public struct MaxPool: OperatorPayload {
     public static let name = "MaxPool"
+    /// Kernel, strides, padding and dilations.
     public var window: Window
 
+    /// Max pooling.
     public init(window: Window) {
         self.window = window
     }
@@ -52,8 +56,10 @@ public struct MaxPool: OperatorPayload {
 /// Burst Spikes", IJCAI 2022), written there by subtraction.
 public struct RunningMaximumPool: OperatorPayload {
     public static let name = "RunningMaximumPool"
+    /// Kernel, strides, padding and dilations.
     public var window: Window
 
+    /// Max pooling of spikes.
     public init(window: Window) {
         self.window = window
     }
@@ -73,6 +79,7 @@ public struct RunningMaximumPool: OperatorPayload {
 public struct GlobalAveragePool: OperatorPayload {
     public static let name = "GlobalAveragePool"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }
@@ -86,6 +93,7 @@ public struct GlobalAveragePool: OperatorPayload {
 public struct GlobalMaxPool: OperatorPayload {
     public static let name = "GlobalMaxPool"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }
@@ -107,9 +115,12 @@ private func globalType(_ inputs: [ValueType]) throws -> [ValueType] {
 /// The mean over `axes` (all of them where none are named).
 public struct ReduceMean: OperatorPayload {
     public static let name = "ReduceMean"
+    /// The axes of the mean; empty: all.
     public var axes: [Int]
+    /// Whether they stay, with the size 1.
     public var keepsDimensions: Bool
 
+    /// A mean over axes.
     public init(axes: [Int] = [], keepsDimensions: Bool = true) {
         self.axes = axes
         self.keepsDimensions = keepsDimensions

@@ -48,6 +48,7 @@ public struct Quantizer: OperatorPayload {
     public let levels: Int
     /// l, the lowest level: zero, or below.
     public let lowest: Int
+    /// How ties are rounded.
     public let rounding: Rounding
 
     /// No more levels than float32 can count.

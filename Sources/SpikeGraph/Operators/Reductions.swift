@@ -18,19 +18,27 @@ public struct Reduce: OperatorPayload {
         case logSum = "ReduceLogSum"
         /// ln Σ eˣ
         case logSumExp = "ReduceLogSumExp"
+        /// The largest.
         case maximum = "ReduceMax"
+        /// The smallest.
         case minimum = "ReduceMin"
+        /// The product.
         case product = "ReduceProd"
+        /// The sum.
         case sum = "ReduceSum"
         /// Σ x²
         case sumSquare = "ReduceSumSquare"
     }
 
     public static let name = "Reduce"
+    /// Which function.
     public var function: Function
+    /// The axes that go; empty: all.
     public var axes: [Int]
+    /// Whether they stay, with the size 1.
     public var keepsDimensions: Bool
 
+    /// A reduction over axes.
     public init(_ function: Function, axes: [Int] = [], keepsDimensions: Bool = true) {
         self.function = function
         self.axes = axes
@@ -69,11 +77,14 @@ public struct ArgExtremum: OperatorPayload {
     public static let name = "ArgExtremum"
     /// Of the smallest number: `ArgMin` instead of `ArgMax`.
     public var isMinimum: Bool
+    /// The axis along which the extremum is sought.
     public var axis: Int
+    /// Whether it stays, with the size 1.
     public var keepsDimensions: Bool
     /// Of several equal numbers the last counts, not the first.
     public var selectsLast: Bool
 
+    /// The position of an extremum.
     public init(isMinimum: Bool = false, axis: Int = 0, keepsDimensions: Bool = true, selectsLast: Bool = false) {
         self.isMinimum = isMinimum
         self.axis = axis
@@ -103,12 +114,14 @@ public struct ArgExtremum: OperatorPayload {
 /// y[i] = Σ x[0…i] along `axis`.
 public struct CumSum: OperatorPayload {
     public static let name = "CumSum"
+    /// The axis of the sum.
     public var axis: Int
     /// Without x[i] itself.
     public var isExclusive: Bool
     /// From the end.
     public var isReverse: Bool
 
+    /// A running sum along an axis.
     public init(axis: Int, isExclusive: Bool = false, isReverse: Bool = false) {
         self.axis = axis
         self.isExclusive = isExclusive

@@ -3,14 +3,23 @@
 ///
 /// Source: ONNX's `Resize`, whose names the options have.
 public struct Resize: OperatorPayload {
-    public enum Mode: String, Codable, Hashable, Sendable { case nearest, linear, cubic }
+    /// How numbers between places are made.
+    public enum Mode: String, Codable, Hashable, Sendable {
+        /// The nearest place's number; on a straight line between two; on a cubic through four.
+        case nearest, linear, cubic
+    }
 
     /// Where an output's place lies in the input.
     public enum Coordinates: String, Codable, Hashable, Sendable {
+        /// Places are the middles of pixels.
         case halfPixel = "half_pixel"
+        /// The same, with the sizes' rounding taken into account.
         case halfPixelSymmetric = "half_pixel_symmetric"
+        /// The same, and 0 for a single pixel.
         case pytorchHalfPixel = "pytorch_half_pixel"
+        /// The first and last pixels of both lie on each other.
         case alignCorners = "align_corners"
+        /// Places are the corners of pixels.
         case asymmetric
         /// A part of the input, its region of interest: see ``Axis/region``.
         case cropAndResize = "tf_crop_and_resize"
@@ -18,13 +27,17 @@ public struct Resize: OperatorPayload {
 
     /// Which place a position between two of them takes.
     public enum Rounding: String, Codable, Hashable, Sendable {
+        /// To the nearest, ties down.
         case roundPreferFloor = "round_prefer_floor"
+        /// To the nearest, ties up.
         case roundPreferCeil = "round_prefer_ceil"
+        /// Down, or up.
         case floor, ceil
     }
 
     /// A resized axis.
     public struct Axis: Codable, Hashable, Sendable {
+        /// The axis.
         public var axis: Int
         /// The output's size.
         public var size: Int
@@ -33,6 +46,7 @@ public struct Resize: OperatorPayload {
         /// Of ``Coordinates/cropAndResize``, the part of the axis that becomes the output: 0 is the first place, 1 the last.
         public var region: Region?
 
+        /// A new size of one axis.
         public init(axis: Int, size: Int, scale: Float, region: Region? = nil) {
             self.axis = axis
             self.size = size
@@ -56,16 +70,22 @@ public struct Resize: OperatorPayload {
     }
 
     public static let name = "Resize"
+    /// The axes that change.
     public var axes: [Axis]
+    /// How numbers between places are made.
     public var mode: Mode
+    /// Where a new place lies in the old ones.
     public var coordinates: Coordinates
+    /// Which place is the nearest.
     public var rounding: Rounding
+    /// The a of cubic interpolation.
     public var cubicCoefficient: Float
     /// Places outside the input get no weight, and the others more; else the outermost place is repeated.
     public var excludesOutside: Bool
     /// Downsampling takes all inputs into account that an output covers.
     public var antialiases: Bool
 
+    /// A resize of some axes.
     public init(
         axes: [Axis], mode: Mode = .nearest, coordinates: Coordinates = .halfPixel, rounding: Rounding = .roundPreferFloor,
         cubicCoefficient: Float = -0.75, excludesOutside: Bool = false, antialiases: Bool = false

@@ -4,6 +4,7 @@
 public struct Floor: OperatorPayload {
     public static let name = "Floor"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }
@@ -17,6 +18,7 @@ public struct Floor: OperatorPayload {
 public struct Round: OperatorPayload {
     public static let name = "Round"
 
+    /// An operator without attributes.
     public init() {}
 
     public var arity: ClosedRange<Int> { 1...1 }

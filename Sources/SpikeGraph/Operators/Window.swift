@@ -2,18 +2,27 @@
 public struct Window: Hashable, Sendable, Codable {
     /// ONNX's `auto_pad`. With anything but `notSet` the pads follow from the input's size.
     public enum AutoPad: String, Hashable, Sendable, Codable {
+        /// The padding is given.
         case notSet = "NOTSET"
+        /// As much padding as makes ⌈size / stride⌉ places, the odd one at the end.
         case sameUpper = "SAME_UPPER"
+        /// The same, the odd one at the beginning.
         case sameLower = "SAME_LOWER"
+        /// No padding.
         case valid = "VALID"
     }
 
+    /// The size along each axis.
     public var kernel: [Int]
+    /// The steps along each axis.
     public var strides: [Int]
+    /// The distance of a window's places along each axis.
     public var dilations: [Int]
     /// Pads before the first element of each axis, then (in ``padsEnd``) after the last.
     public var padsBegin: [Int]
+    /// What is added behind each axis.
     public var padsEnd: [Int]
+    /// How padding is chosen.
     public var autoPad: AutoPad
     /// Rounds the number of window positions up instead of down. A window that would start in the padding behind the
     /// input is left out all the same, as PyTorch and ONNX do.
@@ -38,10 +47,14 @@ public struct Window: Hashable, Sendable, Codable {
 
     /// The window over an input of known size: pads and output sizes as numbers.
     public struct Placement: Hashable, Sendable {
+        /// What is added before each axis.
         public var padsBegin: [Int]
+        /// What is added behind each axis.
         public var padsEnd: [Int]
+        /// The size of the result along each axis.
         public var output: [Int]
 
+        /// A window fitted to an input.
         public init(padsBegin: [Int], padsEnd: [Int], output: [Int]) {
             self.padsBegin = padsBegin
             self.padsEnd = padsEnd

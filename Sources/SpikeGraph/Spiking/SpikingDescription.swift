@@ -18,7 +18,9 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
 
     /// The recipe's name.
     public var recipe: String
+    /// When a layer passes its spikes on.
     public var schedule: Schedule
+    /// What a spike stands for.
     public var code: Code
     /// The number of steps the thresholds were chosen for, where the recipe has one; K of a radix code.
     public var steps: Int?
@@ -30,6 +32,7 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
     /// What the user should know: dead layers, approximations.
     public var warnings: [String]
 
+    /// How a network is to be run.
     public init(
         recipe: String, schedule: Schedule = .streaming, code: Code = .rate, steps: Int? = nil, facts: [String: String] = [:],
         warnings: [String] = []

@@ -59,8 +59,11 @@ public struct VoltageHook: OperatorPayload {
     }
 
     public static let name = "VoltageHook"
+    /// The scale s that calibration has found so far.
     public private(set) var scale: Float
+    /// The weight m of each batch after the first.
     public let momentum: Float
+    /// How a batch's activations give its own scale.
     public let mode: Mode
     /// The number of samples seen so far (the sum of the batches' first axes).
     public private(set) var samplesTracked = 0

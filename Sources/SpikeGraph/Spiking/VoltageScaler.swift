@@ -5,6 +5,7 @@ public struct VoltageScaler: OperatorPayload {
     /// One number, or one for each channel.
     public var scales: [Float]
 
+    /// A scaler with one number for everything.
     public init(scale: Float = 1) {
         self.scales = [scale]
     }

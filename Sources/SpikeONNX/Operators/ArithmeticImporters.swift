@@ -45,6 +45,7 @@ extension OperatorSpec {
 
     /// Sums and products of activations become the operators that know about linearity.
     static func combine(_ node: NodeContext, _ a: Value, _ b: Value, _ function: Binary.Function) throws -> Value {
+        if let indices = try BatchIndices.combine(a, b, function) { return .batchIndices(indices) }
         if let folded = try Elementwise.fold(a, b, function, node) { return folded }
         func emit(_ operator: Operator, _ inputs: [Value]) throws -> Value {
             try node.builder.emit(`operator`, inputs, source: node.index)

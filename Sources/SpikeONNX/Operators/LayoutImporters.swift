@@ -96,6 +96,7 @@ extension OperatorSpec {
             guard rank <= 1 else { throw SpikeletError(.unsupported, "sizes that depend on the batch in a tensor of \(rank) axes") }
             return [.sizes(SizeVector(sizes.dimensions, isNumber: rank == 0))]
         }
+        if case .batchIndices(let indices) = value { return [.batchIndices(indices.unsqueezed(added))] }
         var rest = shape.dimensions[...]
         let sizes = (0..<rank).map { axis in added.contains(axis) ? 1 : rest.popFirst() ?? 1 }
         return try reshape(node, value, to: sizes)

@@ -60,6 +60,7 @@ extension OperatorSpec {
 
     @Sendable private static func gather(_ node: NodeContext) throws -> [Value] {
         let (data, indices) = (try node.input(0), try node.input(1))
+        if case .batchIndices(let positions) = indices, node.int("axis") ?? 0 == 0 { return try positions.gather(from: data, node) }
         guard case .sizes(let sizes) = data else {
             return try node.emit(.gather(Gather(axis: node.int("axis") ?? 0)), [data, indices])
         }

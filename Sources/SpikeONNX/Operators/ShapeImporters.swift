@@ -48,7 +48,10 @@ extension OperatorSpec {
     }
 
     @Sendable private static func range(_ node: NodeContext) throws -> [Value] {
-        let tensors = try node.allInputs().map { value -> Tensor in
+        let bounds = try node.allInputs()
+        let sizes = bounds.map { SizeVector($0)?.dimensions }
+        if sizes == [[0], [.batch], [1]] { return [.batchIndices(.samples)] }
+        let tensors = try bounds.map { value -> Tensor in
             guard let tensor = value.tensor else {
                 throw SpikeletError(.unsupported, "its bounds are computed when the network runs; only constants are taken")
             }

@@ -13,15 +13,17 @@ struct RecognizeChains {
     func run(_ graph: Graph) throws -> (graph: Graph, found: [String: Int]) {
         var found: [String: Int] = [:]
         var patch = Patch()
+        var replaced: [String] = []
         let chains = Chains(graph)
         // From the end, so that the longest chain wins over a part of it.
         for node in graph.nodes.reversed() {
             guard let (what, replacement) = chains.match(node) else { continue }
             found[what, default: 0] += 1
             patch.replace(replacement)
+            replaced.append(node.name)
         }
         guard !patch.isEmpty else { return (graph, [:]) }
-        return (try graph.applying(patch).withoutUnreadNodes(), found)
+        return (try graph.applying(patch).withoutUnreadNodes().named(byModulesOf: replaced), found)
     }
 }
 
@@ -34,6 +36,33 @@ extension Graph {
             if node.outputs.contains(where: read.contains) { read.formUnion(node.inputs) } else { patch.remove(node) }
         }
         return patch.isEmpty ? self : try applying(patch)
+    }
+}
+
+extension Graph {
+    /// The same, with these nodes named by their modules alone where nothing else is left of the module: of `act.Mul`, `act`.
+    fileprivate func named(byModulesOf names: [String]) throws -> Graph {
+        /// How many nodes stand in a module and in those inside it, a few levels deep.
+        var members: [Substring: Int] = [:]
+        for node in nodes {
+            var module = node.name[...]
+            for _ in 0..<16 {
+                guard let dot = module.lastIndex(of: ".") else { break }
+                module = module[..<dot]
+                members[module, default: 0] += 1
+            }
+        }
+        var taken = Set(types.keys).union(nodes.map(\.name))
+        var renamed: [String: String] = [:]
+        for name in names {
+            guard let dot = name.lastIndex(of: "."), members[name[..<dot]] == 1, taken.insert(String(name[..<dot])).inserted else { continue }
+            renamed[name] = String(name[..<dot])
+        }
+        func new(_ name: String) -> String { renamed[name] ?? name }
+        return try Graph(
+            name: name, inputs: inputs, outputs: outputs.map { Graph.Output($0.name, value: new($0.value)) },
+            nodes: nodes.map { Node(new($0.name), $0.operator, inputs: $0.inputs.map(new), outputs: $0.outputs.map(new)) },
+            constants: constants, origin: origin, spiking: spiking)
     }
 }
 

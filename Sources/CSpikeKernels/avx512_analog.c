@@ -1,0 +1,85 @@
+#include "internal.h"
+
+#if defined(__x86_64__)
+#include "x86.h"
+
+/// Some neighbouring pixels by some vectors of 16 lanes. `inside`: no place of their windows lies beside the image.
+INLINE_AVX512 void pixels_by_lanes(
+    spike_analog *job, int y, int x, int lane, const int pixels, const int vectors, const __mmask16 last, const bool inside) {
+    const spike_window w = job->window;
+    __m512 sum[24];
+    for (int p = 0; p < pixels; p++) {
+        for (int v = 0; v < vectors; v++) {
+            sum[p * vectors + v] = _mm512_maskz_loadu_ps(v == vectors - 1 ? last : 0xffff, job->bias + lane + 16 * v);
+        }
+    }
+    for (int c = 0; c < job->channels; c++) {
+        for (int ky = 0; ky < w.kernel_height; ky++) {
+            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+            if (sy < 0 || sy >= w.height) continue;
+            const float *line = job->image + ((size_t)c * w.height + (size_t)sy) * w.width;
+            const float *weights = job->weights + (size_t)(c * w.kernel_height + ky) * w.kernel_width * job->lanes + lane;
+            for (int kx = 0; kx < w.kernel_width; kx++, weights += job->lanes) {
+                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+                __m512 row[4];
+                for (int v = 0; v < vectors; v++) row[v] = _mm512_maskz_loadu_ps(v == vectors - 1 ? last : 0xffff, weights + 16 * v);
+                for (int p = 0; p < pixels; p++) {
+                    const int at = sx + p * w.stride_x;
+                    if (!inside && (at < 0 || at >= w.width)) continue;
+                    const __m512 value = _mm512_set1_ps(line[at]);
+                    for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm512_fmadd_ps(value, row[v], sum[p * vectors + v]);
+                }
+            }
+        }
+    }
+    const __m512 limit = _mm512_set1_ps(job->limit), half = _mm512_set1_ps(0.5f);
+    for (int p = 0; p < pixels; p++) {
+        int32_t *target = job->target + ((size_t)y * job->columns + (size_t)((x + p) / job->block)) * job->stride +
+                          (size_t)((x + p) % job->block) * job->lanes + lane;
+        for (int v = 0; v < vectors; v++) {
+            const __m512 value = sum[p * vectors + v];
+            const __mmask16 over = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_GT_OQ);
+            if (over) job->limited += (uint64_t)_mm_popcnt_u32(over);
+            const __m512 kept = _mm512_max_ps(_mm512_min_ps(value, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
+            // Halves away from zero.
+            const __m512 sign = _mm512_and_ps(kept, _mm512_set1_ps(-0.0f));
+            const __m512i whole = _mm512_cvttps_epi32(_mm512_add_ps(kept, _mm512_or_ps(sign, half)));
+            _mm512_mask_storeu_epi32(target + 16 * v, v == vectors - 1 ? last : 0xffff, whole);
+        }
+    }
+}
+
+INLINE_AVX512 void row_of_lanes(spike_analog *job, int y, int lane, const int vectors, __mmask16 last) {
+    const spike_window w = job->window;
+    const int together = vectors > 3 ? 6 : 8;
+    const int extent = (w.kernel_width - 1) * w.dilation_x;
+    int x = 0;
+    while (x < w.out_width) {
+        const int first = x * w.stride_x - w.pad_left;
+        if (first >= 0 && x + together <= w.out_width && first + (together - 1) * w.stride_x + extent < w.width) {
+            pixels_by_lanes(job, y, x, lane, together, vectors, last, true);
+            x += together;
+        } else {
+            pixels_by_lanes(job, y, x, lane, 1, vectors, last, false);
+            x++;
+        }
+    }
+}
+
+AVX512 void spike_analog_i32__avx512(spike_analog *job) {
+    for (int y = job->row_begin; y < job->row_end; y++) {
+        for (int lane = 0; lane < job->lanes; lane += 64) {
+            const int rest = job->lanes - lane < 64 ? job->lanes - lane : 64, vectors = (rest + 15) / 16;
+            const __mmask16 last = rest % 16 ? (__mmask16)((1u << rest % 16) - 1) : 0xffff;
+            switch (vectors) {
+            case 4: row_of_lanes(job, y, lane, 4, last); break;
+            case 3: row_of_lanes(job, y, lane, 3, last); break;
+            case 2: row_of_lanes(job, y, lane, 2, last); break;
+            default: row_of_lanes(job, y, lane, 1, last);
+            }
+        }
+    }
+}
+#else
+typedef int spike_avx512_analog_is_for_x86_64;
+#endif

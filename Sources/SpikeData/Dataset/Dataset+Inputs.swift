@@ -1,0 +1,51 @@
+import SpikeGraph
+
+extension Dataset {
+    /// The samples of a network of several inputs: an `.npz` file with an array `[N, …]` for each, under its name; labels, if it has
+    /// them, under `labels` or `y`.
+    ///
+    /// uint8 becomes float by 1/255; other numbers are taken as they are.
+    ///
+    /// - Parameter inputs: the names, in the network's order.
+    /// - Throws: ``SpikeletError``: `fileSystem`, `malformedFile`, `invalidData`.
+    public init(path: String, inputs: [String]) throws {
+        let list = inputs.map { "'\($0)'" }.joined(separator: ", ")
+        guard path.lowercased().hasSuffix(".npz") else {
+            throw SpikeletError(
+                .invalidData, "the network has \(inputs.count) inputs: \(list)", at: path,
+                remedy: "give an .npz file with an array for each, under its name")
+        }
+        let archive = try NPZ(path)
+        if let missing = inputs.first(where: { !archive.names.contains($0) }) {
+            throw SpikeletError(
+                .invalidData, "it has no array '\(missing)'; \(archive.contentsHint)", at: path,
+                remedy: "save an array for each of the network's inputs, under its name: \(list)")
+        }
+        let parts = try inputs.map { try ArraySamples(archive.array($0), name: "\(path): '\($0)'", normalization: nil) }
+        let labels = try ["labels", "y"].first { archive.names.contains($0) && !inputs.contains($0) }.map {
+            try archive.array($0).integers()
+        }
+        try self.init(InputSamples(parts, names: inputs, path: path), labels: labels?.map { Int($0) }, name: path)
+    }
+}
+
+/// Several arrays of as many samples, one for each input.
+private struct InputSamples: SampleSource {
+    private let parts: [ArraySamples]
+
+    init(_ parts: [ArraySamples], names: [String], path: String) throws {
+        let counts = Set(parts.map(\.count))
+        guard counts.count == 1 else {
+            let list = zip(names, parts).map { "'\($0)' \($1.count)" }.joined(separator: ", ")
+            throw SpikeletError(
+                .invalidData, "the inputs have not as many samples: \(list)", at: path, remedy: "save one row for each sample in all arrays"
+            )
+        }
+        self.parts = parts
+    }
+
+    var count: Int { parts[0].count }
+    var sampleShapes: [[Int]] { parts.flatMap(\.sampleShapes) }
+
+    func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] { try parts.flatMap { try $0.inputs(at: indices) } }
+}

@@ -1,0 +1,122 @@
+import SpikeGraph
+
+/// How far a regression's outputs are from targets and from the ANN's, sample by sample. Sums are taken at the end, in the samples'
+/// order, so that they do not depend on the batches.
+struct Distances: Codable, Sendable, Equatable {
+    /// [number of steps reported][sample]: the mean square, and the mean of the absolute differences, of one sample's outputs.
+    var squares: [[Double]]
+    var absolutes: [[Double]]
+    /// The mean square of the differences from the ANN.
+    var fromANN: [[Double]]
+    /// The ANN's own, from the targets.
+    var annSquares: [Double] = []
+    var annAbsolutes: [Double] = []
+    /// Each sample's targets: their sum, the sum of their squares, and how many there are.
+    var targetSums: [Double] = []
+    var targetSquares: [Double] = []
+    var targetCount = 0
+
+    init(columns: Int) {
+        squares = Array(repeating: [], count: columns)
+        absolutes = squares
+        fromANN = squares
+    }
+
+    /// Takes in a batch's outputs after one number of steps.
+    mutating func judge(_ output: Tensor, _ column: Int, targets: Tensor?, ann: Tensor?) throws {
+        if let targets {
+            (squares[column], absolutes[column]) = try Self.differences(output, targets, what: "targets")
+            if column == 0 { note(targets) }
+        }
+        if let ann { fromANN[column] = try Self.differences(output, ann, what: "outputs of the ANN").squares }
+    }
+
+    mutating func judgeANN(_ output: Tensor, targets: Tensor?) throws {
+        guard let targets else { return }
+        (annSquares, annAbsolutes) = try Self.differences(output, targets, what: "targets")
+    }
+
+    private mutating func note(_ targets: Tensor) {
+        let (values, samples) = (targets.floats, targets.shape.first ?? 1)
+        let size = values.count / max(1, samples)
+        targetCount = size
+        targetSums = (0..<samples).map { sample in values[sample * size..<(sample + 1) * size].reduce(0) { $0 + Double($1) } }
+        targetSquares = (0..<samples).map { sample in
+            values[sample * size..<(sample + 1) * size].reduce(0) { $0 + Double($1) * Double($1) }
+        }
+    }
+
+    private static func differences(_ output: Tensor, _ wanted: Tensor, what: String) throws -> (squares: [Double], absolutes: [Double]) {
+        let samples = output.shape.first ?? 0
+        guard output.count == wanted.count, wanted.shape.first == samples, samples > 0 else {
+            throw SpikeletError(
+                .invalidData, "outputs of shape \(output.shape), but \(what) of shape \(wanted.shape)",
+                remedy: "give as many numbers for each sample as the network's first output has")
+        }
+        let (a, b, size) = (output.floats, wanted.floats, output.count / samples)
+        guard !a.contains(where: \.isNaN) else {
+            throw SpikeletError(.invalidModel, "the output holds NaN", remedy: "look for weights that overflow: spikelet run")
+        }
+        var (squares, absolutes): ([Double], [Double]) = ([], [])
+        for sample in 0..<samples {
+            var (square, absolute) = (0.0, 0.0)
+            for index in sample * size..<(sample + 1) * size {
+                let difference = Double(a[index]) - Double(b[index])
+                square += difference * difference
+                absolute += abs(difference)
+            }
+            squares.append(square / Double(size))
+            absolutes.append(absolute / Double(size))
+        }
+        return (squares, absolutes)
+    }
+
+    mutating func add(_ other: Distances) {
+        for column in squares.indices {
+            squares[column] += other.squares[column]
+            absolutes[column] += other.absolutes[column]
+            fromANN[column] += other.fromANN[column]
+        }
+        annSquares += other.annSquares
+        annAbsolutes += other.annAbsolutes
+        targetSums += other.targetSums
+        targetSquares += other.targetSquares
+        targetCount = max(targetCount, other.targetCount)
+    }
+
+    /// The errors after one number of steps; `nil` without targets.
+    func error(_ column: Int) -> EvaluationResult.Error? { error(squares[column], absolutes[column]) }
+
+    /// The ANN's.
+    var annError: EvaluationResult.Error? { error(annSquares, annAbsolutes) }
+
+    private func error(_ squares: [Double], _ absolutes: [Double]) -> EvaluationResult.Error? {
+        guard !squares.isEmpty else { return nil }
+        let count = Double(squares.count)
+        let square = squares.reduce(0, +) / count
+        let numbers = count * Double(max(1, targetCount))
+        let mean = targetSums.reduce(0, +) / numbers
+        let variance = targetSquares.reduce(0, +) / numbers - mean * mean
+        return EvaluationResult.Error(
+            rootMeanSquare: square.squareRoot(), meanAbsolute: absolutes.reduce(0, +) / count,
+            determination: variance > 0 ? 1 - square / variance : nil)
+    }
+
+    /// The root mean square of the differences from the ANN; `nil` without it.
+    func deviation(_ column: Int) -> Double? {
+        let squares = fromANN[column]
+        return squares.isEmpty ? nil : (squares.reduce(0, +) / Double(squares.count)).squareRoot()
+    }
+
+    /// The 95 % interval of the root mean square error, or of the deviation from the ANN where there are no targets: normal, of the
+    /// mean of the samples' squares.
+    func interval(_ column: Int) -> [Double] {
+        let squares = squares[column].isEmpty ? fromANN[column] : squares[column]
+        guard squares.count > 1 else { return [0, squares.first?.squareRoot() ?? 0] }
+        let count = Double(squares.count)
+        let mean = squares.reduce(0, +) / count
+        let variance = squares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+        let spread = 1.959963984540054 * (variance / count).squareRoot()
+        return [max(0, mean - spread).squareRoot(), (mean + spread).squareRoot()]
+    }
+}

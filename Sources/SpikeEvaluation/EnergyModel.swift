@@ -1,0 +1,93 @@
+/// A published model of what operations cost, and what one inference costs by it: a range, from what is favourable to what is
+/// not, since the devices differ more than any one number says.
+public struct EnergyModel: Sendable {
+    public var name: String
+    /// Where its constants come from.
+    public var source: String
+    /// What the numbers assume, in words.
+    public var assumptions: String
+    /// The range of an ANN's and of a spiking network's inference, joules; `nil` where the model has no price for one.
+    let ann: (@Sendable (Workload) -> ClosedRange<Double>)?
+    let snn: (@Sendable (Workload) -> ClosedRange<Double>)?
+
+    /// One inference in numbers, means over samples.
+    struct Workload: Sendable {
+        /// The ANN's multiply–accumulates, all and those whose activation is not zero.
+        var dense: Double
+        var effective: Double
+        /// The spiking network's: multiply–accumulates on the input, once; operations on 0 and 1; operations on graded values.
+        var input: Double
+        var accumulates: Double
+        var graded: Double
+        var neurons: Double
+        var weights: Double
+        var steps: Double
+        /// The values above zero that an activation can have: T, or 2^K − 1 of a radix code.
+        var levels: Double
+
+        var operations: Double { accumulates + graded }
+
+        /// The same with another number of spikes.
+        func scaled(_ factor: Double) -> Workload {
+            var copy = self
+            copy.accumulates *= factor
+            copy.graded *= factor
+            return copy
+        }
+    }
+
+    /// What a result takes by this model, at each number of steps.
+    ///
+    /// - Parameter levels: the values above zero that an activation can have after so many steps.
+    func estimate(_ counts: OperationCounts, levels: (Int) -> Int) -> EnergyEstimate {
+        let dense = Double(counts.ann.multiplyAccumulates)
+        let neurons = counts.neurons.reduce(0) { $0 + $1.neurons }
+        let rows = counts.steps.map { step -> EnergyEstimate.Step in
+            let workload = Workload(
+                dense: dense, effective: counts.ann.effectiveMultiplyAccumulates ?? dense, input: Double(counts.inputMultiplyAccumulates),
+                accumulates: step.accumulates, graded: step.multiplyAccumulates, neurons: Double(neurons),
+                weights: Double(counts.footprint.parameters), steps: Double(step.steps), levels: Double(levels(step.steps)))
+            var row = EnergyEstimate.Step(steps: step.steps)
+            let (ann, snn) = (ann?(workload), snn?(workload))
+            row.ann = ann.map { [$0.lowerBound, $0.upperBound] }
+            row.snn = snn.map { [$0.lowerBound, $0.upperBound] }
+            if let ann, let snn, ann.lowerBound > 0, let fixed = self.snn?(workload.scaled(0)) {
+                row.ratio = [snn.lowerBound / ann.upperBound, snn.upperBound / ann.lowerBound]
+                // Costs grow with the spikes from what stays without them.
+                func breakEven(_ ann: Double, _ fixed: Double, _ snn: Double) -> Double? {
+                    guard snn > fixed, neurons > 0 else { return nil }
+                    return max(0, (ann - fixed) / (snn - fixed)) * step.spikes / Double(neurons)
+                }
+                if let least = breakEven(ann.lowerBound, fixed.upperBound, snn.upperBound),
+                    let most = breakEven(ann.upperBound, fixed.lowerBound, snn.lowerBound)
+                {
+                    row.breakEvenSpikesPerNeuron = [least, most]
+                }
+            }
+            return row
+        }
+        return EnergyEstimate(model: name, source: source, assumptions: assumptions, steps: rows)
+    }
+}
+
+/// What one inference costs by one model.
+public struct EnergyEstimate: Codable, Sendable, Equatable {
+    public struct Step: Codable, Sendable, Equatable {
+        public var steps: Int
+        /// The least and the most of one inference, joules; absent where the model has no price for it.
+        public var ann: [Double]?
+        public var snn: [Double]?
+        /// SNN / ANN: the least over the most, and the most over the least.
+        public var ratio: [Double]?
+        /// The spikes per neuron, over all steps, below which the spiking network takes less than the ANN: surely less, and
+        /// possibly less.
+        public var breakEvenSpikesPerNeuron: [Double]?
+
+        init(steps: Int) { self.steps = steps }
+    }
+
+    public var model: String
+    public var source: String
+    public var assumptions: String
+    public var steps: [Step]
+}

@@ -1,0 +1,69 @@
+/// Sums over samples; whole numbers, so that they do not depend on the order of the batches, and can be kept in a file.
+struct Tally: Codable, Sendable, Equatable {
+    /// The numbers of steps that are reported.
+    var steps: [Int]
+    var samples = 0
+    /// The samples among them on which spikes and operations were counted.
+    var countedSamples = 0
+    var hasLabels = true
+    var annCorrect = 0
+    var correct: [Int]
+    var agreeing: [Int]
+    /// The same after each step; empty where layers do not stream.
+    var correctByStep: [Int] = []
+    var agreeingByStep: [Int] = []
+    /// By their numbers of steps.
+    var runs: [Int: OperationCounter.Run] = [:]
+    /// The ANN's operations on the counted samples, by node.
+    var annOperations: [String: Int] = [:]
+    /// Labels × answers at the largest number of steps, and the ANN's; empty if they are not counted.
+    var confusion: [Int] = []
+    var annConfusion: [Int] = []
+    var exits = ExitPaths()
+    /// Of a regression.
+    var distances: Distances
+    /// Spent in the engine, of all threads.
+    var engineNanoseconds = 0
+
+    init(steps: [Int]) {
+        self.steps = steps
+        correct = steps.map { _ in 0 }
+        agreeing = correct
+        distances = Distances(columns: steps.count)
+    }
+
+    mutating func judge(_ classes: [Int], _ column: Int, labels: [Int]?, annClasses: [Int]?) {
+        if let labels { correct[column] = zip(labels, classes).count { $0 == $1 } }
+        if let annClasses { agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+    }
+
+    /// Labels × answers.
+    static func confusion(_ labels: [Int], _ answers: [Int], classes: Int) -> [Int] {
+        var counts = [Int](repeating: 0, count: classes * classes)
+        for (label, answer) in zip(labels, answers) { counts[label * classes + answer] += 1 }
+        return counts
+    }
+
+    /// Takes in what later samples gave.
+    mutating func add(_ other: Tally) {
+        samples += other.samples
+        countedSamples += other.countedSamples
+        hasLabels = hasLabels && other.hasLabels
+        annCorrect += other.annCorrect
+        Self.add(other.correct, to: &correct)
+        Self.add(other.agreeing, to: &agreeing)
+        Self.add(other.correctByStep, to: &correctByStep)
+        Self.add(other.agreeingByStep, to: &agreeingByStep)
+        Self.add(other.confusion, to: &confusion)
+        Self.add(other.annConfusion, to: &annConfusion)
+        for (steps, run) in other.runs { runs[steps, default: OperationCounter.Run()].add(run) }
+        annOperations.merge(other.annOperations, uniquingKeysWith: +)
+        exits.paths += other.exits.paths
+        distances.add(other.distances)
+        engineNanoseconds += other.engineNanoseconds
+    }
+
+    private static func add(_ numbers: [Int], to sums: inout [Int]) {
+        if sums.isEmpty { sums = numbers } else { for (index, number) in numbers.enumerated() { sums[index] += number } }
+    }
+}

@@ -1,0 +1,94 @@
+import Dispatch
+import SpikeGraph
+import SpikeRuntime
+
+extension Evaluator {
+    /// Sums as shares and means.
+    func result(_ total: Tally, counter: OperationCounter, seconds: Double) -> EvaluationResult {
+        let counts = counter.means(total.runs, steps: steps, samples: total.countedSamples, ann: total.annOperations)
+        let layers = layers(counts)
+        let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
+        let samples = Double(max(1, total.samples))
+        let rows = steps.indices.map { column -> EvaluationResult.Step in
+            let counted = counts.steps[column]
+            let operations = counted.accumulates + counted.multiplyAccumulates
+            let isClassification = task == .classification
+            return EvaluationResult.Step(
+                steps: steps[column],
+                accuracy: total.hasLabels ? Double(total.correct[column]) / samples : nil,
+                agreement: ann == nil || !isClassification ? nil : Double(total.agreeing[column]) / samples,
+                error: isClassification ? nil : total.distances.error(column),
+                deviation: isClassification ? nil : total.distances.deviation(column),
+                confidence95: isClassification
+                    ? wilsonInterval(
+                        successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples)
+                    : total.distances.interval(column),
+                spikesPerNeuron: counted.spikes / neurons,
+                synapticOperations: operations,
+                energy: .horowitz45nm(
+                    annOperations: Double(counts.ann.multiplyAccumulates), analogOperations: Double(counts.inputMultiplyAccumulates),
+                    synapticOperations: operations))
+        }
+        func matrix(_ counts: [Int]) -> [[Int]]? {
+            guard total.hasLabels, !counts.isEmpty else { return nil }
+            return stride(from: 0, to: counts.count, by: classCount).map { Array(counts[$0..<$0 + classCount]) }
+        }
+        var result = EvaluationResult(
+            network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
+            ann: ann == nil
+                ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil, error: total.distances.annError),
+            countedSamples: total.countedSamples, steps: rows, layers: layers, confusion: matrix(total.confusion),
+            precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+        result.annConfusion = matrix(total.annConfusion)
+        result.counts = counts
+        result.energies = EnergyModel.all.map { $0.estimate(counts, levels: levels) }
+        result.curve = curve(total)
+        result.stepsToANN = StepsToANN.all(ann: result.ann?.accuracy, result: result)
+        return result
+    }
+
+    /// How many values an activation can take, above zero, after so many steps.
+    private func levels(_ steps: Int) -> Int { snn.spiking?.code == .radix ? 1 << min(steps, 30) - 1 : steps }
+
+    private func layers(_ counts: OperationCounts) -> [EvaluationResult.Layer] {
+        let consumers = snn.consumers
+        let labels = LayerLabels(snn: snn, ann: ann)
+        return counts.neurons.map { counted in
+            let node = snn.node(named: counted.name)
+            let scales = (node.flatMap { consumers[$0.outputs[0]] } ?? []).compactMap {
+                if case .voltageScaler(let scaler) = $0.operator { scaler.scales } else { nil }
+            }
+            .flatMap { $0 }
+            var layer = EvaluationResult.Layer(
+                name: counted.name, neurons: counted.neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
+                spikesPerNeuron: counted.spikes.reduce(0, +) / Double(max(1, counted.neurons)))
+            layer.label = labels[counted.name]
+            return layer
+        }
+    }
+
+    /// Shares after each step.
+    private func curve(_ total: Tally) -> EvaluationResult.Curve? {
+        guard !total.correctByStep.isEmpty else { return nil }
+        func shares(_ counts: [Int]) -> [Double] { counts.map { Double($0) / Double(max(1, total.samples)) } }
+        return EvaluationResult.Curve(
+            accuracy: total.hasLabels ? shares(total.correctByStep) : nil, agreement: ann == nil ? nil : shares(total.agreeingByStep))
+    }
+
+    /// Measures how long one sample takes by itself, the median of some runs, beside the mean over all samples.
+    func timing(_ sample: [Tensor]?, simulated total: Tally) throws -> EvaluationResult.Timing? {
+        guard let program, let sample, let steps = steps.last, total.engineNanoseconds > 0 else { return nil }
+        let simulation = try Simulation(program)
+        var measured: [Double] = []
+        while measured.count < 3 || measured.count < 51 && measured.reduce(0, +) < 0.2 {
+            let start = DispatchTime.now()
+            _ = try simulation.run(sample, steps: steps)
+            measured.append(Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9)
+        }
+        // The first run prepares memory.
+        let sorted = measured.dropFirst().sorted()
+        return EvaluationResult.Timing(
+            secondsOfOneSample: sorted[sorted.count / 2], steps: steps, runs: sorted.count,
+            samplesPerSecondAndThread: Double(total.samples) / (Double(total.engineNanoseconds) / 1e9))
+    }
+}

@@ -1,0 +1,210 @@
+import SpikeGraph
+import SpikeReference
+
+/// Counts what a spiking network does on some samples, as ``ReferenceSimulation`` shows it. Whole numbers, so that counts of
+/// different samples can be added in any order, kept in a file, and gone on with.
+struct OperationCounter: Sendable {
+    private let snn: Graph
+    private let synapses: SynapseCounter
+    private let isStreaming: Bool
+    /// The layers that read spikes.
+    private let readers: Set<String>
+
+    /// One run's sums over samples.
+    struct Run: Codable, Sendable, Equatable {
+        /// By node, in each step.
+        var accumulates: [String: [Int]] = [:]
+        var multiplyAccumulates: [String: [Int]] = [:]
+        var spikes: [String: [Int]] = [:]
+        /// Neurons that sent something.
+        var active: [String: [Int]] = [:]
+        var membraneUpdates: [String: [Int]] = [:]
+        /// Of layers that read the input, by node: once for the whole run.
+        var inputOperations: [String: Int] = [:]
+        /// Each sample's synaptic operations.
+        var perSample: [Int] = []
+
+        mutating func add(_ other: Run) {
+            func merge(_ a: inout [String: [Int]], _ b: [String: [Int]]) {
+                a.merge(b) { mine, theirs in zip(mine, theirs).map { $0 + $1 } }
+            }
+            merge(&accumulates, other.accumulates)
+            merge(&multiplyAccumulates, other.multiplyAccumulates)
+            merge(&spikes, other.spikes)
+            merge(&active, other.active)
+            merge(&membraneUpdates, other.membraneUpdates)
+            inputOperations.merge(other.inputOperations, uniquingKeysWith: +)
+            perSample += other.perSample
+        }
+    }
+
+    init(_ snn: Graph) {
+        self.snn = snn
+        synapses = SynapseCounter(snn)
+        isStreaming = snn.spiking?.schedule == .streaming
+        readers = Set(synapses.layers.filter(\.readsSpikes).map(\.name))
+    }
+
+    /// Simulates some samples.
+    ///
+    /// - Parameter onStep: called after each step, as ``ReferenceSimulation`` does.
+    func count(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
+        let simulation = try ReferenceSimulation(snn)
+        let samples = inputs.first?.shape.first ?? 0
+        var run = Run()
+        run.perSample = [Int](repeating: 0, count: samples)
+        var steppers: [String: Membranes] = [:]
+        var calls: [String: Int] = [:]
+        try withoutActuallyEscaping(onStep) { onStep in
+            _ = try simulation.run(
+                inputs, steps: steps,
+                observe: { node, operands, results in
+                    // A node is shown once a step, under any schedule; one that reads no spikes perhaps only once.
+                    let step = calls[node.name, default: 0]
+                    calls[node.name] = step + 1
+                    if case .neuron(let neuron) = node.operator {
+                        let emitted = results[0].floats
+                        run.spikes[node.name, default: []].append(Int(emitted.reduce(0.0) { $0 + Double(abs($1)) }))
+                        run.active[node.name, default: []].append(emitted.count { $0 != 0 })
+                        var membranes = steppers.removeValue(forKey: node.name) ?? Membranes(neuron)
+                        let state = isStreaming ? simulation.neuronStates[node.name] : nil
+                        let updates = membranes.advance(operands[0], state: state, step: step, of: steps)
+                        run.membraneUpdates[node.name, default: []] += updates
+                        steppers[node.name] = membranes
+                    } else {
+                        take(synapses.effectiveOperations(node, operands: operands, samples: samples), of: node, step: step, into: &run)
+                    }
+                }, onStep: { try onStep(simulation, $0) })
+        }
+        return run
+    }
+
+    private func take(_ operations: [(operations: Int, isBinary: Bool)], of node: Node, step: Int, into run: inout Run) {
+        guard !operations.isEmpty else { return }
+        guard readers.contains(node.name) else {
+            if step == 0 { run.inputOperations[node.name] = operations.reduce(0) { $0 + $1.operations } }
+            return
+        }
+        var (accumulates, multiplyAccumulates) = (0, 0)
+        for (sample, counted) in operations.enumerated() {
+            if counted.isBinary { accumulates += counted.operations } else { multiplyAccumulates += counted.operations }
+            run.perSample[sample] += counted.operations
+        }
+        run.accumulates[node.name, default: []].append(accumulates)
+        run.multiplyAccumulates[node.name, default: []].append(multiplyAccumulates)
+    }
+
+    /// Sums over samples as means.
+    ///
+    /// - Parameters:
+    ///   - runs: by their numbers of steps; under the streaming schedule the longest alone, whose beginning the others are.
+    ///   - steps: to report, ascending.
+    ///   - ann: by node, sums over the same samples; empty without an ANN.
+    func means(_ runs: [Int: Run], steps: [Int], samples: Int, ann: [String: Int]) -> OperationCounts {
+        let longest = runs[steps.last ?? 1] ?? Run()
+        let samples = Double(max(1, samples))
+        func mean(_ numbers: [Int]?) -> [Double] { (numbers ?? []).map { Double($0) / samples } }
+        let neurons = snn.nodes.compactMap { node -> OperationCounts.Neurons? in
+            guard case .neuron = node.operator, let size = snn.sizePerSample(of: node.outputs[0]) else { return nil }
+            return OperationCounts.Neurons(
+                name: node.name, neurons: size, spikes: mean(longest.spikes[node.name]),
+                membraneUpdates: mean(longest.membraneUpdates[node.name]))
+        }
+        let neuronCount = neurons.reduce(0) { $0 + $1.neurons }
+        let rows = steps.map { count -> OperationCounts.Step in
+            let run = runs[count] ?? longest
+            func total(_ numbers: [String: [Int]]) -> Double {
+                Double(numbers.values.reduce(0) { $0 + $1.prefix(count).reduce(0, +) }) / samples
+            }
+            let outputs = Double(max(1, neuronCount * count))
+            return OperationCounts.Step(
+                steps: count, accumulates: total(run.accumulates), multiplyAccumulates: total(run.multiplyAccumulates),
+                spikes: total(run.spikes), membraneUpdates: total(run.membraneUpdates),
+                activationSparsity: 1 - total(run.active) / outputs)
+        }
+        let layers = synapses.layers.map { layer -> OperationCounts.Layer in
+            let input = [Double(longest.inputOperations[layer.name] ?? 0) / samples]
+            return OperationCounts.Layer(
+                name: layer.name, readsSpikes: layer.readsSpikes, dense: layer.denseOperations,
+                accumulates: layer.readsSpikes ? mean(longest.accumulates[layer.name]) : [0],
+                multiplyAccumulates: layer.readsSpikes ? mean(longest.multiplyAccumulates[layer.name]) : input,
+                ann: ann[layer.name].map { Double($0) / samples })
+        }
+        return OperationCounts(
+            inputMultiplyAccumulates: synapses.analogOperations,
+            effectiveInputMultiplyAccumulates: Double(longest.inputOperations.values.reduce(0, +)) / samples, steps: rows, layers: layers,
+            neurons: neurons, perSample: longest.perSample,
+            ann: .init(
+                multiplyAccumulates: synapses.denseOperations,
+                effectiveMultiplyAccumulates: ann.isEmpty ? nil : Double(ann.values.reduce(0, +)) / samples),
+            footprint: footprint(neuronCount))
+    }
+
+    private func footprint(_ neurons: Int) -> OperationCounts.Footprint {
+        var (weights, zeros) = (0, 0)
+        var counted: Set<String> = []
+        for node in snn.nodes where synapses.layers.contains(where: { $0.name == node.name }) {
+            for name in node.inputs.prefix(2) where counted.insert(name).inserted {
+                guard let values = snn.constants[name]?.floats else { continue }
+                weights += values.count
+                zeros += values.count { $0 == 0 }
+            }
+        }
+        let parameters = snn.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
+        return OperationCounts.Footprint(
+            parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights), membraneBytes: 4 * neurons,
+            connectionSparsity: weights == 0 ? 0 : Double(zeros) / Double(weights))
+    }
+
+    /// The ANN's operations with zero activations skipped, by node, summed over some samples.
+    struct ANNCounter: Sendable {
+        let synapses: SynapseCounter
+
+        init(_ ann: Graph) { synapses = SynapseCounter(ann) }
+
+        /// - Parameter counted: how many of the batch's samples, from its first on.
+        func count(_ node: Node, operands: [Tensor], samples: Int, counted: Int) -> Int {
+            guard counted > 0 else { return 0 }
+            return synapses.effectiveOperations(node, operands: operands, samples: samples).prefix(counted).reduce(0) { $0 + $1.operations }
+        }
+    }
+}
+
+/// A layer's membranes from step to step.
+private struct Membranes {
+    private let node: NeuronNode
+    /// Streaming: after the last step. Layer-synchronous: after the steps integrated so far.
+    private var state: NeuronState?
+
+    init(_ node: NeuronNode) { self.node = node }
+
+    /// How many membranes changed in a step. In the first, all count: they are set up.
+    ///
+    /// - Parameter seen: the state after the step, where the schedule has one: streaming. Layer-synchronous neurons first integrate
+    ///   all steps, then emit all steps; both change membranes, and both are counted, with the last step.
+    /// - Returns: one number; after the last step of the layer-synchronous schedule those of all steps of emission are in it.
+    mutating func advance(_ current: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
+        if let seen {
+            defer { state = seen }
+            return [Self.changes(from: state?.membrane, to: seen.membrane)]
+        }
+        var next = state ?? node.initialState(shape: current.shape)
+        let before = state?.membrane
+        node.neuron.integrate(current, state: &next, at: TimeStep(step, of: steps))
+        var changes = Self.changes(from: before, to: next.membrane)
+        if step == steps - 1 {
+            for index in 0..<steps {
+                let before = next.membrane
+                _ = node.neuron.emit(&next, at: TimeStep(index, of: steps))
+                changes += Self.changes(from: before, to: next.membrane)
+            }
+        }
+        state = next
+        return [changes]
+    }
+
+    private static func changes(from before: Tensor?, to after: Tensor) -> Int {
+        guard let before else { return after.count }
+        return zip(before.floats, after.floats).count { $0 != $1 }
+    }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import SpikeGraph
+
+extension OperationCounts {
+    /// What one sample takes, at the largest number of steps, in sentences.
+    func description(samples: Int) -> String {
+        guard let last = steps.last else { return "" }
+        let count = EvaluationResult.magnitude
+        let zeros = String(format: "%.1f %%", last.activationSparsity * 100)
+        var ann = "the ANN: \(count(Double(ann.multiplyAccumulates))) multiply–accumulates"
+        if let effective = self.ann.effectiveMultiplyAccumulates { ann += ", \(count(effective)) without its zeros" }
+        let (least, most) = (Double(perSample.min() ?? 0), Double(perSample.max() ?? 0))
+        return """
+            one sample takes at \(last.steps) steps (mean of \(samples)):
+              \(count(last.accumulates)) accumulates; \(count(last.multiplyAccumulates)) on pooled and graded spikes (to NeuroBench MACs)
+              \(count(Double(inputMultiplyAccumulates))) multiply–accumulates on the input, once
+              \(ann)
+              synaptic operations of single samples: \(count(least)) to \(count(most))
+              \(count(last.membraneUpdates)) membrane updates; \(zeros) of the neurons' outputs are zero
+              \(count(Double(footprint.bytes)))B of parameters (\(count(Double(footprint.bytesOfInt8)))B in int8), \(count(Double(footprint.membraneBytes)))B of membranes
+
+            """
+    }
+}
+
+extension EnergyEstimate {
+    /// The table for a terminal, at the largest number of steps.
+    static func table(_ estimates: [EnergyEstimate]) -> String {
+        let header = ["energy of one inference", "ANN", "SNN", "SNN/ANN", "break-even spikes/neuron"]
+        let rows = estimates.compactMap { estimate -> [String]? in
+            guard let step = estimate.steps.last else { return nil }
+            func range(_ bounds: [Double]?, _ text: (Double) -> String) -> String {
+                guard let bounds, bounds.count == 2 else { return "–" }
+                let (least, most) = (text(bounds[0]), text(bounds[1]))
+                return least == most ? least : "\(least)–\(most)"
+            }
+            return [
+                estimate.model, range(step.ann) { joules($0) }, range(step.snn) { joules($0) },
+                range(step.ratio) { String(format: $0 < 9.995 ? "%.2f" : "%.0f", $0) },
+                range(step.breakEvenSpikesPerNeuron) { String(format: $0 < 9.995 ? "%.2f" : "%.0f", $0) },
+            ]
+        }
+        return TextTable.format([header] + rows, rightAligned: [1, 2, 3, 4])
+            + "from the least to the most; each model's source and assumptions are in --json and --report\n"
+    }
+
+    /// 4.5 µJ.
+    package static func joules(_ value: Double) -> String {
+        for (scale, unit) in [(1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ")] where value >= scale * 0.9995 {
+            let number = value / scale
+            let isRound = abs(number - number.rounded()) < 1e-9
+            return String(format: isRound ? "%.0f" : number < 9.995 ? "%.2f" : number < 99.95 ? "%.1f" : "%.0f", number) + " \(unit)"
+        }
+        return value == 0 ? "0" : String(format: "%.2f pJ", value * 1e12)
+    }
+}

@@ -1,0 +1,76 @@
+/// What one inference takes, counted on spikes: means over the counted samples.
+///
+/// Operations are NeuroBench's (``SynapseCounter``). A layer that reads spikes, folded to 0 and 1, accumulates; NeuroBench would
+/// class as multiply–accumulates what a layer does in a step in which it reads anything else: average-pooled spikes, sums of
+/// branches, several spikes at once. On hardware that sends such values spike by spike they are accumulates too.
+public struct OperationCounts: Codable, Sendable, Equatable {
+    /// A layer with weights.
+    public struct Layer: Codable, Sendable, Equatable {
+        public var name: String
+        /// Whether it reads spikes. A layer that does not reads the input: it works once, since a constant input gives the same
+        /// current in every step.
+        public var readsSpikes: Bool
+        /// Multiply–accumulates of one dense pass.
+        public var dense: Int
+        /// In each step of the longest run: operations on 0 and 1, and on graded values. Of a layer that reads the input, one number.
+        public var accumulates: [Double]
+        public var multiplyAccumulates: [Double]
+        /// The ANN's operations in it, zero activations skipped; with the ANN only.
+        public var ann: Double?
+    }
+
+    /// A layer of neurons.
+    public struct Neurons: Codable, Sendable, Equatable {
+        public var name: String
+        public var neurons: Int
+        /// In each step of the longest run: spikes (spikes taken back count too), and membranes that changed, of all neurons.
+        public var spikes: [Double]
+        public var membraneUpdates: [Double]
+    }
+
+    /// All layers together, over all steps of a run.
+    public struct Step: Codable, Sendable, Equatable {
+        public var steps: Int
+        /// Operations of layers that read spikes, on 0 and 1.
+        public var accumulates: Double
+        /// Operations of layers that read spikes, on graded values. Those of the layers that read the input are not among them.
+        public var multiplyAccumulates: Double
+        public var spikes: Double
+        /// Membranes that changed from one step to the next; in the first step, all.
+        public var membraneUpdates: Double
+        /// The share of outputs of neurons, over all steps, that are zero.
+        public var activationSparsity: Double
+    }
+
+    /// What the network takes up.
+    public struct Footprint: Codable, Sendable, Equatable {
+        /// Weights and biases.
+        public var parameters: Int
+        /// Their bytes in float32, and with weights in one byte.
+        public var bytes: Int
+        public var bytesOfInt8: Int
+        /// Membranes in float32.
+        public var membraneBytes: Int
+        /// The share of weights that are zero.
+        public var connectionSparsity: Double
+    }
+
+    /// The source network on the same terms.
+    public struct ANN: Codable, Sendable, Equatable {
+        /// Multiply–accumulates of a dense pass.
+        public var multiplyAccumulates: Int
+        /// Those that are left when zero activations are skipped: an equally sparse ANN. With the ANN only.
+        public var effectiveMultiplyAccumulates: Double?
+    }
+
+    /// Multiply–accumulates of the layers that read the input: a dense pass, and without the zeros of the input.
+    public var inputMultiplyAccumulates: Int
+    public var effectiveInputMultiplyAccumulates: Double
+    public var steps: [Step]
+    public var layers: [Layer]
+    public var neurons: [Neurons]
+    /// The synaptic operations of each counted sample over all steps, in the data's order.
+    public var perSample: [Int]
+    public var ann: ANN
+    public var footprint: Footprint
+}

@@ -1,0 +1,201 @@
+import Dispatch
+import Foundation
+public import SpikeGraph
+import SpikeReference
+public import SpikeRuntime
+
+/// How far a spiking network's outputs are from its ANN's, by value and for all outputs: what counts for regression,
+/// segmentation and networks of several outputs, where no arg-max can be compared.
+///
+///     let errors = try OutputComparison(snn, ann: ann, steps: [8, 16, 32]).run(loader)
+///     print(errors)
+public struct OutputComparison: Sendable {
+    public let snn: Graph
+    public let ann: Graph
+    /// The numbers of steps to report, ascending.
+    public let steps: [Int]
+    public let precision: Precision
+    public let threads: Int
+    /// `nil` for a network of a fixed batch size: the reference executor takes it.
+    private let program: Program?
+
+    /// The numbers that one portion's outputs after all steps may have.
+    private static let mostNumbers = 1 << 24
+
+    /// - Parameters:
+    ///   - ann: the network that `snn` was converted from.
+    ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
+    ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
+    /// - Throws: ``SpikeletError`` for numbers outside their ranges, and where the two networks' outputs are not the same.
+    public init(_ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, threads: Int = 1) throws {
+        guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
+            throw SpikeletError(.invalidOption, "steps \(steps)", remedy: "give numbers of time steps from 1 to \(1 << 20)")
+        }
+        guard (1...1024).contains(threads) else {
+            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
+        }
+        _ = try ReferenceSimulation(snn)
+        func outputs(_ graph: Graph) -> [String] { graph.outputs.map { "\($0.name) \(graph.types[$0.value]?.description ?? "")" } }
+        guard ann.spiking == nil, outputs(snn) == outputs(ann) else {
+            throw SpikeletError(
+                .invalidData, "the ANN '\(ann.name)' has other outputs than the spiking network",
+                remedy: "pass the ONNX model that the spiking network was made from")
+        }
+        let isRadix = snn.spiking?.code == .radix
+        self.snn = snn
+        self.ann = ann
+        self.steps = isRadix ? [snn.spiking?.steps ?? largest] : Set(steps).sorted()
+        self.precision = precision
+        self.threads = threads
+        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
+        program = isOpen ? try Compiler(precision: precision)(snn) : nil
+    }
+
+    /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
+    private var runs: [Int] { snn.spiking?.schedule == .streaming ? steps.suffix(1) : steps }
+
+    /// Goes through the data once. A bar on standard error shows the progress.
+    ///
+    /// - Throws: where the data is empty or does not fit.
+    public func run(_ data: any BatchSource) throws -> OutputErrors {
+        let start = DispatchTime.now()
+        let bar = ProgressBar("comparing outputs", total: data.batchCount, unit: "batches")
+        defer { bar.finish() }
+        let size = snn.outputs.reduce(0) { $0 + (snn.sizePerSample(of: $1.value) ?? 0) }
+        let portion = max(1, min(32, Self.mostNumbers / max(1, size * (steps.last ?? 1))))
+        var sums = steps.map { _ in snn.outputs.map { _ in Sums() } }
+        var samples = 0
+        var pass = try data.makePass()
+        while let batch = try pass.next() {
+            let length = program == nil ? batch.count : portion
+            let portions = stride(from: 0, to: batch.count, by: length).map { from in
+                batch.inputs.map { $0.samples(from..<min(from + length, batch.count)) }
+            }
+            for first in stride(from: 0, to: portions.count, by: threads) {
+                let group = Array(portions[first..<min(first + threads, portions.count)])
+                for (expected, found) in try concurrentMap(group, compared) {
+                    for (column, outputs) in found.enumerated() {
+                        for (index, output) in outputs.enumerated() { sums[column][index].add(output, expected[index]) }
+                    }
+                }
+            }
+            samples += batch.count
+            bar.advance()
+        }
+        guard samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
+        let rows = zip(steps, sums).map { step, sums in
+            OutputErrors.Step(
+                steps: step,
+                outputs: zip(snn.outputs, sums).map { output, sums in
+                    OutputErrors.Output(name: output.name, error: sums.error, errorOfVariation: sums.errorOfVariation)
+                })
+        }
+        return OutputErrors(
+            network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: nil, precision: precision.rawValue,
+            seconds: Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9, warnings: snn.spiking?.warnings ?? [])
+    }
+
+    /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's.
+    private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]]) {
+        let expected = try ReferenceExecutor(ann).run(inputs)
+        var found = steps.map { _ in [Tensor]() }
+        for run in runs {
+            let isStream = snn.spiking?.schedule == .streaming
+            if let program {
+                let simulation = try Simulation(program)
+                if isStream { simulation.recording = .stepOutputs }
+                let last = try simulation.run(inputs, steps: run)
+                let all = isStream ? try simulation.stepOutputs() : []
+                for (column, step) in steps.enumerated() where isStream || step == run { found[column] = isStream ? all[step - 1] : last }
+            } else {
+                let simulation = try ReferenceSimulation(snn)
+                let last = try simulation.run(
+                    inputs, steps: run,
+                    onStep: { step in
+                        if isStream, let column = steps.firstIndex(of: step) { found[column] = try simulation.outputs() }
+                    })
+                if let column = steps.firstIndex(of: run) { found[column] = last }
+            }
+        }
+        return (expected, found)
+    }
+}
+
+/// What ``OutputComparison`` found. Its JSON is stable: other programs read it.
+public struct OutputErrors: Codable, Sendable, Equatable {
+    public struct Output: Codable, Sendable, Equatable {
+        public var name: String
+        /// ‖y − r‖ / ‖r‖ over all samples: y the spiking network's output, r the ANN's. `nil` where r is zero.
+        public var error: Double?
+        /// The same after each number's mean over the samples has been taken from it: what is left of what distinguishes samples.
+        /// `nil` where the ANN's output is the same for all.
+        public var errorOfVariation: Double?
+    }
+
+    public struct Step: Codable, Sendable, Equatable {
+        public var steps: Int
+        public var outputs: [Output]
+    }
+
+    public var network: String
+    public var recipe: String
+    public var samples: Int
+    public var steps: [Step]
+    /// If it was asked for (``ErrorDecomposition``), at the largest number of steps.
+    public var layers: [LayerError]?
+    public var precision: String
+    public var seconds: Double
+    public var warnings: [String]
+}
+
+extension OutputErrors: CustomStringConvertible {
+    /// The table for a terminal: a row for each number of steps and each output.
+    public var description: String {
+        func percent(_ share: Double?) -> String { share.map { String(format: "%.2f %%", 100 * $0) } ?? "–" }
+        let rows = steps.flatMap { step in
+            step.outputs.map { ["\(step.steps)", $0.name, percent($0.error), percent($0.errorOfVariation)] }
+        }
+        var text = "'\(network)' (\(recipe)), \(samples) samples: distance of the outputs from the ANN's, over their length\n\n"
+        text += TextTable.format([["steps", "output", "error", "of what varies"]] + rows, rightAligned: [0, 2, 3])
+        text += "\nof what varies: the mean over the samples removed; \(String(format: "%.1f s", seconds)), \(precision)\n"
+        if let layers { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(layers) }
+        for warning in warnings { text += "warning: \(warning)\n" }
+        return text
+    }
+}
+
+/// Sums over samples, for each number of an output.
+private struct Sums: Sendable {
+    private var differences: [Double] = []
+    private var values: [Double] = []
+    private var squaredDifference = 0.0
+    private var square = 0.0
+    private var samples = 0.0
+
+    mutating func add(_ found: Tensor, _ expected: Tensor) {
+        let (y, r) = (found.floats, expected.floats)
+        let count = max(1, expected.shape.first ?? 1)
+        let size = r.count / count
+        if values.isEmpty {
+            values = [Double](repeating: 0, count: size)
+            differences = values
+        }
+        for position in r.indices {
+            let difference = Double(y[position]) - Double(r[position])
+            values[position % size] += Double(r[position])
+            differences[position % size] += difference
+            square += Double(r[position]) * Double(r[position])
+            squaredDifference += difference * difference
+        }
+        samples += Double(count)
+    }
+
+    var error: Double? { square > 0 ? (squaredDifference / square).squareRoot() : nil }
+
+    var errorOfVariation: Double? {
+        func varying(_ squares: Double, _ sums: [Double]) -> Double { max(0, squares - sums.reduce(0) { $0 + $1 * $1 } / samples) }
+        let whole = varying(square, values)
+        // What rounding leaves of equal numbers is no variation.
+        return whole > 1e-12 * square ? (varying(squaredDifference, differences) / whole).squareRoot() : nil
+    }
+}

@@ -1,0 +1,121 @@
+internal import Foundation
+public import SpikeData
+internal import SpikeFiles
+public import SpikeGraph
+
+/// A spiking network and images to look at it with: what the live page shows, as JSON.
+///
+///     let explorer = try Explorer(snn, data: DataLoader(Dataset(path: "test.npz")), ann: ann, steps: 32)
+///     let server = try await ExplorerServer(explorer)
+///     print(server.url)
+public final class Explorer: Sendable {
+    /// The most steps a page shows.
+    public static let mostSteps = 256
+    /// The most pictures of one answer.
+    static let mostPictures = 60
+
+    private let snn: Graph
+    private let ann: Graph?
+    private let dataset: Dataset
+    private let steps: Int
+    /// The samples that can be looked at: 0 ..< count.
+    let count: Int
+    package let runs: RunQueue
+
+    /// - Parameters:
+    ///   - data: its samples, in the data set's order; a page pays only for those it looks at.
+    ///   - ann: the network that `snn` was made from: its answer stands beside.
+    ///   - steps: T, from 1 to ``mostSteps``; `nil`: what the network was converted for, else 32. Of a radix code its own K.
+    /// - Throws: ``SpikeletError`` where network, ANN and data do not fit each other.
+    public init(_ snn: Graph, data: DataLoader, ann: Graph? = nil, steps: Int? = nil) throws {
+        guard let spiking = snn.spiking else {
+            throw SpikeletError(.invalidData, "'\(snn.name)' is an ANN, not a spiking network", remedy: "convert it first")
+        }
+        let usual = spiking.code == .radix ? spiking.steps ?? 4 : steps ?? spiking.steps ?? 32
+        guard (1...Self.mostSteps).contains(usual) else {
+            throw SpikeletError(
+                .invalidOption, "\(usual) time steps are more than a page shows", remedy: "give a number from 1 to \(Self.mostSteps)")
+        }
+        self.snn = snn
+        self.ann = ann
+        self.steps = usual
+        count = data.count
+        let copies = snn.inputs.first?.type.shape.dimensions.first?.known ?? 1
+        let dataset = data.dataset
+        self.dataset = dataset
+        let first = try dataset.batch(at: [Int](repeating: 0, count: max(1, copies))[...])
+        try snn.check(inputs: first.inputs)
+        try ann?.check(inputs: first.inputs)
+        runs = RunQueue { sample in
+            let batch = try dataset.batch(at: [Int](repeating: sample, count: max(1, copies))[...])
+            return try JSON.encode(try SampleRun(snn, ann: ann, sample: sample, batch: batch, steps: usual))
+        }
+    }
+
+    private struct Description: Encodable {
+        var network: String
+        var recipe: String
+        var code: String
+        var schedule: String
+        var steps: Int
+        var samples: Int
+        var hasANN: Bool
+        var mostPictures: Int
+    }
+
+    /// What the page says of the network, as JSON.
+    func description() throws -> [UInt8] {
+        try JSON.encode(
+            Description(
+                network: snn.name, recipe: snn.spiking?.recipe ?? "", code: snn.spiking?.code.rawValue ?? "",
+                schedule: snn.spiking?.schedule.rawValue ?? "", steps: steps, samples: count, hasANN: ann != nil,
+                mostPictures: Self.mostPictures))
+    }
+
+    private struct Pictures: Encodable {
+        struct Picture: Encodable {
+            var sample: Int
+            var label: Int?
+            /// A byte a place and channel, `[row][column][channel]`, as Base64.
+            var pixels: String
+        }
+
+        var width: Int
+        var height: Int
+        var channels: Int
+        var pictures: [Picture]
+    }
+
+    /// Samples as small pictures, as JSON. What is no image is shown as rows of numbers.
+    ///
+    /// - Parameter range: within 0 ..< ``count``, at most ``mostPictures``.
+    func pictures(_ range: Range<Int>) throws -> [UInt8] {
+        let batch = try dataset.batch(at: Array(range)[...])
+        let tensor = batch.inputs[0]
+        let sizes = Array(tensor.shape.dropFirst())
+        let isImage = sizes.count == 3
+        let (depth, height, width) = isImage ? (sizes[0], sizes[1], sizes[2]) : (1, 1, sizes.reduce(1, *))
+        let channels = depth == 3 ? 3 : 1
+        let rows = Self.evenly(height), columns = Self.evenly(width)
+        let values = tensor.floats
+        let pictures = range.enumerated().map { position, sample in
+            let own = values[position * depth * height * width..<(position + 1) * depth * height * width]
+            let (least, most) = (own.min() ?? 0, own.max() ?? 1)
+            let scale = most > least ? 255 / (most - least) : 0
+            var bytes: [UInt8] = []
+            for row in rows {
+                for column in columns {
+                    for channel in 0..<channels {
+                        let value = own[own.startIndex + (channel * height + row) * width + column]
+                        bytes.append(UInt8(max(0, min(255, (value - least) * scale))))
+                    }
+                }
+            }
+            return Pictures.Picture(sample: sample, label: batch.labels?[position], pixels: Data(bytes).base64EncodedString())
+        }
+        return try JSON.encode(Pictures(width: columns.count, height: rows.count, channels: channels, pictures: pictures))
+    }
+
+    /// At most 64 of `count` places.
+    private static func evenly(_ count: Int) -> [Int] { count <= 64 ? Array(0..<count) : (0..<64).map { $0 * count / 64 } }
+}

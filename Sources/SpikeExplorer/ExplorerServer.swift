@@ -1,0 +1,71 @@
+internal import Foundation
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import SpikeGraph
+
+/// Serves the live page of an ``Explorer`` to this machine alone, at an address that holds a random token.
+public final class ExplorerServer: Sendable {
+    /// How many connections are worked on at a time; more wait.
+    package static let mostConnections = 128
+
+    /// Where the page is.
+    public let url: String
+    /// The port, chosen by the system unless one was asked for.
+    public let port: Int
+    package let token: String
+
+    private let group: MultiThreadedEventLoopGroup
+    private let channel: any Channel
+
+    /// Begins to serve, on 127.0.0.1.
+    ///
+    /// - Parameter port: 0: any free one.
+    /// - Throws: ``SpikeletError`` (`network`) where the port is taken or not permitted.
+    public init(_ explorer: Explorer, port: Int = 0) async throws {
+        guard (0...65535).contains(port) else {
+            throw SpikeletError(.invalidOption, "\(port) is no port", remedy: "give a number from 1024 to 65535, or none for any free one")
+        }
+        let token = RequestRules.makeToken()
+        let page = ExplorerPage(nonce: RequestRules.makeToken())
+        // One thread: it only passes bytes on. Simulations have a thread of their own.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            let bootstrap = ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: 1024)
+                .serverChannelOption(.maxMessagesPerRead, value: 1)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .serverChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(ConnectionLimit(most: Self.mostConnections))
+                    }
+                }
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        let rules = RequestRules(token: token, port: channel.localAddress?.port ?? 0, samples: explorer.count)
+                        let pipeline = channel.pipeline.syncOperations
+                        try pipeline.addHandler(ByteLimit())
+                        try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
+                        try pipeline.addHandler(RequestHandler(explorer: explorer, rules: rules, page: page))
+                    }
+                }
+            channel = try await bootstrap.bind(host: "127.0.0.1", port: port).get()
+        } catch {
+            try? await group.shutdownGracefully()
+            let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
+            throw SpikeletError(
+                .network, isTaken ? "port \(port) is taken by another program" : "port \(port) cannot be served: \(error)",
+                remedy: "choose another, or leave out --port for any free one")
+        }
+        self.group = group
+        self.token = token
+        self.port = channel.localAddress?.port ?? port
+        url = "http://127.0.0.1:\(self.port)/\(token)/"
+    }
+
+    /// Ends all connections and frees the port. A simulation that has begun goes on by itself, and nobody hears of it.
+    public func stop() async throws {
+        try await channel.close()
+        try await group.shutdownGracefully()
+    }
+}

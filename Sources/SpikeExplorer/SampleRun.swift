@@ -1,0 +1,146 @@
+internal import Foundation
+package import SpikeGraph
+internal import SpikeReference
+
+/// What a spiking network does with one sample, step by step: the material of the live page, which sends it as JSON.
+package struct SampleRun: Encodable, Sendable {
+    /// One layer of neurons.
+    package struct Layer: Encodable, Sendable {
+        package var name: String
+        package var kind: String
+        /// All neurons of the layer.
+        package var neurons: Int
+        /// The channels that are shown; a layer without channels is one.
+        package var channels: [Int]
+        package var height: Int
+        package var width: Int
+        /// What the shown neurons emitted, a signed byte each, `[steps][channel][row][column]`, as Base64.
+        package var spikes: String
+        /// The spikes of all neurons in each step (spikes taken back count too).
+        package var totals: [Int]
+    }
+
+    package var sample: Int
+    package var label: Int?
+    package var steps: Int
+    /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, else 1.
+    package var growth: Int
+    /// The classes whose scores are sent: all of few, else the largest at the end.
+    package var classes: [Int]
+    /// The output after each step, `[steps][class]`.
+    package var scores: [[Float]]
+    /// The largest output of all after each step.
+    package var answers: [Int]
+    /// The ANN's output for the same classes, and its largest of all.
+    package var ann: [Float]?
+    package var annAnswer: Int?
+    package var layers: [Layer]
+
+    /// How much of a layer, and of an output, is sent.
+    private static let (mostChannels, mostPlaces, mostFlat, mostClasses) = (8, 32, 1024, 12)
+
+    /// Simulates by the reference executor, which alone shows every spike of every step.
+    ///
+    /// - Parameters:
+    ///   - ann: the ANN that `snn` was made from, if its answer is to stand beside.
+    ///   - batch: the sample, as often as the network takes at a time; the first is looked at.
+    package init(_ snn: Graph, ann: Graph?, sample: Int, batch: Batch, steps: Int) throws {
+        let simulation = try ReferenceSimulation(snn)
+        var recorders: [String: LayerRecorder] = [:]
+        var outputs: [[Float]] = []
+        _ = try simulation.run(
+            batch.inputs, steps: steps,
+            observe: { node, _, results in
+                guard case .neuron(let neuron) = node.operator else { return }
+                recorders[node.name, default: LayerRecorder(node.name, neuron, shape: results[0].shape)].add(results[0])
+            },
+            onStep: { _ in outputs.append(Self.firstSample(try simulation.outputs())) })
+        let annOutput = try ann.map { Self.firstSample(try ReferenceExecutor($0).run(batch.inputs)) }
+        let final = outputs.last ?? []
+        guard (outputs + [annOutput ?? []]).allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+            throw SpikeletError(.invalidData, "an output of the network is not finite", remedy: "look at another sample")
+        }
+        let shown = Self.classes(final, annOutput)
+        classes = shown
+        self.sample = sample
+        self.steps = steps
+        label = batch.labels?.first
+        growth = snn.spiking?.code == .radix ? 2 : 1
+        scores = outputs.map { output in shown.map { output[$0] } }
+        answers = outputs.map(Self.largest)
+        self.ann = annOutput.map { output in shown.map { $0 < output.count ? output[$0] : 0 } }
+        annAnswer = annOutput.map(Self.largest)
+        layers = snn.nodes.compactMap { recorders[$0.name]?.layer }
+    }
+
+    /// The first sample's numbers of the first output.
+    private static func firstSample(_ outputs: [Tensor]) -> [Float] {
+        guard let output = outputs.first, output.elementType == .float32, let samples = output.shape.first, samples > 0 else { return [] }
+        return Array(output.floats.prefix(output.count / samples))
+    }
+
+    private static func largest(_ values: [Float]) -> Int {
+        values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
+    }
+
+    /// The classes worth looking at: all of few, else the largest of either network, in order.
+    private static func classes(_ snn: [Float], _ ann: [Float]?) -> [Int] {
+        guard snn.count > mostClasses else { return Array(snn.indices) }
+        func best(_ values: [Float]) -> [Int] { values.indices.sorted { (values[$0], $1) > (values[$1], $0) } }
+        var chosen: [Int] = []
+        for index in zip(best(snn), best(ann.flatMap { $0.count == snn.count ? $0 : nil } ?? snn)).lazy.flatMap({ [$0, $1] }) {
+            if chosen.count == mostClasses { break }
+            if !chosen.contains(index) { chosen.append(index) }
+        }
+        return chosen.sorted()
+    }
+
+    /// Gathers the spikes of a layer.
+    private struct LayerRecorder {
+        private(set) var metadata: Layer
+        private let positions: [Int]
+        private var bytes: [UInt8] = []
+
+        init(_ name: String, _ node: NeuronNode, shape: [Int]) {
+            let sizes = Array(shape.dropFirst())
+            let neurons = sizes.reduce(1, *)
+            var (channels, height, width, positions) = ([0], 1, 1, [Int]())
+            if sizes.count == 3, sizes[1] * sizes[2] > 1 {
+                channels = Self.evenly(sizes[0], mostChannels)
+                let (rows, columns) = (Self.evenly(sizes[1], mostPlaces), Self.evenly(sizes[2], mostPlaces))
+                (height, width) = (rows.count, columns.count)
+                positions = channels.flatMap { channel in
+                    rows.flatMap { row in columns.map { (channel * sizes[1] + row) * sizes[2] + $0 } }
+                }
+            } else {
+                // A layer without places: its neurons in rows, near a square.
+                positions = Self.evenly(neurons, mostFlat)
+                width = max(1, Int(Double(positions.count).squareRoot().rounded(.up)))
+                height = (positions.count + width - 1) / width
+            }
+            metadata = Layer(
+                name: name, kind: type(of: node.neuron).kind, neurons: neurons, channels: channels, height: height, width: width,
+                spikes: "", totals: [])
+            self.positions = positions
+        }
+
+        mutating func add(_ spikes: Tensor) {
+            let emitted = spikes.floats.prefix(metadata.neurons)
+            bytes += positions.map { UInt8(bitPattern: Int8(clamping: Int(emitted[$0]))) }
+            // Places of the last row that no neuron has.
+            bytes += [UInt8](repeating: 0, count: metadata.channels.count * metadata.height * metadata.width - positions.count)
+            metadata.totals.append(Int(emitted.reduce(Float(0)) { $0 + abs($1) }))
+        }
+
+        var layer: Layer {
+            var layer = metadata
+            layer.spikes = Data(bytes).base64EncodedString()
+            return layer
+        }
+
+        /// Some of `count` positions, evenly spread.
+        private static func evenly(_ count: Int, _ most: Int) -> [Int] {
+            count <= most ? Array(0..<count) : (0..<most).map { $0 * count / most }
+        }
+    }
+}

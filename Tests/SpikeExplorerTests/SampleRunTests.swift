@@ -1,0 +1,102 @@
+import Foundation
+import SpikeConversion
+import SpikeData
+import SpikeExplorer
+import SpikeGraph
+import SpikeReference
+import SpikeRuntime
+import TestSupport
+import Testing
+
+@Suite("A run for the live page")
+struct SampleRunTests {
+    @Test(arguments: [(Recipe.calibrated, 8), (.signed, 8), (.radix, 4)])
+    func `it holds what the engine says of the same sample`(recipe: Recipe, steps: Int) throws {
+        let sample = try Sample(recipe, steps: steps)
+        let batch = try sample.data.dataset.batch(at: [3])
+        let run = try SampleRun(sample.snn, ann: sample.ann, sample: 3, batch: batch, steps: steps)
+        // The engine is another program: its outputs after each step, and the spikes of each neuron over all of them.
+        let simulation = try Simulation(sample.snn)
+        simulation.recording = [.spikeCounts, .stepOutputs]
+        _ = try simulation.run(batch.inputs, steps: steps)
+        let outputs = try simulation.stepOutputs().map { $0[0].floats }
+        #expect(run.scores.count == steps && run.classes == [0, 1, 2])
+        for (ours, engine) in zip(run.scores.joined(), outputs.joined()) { #expect(abs(ours - engine) <= 1e-4 * max(1, abs(engine))) }
+        for (answer, scores) in zip(run.answers, run.scores) { #expect(scores[answer] == scores.max()) }
+        #expect(run.ann?.count == 3)
+        #expect(run.layers.count == simulation.spikeCounts.count)
+        for layer in run.layers {
+            let counts = try #require(simulation.spikeCounts[layer.name]).floats
+            #expect(layer.neurons == counts.count)
+            #expect(layer.totals.count == steps && layer.totals.reduce(0, +) == Int(counts.reduce(0, +)))
+            // All neurons of so small a layer are shown: their spikes are the counts.
+            let bytes = try #require(Data(base64Encoded: layer.spikes)).map { Int(Int8(bitPattern: $0)) }
+            let size = layer.channels.count * layer.height * layer.width
+            #expect(bytes.count == steps * size)
+            if layer.neurons <= size {
+                for neuron in 0..<layer.neurons {
+                    let own = (0..<steps).reduce(0) { $0 + abs(bytes[$1 * size + neuron]) }
+                    #expect(own == Int(counts[neuron]), "\(layer.name), neuron \(neuron)")
+                }
+            }
+        }
+    }
+
+    @Test func `steps that no page shows and data of another network are refused`() throws {
+        let sample = try Sample()
+        expectError(.invalidOption, "time steps", "1 to 256") { _ = try Explorer(sample.snn, data: sample.data, steps: 257) }
+        expectError(.invalidOption, "0 time steps") { _ = try Explorer(sample.snn, data: sample.data, steps: 0) }
+        expectError(.invalidData, "ANN") { _ = try Explorer(sample.ann, data: sample.data) }
+        let others = try DataLoader(Dataset(path: Repository.model("FashionMNIST/test_1000.npz")))
+        expectError(.invalidData, "input") { _ = try Explorer(sample.snn, data: others) }
+    }
+}
+
+@Suite("The queue of runs")
+struct RunQueueTests {
+    /// Waits for one run.
+    private func run(_ queue: RunQueue, _ sample: Int) async throws -> [UInt8] {
+        try await withCheckedThrowingContinuation { continuation in
+            _ = queue.request(sample) { continuation.resume(with: $0) }
+        }
+    }
+
+    @Test func `a sample is simulated once, however many ask and however often`() async throws {
+        let queue = RunQueue { [UInt8($0)] }
+        try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            for request in 0..<200 { group.addTask { try await run(queue, request % 5) } }
+            for try await answer in group { #expect(answer.count == 1 && answer[0] < 5) }
+        }
+        #expect(queue.simulations == 5)
+        #expect(try await run(queue, 3) == [3])
+        #expect(queue.simulations == 5)
+    }
+
+    @Test func `what is remembered stays within its bytes`() async throws {
+        let size = RunQueue.mostRemembered / 4
+        let queue = RunQueue { _ in [UInt8](repeating: 1, count: size) }
+        for sample in 0..<5 { _ = try await run(queue, sample) }
+        #expect(queue.simulations == 5)
+        // The last four are there; the first had to go.
+        for sample in 1..<5 { _ = try await run(queue, sample) }
+        #expect(queue.simulations == 5)
+        _ = try await run(queue, 0)
+        #expect(queue.simulations == 6)
+    }
+
+    @Test func `a run that nobody waits for any more is not begun, and an error reaches all`() async throws {
+        let gate = DispatchSemaphore(value: 0)
+        let queue = RunQueue { sample in
+            if sample == 0 { gate.wait() }
+            if sample == 9 { throw SpikeletError(.invalidData, "no") }
+            return []
+        }
+        async let first = run(queue, 0)
+        let ticket = queue.request(1) { _ in Issue.record("nobody waits") }
+        if let ticket { queue.cancel(ticket) }
+        gate.signal()
+        _ = try await first
+        await #expect(throws: SpikeletError.self) { _ = try await run(queue, 9) }
+        #expect(queue.simulations == 2)
+    }
+}
