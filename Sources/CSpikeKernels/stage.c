@@ -230,7 +230,8 @@ void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) 
     for (int b = 0; b < stage->branch_count; b++) dense += stage->branches[b].kind == SPIKE_BRANCH_DENSE;
     // Dense synapses give the sum over all steps, and an analog current comes with the last alone. Where there is nothing else,
     // that one current is all that is integrated.
-    const bool fused = dense == stage->branch_count && (dense > 0 || (stage->layer_synchronous && stage->offsets_last_only));
+    const bool fused = dense == stage->branch_count && 
+                       (dense > 0 || (stage->layer_synchronous && stage->offsets_last_only && stage->neuron != SPIKE_NEURON_NONE));
     const int arriving = fused ? 1 : stage->steps, growth = fused && stage->growth == 2 ? 1 << stage->steps : stage->growth;
     const int together = dense > 0 ? SPIKE_POSITIONS : 1;
     // An offset that is the same in each step is added by the neurons; a first branch that gathers writes its currents. Then

@@ -4,11 +4,9 @@ import SpikeReference
 /// What calibration data says of a network's activations: for each observed value one histogram a channel, gathered in one
 /// pass, in memory that does not grow with the data. Neither the order nor the size of the batches matters, and statistics
 /// of parts merge to exactly those of the whole.
-///
-/// Each value's samples are kept in two halves, so that what is chosen on the one can be tried on the other.
 public struct ActivationStatistics: Sendable, Hashable {
-    /// For each value, the histograms of its two halves.
-    private var halves: [String: [LayerActivations.Half]] = [:]
+    /// For each value, one histogram for each channel (axis 1).
+    public private(set) var channels: [String: [ActivationHistogram]] = [:]
     /// The number of samples seen.
     public private(set) var samples = 0
 
@@ -58,78 +56,29 @@ public struct ActivationStatistics: Sendable, Hashable {
                 remedy: "look for NaN or infinity in the calibration data, and for weights that overflow")
         }
         let count = tensor.rank > 1 ? tensor.shape[1] : 1
-        var halves =
-            self.halves.removeValue(forKey: value) ?? [LayerActivations.Half(channels: count), LayerActivations.Half(channels: count)]
+        var histograms = channels.removeValue(forKey: value) ?? [ActivationHistogram](repeating: ActivationHistogram(), count: count)
         let size = tensor.shape.dropFirst(2).reduce(1, *)
         let values = tensor.floats
         values.withUnsafeBufferPointer { values in
-            for sample in 0..<tensor.shape[0] {
-                let start = sample * count * size
-                let half = Self.half(of: values[start..<start + count * size])
-                halves[half].samples += 1
-                for channel in 0..<count {
-                    halves[half].channels[channel].add(values[start + channel * size..<start + (channel + 1) * size])
-                }
-            }
+            for row in 0..<tensor.shape[0] * count { histograms[row % count].add(values[row * size..<(row + 1) * size]) }
         }
-        self.halves[value] = halves
-    }
-
-    /// Which half a sample belongs to: by what its activations are, since its place in the data must not matter. (FNV-1a, a number
-    /// at a time.)
-    private static func half(of activations: some Sequence<Float>) -> Int {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for value in activations { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
-        return Int((hash ^ hash >> 32) & 1)
+        channels[value] = histograms
     }
 
     /// Takes in all that other statistics have seen.
     public mutating func merge(_ other: ActivationStatistics) {
         samples += other.samples
-        halves.merge(other.halves) { mine, theirs in zip(mine, theirs).map { $0.merging($1) } }
-    }
-
-    /// What was seen of a value.
-    public func activations(of value: String) -> LayerActivations {
-        guard let halves = halves[value] else { return LayerActivations(channels: []) }
-        return LayerActivations(channels: halves[0].merging(halves[1]).channels, halves: halves, samples: samples)
-    }
-}
-
-/// The activations of a layer's channels.
-public struct LayerActivations: Sendable {
-    /// One histogram a channel.
-    public let channels: [ActivationHistogram]
-    /// All channels' together.
-    public let whole: ActivationHistogram
-    /// Those of two halves of the samples, where they are samples of anything.
-    public let halves: [Half]
-    /// The number of samples; `nil` where the histograms are exact, such as those of a known distribution.
-    public let samples: Int?
-
-    public init(channels: [ActivationHistogram], halves: [Half] = [], samples: Int? = nil) {
-        self.channels = channels
-        self.halves = halves
-        self.samples = samples
-        whole = channels.reduce(into: ActivationHistogram()) { $0.merge($1) }
-    }
-
-    /// A part of the samples.
-    public struct Half: Sendable, Hashable {
-        /// One histogram a channel.
-        public var channels: [ActivationHistogram]
-        public var samples = 0
-
-        init(channels count: Int) {
-            channels = [ActivationHistogram](repeating: ActivationHistogram(), count: count)
+        channels.merge(other.channels) { mine, theirs in
+            zip(mine, theirs).map { pair in
+                var sum = pair.0
+                sum.merge(pair.1)
+                return sum
+            }
         }
+    }
 
-        /// With all that another part has seen.
-        func merging(_ other: Half) -> Half {
-            var sum = self
-            for (index, channel) in other.channels.enumerated() { sum.channels[index].merge(channel) }
-            sum.samples += other.samples
-            return sum
-        }
+    /// The whole layer's histogram.
+    public func layer(_ value: String) -> ActivationHistogram {
+        (channels[value] ?? []).reduce(into: ActivationHistogram()) { $0.merge($1) }
     }
 }

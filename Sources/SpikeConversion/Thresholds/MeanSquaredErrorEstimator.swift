@@ -20,55 +20,19 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
 
     public var name: String { "mean-squared-error at \(levels) levels" }
 
-    /// What the samples have not shown of a channel counts as so many samples of the layer's activations. With many samples that is
-    /// little, and moves θ only where levels are so many that rounding costs nothing: then θ grows towards the layer's largest
-    /// activations. Which of these serves a layer best is found on its own samples: thresholds of the one half are tried on the
-    /// other.
-    static let unseenSamples = [0.25, 1, 4, 16, 64, 256]
-    /// Fewer samples than this in a half say nothing, and the least weight is taken.
-    private static let fewestToTry = 4
-    /// A larger weight has to gain this share of the squared error: less is chance.
-    private static let leastGain = 0.02
-    /// So many channels are enough to choose for all.
-    private static let mostTried = 32
+    /// What the samples have not shown counts as a quarter of a sample of the layer's activations. Beside the n samples seen that
+    /// is little, and moves θ only where levels are so many that rounding costs nothing: then θ grows towards the layer's
+    /// largest activations. (`Documentation/Accuracy.md` has what other weights gave.)
+    private static let unseenSamples = 0.25
 
     public func threshold(_ histogram: ActivationHistogram) -> Float {
         let largest = Double(histogram.maximum)
         return threshold(histogram.bins, from: largest / 32, to: largest)
     }
 
-    public func thresholds(_ layer: LayerActivations) -> [Float] {
-        guard let samples = layer.samples else {
-            return layer.channels.map { $0.nonZeroCount == 0 ? 0 : threshold($0) }
-        }
-        let unseen = unseenSamples(layer)
-        return layer.channels.map { threshold($0, of: layer.whole, samples: samples, unseen: unseen) }
-    }
-
-    /// The weight whose thresholds, chosen on one half of the samples, have the least squared error on the other.
-    package func unseenSamples(_ layer: LayerActivations) -> Double {
-        let smallest = Self.unseenSamples[0]
-        guard layer.halves.count == 2, layer.halves.allSatisfy({ $0.samples >= Self.fewestToTry }) else { return smallest }
-        let wholes = layer.halves.map { $0.channels.reduce(into: ActivationHistogram()) { $0.merge($1) } }
-        guard wholes.allSatisfy({ $0.nonZeroCount > 0 }) else { return smallest }
-        let tried = stride(from: 0, to: layer.channels.count, by: max(1, layer.channels.count / Self.mostTried)).prefix(Self.mostTried)
-        let errors = Self.unseenSamples.map { unseen in
-            tried.reduce(0.0) { sum, channel in
-                [(0, 1), (1, 0)].reduce(sum) { sum, pair in
-                    let (chosen, other) = (layer.halves[pair.0], layer.halves[pair.1])
-                    let found = threshold(chosen.channels[channel], of: wholes[pair.0], samples: chosen.samples, unseen: unseen)
-                    return sum + error(of: Double(found), bins: other.channels[channel].bins)
-                }
-            }
-        }
-        let best = errors.indices.min { errors[$0] < errors[$1] } ?? 0
-        return errors[best] < (1 - Self.leastGain) * errors[0] ? Self.unseenSamples[best] : smallest
-    }
-
-    /// - Parameter unseen: how many samples of the layer's activations are added to the channel's.
-    private func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int, unseen: Double) -> Float {
-        // In the mixture an activation of the layer counts so much that all together make `unseen` samples of the channel.
-        let weight = unseen / Double(samples) * Double(channel.count) / Double(layer.count)
+    public func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int) -> Float {
+        // In the mixture an activation of the layer counts so much that all together make `unseenSamples` samples of the channel.
+        let weight = Self.unseenSamples / Double(samples) * Double(channel.count) / Double(layer.count)
         let largest = Double(layer.maximum)
         let smallest = channel.nonZeroCount == 0 ? largest : Double(channel.maximum)
         return threshold(channel.bins(with: layer, weight: weight), from: smallest / 32, to: largest)

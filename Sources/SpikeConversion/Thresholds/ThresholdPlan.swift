@@ -23,7 +23,7 @@ struct ThresholdPlan {
         let statistics = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: graph, data: data)
         samples = statistics.samples
         for rectifier in rectifiers {
-            choose(rectifier, options, statistics.activations(of: rectifier.outputs[0]))
+            choose(rectifier, options, channels: statistics.channels[rectifier.outputs[0]] ?? [], samples: samples)
         }
     }
 
@@ -42,7 +42,7 @@ struct ThresholdPlan {
         for rectifier in rectifiers {
             let input = ann.node(named: rectifier.name)?.inputs.first ?? ""
             if let known = moments.channels[input] {
-                choose(rectifier, options, LayerActivations(channels: known.map(\.rectifiedHistogram)))
+                choose(rectifier, options, channels: known.map(\.rectifiedHistogram), samples: nil)
             } else if let bound = rectifier.bound {
                 thresholds[rectifier.name] = [bound]
             } else {
@@ -59,17 +59,30 @@ struct ThresholdPlan {
         }
     }
 
-    private mutating func choose(_ rectifier: Node, _ options: ConversionOptions, _ layer: LayerActivations) {
-        guard layer.whole.nonZeroCount > 0 else {
-            warnings.append(deadLayerWarning(rectifier.name, largest: layer.whole.maximum))
+    /// - Parameter samples: the number of samples that the histograms come from, or `nil` where they are no sample of anything.
+    private mutating func choose(_ rectifier: Node, _ options: ConversionOptions, channels: [ActivationHistogram], samples: Int?) {
+        let layer = channels.reduce(into: ActivationHistogram()) { $0.merge($1) }
+        guard layer.nonZeroCount > 0 else {
+            warnings.append(deadLayerWarning(rectifier.name, largest: layer.maximum))
             thresholds[rectifier.name] = [1]
             return
         }
         let estimator = options.estimator
         let bound = rectifier.bound ?? .infinity
-        let ofLayer = min(bound, estimator.threshold(layer.whole))
-        thresholds[rectifier.name] =
-            options.isPerChannel ? estimator.thresholds(layer).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
+        let ofLayer = min(bound, estimator.threshold(layer))
+        guard options.isPerChannel else {
+            thresholds[rectifier.name] = [ofLayer]
+            return
+        }
+        thresholds[rectifier.name] = channels.map { channel in
+            let own =
+                if let samples {
+                    estimator.threshold(channel, of: layer, samples: samples)
+                } else {
+                    channel.nonZeroCount == 0 ? 0 : estimator.threshold(channel)
+                }
+            return min(bound, max(own, Self.floorShare * ofLayer))
+        }
     }
 
     /// Gives thresholds that were found elsewhere their floor and their bound.
