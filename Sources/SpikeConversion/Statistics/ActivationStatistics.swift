@@ -107,6 +107,7 @@ public struct LayerActivations: Sendable {
     /// The number of samples; `nil` where the histograms are exact, such as those of a known distribution.
     public let samples: Int?
 
+    /// Histograms put together.
     public init(channels: [ActivationHistogram], halves: [Half] = [], samples: Int? = nil) {
         self.channels = channels
         self.halves = halves
@@ -118,6 +119,7 @@ public struct LayerActivations: Sendable {
     public struct Half: Sendable, Hashable {
         /// One histogram a channel.
         public var channels: [ActivationHistogram]
+        /// How many samples are in it.
         public var samples = 0
 
         init(channels count: Int) {
