@@ -1,4 +1,5 @@
 import SpikeConversion
+import SpikeData
 import SpikeEvaluation
 import SpikeGraph
 import SpikeReference
@@ -26,7 +27,7 @@ struct OutputComparisonTests {
             constants: [
                 "w1": weights([4, 2, 3, 3]), "b1": weights([4]), "w2": weights([2, 4, 3, 3]), "w3": weights([1, 4]),
                 // A house has a price in thousands, not in units of an activation.
-                "b3": Tensor([300], shape: [1]),
+                "b3": tensor([300], [1]),
             ])
     }
 
@@ -44,10 +45,14 @@ struct OutputComparisonTests {
             let (y, r) = (found[index].floats.map(Double.init), expected[index].floats.map(Double.init))
             let size = r.count / 24
             func norm(_ values: [Double], withoutMean: Bool) -> Double {
-                let mean = (0..<size).map { place in
-                    withoutMean ? (0..<24).reduce(0) { $0 + values[$1 * size + place] } / 24 : 0
+                var mean = [Double](repeating: 0, count: size)
+                if withoutMean { for (index, value) in values.enumerated() { mean[index % size] += value / 24 } }
+                var sum = 0.0
+                for (index, value) in values.enumerated() {
+                    let rest = value - mean[index % size]
+                    sum += rest * rest
                 }
-                return values.indices.reduce(0) { $0 + (values[$1] - mean[$1 % size]) * (values[$1] - mean[$1 % size]) }.squareRoot()
+                return sum.squareRoot()
             }
             let difference = zip(y, r).map { $0 - $1 }
             let whole = try #require(output.error)
@@ -64,7 +69,10 @@ struct OutputComparisonTests {
         let images = random.images(64)
         let (chosen, tested) = (images.samples(0..<32), images.samples(32..<64))
         let prices = try ReferenceExecutor(ann).run([tested])[1].floats
-        for (recipe, steps, bound) in [(Recipe.radix, 8, Float(0.005)), (.signed, 64, 0.01), (.calibrated, 256, 0.02), (.burst, 64, 0.03)] {
+        let cases: [(recipe: Recipe, steps: Int, bound: Float)] = [
+            (.radix, 8, 0.005), (.signed, 64, 0.01), (.calibrated, 256, 0.02), (.burst, 64, 0.03),
+        ]
+        for (recipe, steps, bound) in cases {
             let snn = try RecipeConverter(recipe.options(steps), calibration: [Batch(chosen)])(ann)
             let found = try ReferenceSimulation(snn).run([tested], steps: steps)[1].floats
             // What the samples add to the bias of 300 is what has to be right.
