@@ -9,7 +9,8 @@ struct CompareCommand: ParsableCommand {
             Takes results that 'spikelet evaluate --json' wrote, and spiking networks, which it evaluates first (they need --data):
 
               spikelet compare radix.json signed.json --report page.html
-              spikelet compare radix.safetensors signed.safetensors --data test.npz --ann model.onnx
+              spikelet compare radix.safetensors signed.safetensors \\
+                  --data test.npz --ann model.onnx
             """)
 
     @Argument(

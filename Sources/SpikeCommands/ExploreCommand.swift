@@ -45,8 +45,8 @@ struct ExploreCommand: AsyncParsableCommand {
         // From here on a signal ends it in order, the earliest one too.
         let interruption = Interruption()
         let server = try await ExplorerServer(explorer, port: port)
+        note("open this address in a browser; Ctrl-C ends it:")
         FileHandle.standardOutput.write(Data((server.url + "\n").utf8))
-        note("open this address in a browser; Ctrl-C ends it")
         await interruption.wait()
         try await server.stop()
     }

@@ -37,6 +37,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         /// By channel, with an ANN: the ANN's largest activation on these samples (what conversion by maxima takes for θ), and θ, the
         /// largest activation that the neurons can express.
         public var largest: [Float]?
+        /// θ of each channel, in units of the activation.
         public var thresholds: [Float]?
     }
 

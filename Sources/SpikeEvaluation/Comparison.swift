@@ -5,7 +5,9 @@ import SpikeGraph
 ///
 ///     print(Comparison([radix, signed]))
 public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible {
+    /// What each result is called.
     public var names: [String]
+    /// The results, in the order in which they were named.
     public var results: [EvaluationResult]
 
     /// - Parameter names: what each is called; by default by its network and recipe, with a number where two are alike.

@@ -1,6 +1,7 @@
 /// A published model of what operations cost, and what one inference costs by it: a range, from what is favourable to what is
 /// not, since the devices differ more than any one number says.
 public struct EnergyModel: Sendable {
+    /// The model's name.
     public var name: String
     /// Where its constants come from.
     public var source: String
@@ -72,10 +73,13 @@ public struct EnergyModel: Sendable {
 
 /// What one inference costs by one model.
 public struct EnergyEstimate: Codable, Sendable, Equatable {
+    /// One inference after a number of time steps.
     public struct Step: Codable, Sendable, Equatable {
+        /// The number of time steps.
         public var steps: Int
         /// The least and the most of one inference, joules; absent where the model has no price for it.
         public var ann: [Double]?
+        /// Of the spiking network, in the same way.
         public var snn: [Double]?
         /// SNN / ANN: the least over the most, and the most over the least.
         public var ratio: [Double]?
@@ -86,8 +90,12 @@ public struct EnergyEstimate: Codable, Sendable, Equatable {
         init(steps: Int) { self.steps = steps }
     }
 
+    /// The model's name.
     public var model: String
+    /// Where its constants come from.
     public var source: String
+    /// What the numbers assume, in words.
     public var assumptions: String
+    /// One for each number of steps, in rising order.
     public var steps: [Step]
 }

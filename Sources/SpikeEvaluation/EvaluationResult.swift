@@ -7,6 +7,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         /// Of a regression: its distance from the targets.
         public var error: Error?
 
+        /// What the ANN reaches; of a regression its error.
         public init(accuracy: Double? = nil, error: Error? = nil) {
             self.accuracy = accuracy
             self.error = error
@@ -15,11 +16,14 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
 
     /// How far a regression is from its targets.
     public struct Error: Codable, Sendable, Equatable {
+        /// The root mean square of the distance from the targets.
         public var rootMeanSquare: Double
+        /// The mean of the absolute distance from the targets.
         public var meanAbsolute: Double
         /// R²: the share of the targets' variance that is explained; absent where they do not vary.
         public var determination: Double?
 
+        /// Distances from the targets, over all outputs.
         public init(rootMeanSquare: Double, meanAbsolute: Double, determination: Double? = nil) {
             self.rootMeanSquare = rootMeanSquare
             self.meanAbsolute = meanAbsolute
@@ -37,6 +41,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var agreement: Double?
         /// Of a regression: its distance from the targets, and the root mean square of its distance from the ANN.
         public var error: Error?
+        /// The root mean square of a regression's distance from the ANN.
         public var deviation: Double?
         /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels; of a regression that of the root
         /// mean square error.
@@ -67,7 +72,9 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
 
     /// The shares after each step from the first on, under the streaming schedule.
     public struct Curve: Codable, Sendable, Equatable {
+        /// The shares of right answers; with labels only.
         public var accuracy: [Double]?
+        /// The shares of answers that are the ANN's; with the ANN only.
         public var agreement: [Double]?
     }
 
@@ -75,7 +82,9 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public struct Timing: Codable, Sendable, Equatable {
         /// One sample by itself on one thread, the median of `runs` runs.
         public var secondsOfOneSample: Double
+        /// The number of time steps.
         public var steps: Int
+        /// How many runs were timed.
         public var runs: Int
         /// All samples in their batches, by each thread.
         public var samplesPerSecondAndThread: Double
@@ -129,10 +138,13 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var annConfusion: [[Int]]?
     /// What one inference takes: operations, membrane updates, memory; and what that costs by published models.
     public var counts: OperationCounts?
+    /// What that costs by published models.
     public var energies: [EnergyEstimate]?
+    /// Accuracy and agreement after each step.
     public var curve: Curve?
     /// The fewest steps for each of some losses against the ANN; with the ANN and labels.
     public var stepsToANN: [StepsToANN]?
+    /// How long the engine takes.
     public var timing: Timing?
     /// If it was asked for.
     public var earlyExit: EarlyExit?

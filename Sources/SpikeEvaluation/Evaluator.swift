@@ -37,6 +37,7 @@ public struct Evaluator: Sendable {
     public let snn: Graph
     /// The network it was made from.
     public let ann: Graph?
+    /// What is asked of the network: a class, or numbers.
     public let task: Task
     /// The numbers of steps to report, ascending.
     public let steps: [Int]

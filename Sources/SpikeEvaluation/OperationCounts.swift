@@ -6,6 +6,7 @@
 public struct OperationCounts: Codable, Sendable, Equatable {
     /// A layer with weights.
     public struct Layer: Codable, Sendable, Equatable {
+        /// The layer's node.
         public var name: String
         /// Whether it reads spikes. A layer that does not reads the input: it works once, since a constant input gives the same
         /// current in every step.
@@ -14,6 +15,7 @@ public struct OperationCounts: Codable, Sendable, Equatable {
         public var dense: Int
         /// In each step of the longest run: operations on 0 and 1, and on graded values. Of a layer that reads the input, one number.
         public var accumulates: [Double]
+        /// In the same steps, operations on graded values.
         public var multiplyAccumulates: [Double]
         /// The ANN's operations in it, zero activations skipped; with the ANN only.
         public var ann: Double?
@@ -21,20 +23,25 @@ public struct OperationCounts: Codable, Sendable, Equatable {
 
     /// A layer of neurons.
     public struct Neurons: Codable, Sendable, Equatable {
+        /// The neurons' node.
         public var name: String
+        /// The neurons of one sample.
         public var neurons: Int
         /// In each step of the longest run: spikes (spikes taken back count too), and membranes that changed, of all neurons.
         public var spikes: [Double]
+        /// In the same steps, membranes that changed.
         public var membraneUpdates: [Double]
     }
 
     /// All layers together, over all steps of a run.
     public struct Step: Codable, Sendable, Equatable {
+        /// The number of time steps.
         public var steps: Int
         /// Operations of layers that read spikes, on 0 and 1.
         public var accumulates: Double
         /// Operations of layers that read spikes, on graded values. Those of the layers that read the input are not among them.
         public var multiplyAccumulates: Double
+        /// Spikes of all neurons (spikes taken back count too).
         public var spikes: Double
         /// Membranes that changed from one step to the next; in the first step, all.
         public var membraneUpdates: Double
@@ -48,6 +55,7 @@ public struct OperationCounts: Codable, Sendable, Equatable {
         public var parameters: Int
         /// Their bytes in float32, and with weights in one byte.
         public var bytes: Int
+        /// Their bytes with weights in one byte each.
         public var bytesOfInt8: Int
         /// Membranes in float32.
         public var membraneBytes: Int
@@ -65,12 +73,18 @@ public struct OperationCounts: Codable, Sendable, Equatable {
 
     /// Multiply–accumulates of the layers that read the input: a dense pass, and without the zeros of the input.
     public var inputMultiplyAccumulates: Int
+    /// The same without the zeros of the input.
     public var effectiveInputMultiplyAccumulates: Double
+    /// One for each number of steps, in rising order.
     public var steps: [Step]
+    /// The layers with weights, in the network's order.
     public var layers: [Layer]
+    /// The layers of neurons, in the network's order.
     public var neurons: [Neurons]
     /// The synaptic operations of each counted sample over all steps, in the data's order.
     public var perSample: [Int]
+    /// The source network on the same terms.
     public var ann: ANN
+    /// What the network takes up.
     public var footprint: Footprint
 }

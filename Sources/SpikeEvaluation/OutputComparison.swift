@@ -10,11 +10,15 @@ public import SpikeRuntime
 ///     let errors = try OutputComparison(snn, ann: ann, steps: [8, 16, 32]).run(loader)
 ///     print(errors)
 public struct OutputComparison: Sendable {
+    /// The spiking network.
     public let snn: Graph
+    /// The network it was made from.
     public let ann: Graph
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
+    /// The numbers that the engine computes with.
     public let precision: Precision
+    /// How many batches are worked on at a time.
     public let threads: Int
     /// `nil` for a network of a fixed batch size: the reference executor takes it.
     private let program: Program?
@@ -123,7 +127,9 @@ public struct OutputComparison: Sendable {
 
 /// What ``OutputComparison`` found. Its JSON is stable: other programs read it.
 public struct OutputErrors: Codable, Sendable, Equatable {
+    /// One output of the network.
     public struct Output: Codable, Sendable, Equatable {
+        /// The output's name.
         public var name: String
         /// ‖y − r‖ / ‖r‖ over all samples: y the spiking network's output, r the ANN's. `nil` where r is zero.
         public var error: Double?
@@ -132,19 +138,29 @@ public struct OutputErrors: Codable, Sendable, Equatable {
         public var errorOfVariation: Double?
     }
 
+    /// All outputs after a number of time steps.
     public struct Step: Codable, Sendable, Equatable {
+        /// The number of time steps.
         public var steps: Int
+        /// The outputs, in the network's order.
         public var outputs: [Output]
     }
 
+    /// The network's name.
     public var network: String
+    /// The recipe's name.
     public var recipe: String
+    /// How many samples were compared.
     public var samples: Int
+    /// One for each number of steps, in rising order.
     public var steps: [Step]
     /// If it was asked for (``ErrorDecomposition``), at the largest number of steps.
     public var layers: [LayerError]?
+    /// The engine's numbers.
     public var precision: String
+    /// How long the comparison took, in seconds.
     public var seconds: Double
+    /// What the conversion has to say to people.
     public var warnings: [String]
 }
 

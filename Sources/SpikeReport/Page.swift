@@ -35,11 +35,11 @@ package enum Page {
 
     /// Colours that people with colour blindness can tell apart (after Okabe and Ito), lighter on dark ground.
     package static let style = """
-        :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --quiet: #57606b; --rule: #dde2e8; --panel: #f6f8fa; --soft: #c3ccd6;
+        :root { color-scheme: light dark; --paper: #fff; --ink: #1c2024; --quiet: #57606b; --rule: #dde2e8; --panel: #f6f8fa; --soft: #808a95;
           --c0: #0072b2; --c1: #b8470b; --c2: #00795a; --c3: #9a5b8a; --c4: #8a6d00; --c5: #2f7fa8; }
         @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e8eaed; --quiet: #a3adb8; --rule: #2e353d; --panel: #1c2025;
-          --soft: #4d5864; --c0: #58b0ea; --c1: #f08a4b; --c2: #35c79a; --c3: #d99ac8; --c4: #e0c14a; --c5: #8fd0f0; } }
-        @media print { :root { --paper: #fff; --ink: #000; --quiet: #444; --rule: #ccc; --panel: #fff; --soft: #bbb; --c0: #0072b2; --c1: #b8470b;
+          --soft: #6b7580; --c0: #58b0ea; --c1: #f08a4b; --c2: #35c79a; --c3: #d99ac8; --c4: #e0c14a; --c5: #8fd0f0; } }
+        @media print { :root { --paper: #fff; --ink: #000; --quiet: #444; --rule: #ccc; --panel: #fff; --soft: #808a95; --c0: #0072b2; --c1: #b8470b;
           --c2: #00795a; --c3: #9a5b8a; --c4: #8a6d00; --c5: #2f7fa8; } nav { display: none; } h2, h3 { break-after: avoid; }
           figure, .card, tr { break-inside: avoid; } .scroll { overflow: visible; } body { font-size: 11pt; } main { padding: 0; } }
         * { box-sizing: border-box; }

@@ -13,6 +13,7 @@ import TestSupport
 /// | `x.npy`, `events.npy` | 4 of them; one of them in each of 32 steps |
 /// | `mnist/` | the same images as IDX files |
 /// | `snn.safetensors`, `cnn.safetensors`, `vgg.safetensors` | the cnn (signed, T = 8), the same, and the vgg (calibrated, T = 8) |
+/// | `radix.safetensors`, `signed.safetensors`, and `.json` | the cnn by these recipes, and their evaluations |
 /// | `network.nir` | `snn.safetensors` as NIR |
 /// | `Models/` | the repository's folder |
 ///
@@ -61,6 +62,11 @@ struct Sandbox {
             spikelet convert cnn.onnx --calibration train.npz --recipe signed --steps 8 --output snn.safetensors
             spikelet convert vgg.onnx --calibration train.npz --recipe calibrated --steps 8 --output vgg.safetensors
             cp snn.safetensors cnn.safetensors
+            cp snn.safetensors signed.safetensors
+            spikelet convert cnn.onnx --calibration train.npz --recipe radix --steps 4 --output radix.safetensors
+            for recipe in radix signed; do
+                spikelet evaluate $recipe.safetensors --data test.npz --ann cnn.onnx --steps 8 --json $recipe.json
+            done
             spikelet export snn.safetensors --target norse --approximate --output network.nir
             """)
         guard made.status == 0 else { throw SpikeletError(.invalidData, made.errors) }
@@ -82,7 +88,7 @@ struct Sandbox {
         let source = try Self.files.get()
         for name in source.contents {
             // Commands write over some of them: links would lead to what all share.
-            let isWritten = [".safetensors", ".nir", ".npz", ".npy"].contains { name.hasSuffix($0) }
+            let isWritten = [".safetensors", ".nir", ".npz", ".npy", ".json"].contains { name.hasSuffix($0) }
             let (from, to) = (source.file(name), folder.file(name))
             if isWritten { try FileManager.default.copyItem(atPath: from, toPath: to) } else { try Self.link(from, to) }
         }

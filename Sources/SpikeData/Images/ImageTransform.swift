@@ -7,6 +7,7 @@ public struct ImageTransform: Sendable, Equatable {
     public enum Size: Sendable, Equatable {
         /// Resizing: the shorter side, with the longer one in proportion. Cropping: both sides.
         case side(Int)
+        /// Both sides, whatever the proportion.
         case exact(height: Int, width: Int)
     }
 
@@ -14,6 +15,7 @@ public struct ImageTransform: Sendable, Equatable {
     public var resize: Size?
     /// `nil`: nothing is cut off. Where the picture is smaller, it gets a black border.
     public var crop: Size?
+    /// How pixels between pixels are made.
     public var interpolation: Interpolation
     /// One channel instead of three: L = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
     public var isGrey: Bool

@@ -1,5 +1,6 @@
 /// How the pixels of a picture of another size are computed.
 public enum Interpolation: String, Sendable, Codable, CaseIterable {
+    /// On straight lines between two pixels; on a cubic through four, as `a` = −0.5 has it.
     case bilinear, bicubic
 
     /// Half the width of the filter, in pixels of the larger of the two pictures.

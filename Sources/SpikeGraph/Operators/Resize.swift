@@ -57,11 +57,14 @@ public struct Resize: OperatorPayload {
 
     /// A part of an axis, which may reach beyond it.
     public struct Region: Codable, Hashable, Sendable {
+        /// Where it begins, as a share of the axis.
         public var start: Float
+        /// Where it ends, as a share of the axis.
         public var end: Float
         /// What stands where there is no input.
         public var outside: Float
 
+        /// A part of an axis, in shares of its length.
         public init(start: Float, end: Float, outside: Float = 0) {
             self.start = start
             self.end = end

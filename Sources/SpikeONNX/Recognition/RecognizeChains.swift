@@ -55,7 +55,9 @@ extension Graph {
         var taken = Set(types.keys).union(nodes.map(\.name))
         var renamed: [String: String] = [:]
         for name in names {
-            guard let dot = name.lastIndex(of: "."), members[name[..<dot]] == 1, taken.insert(String(name[..<dot])).inserted else { continue }
+            guard let dot = name.lastIndex(of: "."), members[name[..<dot]] == 1, taken.insert(String(name[..<dot])).inserted else {
+                continue
+            }
             renamed[name] = String(name[..<dot])
         }
         func new(_ name: String) -> String { renamed[name] ?? name }
