@@ -34,24 +34,25 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
         return cautions
     }
 
-    /// The tables for a terminal: one row a result, then accuracy over steps, one column a result.
+    /// The tables for a terminal: the names, one row a result, then accuracy over steps, one column a result.
     public var description: String {
-        let header = ["", "network", "ANN", "steps", "accuracy", "spikes/neuron", "SynOps", "energy (SNN/ANN)", "−1", "−0.5"]
+        let header = ["", "ANN", "steps", "accuracy", "spikes/neuron", "SynOps", "energy (SNN/ANN)", "−1", "−0.5"]
         let percent = EvaluationResult.percent
-        let rows = zip(names, results).enumerated().map { index, entry -> [String] in
-            let (name, result) = entry
+        let rows = results.enumerated().map { index, result -> [String] in
             let last = result.steps.last
             func steps(_ points: Double) -> String {
                 guard let found = result.stepsToANN?.first(where: { $0.points == points }) else { return "–" }
                 return found.steps.map(String.init) ?? "not yet"
             }
             return [
-                "\(index + 1)", name, result.ann?.accuracy.map(percent) ?? "–", last.map { "\($0.steps)" } ?? "–",
+                "\(index + 1)", result.ann?.accuracy.map(percent) ?? "–", last.map { "\($0.steps)" } ?? "–",
                 (last?.accuracy ?? last?.agreement).map(percent) ?? "–", last.map { String(format: "%.3f", $0.spikesPerNeuron) } ?? "–",
                 last.map { EvaluationResult.magnitude($0.synapticOperations) } ?? "–", last.map(Self.ratio) ?? "–", steps(1), steps(0.5),
             ]
         }
-        var text = TextTable.format([header] + rows, rightAligned: Set(2..<header.count))
+        // Names have lines of their own: they may be long, and their ends tell them apart.
+        var text = names.enumerated().map { "\($0 + 1)  \($1)\n" }.joined() + "\n"
+        text += TextTable.format([header] + rows, rightAligned: Set(1..<header.count))
         text += "−1, −0.5: the fewest steps from which on at most so many points are lost against the ANN\n"
         let all = Set(results.flatMap { $0.steps.map(\.steps) }).sorted()
         if all.count > 1 {

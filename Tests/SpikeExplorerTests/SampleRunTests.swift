@@ -85,13 +85,18 @@ struct RunQueueTests {
     }
 
     @Test func `a run that nobody waits for any more is not begun, and an error reaches all`() async throws {
-        let gate = DispatchSemaphore(value: 0)
+        let (gate, begun) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let queue = RunQueue { sample in
-            if sample == 0 { gate.wait() }
+            if sample == 0 {
+                begun.signal()
+                gate.wait()
+            }
             if sample == 9 { throw SpikeletError(.invalidData, "no") }
             return []
         }
         async let first = run(queue, 0)
+        func isBegun() -> Bool { begun.wait(timeout: .now()) == .success }
+        while !isBegun() { try await Task.sleep(for: .milliseconds(1)) }
         let ticket = queue.request(1) { _ in Issue.record("nobody waits") }
         if let ticket { queue.cancel(ticket) }
         gate.signal()

@@ -28,7 +28,8 @@ import Testing
     }
 
     @Test func `bursts of two threads do not matter`() {
-        #expect(ratios((0..<100).map { $0 % 2 == 0 ? 0.4 : 0.001 }).dropLast(3).allSatisfy { abs($0 - 1) < 0.2 })
+        // The last five units hold two or three long ones: nothing in between can be right to a fifth.
+        #expect(ratios((0..<100).map { $0 % 2 == 0 ? 0.4 : 0.001 }).dropLast(5).allSatisfy { abs($0 - 1) < 0.2 })
     }
 
     @Test func `nothing done, nothing said`() {

@@ -142,7 +142,14 @@ private struct Chains {
     }
 
     private func product(_ node: Node) -> (String, Node)? {
-        let (values, number) = factors(node.outputs[0])
+        // As it stands first: a factor may be a product itself, which is not to be taken apart then.
+        let plain = node.inputs.contains { self.number($0) != nil } ? nil : product(node, of: node.inputs, 1)
+        if let plain { return plain }
+        let whole = factors(node.outputs[0])
+        return product(node, of: whole.values, whole.number)
+    }
+
+    private func product(_ node: Node, of values: [String], _ number: Float) -> (String, Node)? {
         guard values.count == 2 else { return nil }
         func replaced(by unary: Unary, _ input: String) -> Node {
             Node(node.name, .unary(unary), inputs: [input], outputs: node.outputs)
