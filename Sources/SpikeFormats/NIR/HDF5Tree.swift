@@ -13,7 +13,12 @@ indirect enum HDF5Tree: Equatable {
     static func text(_ text: String) -> HDF5Tree { .texts([text], shape: []) }
 
     /// What an HDF5 file may hold at most. The numbers are generous for networks, and far below what ends a machine.
-    private static let limits = chdf5_limits(elements: 1 << 28, bytes: 1 << 31, objects: 1 << 18, depth: 48, seconds: 30)
+    ///
+    /// - Parameter size: of the file in bytes. A second reads far more than a MiB, compressed or not.
+    private static func limits(size: Int) -> chdf5_limits {
+        chdf5_limits(
+            elements: 1 << 28, bytes: 1 << 31, objects: 1 << 18, depth: 48, seconds: UInt32(min(30, 5 + size / (1 << 20))))
+    }
 
     // MARK: Reading
 
@@ -24,7 +29,7 @@ indirect enum HDF5Tree: Equatable {
     static func read(_ path: String) throws -> HDF5Tree {
         // Says in our words what is missing or no file.
         let source = try ByteSource(path: path)
-        let result = chdf5_read(path, limits)
+        let result = chdf5_read(path, limits(size: source.count))
         defer { free(result.bytes) }
         switch Int(result.status) {
         case CHDF5_DONE: break
