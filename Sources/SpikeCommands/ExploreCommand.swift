@@ -77,6 +77,7 @@ struct Interruption {
         let reader = reader
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             Thread.detachNewThread {
+                Interrupt.unblock()
                 var byte: UInt8 = 0
                 while read(reader, &byte, 1) == -1, errno == EINTR {}
                 continuation.resume()

@@ -10,6 +10,16 @@ enum Interrupt {
     static func watch() {
         signal(SIGINT, note)
         signal(SIGTERM, note)
+        unblock()
+    }
+
+    /// Lets this thread receive them: who starts a program from a thread of Dispatch's passes on that they are blocked.
+    static func unblock() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
     /// Whether one has come.
