@@ -14,7 +14,7 @@ struct EvaluateCommand: ParsableCommand {
               spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
               spikelet evaluate network.nir --as norse --data test.npz --steps 32
               spikelet evaluate snn.safetensors --data mnist/ --split test \\
-                  --json result.json --resume
+                  --steps 4,8,16 --json result.json --resume
 
             DATA is an .npz (arrays images or x, and labels or y; or targets, for a regression, which is then judged by its error), \
             an .npy (inputs only; then --ann is needed), or a folder of \

@@ -18,7 +18,7 @@ import TestSupport
 /// | `Models/` | the repository's folder |
 ///
 /// `spikelet` there is the program that was built with the tests; `spikelet explore` gets its Ctrl-C as soon as it serves,
-/// and `--target-drop` asks for 10 points, which so few images can tell from none.
+/// `--port` is any free one, and `--target-drop` asks for 10 points, which so few images can tell from none.
 struct Sandbox {
     let folder: TemporaryFolder
 
@@ -108,14 +108,19 @@ struct Sandbox {
                 local arguments=() previous= argument
                 for argument; do
                     [ "$previous" != --target-drop ] || argument=10
+                    [ "$previous" != --port ] || argument=0
                     arguments+=("$argument")
                     previous=$argument
                 done
                 set -- "${arguments[@]}"
                 if [ "$1" != explore ]; then command spikelet "$@"; return; fi
+                rm -f address
                 command spikelet "$@" >address & local process=$!
                 while [ ! -s address ] && kill -0 $process 2>/dev/null; do sleep 0.05; done
-                cat address; kill -INT $process; wait $process
+                cat address
+                # Until it has heard it: what comes before its handler, a script's background ignores.
+                while kill -INT $process 2>/dev/null; do sleep 0.2; done
+                wait $process
             }
 
             """
