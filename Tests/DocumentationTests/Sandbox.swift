@@ -114,12 +114,12 @@ struct Sandbox {
                 done
                 set -- "${arguments[@]}"
                 if [ "$1" != explore ]; then command spikelet "$@"; return; fi
+                # An older address would bring Ctrl-C before it is listened to.
                 rm -f address
                 command spikelet "$@" >address & local process=$!
                 while [ ! -s address ] && kill -0 $process 2>/dev/null; do sleep 0.05; done
                 cat address
-                # Until it has heard it: what comes before its handler, a script's background ignores.
-                while kill -INT $process 2>/dev/null; do sleep 0.2; done
+                kill -INT $process
                 wait $process
             }
 
