@@ -49,13 +49,14 @@ struct DemoCommand: ParsableCommand {
         var result = try evaluator.run(test)
         let errors = try ErrorDecomposition(snn, ann: ann, steps: 32, limit: 32, threads: ProcessInfo.processInfo.activeProcessorCount).run(
             test)
-        print(result, terminator: "")
         for error in errors {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
         }
-        print("\n4. The same, and where the error comes from, as a page: \(report)")
-        try writeReport([result], snn: snn, ann: ann, loader: test, to: report)
+        result.activity = try activity(of: snn, ann: ann, on: test, steps: 32)
+        print(result, terminator: "")
+        print("\n4. The same as a page to look at: \(report)")
+        try Report([result]).write(to: report)
     }
 
     /// `Models/FashionMNIST`, from the current folder or the program's own upward.

@@ -139,7 +139,10 @@ struct EvaluateCommand: ParsableCommand {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
         }
-        if let report { try writeReport([result], snn: snn, ann: model, loader: loader, to: report) }
+        if let report {
+            result.activity = try activity(of: snn, ann: model, on: loader, steps: result.steps.last?.steps ?? 1)
+            try Report([result]).write(to: report)
+        }
         if let json { try writeJSON(result, to: json) }
         guard json != "-" else { return }
         print(result, terminator: "")

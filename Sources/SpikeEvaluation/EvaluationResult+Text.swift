@@ -48,6 +48,7 @@ extension EvaluationResult: CustomStringConvertible {
         if let timing { text += Self.line(timing) }
         if let earlyExit { text += "\n" + Self.line(earlyExit) }
         if let counts { text += "\n" + counts.description(samples: countedSamples) }
+        text += layerTables
         if let energies { text += "\n" + EnergyEstimate.table(energies) }
         let errors = layers.compactMap(\.error)
         if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }

@@ -146,6 +146,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var stepsToANN: [StepsToANN]?
     /// How long the engine takes.
     public var timing: Timing?
+    /// What single neurons do on the first samples, if that was asked for (a report draws it).
+    public var activity: ActivityTrace?
     /// If it was asked for.
     public var earlyExit: EarlyExit?
     /// The engine's numbers: `float32`, `int8`, or `reference` for the reference executor.

@@ -22,7 +22,12 @@ public final class ExplorerServer: Sendable {
     ///
     /// - Parameter port: 0: any free one.
     /// - Throws: ``SpikeletError`` (`network`) where the port is taken or not permitted.
-    public init(_ explorer: Explorer, port: Int = 0) async throws {
+    public convenience init(_ explorer: Explorer, port: Int = 0) async throws {
+        try await self.init(explorer, port: port, patience: .seconds(20))
+    }
+
+    /// - Parameter patience: how long a request may take to arrive, and its answer to be taken.
+    package init(_ explorer: Explorer, port: Int = 0, patience: Duration) async throws {
         guard (0...65535).contains(port) else {
             throw SpikeletError(.invalidOption, "\(port) is no port", remedy: "give a number from 1024 to 65535, or none for any free one")
         }
@@ -46,7 +51,8 @@ public final class ExplorerServer: Sendable {
                         let pipeline = channel.pipeline.syncOperations
                         try pipeline.addHandler(ByteLimit())
                         try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
-                        try pipeline.addHandler(RequestHandler(explorer: explorer, rules: rules, page: page))
+                        try pipeline.addHandler(
+                            RequestHandler(explorer: explorer, rules: rules, page: page, patience: TimeAmount(patience)))
                     }
                 }
             channel = try await bootstrap.bind(host: "127.0.0.1", port: port).get()

@@ -8,12 +8,11 @@ final class RequestHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// How long a request may take to arrive, and its answer to be taken.
-    static let patience = TimeAmount.seconds(20)
-
     private let explorer: Explorer
     private let rules: RequestRules
     private let page: ExplorerPage
+    /// How long a request may take to arrive, and its answer to be taken.
+    private let patience: TimeAmount
     private var route: Route?
     /// Whether all of the request has come.
     private var isComplete = false
@@ -21,14 +20,15 @@ final class RequestHandler: ChannelInboundHandler {
     private var ticket: RunQueue.Ticket?
     private var deadline: Scheduled<Void>?
 
-    init(explorer: Explorer, rules: RequestRules, page: ExplorerPage) {
+    init(explorer: Explorer, rules: RequestRules, page: ExplorerPage, patience: TimeAmount) {
         self.explorer = explorer
         self.rules = rules
         self.page = page
+        self.patience = patience
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.patience) {
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: patience) {
             self.refuse(Refusal(status: .requestTimeout, reason: "the request took too long to arrive"), context)
         }
     }
@@ -114,7 +114,7 @@ final class RequestHandler: ChannelInboundHandler {
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
         let sent = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { context.close(promise: nil) }
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: patience) { context.close(promise: nil) }
         sent.futureResult.assumeIsolated().whenComplete { _ in self.linger(context) }
     }
 

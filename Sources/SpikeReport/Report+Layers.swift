@@ -5,22 +5,22 @@ extension Report {
         var body = ""
         for (index, result) in results.enumerated() where !result.layers.isEmpty {
             if results.count > 1 { body += "<h3>\(escaped(names[index]))</h3>" }
-            body += layers(result, trace: index == 0 ? trace : nil)
+            body += layers(result)
         }
         return Section(id: "layers", title: "Where does it break?", body: body)
     }
 
-    private func layers(_ result: EvaluationResult, trace: ActivityTrace?) -> String {
+    private func layers(_ result: EvaluationResult) -> String {
+        let trace = result.activity
         let hasErrors = result.layers.contains { $0.error != nil }
-        let correlations = Dictionary(
-            (trace?.layers ?? []).map { ($0.name, $0.correlation) }, uniquingKeysWith: { first, _ in first })
+        let correlations = result.correlations
         let rows = result.layers.map { layer -> [String] in
             let parts = [layer.error?.inherited, layer.error?.clipping, layer.error?.rounding, layer.error?.unevenness, layer.error?.total]
             return [
                 layer.title, "\(layer.neurons)", layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
                 figure(layer.spikesPerNeuron, digits: 3),
             ]
-                + (trace == nil ? [] : [correlations[layer.name].flatMap { $0 }.map { figure($0, digits: 4) } ?? "–"])
+                + (trace == nil ? [] : [correlations[layer.name].map { figure($0, digits: 4) } ?? "–"])
                 + (hasErrors ? parts.map { $0.map { figure($0 * 100, digits: 1) } ?? "–" } : [])
         }
         let header =
@@ -65,8 +65,10 @@ extension Report {
         return body
     }
 
-    func activitySection(_ trace: ActivityTrace) -> Section {
-        var body = "<div class=\"pair\">"
+    /// - Parameter name: whose neurons they are, where there are several networks.
+    func activitySection(_ trace: ActivityTrace, of name: String?) -> Section {
+        var body = name.map { "<p class=\"note\">Of \(escaped($0)).</p>" } ?? ""
+        body += "<div class=\"pair\">"
         if trace.imageShape.count == 3 {
             let size = trace.imageShape[1] * trace.imageShape[2]
             let channels = (0..<trace.imageShape[0]).map { Array(trace.image[$0 * size..<($0 + 1) * size]) }

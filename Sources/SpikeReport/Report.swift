@@ -4,31 +4,29 @@ import SpikeGraph
 
 /// Evaluation results as one HTML page: it needs no network and no script, follows light and dark, and prints.
 ///
-///     let report = Report([result], trace: try ActivityTrace(snn, ann: ann, inputs: batch.inputs, steps: 32))
-///     try report.write(to: "report.html")
+///     result.activity = try ActivityTrace(snn, ann: ann, inputs: batch.inputs, steps: 32)
+///     try Report([result]).write(to: "report.html")
 ///
-/// Several results of the same data stand side by side. Everything drawn is also there as text.
+/// Several results of the same data stand side by side; what single neurons do is drawn of the first that knows it. Everything drawn is
+/// also there as text.
 public struct Report: Sendable {
     /// What is reported, side by side.
     public let results: [EvaluationResult]
-    /// What single neurons do, of the first result's network.
-    public let trace: ActivityTrace?
     /// What each result is called.
     let names: [String]
     /// Why the results should be compared with care.
     private let cautions: [String]
 
     /// A report of results of the same data.
-    public init(_ results: [EvaluationResult], trace: ActivityTrace? = nil) {
-        self.init(Comparison(results), trace: trace)
+    public init(_ results: [EvaluationResult]) {
+        self.init(Comparison(results))
     }
 
-    /// - Parameter trace: of the first result's network.
-    public init(_ comparison: Comparison, trace: ActivityTrace? = nil) {
+    /// A report of results that have names.
+    public init(_ comparison: Comparison) {
         results = comparison.results
         names = comparison.names
         cautions = comparison.cautions
-        self.trace = trace
     }
 
     /// Writes the page, as a whole or not at all.
@@ -57,7 +55,9 @@ public struct Report: Sendable {
     private var sections: [Section] {
         var sections = [stepSection, costSection]
         if results.contains(where: { !$0.layers.isEmpty }) { sections.append(layerSection) }
-        if let trace { sections.append(activitySection(trace)) }
+        if let index = results.firstIndex(where: { $0.activity != nil }), let activity = results[index].activity {
+            sections.append(activitySection(activity, of: results.count > 1 ? names[index] : nil))
+        }
         if results.contains(where: { $0.confusion != nil }) { sections.append(confusionSection) }
         sections.append(methodSection)
         return sections
@@ -220,7 +220,11 @@ public struct Report: Sendable {
                 body += figureBox(ResultCharts.confusion(matrix, title: " by the ANN"), "The ANN on the same samples.")
             }
             let header = ["label", "taken for", "samples"] + (result.annConfusion == nil ? [] : ["by the ANN"])
-            body += "</div>" + details("The pairs confused most often", Page.table(header, Array(rows)))
+            body += "</div>"
+            body +=
+                rows.isEmpty
+                ? "<p>No sample was taken for another class.</p>"
+                : details("The pairs confused most often", Page.table(header, Array(rows)))
         }
         return Section(id: "classes", title: "Which classes are taken for which?", body: body)
     }

@@ -168,6 +168,26 @@ struct ExplorerServerTests {
         }
     }
 
+    @Test func `a request that does not come to its end is given up`() async throws {
+        try await withServer(Sample().explorer(), patience: .milliseconds(400)) { server in
+            for begun in ["", "GET /", String(server.request("network").dropLast(2))] {
+                let slow = try Loopback(port: server.port)
+                slow.send(begun)
+                #expect(try Answer(slow.receive()).status == 408, "\(begun)")
+            }
+            // Bytes that trickle in do not buy time.
+            let trickle = try Loopback(port: server.port)
+            var answer = ""
+            for character in server.request("network", headers: "X: \(String(repeating: "a", count: 100))\r\n") {
+                trickle.send(String(character))
+                answer += trickle.receive(seconds: 0.02)
+                if !answer.isEmpty { break }
+            }
+            #expect(try Answer(answer).status == 408)
+            #expect(try server.get("network").status == 200)
+        }
+    }
+
     @Test func `a taken port is an error in words, and a stopped server's port is free`() async throws {
         let explorer = try Sample().explorer()
         let server = try await ExplorerServer(explorer)

@@ -24,8 +24,10 @@ struct Sample {
 }
 
 /// A server for one test, stopped at its end.
-func withServer(_ explorer: Explorer, _ body: (ExplorerServer) async throws -> Void) async throws {
-    let server = try await ExplorerServer(explorer)
+func withServer(
+    _ explorer: Explorer, patience: Duration = .seconds(20), _ body: (ExplorerServer) async throws -> Void
+) async throws {
+    let server = try await ExplorerServer(explorer, patience: patience)
     do { try await body(server) } catch {
         try? await server.stop()
         throw error

@@ -15,7 +15,7 @@ import FoundationXML
 @Suite("The report")
 struct ReportTests {
     /// A bundled network by one recipe, measured on some images.
-    private static func measured(_ recipe: Recipe, steps: Int) throws -> (result: EvaluationResult, trace: ActivityTrace, snn: Graph) {
+    private static func measured(_ recipe: Recipe, steps: Int) throws -> (result: EvaluationResult, snn: Graph) {
         let ann = try ONNXImporter.importModel(at: Repository.model("FashionMNIST/cnn/cnn_dynamo.onnx")).graph
         let calibration = try DataLoader(Dataset(path: Repository.model("FashionMNIST/train_2000.npz")), limit: 32)
         let test = try DataLoader(Dataset(path: Repository.model("FashionMNIST/test_1000.npz")), limit: 40)
@@ -27,7 +27,8 @@ struct ReportTests {
         }
         var pass = test.makePass()
         let batch = try #require(try pass.next())
-        return (result, try ActivityTrace(snn, ann: ann, inputs: batch.inputs.map { $0.samples(0..<3) }, steps: steps), snn)
+        result.activity = try ActivityTrace(snn, ann: ann, inputs: batch.inputs.map { $0.samples(0..<3) }, steps: steps)
+        return (result, snn)
     }
 
     /// The page read as XML: element names, and the attributes of each.
@@ -55,8 +56,8 @@ struct ReportTests {
 
     @Test func `a page is well formed, needs nothing from outside, and says in text what it draws`() throws {
         for (recipe, steps) in [(Recipe.calibrated, 8), (.radix, 4), (.signed, 8)] {
-            let (result, trace, _) = try Self.measured(recipe, steps: steps)
-            let page = try read(Report([result], trace: trace).html)
+            let (result, _) = try Self.measured(recipe, steps: steps)
+            let page = try read(Report([result]).html)
             let drawings = page.elements.filter { $0.name == "svg" }
             // Accuracy twice, energy, operations, errors, spikes, correlation, the sample, density, two of confusion; of three layers
             // scatter, thresholds, raster and rate maps.
@@ -83,7 +84,8 @@ struct ReportTests {
     }
 
     @Test func `what is drawn of a sample is what the simulation did`() throws {
-        let (result, trace, snn) = try Self.measured(.calibrated, steps: 8)
+        let (result, snn) = try Self.measured(.calibrated, steps: 8)
+        let trace = try #require(result.activity)
         #expect(trace.layers.map(\.name) == result.layers.map(\.name))
         for layer in trace.layers {
             #expect(layer.density.count == 8 && layer.spikes.allSatisfy { $0.count == 8 })
@@ -98,7 +100,7 @@ struct ReportTests {
     }
 
     @Test func `a regression shows its error over steps`() throws {
-        var (result, _, _) = try Self.measured(.radix, steps: 4)
+        var (result, _) = try Self.measured(.radix, steps: 4)
         result.confusion = nil
         result.annConfusion = nil
         result.stepsToANN = nil
@@ -117,7 +119,7 @@ struct ReportTests {
     }
 
     @Test func `confusion counts every sample once, the right answers on the diagonal`() throws {
-        let (result, _, _) = try Self.measured(.radix, steps: 4)
+        let (result, _) = try Self.measured(.radix, steps: 4)
         let confusion = try #require(result.confusion)
         #expect(confusion.joined().reduce(0, +) == result.samples)
         let right = confusion.indices.reduce(0) { $0 + confusion[$1][$1] }
@@ -125,14 +127,58 @@ struct ReportTests {
     }
 
     @Test func `several results stand side by side, and names cannot break the page`() throws {
-        var (first, _, _) = try Self.measured(.radix, steps: 4)
+        var (first, _) = try Self.measured(.radix, steps: 4)
         first.network = "a<b> & \"c\""
         first.warnings = ["layer <x> is dead"]
         var second = first
         second.recipe = "other"
         second.ann = nil
         second.confusion = nil
+        second.activity = nil
         let page = try read(Report([first, second]).html)
         #expect(page.text.contains("a<b> & \"c\"") && page.text.contains("layer <x> is dead") && page.text.contains("other"))
+        // What neurons do is drawn of the one that knows it, and it is said whose they are.
+        #expect(page.text.contains("Of \(Comparison([first, second]).names[0])."))
+        first.activity = nil
+        let still = try read(Report([first, second]).html)
+        #expect(!still.text.contains("What do the neurons do?"))
+    }
+
+    @Test func `what the page says of layers stands in the terminal's text and in the JSON`() throws {
+        let (result, _) = try Self.measured(.calibrated, steps: 8)
+        let (text, counts) = (result.description, try #require(result.counts))
+        func row(_ table: String, _ layer: String) throws -> [Substring] {
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            let start = try #require(lines.firstIndex { $0.hasPrefix(table) })
+            let line = try #require(lines[start...].first { $0.hasPrefix(layer + " ") })
+            return line.split(separator: "  ")
+        }
+        for layer in counts.layers {
+            let cells = try row("operations by layer", layer.name).map { $0.trimmingCharacters(in: .whitespaces) }
+            #expect(cells[1] == EvaluationResult.magnitude(Double(layer.dense)))
+            if layer.readsSpikes { #expect(cells[3] == EvaluationResult.magnitude(layer.accumulates.reduce(0, +))) }
+        }
+        for (index, layer) in result.layers.enumerated() {
+            let cells = try row("activity by layer", "relu\(index + 1)").map { $0.trimmingCharacters(in: .whitespaces) }
+            #expect(cells[1] == "\(layer.neurons)" && cells[2] == String(format: "%.3f", layer.spikesPerNeuron))
+            let correlation = try #require(result.activity?.layers[index].correlation)
+            #expect(cells.count == 9 && cells[8] == String(format: "%.4f", correlation))
+        }
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
+        let data = try JSONEncoder().encode(result)
+        #expect(try JSONDecoder().decode(EvaluationResult.self, from: data) == result)
+    }
+
+    @Test func `of very many layers a table shows those that take most`() throws {
+        var (result, _) = try Self.measured(.radix, steps: 4)
+        let layer = try #require(result.counts?.layers.last)
+        result.counts?.layers += (0..<60).map { index in
+            var copy = layer
+            copy.name = "extra\(index)"
+            copy.accumulates = [Double(index)]
+            return copy
+        }
+        let text = result.description
+        #expect(text.contains("extra59") && !text.contains("extra3 ") && text.contains("layers with the least operations are left out"))
     }
 }
