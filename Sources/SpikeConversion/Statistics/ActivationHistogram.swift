@@ -85,22 +85,6 @@ public struct ActivationHistogram: Sendable, Hashable {
         }
     }
 
-    /// The occupied bins of a mixture: of all activations seen here, and of those of `other`, each of which counts `weight`.
-    func bins(with other: ActivationHistogram, weight: Double) -> [Bin] {
-        guard !other.counts.isEmpty else { return bins }
-        let first = counts.isEmpty ? other.firstBin : min(firstBin, other.firstBin)
-        let end = max(firstBin + counts.count, other.firstBin + other.counts.count)
-        let maximum = max(maximum, other.maximum)
-        return (first..<end).compactMap { number in
-            func count(_ histogram: ActivationHistogram) -> Double {
-                let index = number - histogram.firstBin
-                return histogram.counts.indices.contains(index) ? Double(histogram.counts[index]) : 0
-            }
-            let mixed = count(self) + weight * count(other)
-            return mixed > 0 ? bin(number, count: mixed, maximum: maximum) : nil
-        }
-    }
-
     private func bin(_ number: Int, count: Double, maximum: Float) -> Bin {
         let lower = Float(bitPattern: UInt32(number) << Self.binShift)
         let upper = Float(bitPattern: UInt32(number + 1) << Self.binShift)

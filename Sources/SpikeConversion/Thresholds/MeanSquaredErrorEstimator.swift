@@ -20,22 +20,67 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
 
     public var name: String { "mean-squared-error at \(levels) levels" }
 
-    /// What the samples have not shown counts as a quarter of a sample of the layer's activations. Beside the n samples seen that
-    /// is little, and moves θ only where levels are so many that rounding costs nothing: then θ grows towards the layer's
-    /// largest activations. (`Documentation/Accuracy.md` has what other weights gave.)
-    private static let unseenSamples = 0.25
+    /// What the samples have not shown of a channel counts as so many samples more, drawn from what the channel would do if its
+    /// rectifier's inputs were distributed as its layer's are (``LayerShape``). How many serve a layer best is found on its own samples:
+    /// thresholds of the one half are tried on the other. (`Documentation/Accuracy.md` has what other guesses gave.)
+    static let unseenSamples = [0.25, 1, 4, 16, 64]
+    /// So many samples are added of the whole layer's activations as they are: a channel may also do what it has never shown.
+    private static let samplesOfTheLayer = 0.25
+    /// Fewer samples than this in a half say nothing, and the fewest are taken.
+    private static let fewestToTry = 4
+    /// More have to gain this share of the squared error: less is chance.
+    private static let leastGain = 0.02
+    /// So many channels are enough to choose for all.
+    private static let mostTried = 32
 
     public func threshold(_ histogram: ActivationHistogram) -> Float {
         let largest = Double(histogram.maximum)
         return threshold(histogram.bins, from: largest / 32, to: largest)
     }
 
-    public func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int) -> Float {
-        // In the mixture an activation of the layer counts so much that all together make `unseenSamples` samples of the channel.
-        let weight = Self.unseenSamples / Double(samples) * Double(channel.count) / Double(layer.count)
-        let largest = Double(layer.maximum)
-        let smallest = channel.nonZeroCount == 0 ? largest : Double(channel.maximum)
-        return threshold(channel.bins(with: layer, weight: weight), from: smallest / 32, to: largest)
+    public func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
+        thresholds(layer, channels: layer.channels.indices, unseen: unseenSamples(halves))
+    }
+
+    /// The number whose thresholds, chosen on one half of the samples, have the least squared error on the other, every channel's
+    /// relative to its variance.
+    package func unseenSamples(_ halves: [LayerActivations]) -> Double {
+        let fewest = Self.unseenSamples[0]
+        guard halves.count == 2, halves.allSatisfy({ $0.samples ?? 0 >= Self.fewestToTry }) else { return fewest }
+        let shapes = halves.compactMap { LayerShape($0) }
+        guard shapes.count == 2 else { return fewest }
+        let count = halves[0].channels.count
+        let tried = Array(stride(from: 0, to: count, by: max(1, count / Self.mostTried)).prefix(Self.mostTried))
+        let errors = Self.unseenSamples.map { unseen in
+            zip([0, 1], [1, 0]).reduce(0.0) { sum, pair in
+                let chosen = thresholds(halves[pair.0], channels: tried, unseen: unseen)
+                return zip(tried, chosen).reduce(sum) { sum, found in
+                    let variance = shapes[pair.1].variance(ofChannel: found.0)
+                    guard variance > 0, found.1 > 0 else { return sum }
+                    return sum + error(of: Double(found.1), bins: halves[pair.1].channels[found.0].bins) / variance
+                }
+            }
+        }
+        let best = errors.indices.min { errors[$0] < errors[$1] } ?? 0
+        return errors[best] < (1 - Self.leastGain) * errors[0] ? Self.unseenSamples[best] : fewest
+    }
+
+    /// - Parameter unseen: how many samples are added to those seen.
+    private func thresholds(_ layer: LayerActivations, channels: some Sequence<Int>, unseen: Double) -> [Float] {
+        let (shape, whole) = (LayerShape(layer), layer.whole)
+        return channels.map { index in
+            let channel = layer.channels[index]
+            var added: [ActivationHistogram.Bin] = []
+            if let shape, let samples = layer.samples {
+                let ofSample = Double(channel.count) / Double(samples)
+                let weight = Self.samplesOfTheLayer * ofSample / Double(whole.count)
+                added = shape.bins(ofChannel: index, count: unseen * ofSample) + whole.bins.map { ($0.lower, $0.upper, $0.count * weight) }
+            }
+            let largest = max(Double(channel.maximum), added.map(\.upper).max() ?? 0)
+            guard largest > 0 else { return 0 }
+            let smallest = channel.nonZeroCount == 0 ? largest : Double(channel.maximum)
+            return threshold(channel.bins + added, from: smallest / 32, to: largest)
+        }
     }
 
     /// The best of the thresholds in a range.

@@ -7,23 +7,25 @@ public protocol ThresholdEstimator: Sendable {
     /// - Returns: θ > 0.
     func threshold(_ histogram: ActivationHistogram) -> Float
 
-    /// The threshold of one channel where it is known from few samples, which may not have shown its largest activations: it
-    /// leans towards what the whole layer does.
+    /// The threshold of each channel of a layer; 0 where nothing is known. Few samples may not have shown a channel's largest
+    /// activations: where they are samples, a channel learns from its layer.
     ///
     /// - Parameters:
-    ///   - channel: the channel's activations; all of them may be zero.
-    ///   - layer: those of all channels of its layer; at least one is not zero.
-    ///   - samples: the number of samples that they come from.
-    func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int) -> Float
+    ///   - layer: at least one activation is not zero; those of a channel may all be.
+    ///   - halves: two halves of the samples, to choose on the one and try on the other; none where there are no samples.
+    func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float]
 }
 
 extension ThresholdEstimator {
     /// θ = w·θ_channel + (1 − w)·θ_layer where the channel's is the smaller; w = n/(n + 16) for n samples.
-    public func threshold(_ channel: ActivationHistogram, of layer: ActivationHistogram, samples: Int) -> Float {
-        let own = channel.nonZeroCount == 0 ? 0 : threshold(channel)
-        let ofLayer = threshold(layer)
-        let weight = Float(samples) / Float(samples + 16)
-        return own >= ofLayer ? own : weight * own + (1 - weight) * ofLayer
+    public func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
+        let ofLayer = threshold(layer.whole)
+        return layer.channels.map { channel in
+            let own = channel.nonZeroCount == 0 ? 0 : threshold(channel)
+            guard let samples = layer.samples, own < ofLayer else { return own }
+            let weight = Float(samples) / Float(samples + 16)
+            return weight * own + (1 - weight) * ofLayer
+        }
     }
 }
 

@@ -23,7 +23,8 @@ struct ThresholdPlan {
         let statistics = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: graph, data: data)
         samples = statistics.samples
         for rectifier in rectifiers {
-            choose(rectifier, options, channels: statistics.channels[rectifier.outputs[0]] ?? [], samples: samples)
+            let value = rectifier.outputs[0]
+            choose(rectifier, options, statistics.activations(of: value), halves: statistics.halves(of: value))
         }
     }
 
@@ -42,7 +43,7 @@ struct ThresholdPlan {
         for rectifier in rectifiers {
             let input = ann.node(named: rectifier.name)?.inputs.first ?? ""
             if let known = moments.channels[input] {
-                choose(rectifier, options, channels: known.map(\.rectifiedHistogram), samples: nil)
+                choose(rectifier, options, LayerActivations(exactly: known.map(\.rectifiedHistogram)))
             } else if let bound = rectifier.bound {
                 thresholds[rectifier.name] = [bound]
             } else {
@@ -59,30 +60,21 @@ struct ThresholdPlan {
         }
     }
 
-    /// - Parameter samples: the number of samples that the histograms come from, or `nil` where they are no sample of anything.
-    private mutating func choose(_ rectifier: Node, _ options: ConversionOptions, channels: [ActivationHistogram], samples: Int?) {
-        let layer = channels.reduce(into: ActivationHistogram()) { $0.merge($1) }
-        guard layer.nonZeroCount > 0 else {
-            warnings.append(deadLayerWarning(rectifier.name, largest: layer.maximum))
+    private mutating func choose(
+        _ rectifier: Node, _ options: ConversionOptions, _ layer: LayerActivations, halves: [LayerActivations] = []
+    ) {
+        let whole = layer.whole
+        guard whole.nonZeroCount > 0 else {
+            warnings.append(deadLayerWarning(rectifier.name, largest: whole.maximum))
             thresholds[rectifier.name] = [1]
             return
         }
         let estimator = options.estimator
         let bound = rectifier.bound ?? .infinity
-        let ofLayer = min(bound, estimator.threshold(layer))
-        guard options.isPerChannel else {
-            thresholds[rectifier.name] = [ofLayer]
-            return
-        }
-        thresholds[rectifier.name] = channels.map { channel in
-            let own =
-                if let samples {
-                    estimator.threshold(channel, of: layer, samples: samples)
-                } else {
-                    channel.nonZeroCount == 0 ? 0 : estimator.threshold(channel)
-                }
-            return min(bound, max(own, Self.floorShare * ofLayer))
-        }
+        let ofLayer = min(bound, estimator.threshold(whole))
+        thresholds[rectifier.name] =
+            options.isPerChannel
+            ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
     }
 
     /// Gives thresholds that were found elsewhere their floor and their bound.
