@@ -363,6 +363,8 @@ def page(results: list) -> str:
                 f"| {percent(entry['largest'])} | {entry['rateImages']} |"
             )
     text = TEXT.format(images=IMAGES, few=calibration((3, 96, 96)), many=calibration((3, 64, 64)))
+    if not rate:
+        text = text[: text.index("## `calibrated`")].rstrip() + "\n"
     for title, rows in (("IMPORTS", imports), ("RADIX", radixes), ("RATES", rate)):
         text = text.replace(title, "\n".join(rows))
     return text
@@ -396,7 +398,8 @@ outputs grows so much on its way to the network's.
 RADIX
 
 Networks that nobody trained may amplify, and rounding with all else: what PyTorch's own rounding to 255 levels loses is
-as much a matter of the network as of the code. Each further digit halves the step.
+as much a matter of the network as of the code. Each further digit halves the step. Networks without a row here have not been measured, and
+rows may come from different runs (`--only`).
 
 ## `calibrated`
 
