@@ -7,8 +7,8 @@ extension EvaluationResult {
     private static let mostRows = 40
 
     var layerTables: String {
-        guard let counts, let steps = steps.last?.steps else { return "" }
-        return operationTable(counts, steps: steps) + activityTable(counts, steps: steps)
+        guard let counts, !steps.isEmpty else { return "" }
+        return operationTable(counts) + activityTable(counts)
     }
 
     /// How well the decoded spikes of a layer follow the ANN's activations, by the name of the neurons.
@@ -18,7 +18,7 @@ extension EvaluationResult {
             uniquingKeysWith: { first, _ in first })
     }
 
-    private func operationTable(_ counts: OperationCounts, steps: Int) -> String {
+    private func operationTable(_ counts: OperationCounts) -> String {
         let count = Self.magnitude
         let hasANN = counts.layers.contains { $0.ann != nil }
         let rows = counts.layers.map { layer -> (weight: Double, cells: [String]) in
@@ -35,10 +35,10 @@ extension EvaluationResult {
         return "\n" + Self.table(header, rows, left: "least operations")
     }
 
-    private func activityTable(_ counts: OperationCounts, steps: Int) -> String {
+    private func activityTable(_ counts: OperationCounts) -> String {
         let titles = Dictionary(layers.map { ($0.name, $0.label ?? $0.name) }, uniquingKeysWith: { first, _ in first })
         let correlations = correlations
-        let shown = Self.evenly(counts.neurons.map(\.spikes.count).max() ?? 0, atMost: 5)
+        let shown = (0..<(counts.neurons.map(\.spikes.count).max() ?? 0)).evenly(atMost: 5)
         let rows = counts.neurons.map { layer -> (weight: Double, cells: [String]) in
             let neurons = Double(max(1, layer.neurons))
             let spikes = layer.spikes.reduce(0, +)
@@ -62,10 +62,5 @@ extension EvaluationResult {
         let text = TextTable.format([header] + shown, rightAligned: Set(1..<header.count), names: [0])
         let rest = rows.count - shown.count
         return rest > 0 ? text + "\(rest) layers with the \(left) are left out; --json has them\n" : text
-    }
-
-    /// Some positions of so many, the first and the last among them.
-    private static func evenly(_ count: Int, atMost most: Int) -> [Int] {
-        count <= most ? Array(0..<count) : (0..<most).map { $0 * (count - 1) / (most - 1) }
     }
 }

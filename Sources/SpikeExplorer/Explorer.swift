@@ -13,6 +13,8 @@ public final class Explorer: Sendable {
     public static let mostSteps = 256
     /// The most pictures of one answer.
     static let mostPictures = 60
+    /// A larger picture is sent in part, so many rows and columns of it.
+    private static let mostPlaces = 64
 
     private let snn: Graph
     private let ann: Graph?
@@ -96,7 +98,7 @@ public final class Explorer: Sendable {
         let isImage = sizes.count == 3
         let (depth, height, width) = isImage ? (sizes[0], sizes[1], sizes[2]) : (1, 1, sizes.reduce(1, *))
         let channels = depth == 3 ? 3 : 1
-        let rows = Self.evenly(height), columns = Self.evenly(width)
+        let (rows, columns) = ((0..<height).evenly(atMost: Self.mostPlaces), (0..<width).evenly(atMost: Self.mostPlaces))
         let values = tensor.floats
         let pictures = range.enumerated().map { position, sample in
             let own = values[position * depth * height * width..<(position + 1) * depth * height * width]
@@ -115,7 +117,4 @@ public final class Explorer: Sendable {
         }
         return try JSON.encode(Pictures(width: columns.count, height: rows.count, channels: channels, pictures: pictures))
     }
-
-    /// At most 64 of `count` places.
-    private static func evenly(_ count: Int) -> [Int] { count <= 64 ? Array(0..<count) : (0..<64).map { $0 * count / 64 } }
 }

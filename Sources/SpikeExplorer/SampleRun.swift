@@ -106,15 +106,15 @@ package struct SampleRun: Encodable, Sendable {
             let neurons = sizes.reduce(1, *)
             var (channels, height, width, positions) = ([0], 1, 1, [Int]())
             if sizes.count == 3, sizes[1] * sizes[2] > 1 {
-                channels = Self.evenly(sizes[0], mostChannels)
-                let (rows, columns) = (Self.evenly(sizes[1], mostPlaces), Self.evenly(sizes[2], mostPlaces))
+                channels = (0..<sizes[0]).evenly(atMost: mostChannels)
+                let (rows, columns) = ((0..<sizes[1]).evenly(atMost: mostPlaces), (0..<sizes[2]).evenly(atMost: mostPlaces))
                 (height, width) = (rows.count, columns.count)
                 positions = channels.flatMap { channel in
                     rows.flatMap { row in columns.map { (channel * sizes[1] + row) * sizes[2] + $0 } }
                 }
             } else {
                 // A layer without places: its neurons in rows, near a square.
-                positions = Self.evenly(neurons, mostFlat)
+                positions = (0..<neurons).evenly(atMost: mostFlat)
                 width = max(1, Int(Double(positions.count).squareRoot().rounded(.up)))
                 height = (positions.count + width - 1) / width
             }
@@ -136,11 +136,6 @@ package struct SampleRun: Encodable, Sendable {
             var layer = metadata
             layer.spikes = Data(bytes).base64EncodedString()
             return layer
-        }
-
-        /// Some of `count` positions, evenly spread.
-        private static func evenly(_ count: Int, _ most: Int) -> [Int] {
-            count <= most ? Array(0..<count) : (0..<most).map { $0 * count / most }
         }
     }
 }

@@ -1,3 +1,4 @@
+import SpikeGraph
 import Foundation
 import SpikeEvaluation
 
@@ -5,7 +6,7 @@ import SpikeEvaluation
 enum ActivityCharts {
     /// Spikes of a neuron in each step, a curve for each of some layers.
     static func density(_ trace: ActivityTrace) -> String {
-        let layers = evenly(trace.layers, atMost: 6)
+        let layers = trace.layers.evenly(atMost: 6)
         var plot = Plot(
             "share of neurons that spike in each step",
             x: .timeSteps(trace.steps),
@@ -121,12 +122,6 @@ enum ActivityCharts {
             plot.bar(from: left + (right - left) * 0.22, to: right - (right - left) * 0.22, height: Double(after[bin]), "c0")
         }
         return plot.markup
-    }
-
-    /// Some of many, the first and the last among them.
-    static func evenly<Element>(_ items: [Element], atMost count: Int) -> [Element] {
-        guard items.count > count, count > 1 else { return Array(items.prefix(count)) }
-        return (0..<count).map { items[$0 * (items.count - 1) / (count - 1)] }
     }
 }
 

@@ -1,4 +1,5 @@
 import SpikeEvaluation
+import SpikeGraph
 
 extension Report {
     var layerSection: Section {
@@ -43,7 +44,7 @@ extension Report {
     /// Rate against activation, and θ before and after, of some layers.
     private func scatters(_ trace: ActivityTrace?) -> String {
         guard let trace else { return "" }
-        let shown = ActivityCharts.evenly(trace.layers, atMost: 6)
+        let shown = trace.layers.evenly(atMost: 6)
         let scatters = shown.compactMap { layer in
             ActivityCharts.scatter(layer).map { drawing in
                 figureBox(drawing, layer.title + (layer.correlation.map { ", correlation \(figure($0, digits: 4))" } ?? ""))
@@ -79,12 +80,12 @@ extension Report {
                 body += figureBox(picture, "The sample that is shown" + (channels.count > 1 ? ", by channel." : "."))
             }
         }
-        let names = ActivityCharts.evenly(trace.layers, atMost: 6).map(\.title)
+        let names = trace.layers.evenly(atMost: 6).map(\.title)
         body += figureBox(
             ActivityCharts.density(trace) + Page.legend(names, from: 0), "How many neurons spike in each step, mean over the shown samples."
         )
         body += "</div>"
-        for layer in ActivityCharts.evenly(trace.layers, atMost: 4) {
+        for layer in trace.layers.evenly(atMost: 4) {
             body += "<h3>\(escaped(layer.title))</h3><div class=\"trio\">"
             body += figureBox(
                 ActivityCharts.raster(layer, steps: trace.steps),
@@ -99,9 +100,9 @@ extension Report {
         }
         let rows = trace.layers.map { layer in
             [layer.title, "\(layer.neurons)", layer.correlation.map { figure($0, digits: 4) } ?? "–"]
-                + ActivityCharts.evenly(Array(layer.density.enumerated()), atMost: 6).map { figure($0.element * 100, digits: 1) }
+                + layer.density.evenly(atMost: 6).map { figure($0 * 100, digits: 1) }
         }
-        let steps = ActivityCharts.evenly(Array((trace.layers.first?.density ?? []).indices), atMost: 6).map { "step \($0 + 1), %" }
+        let steps = (trace.layers.first?.density ?? []).indices.evenly(atMost: 6).map { "step \($0 + 1), %" }
         body += details("All layers as a table", Page.table(["layer", "neurons", "correlation"] + steps, rows))
         return Section(id: "neurons", title: "What do the neurons do?", body: body)
     }

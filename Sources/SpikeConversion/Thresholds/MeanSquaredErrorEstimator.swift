@@ -34,12 +34,20 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     private static let mostTried = 32
 
     public func threshold(_ histogram: ActivationHistogram) -> Float {
-        let largest = Double(histogram.maximum)
-        return threshold(histogram.bins, from: largest / 32, to: largest)
+        let (bins, largest) = (histogram.bins, Double(histogram.maximum))
+        return best(from: largest / 32, to: largest) { error(of: Self.threshold($0), bins: bins) }
     }
 
     public func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
-        thresholds(layer, channels: layer.channels.indices, unseen: unseenSamples(halves))
+        let unseen = unseenSamples(halves)
+        var whole = OfTheWhole(layer)
+        return mixtures(layer, channels: layer.channels.indices).map { mixture in
+            guard mixture.largest > 0 else { return 0 }
+            return best(from: mixture.smallest, to: mixture.largest) { number in
+                let (seen, added) = errors(of: number, mixture, &whole)
+                return seen + unseen * added
+            }
+        }
     }
 
     /// The number whose thresholds, chosen on one half of the samples, have the least squared error on the other, every channel's
@@ -51,68 +59,130 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
         guard shapes.count == 2 else { return fewest }
         let count = halves[0].channels.count
         let tried = Array(stride(from: 0, to: count, by: max(1, count / Self.mostTried)).prefix(Self.mostTried))
-        let errors = Self.unseenSamples.map { unseen in
-            zip([0, 1], [1, 0]).reduce(0.0) { sum, pair in
-                let chosen = thresholds(halves[pair.0], channels: tried, unseen: unseen)
-                return zip(tried, chosen).reduce(sum) { sum, found in
-                    let variance = shapes[pair.1].variance(ofChannel: found.0)
-                    guard variance > 0, found.1 > 0 else { return sum }
-                    return sum + error(of: Double(found.1), bins: halves[pair.1].channels[found.0].bins) / variance
+        var sums = Self.unseenSamples.map { _ in 0.0 }
+        for (here, there) in [(0, 1), (1, 0)] {
+            var whole = OfTheWhole(halves[here])
+            for (channel, mixture) in zip(tried, mixtures(halves[here], channels: tried)) where mixture.largest > 0 {
+                let variance = shapes[there].variance(ofChannel: channel)
+                guard variance > 0 else { continue }
+                let others = halves[there].channels[channel].bins
+                // Errors are sums over what is mixed: one walk serves all weights. A fine grid would not change the choice.
+                let candidates = Self.coarse(from: mixture.smallest, to: mixture.largest)
+                let found = candidates.map { errors(of: $0, mixture, &whole) }
+                for (index, unseen) in Self.unseenSamples.enumerated() {
+                    let mixed = found.map { $0.seen + unseen * $0.added }
+                    let best = mixed.indices.min { mixed[$0] < mixed[$1] } ?? 0
+                    sums[index] += error(of: Self.threshold(candidates[best]), bins: others) / variance
                 }
             }
         }
-        let best = errors.indices.min { errors[$0] < errors[$1] } ?? 0
-        return errors[best] < (1 - Self.leastGain) * errors[0] ? Self.unseenSamples[best] : fewest
+        let best = sums.indices.min { sums[$0] < sums[$1] } ?? 0
+        return sums[best] < (1 - Self.leastGain) * sums[0] ? Self.unseenSamples[best] : fewest
     }
 
-    /// - Parameter unseen: how many samples are added to those seen.
-    private func thresholds(_ layer: LayerActivations, channels: some Sequence<Int>, unseen: Double) -> [Float] {
+    /// What a channel's threshold is chosen for: its own samples, a part of the layer's, and unseen ones.
+    private struct Mixture {
+        var own: [ActivationHistogram.Bin]
+        /// One unseen sample.
+        var unseen: [ActivationHistogram.Bin] = []
+        /// How much of the whole layer's activations counts.
+        var partOfWhole = 0.0
+        /// Where the best threshold is.
+        var smallest: Double
+        var largest: Double
+    }
+
+    /// The squared errors of a layer's activations as a whole, each found once for all channels.
+    private struct OfTheWhole {
+        let bins: [ActivationHistogram.Bin]
+        var errors: [Int: Double] = [:]
+
+        init(_ layer: LayerActivations) { bins = layer.whole.bins }
+    }
+
+    private func mixtures(_ layer: LayerActivations, channels: some Sequence<Int>) -> [Mixture] {
         let (shape, whole) = (LayerShape(layer), layer.whole)
         return channels.map { index in
             let channel = layer.channels[index]
-            var added: [ActivationHistogram.Bin] = []
+            var mixture = Mixture(own: channel.bins, smallest: 0, largest: Double(channel.maximum))
             if let shape, let samples = layer.samples {
                 let ofSample = Double(channel.count) / Double(samples)
-                let weight = Self.samplesOfTheLayer * ofSample / Double(whole.count)
-                added = shape.bins(ofChannel: index, count: unseen * ofSample) + whole.bins.map { ($0.lower, $0.upper, $0.count * weight) }
+                mixture.unseen = shape.bins(ofChannel: index, count: ofSample)
+                mixture.partOfWhole = Self.samplesOfTheLayer * ofSample / Double(whole.count)
+                mixture.largest = max(mixture.largest, Double(whole.maximum), mixture.unseen.last?.upper ?? 0)
             }
-            let largest = max(Double(channel.maximum), added.map(\.upper).max() ?? 0)
-            guard largest > 0 else { return 0 }
-            let smallest = channel.nonZeroCount == 0 ? largest : Double(channel.maximum)
-            return threshold(channel.bins + added, from: smallest / 32, to: largest)
+            mixture.smallest = (channel.nonZeroCount == 0 ? mixture.largest : Double(channel.maximum)) / 32
+            return mixture
         }
     }
 
-    /// The best of the thresholds in a range.
-    private func threshold(_ bins: [ActivationHistogram.Bin], from least: Double, to largest: Double) -> Float {
-        // The error is smooth but not convex in θ: a fine geometric grid, refined once around its best point.
-        func best(from: Double, to: Double, ratio: Double) -> Double {
-            let count = max(2, Int((log(to / from) / log(ratio)).rounded(.up)) + 1)
-            let candidates = (0..<count).map { from * pow(to / from, Double($0) / Double(count - 1)) }
-            return candidates.min { error(of: $0, bins: bins) < error(of: $1, bins: bins) } ?? to
-        }
-        let coarse = best(from: least, to: largest, ratio: 1.037)
-        return Float(best(from: coarse / 1.04, to: min(coarse * 1.04, largest), ratio: 1.005))
+    /// The squared errors of a threshold on what was seen, of the channel and of its layer, and on one unseen sample.
+    private func errors(of number: Int, _ mixture: Mixture, _ whole: inout OfTheWhole) -> (seen: Double, added: Double) {
+        let threshold = Self.threshold(number)
+        let (own, unseen) = (error(of: threshold, bins: mixture.own), error(of: threshold, bins: mixture.unseen))
+        guard mixture.partOfWhole > 0 else { return (own, unseen) }
+        let ofWhole = whole.errors[number] ?? error(of: threshold, bins: whole.bins)
+        whole.errors[number] = ofWhole
+        return (own + mixture.partOfWhole * ofWhole, unseen)
     }
 
-    /// The sum of squared errors at threshold `threshold`.
-    func error(of threshold: Double, bins: [ActivationHistogram.Bin]) -> Double {
-        bins.reduce(0) { sum, bin in
-            sum + bin.count * (integral(to: bin.upper, threshold: threshold) - integral(to: bin.lower, threshold: threshold))
-                / (bin.upper - bin.lower)
-        }
+    /// Thresholds are on a grid that all channels share: so many to a doubling, tried coarsely first.
+    private static let (thresholdsOfDoubling, coarseStep) = (152, 8)
+
+    private static func threshold(_ number: Int) -> Double { exp2(Double(number) / Double(thresholdsOfDoubling)) }
+
+    private static func coarse(from least: Double, to largest: Double) -> [Int] {
+        let ofDoubling = Double(thresholdsOfDoubling / coarseStep)
+        let (first, last) = (Int((log2(least) * ofDoubling).rounded(.down)), Int((log2(largest) * ofDoubling).rounded(.up)))
+        return (first...max(first, last)).map { $0 * coarseStep }
     }
 
-    /// ∫₀ˣ (u − Q(u))² du. With n = ⌊x/Δ + ½⌋ whole cells and the offset d = x − nΔ: n·Δ³/12 + d³/3; beyond θ the error grows
-    /// as u − θ.
-    private func integral(to x: Double, threshold: Double) -> Double {
-        let step = threshold / Double(levels)
+    /// The threshold of least error in a range.
+    private func best(from least: Double, to largest: Double, _ error: (Int) -> Double) -> Float {
+        // The error is smooth but not convex in θ: a geometric grid, refined once around its best point.
+        func best(_ candidates: [Int]) -> Int { zip(candidates.map(error), candidates).min { $0.0 < $1.0 }?.1 ?? 0 }
+        let coarse = best(Self.coarse(from: least, to: largest))
+        let fine = best(Array(coarse - Self.coarseStep...coarse + Self.coarseStep))
+        return Float(min(largest, Self.threshold(fine)))
+    }
+
+    /// The sum of squared errors at threshold `threshold`. Bins ascend.
+    private func error(of threshold: Double, bins: [ActivationHistogram.Bin]) -> Double {
+        let integral = SquaredError(threshold: threshold, levels: levels)
+        var (sum, bound, upToBound) = (0.0, 0.0, 0.0)
+        for bin in bins {
+            let lower = bin.lower == bound ? upToBound : integral(to: bin.lower)
+            (bound, upToBound) = (bin.upper, integral(to: bin.upper))
+            sum += bin.count * (upToBound - lower) / (bin.upper - bin.lower)
+        }
+        return sum
+    }
+}
+
+/// ∫₀ˣ (u − Q(u))² du. With n = ⌊x/Δ + ½⌋ whole cells and the offset d = x − nΔ: n·Δ³/12 + d³/3; beyond θ the error grows
+/// as u − θ.
+private struct SquaredError {
+    private let threshold: Double
+    private let levels: Double
+    private let step: Double
+    private let perStep: Double
+    private let ofCell: Double
+
+    init(threshold: Double, levels: Int) {
+        (self.threshold, self.levels) = (threshold, Double(levels))
+        step = threshold / Double(levels)
+        perStep = 1 / step
+        ofCell = step * step * step / 12
+    }
+
+    @inline(__always) func callAsFunction(to x: Double) -> Double {
         if x > threshold {
             let excess = x - threshold
-            return Double(levels) * step * step * step / 12 + excess * excess * excess / 3
+            return levels * ofCell + excess * excess * excess / 3
         }
-        let cells = (x / step + 0.5).rounded(.down)
+        // At most the number of levels: an integer rounds down faster than a library's function does.
+        let cells = Double(Int(x * perStep + 0.5))
         let offset = x - cells * step
-        return cells * step * step * step / 12 + offset * offset * offset / 3
+        return cells * ofCell + offset * offset * offset / 3
     }
 }
