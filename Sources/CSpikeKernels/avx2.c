@@ -100,13 +100,13 @@ INLINE_AVX2 void dense_block(const spike_dense *job, int lane, int first, const 
     __m256i sum[8];
     for (int i = 0; i < 2 * positions; i++) sum[i] = _mm256_setzero_si256();
     for (int place = 0; place < job->places; place++) {
-        const int8_t *weights = job->weights + ((size_t)place * job->groups * job->tile + lane) * 4;
+        const int8_t *weights = spike_dense_weights(job, lane, place);
         const uint8_t *const *numbers = job->numbers + (size_t)place * job->positions + first;
         for (int g = 0; g < job->groups;) {
             const int stop = g + chunk < job->groups ? g + chunk : job->groups;
             __m256i part[8];
             for (int i = 0; i < 2 * positions; i++) part[i] = _mm256_setzero_si256();
-            for (; g < stop; g++, weights += 4 * job->tile) {
+            for (; g < stop; g++, weights += 128) {
                 const __m256i a = _mm256_loadu_si256((const __m256i *)weights), b = _mm256_loadu_si256((const __m256i *)(weights + 32));
                 for (int p = 0; p < positions; p++) {
                     int32_t four;
@@ -187,6 +187,43 @@ AVX2 void spike_masked_i16__avx2(const spike_masked *job) {
                 _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, value) : _mm256_add_epi32(old, value));
             }
         }
+    }
+}
+
+AVX2 void spike_numbers_u8__avx2(const spike_digits *job) {
+    const __m256i byte = _mm256_setr_epi8(
+        0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i place = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+    for (size_t i = 0; i < 8 * job->words; i += 4) {
+        __m256i number = _mm256_setzero_si256();
+        for (int step = 0; step < job->steps; step++) {
+            int32_t bits;
+            memcpy(&bits, job->bits + (size_t)step * job->step_bytes + i, 4);
+            const __m256i spread = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte), place);
+            number = _mm256_sub_epi8(_mm256_add_epi8(number, number), _mm256_cmpeq_epi8(spread, place));
+        }
+        _mm256_storeu_si256((__m256i *)(job->numbers + 8 * i), number);
+    }
+}
+
+AVX2 void spike_weighted_i16__avx2(const spike_weighted *job) {
+    if (job->tile % 8) {
+        spike_weighted_i16__scalar(job);
+        return;
+    }
+    const __m128i shift = _mm_cvtsi32_si128(job->shift);
+    for (int i = 0; i < job->tile; i += 8) {
+        __m256i sum = _mm256_setzero_si256();
+        for (int t = 0; t < job->tap_count; t++) {
+            const __m128i numbers = _mm_loadl_epi64((const __m128i *)(job->taps[t].bits + i));
+            const __m128i weights = _mm_loadu_si128((const __m128i *)((const int16_t *)job->taps[t].weights + i));
+            // The upper half of a number is 0, so that of the weight does not matter.
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi32(numbers), _mm256_cvtepi16_epi32(weights)));
+        }
+        sum = _mm256_sll_epi32(sum, shift);
+        __m256i *current = (__m256i *)(job->current + i);
+        const __m256i old = _mm256_loadu_si256(current);
+        _mm256_storeu_si256(current, job->negative ? _mm256_sub_epi32(old, sum) : _mm256_add_epi32(old, sum));
     }
 }
 #else

@@ -170,14 +170,14 @@ AVX512 void spike_gather_fire_i8__avx512(const spike_gather_fire *job) {
     }
 }
 
-/// POSITIONS places of the output by 32 lanes.
-INLINE_AVX512 void dense_block(const spike_dense *job, int lane, int first, const int positions) {
-    __m512i sum[16];
+/// `positions` places of the output by 32 lanes.
+INLINE_AVX512 void dense_block(const spike_dense *job, int lane, const int positions) {
+    __m512i sum[2 * SPIKE_POSITIONS];
     for (int i = 0; i < 2 * positions; i++) sum[i] = _mm512_setzero_si512();
     for (int place = 0; place < job->places; place++) {
-        const int8_t *weights = job->weights + ((size_t)place * job->groups * job->tile + lane) * 4;
-        const uint8_t *const *numbers = job->numbers + (size_t)place * job->positions + first;
-        for (int g = 0; g < job->groups; g++, weights += 4 * job->tile) {
+        const int8_t *weights = spike_dense_weights(job, lane, place);
+        const uint8_t *const *numbers = job->numbers + (size_t)place * (size_t)positions;
+        for (int g = 0; g < job->groups; g++, weights += 128) {
             const __m512i a = _mm512_loadu_si512(weights), b = _mm512_loadu_si512(weights + 64);
             for (int p = 0; p < positions; p++) {
                 int32_t four;
@@ -190,7 +190,7 @@ INLINE_AVX512 void dense_block(const spike_dense *job, int lane, int first, cons
     }
     const __m128i left = _mm_cvtsi32_si128(job->shift);
     for (int p = 0; p < positions; p++) {
-        int32_t *current = job->current + (size_t)(first + p) * job->current_stride + lane;
+        int32_t *current = job->current + (size_t)p * job->current_stride + lane;
         for (int i = 0; i < 2; i++) {
             const __m512i value = _mm512_sll_epi32(sum[2 * p + i], left), old = _mm512_loadu_si512(current + 16 * i);
             _mm512_storeu_si512(current + 16 * i, job->negative ? _mm512_sub_epi32(old, value) : _mm512_add_epi32(old, value));
@@ -200,11 +200,50 @@ INLINE_AVX512 void dense_block(const spike_dense *job, int lane, int first, cons
 
 AVX512 void spike_dense_i8__avx512(const spike_dense *job) {
     for (int lane = 0; lane < job->tile; lane += 32) {
-        int first = 0;
-        for (; first + 8 <= job->positions; first += 8) dense_block(job, lane, first, 8);
-        for (; first + 4 <= job->positions; first += 4) dense_block(job, lane, first, 4);
-        for (; first + 2 <= job->positions; first += 2) dense_block(job, lane, first, 2);
-        if (first < job->positions) dense_block(job, lane, first, 1);
+        switch (job->positions) {
+        case 8: dense_block(job, lane, 8); break;
+        case 7: dense_block(job, lane, 7); break;
+        case 6: dense_block(job, lane, 6); break;
+        case 5: dense_block(job, lane, 5); break;
+        case 4: dense_block(job, lane, 4); break;
+        case 3: dense_block(job, lane, 3); break;
+        case 2: dense_block(job, lane, 2); break;
+        default: dense_block(job, lane, 1); break;
+        }
+    }
+}
+
+AVX512 void spike_numbers_u8__avx512(const spike_digits *job) {
+    const __m512i one = _mm512_set1_epi8(1);
+    for (size_t word = 0; word < job->words; word++) {
+        __m512i number = _mm512_setzero_si512();
+        for (int step = 0; step < job->steps; step++) {
+            uint64_t bits;
+            memcpy(&bits, job->bits + (size_t)step * job->step_bytes + 8 * word, 8);
+            number = _mm512_add_epi8(number, number);
+            number = _mm512_mask_add_epi8(number, bits, number, one);
+        }
+        _mm512_storeu_si512(job->numbers + 64 * word, number);
+    }
+}
+
+AVX512 void spike_weighted_i16__avx512(const spike_weighted *job) {
+    if (job->tile % 16) {
+        spike_weighted_i16__avx2(job);
+        return;
+    }
+    const __m128i shift = _mm_cvtsi32_si128(job->shift);
+    for (int i = 0; i < job->tile; i += 16) {
+        __m512i sum = _mm512_setzero_si512();
+        for (int t = 0; t < job->tap_count; t++) {
+            const __m512i numbers = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(job->taps[t].bits + i)));
+            const __m256i weights = _mm256_loadu_si256((const __m256i *)((const int16_t *)job->taps[t].weights + i));
+            // The upper half of a number is 0, so that of the weight does not matter.
+            sum = _mm512_dpwssd_epi32(sum, numbers, _mm512_cvtepi16_epi32(weights));
+        }
+        sum = _mm512_sll_epi32(sum, shift);
+        const __m512i old = _mm512_loadu_si512(job->current + i);
+        _mm512_storeu_si512(job->current + i, job->negative ? _mm512_sub_epi32(old, sum) : _mm512_add_epi32(old, sum));
     }
 }
 

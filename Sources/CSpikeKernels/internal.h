@@ -13,6 +13,8 @@
 #define SPIKE_TYPE_gather_i8 const spike_gather
 #define SPIKE_TYPE_gather_fire_i8 const spike_gather_fire
 #define SPIKE_TYPE_dense_i8 const spike_dense
+#define SPIKE_TYPE_numbers_u8 const spike_digits
+#define SPIKE_TYPE_weighted_i16 const spike_weighted
 #define SPIKE_TYPE_masked_f32 const spike_masked
 #define SPIKE_TYPE_masked_i16 const spike_masked
 #define SPIKE_TYPE_scatter_f32 const spike_scatter
@@ -48,6 +50,12 @@ static inline int32_t spike_limited(int32_t value, uint64_t *count) {
         return -SPIKE_MEMBRANE_LIMIT;
     }
     return value;
+}
+
+/// The weights of a lane at one place of the kernel; those of the next four channels are 128 bytes further.
+static inline const int8_t *spike_dense_weights(const spike_dense *job, int lane, int place) {
+    const size_t block = (size_t)(lane / 32) * (size_t)job->places + (size_t)place;
+    return job->weights + (block * (size_t)job->groups * 32 + (size_t)(lane % 32)) * 4;
 }
 
 /// Gathering and firing, one after the other, by the kernels of an instruction set that has none for both.

@@ -203,9 +203,9 @@ INLINE void dense_block(const spike_dense *job, int lane, int first, const int p
     int32x4_t sum[4];
     for (int p = 0; p < positions; p++) sum[p] = vdupq_n_s32(0);
     for (int place = 0; place < job->places; place++) {
-        const int8_t *weights = job->weights + ((size_t)place * job->groups * job->tile + lane) * 4;
+        const int8_t *weights = spike_dense_weights(job, lane, place);
         const uint8_t *const *numbers = job->numbers + (size_t)place * job->positions + first;
-        for (int g = 0; g < job->groups; g++, weights += 4 * job->tile) {
+        for (int g = 0; g < job->groups; g++, weights += 128) {
             const int8x16_t a = vld1q_s8(weights);
             for (int p = 0; p < positions; p++) {
                 int32_t four;

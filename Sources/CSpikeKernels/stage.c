@@ -109,7 +109,8 @@ static void spike_synapses(
         (stage->integers ? table->scatter_i32 : table->scatter_f32)(&job);
         break;
     }
-    case SPIKE_BRANCH_MASKED: {
+    case SPIKE_BRANCH_MASKED:
+    case SPIKE_BRANCH_WEIGHTED: {
         spike_tap taps[SPIKE_LARGEST_SEGMENTS];
         int count = 0;
         for (int ky = 0; ky < w.kernel_height; ky++) {
@@ -123,6 +124,13 @@ static void spike_synapses(
                     (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * (stage->integers ? 2 : 4)};
             }
         }
+        if (branch->kind == SPIKE_BRANCH_WEIGHTED) {
+            const spike_weighted job = {
+                .taps = taps, .tap_count = count, .tile = stage->tile, .shift = branch->masked_shift, .negative = branch->negative,
+                .current = currents};
+            table->weighted_i16(&job);
+            break;
+        }
         const spike_masked job = {
             .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
             .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = currents};
@@ -134,22 +142,28 @@ static void spike_synapses(
     }
 }
 
-/// Dense synapses of one branch to `count` pixels; the sum over all steps goes to the current at `currents`.
+/// Dense synapses of one branch to `count` pixels; the sum over all steps goes to the currents at `currents`.
 static void spike_dense_synapses(
     const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, int count, int32_t *currents,
     size_t current_stride) {
     const uint8_t *numbers[SPIKE_LARGEST_DENSE * SPIKE_POSITIONS];
     const spike_window w = branch->window;
+    int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
     for (int p = 0; p < count; p++) {
-        const int y = (int)((pixel + p) / stage->out_width), x = (int)((pixel + p) % stage->out_width);
-        int place = 0;
-        for (int ky = 0; ky < w.kernel_height; ky++) {
-            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-            for (int kx = 0; kx < w.kernel_width; kx++, place++) {
-                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                const bool inside = sy >= 0 && sy < w.height && sx >= 0 && sx < w.width;
-                numbers[place * count + p] = inside ? branch->numbers + ((size_t)sy * w.width + sx) * branch->channels : branch->zeros;
+        const uint8_t **target = numbers + p;
+        int sy = y * w.stride_y - w.pad_top;
+        for (int ky = 0; ky < w.kernel_height; ky++, sy += w.dilation_y) {
+            const bool has_row = sy >= 0 && sy < w.height;
+            const uint8_t *row = branch->numbers + (has_row ? (size_t)sy * branch->strides.row : 0);
+            int sx = x * w.stride_x - w.pad_left;
+            for (int kx = 0; kx < w.kernel_width; kx++, sx += w.dilation_x, target += count) {
+                const bool inside = has_row && sx >= 0 && sx < w.width;
+                *target = inside ? row + (size_t)sx * branch->strides.pixel : branch->zeros;
             }
+        }
+        if (++x == stage->out_width) {
+            x = 0;
+            y++;
         }
     }
     const spike_dense job = {
@@ -160,13 +174,31 @@ static void spike_dense_synapses(
 }
 
 static void spike_round(const spike_stage *stage, void *membrane) {
-    for (int i = 0; i < stage->tile; i++) {
-        if (stage->integers) {
-            ((int32_t *)membrane)[i] += ((const int32_t *)stage->rounding)[i];
-        } else {
-            ((float *)membrane)[i] += ((const float *)stage->rounding)[i];
-        }
+    if (stage->integers) {
+        const int32_t *rounding = stage->rounding;
+        int32_t *v = membrane;
+        for (int i = 0; i < stage->tile; i++) v[i] += rounding[i];
+    } else {
+        const float *rounding = stage->rounding;
+        float *v = membrane;
+        for (int i = 0; i < stage->tile; i++) v[i] += rounding[i];
     }
+}
+
+/// What fires at one pixel, and where the spikes go.
+static spike_fire spike_firing(const spike_stage *stage, int64_t pixel) {
+    const size_t y = (size_t)(pixel / stage->out_width), x = (size_t)(pixel % stage->out_width);
+    const size_t place = y * stage->strides.row + x * stage->strides.pixel;
+    spike_fire fire = stage->fire;
+    fire.plus = stage->plus ? stage->plus + place : NULL;
+    fire.minus = stage->minus ? stage->minus + place : NULL;
+    fire.step_bytes = stage->strides.step;
+    fire.counts = stage->counts ? stage->counts + y * stage->count_strides.row + x * stage->count_strides.pixel : NULL;
+    fire.count_stride = stage->count_strides.step;
+    fire.tile = stage->tile;
+    fire.lanes = (int32_t)x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
+    fire.steps = stage->steps;
+    return fire;
 }
 
 /// Integrates what has arrived at one pixel in `arriving` currents (none: NULL), fires and packs. `last`: what is still to be
@@ -176,7 +208,6 @@ static void spike_neurons(
     const spike_gather *last, int arriving, int growth) {
     int32_t own_membrane[SPIKE_LARGEST_TILE], own_memory[SPIKE_LARGEST_TILE];
     const size_t bytes = (size_t)stage->tile * 4;
-    const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
     void *membrane = own_membrane, *memory = own_memory;
     if (stage->membranes) {
         membrane = (char *)stage->membranes + pixel * stage->state_stride * 4;
@@ -198,20 +229,11 @@ static void spike_neurons(
         if (stage->neuron == SPIKE_NEURON_NONE) return;
         if (stage->rounding) spike_round(stage, membrane);
     }
-    spike_fire fire = stage->fire;
+    spike_fire fire = spike_firing(stage, pixel);
     fire.current = stage->layer_synchronous ? NULL : currents;
     fire.offset = offset;
     fire.membrane = membrane;
     fire.memory = memory;
-    const size_t place = (size_t)y * stage->strides.row + (size_t)x * stage->strides.pixel;
-    fire.plus = stage->plus ? stage->plus + place : NULL;
-    fire.minus = stage->minus ? stage->minus + place : NULL;
-    fire.step_bytes = stage->strides.step;
-    fire.counts = stage->counts ? stage->counts + (size_t)y * stage->count_strides.row + (size_t)x * stage->count_strides.pixel : NULL;
-    fire.count_stride = stage->count_strides.step;
-    fire.tile = stage->tile;
-    fire.lanes = x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
-    fire.steps = stage->steps;
     if (last) {
         const spike_gather_fire job = {*last, fire};
         table->gather_fire_i8(&job);
@@ -225,15 +247,71 @@ static void spike_neurons(
     }
 }
 
+/// Synapses of some branches to `count` pixels, each with `steps` currents of its own in the stage's scratch.
+static void spike_arrive(
+    const spike_stage *stage, const spike_kernel_table *table, int branches, int64_t pixel, int count, int steps, bool writes) {
+    const size_t size = (size_t)steps * (size_t)stage->tile;
+    for (int b = 0; b < branches; b++) {
+        const spike_branch *branch = stage->branches + b;
+        // The sum over all steps comes with the last.
+        const bool is_sum = branch->kind == SPIKE_BRANCH_DENSE || branch->kind == SPIKE_BRANCH_WEIGHTED;
+        int32_t *currents = (int32_t *)stage->scratch + (is_sum ? (size_t)(steps - 1) * (size_t)stage->tile : 0);
+        if (branch->kind == SPIKE_BRANCH_DENSE) {
+            spike_dense_synapses(stage, branch, table, pixel, count, currents, size);
+        } else {
+            for (int p = 0; p < count; p++) {
+                spike_synapses(stage, branch, table, pixel + p, writes && b == 0, currents + (size_t)p * size);
+            }
+        }
+    }
+}
+
+/// Neurons of whole numbers to which the sum over all steps comes at once: it is added to membranes, in any order.
+static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *table, int together) {
+    int32_t resting[SPIKE_LARGEST_TILE];
+    const int32_t *initial = stage->initial, *rounding = stage->rounding, *offsets = stage->offsets;
+    const int growth = stage->growth == 2 ? 1 << stage->steps : stage->growth;
+    const bool varies = offsets && stage->offset_pixel_stride != 0;
+    for (int i = 0; i < stage->tile; i++) {
+        resting[i] = growth * initial[i] + (rounding ? rounding[i] : 0) + (offsets && !varies ? offsets[i] : 0);
+    }
+    const int64_t end = (int64_t)stage->row_end * stage->out_width;
+    for (int64_t first = (int64_t)stage->row_begin * stage->out_width; first < end;) {
+        // As many at a time as leave no short rest.
+        const int64_t left = end - first, blocks = (left + together - 1) / together;
+        const int count = (int)((left + blocks - 1) / blocks);
+        int32_t *membranes = stage->scratch;
+        for (int p = 0; p < count; p++) {
+            int32_t *membrane = membranes + (size_t)p * (size_t)stage->tile;
+            const int32_t *offset = varies ? offsets + (first + p) * stage->offset_pixel_stride : NULL;
+            memcpy(membrane, resting, (size_t)stage->tile * 4);
+            for (int i = 0; i < stage->tile && offset; i++) membrane[i] += offset[i];
+        }
+        spike_arrive(stage, table, stage->branch_count, first, count, 1, false);
+        for (int p = 0; p < count; p++) {
+            spike_fire fire = spike_firing(stage, first + p);
+            fire.membrane = membranes + (size_t)p * (size_t)stage->tile;
+            table->fire_if_i32(&fire);
+        }
+        first += count;
+    }
+}
+
 void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
-    int dense = 0;
-    for (int b = 0; b < stage->branch_count; b++) dense += stage->branches[b].kind == SPIKE_BRANCH_DENSE;
-    // Dense synapses give the sum over all steps, and an analog current comes with the last alone. Where there is nothing else,
+    int sums = 0;
+    for (int b = 0; b < stage->branch_count; b++) {
+        sums += stage->branches[b].kind == SPIKE_BRANCH_DENSE || stage->branches[b].kind == SPIKE_BRANCH_WEIGHTED;
+    }
+    // Synapses of numbers give the sum over all steps, and an analog current comes with the last alone. Where there is nothing else,
     // that one current is all that is integrated.
-    const bool fused = dense == stage->branch_count && 
-                       (dense > 0 || (stage->layer_synchronous && stage->offsets_last_only && stage->neuron != SPIKE_NEURON_NONE));
+    const bool fused = sums == stage->branch_count && stage->layer_synchronous && stage->offsets_last_only &&
+                       stage->neuron != SPIKE_NEURON_NONE;
     const int arriving = fused ? 1 : stage->steps, growth = fused && stage->growth == 2 ? 1 << stage->steps : stage->growth;
-    const int together = dense > 0 ? SPIKE_POSITIONS : 1;
+    const int together = sums > 0 ? SPIKE_POSITIONS : 1;
+    if (fused && stage->integers && stage->neuron == SPIKE_NEURON_IF && !stage->membranes && !stage->fire.saturations) {
+        spike_run_sums(stage, table, together);
+        return;
+    }
     // An offset that is the same in each step is added by the neurons; a first branch that gathers writes its currents. Then
     // there is nothing to begin with.
     const bool streams = !stage->layer_synchronous && stage->neuron != SPIKE_NEURON_NONE;
@@ -251,17 +329,7 @@ void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) 
         for (int p = 0; p < count && !writes && !is_silent; p++) {
             spike_start_currents(stage, first + p, arriving, fires_offset, scratch + (size_t)p * size);
         }
-        for (int b = 0; b < stage->branch_count - gathers_last; b++) {
-            const spike_branch *branch = stage->branches + b;
-            if (branch->kind == SPIKE_BRANCH_DENSE) {
-                int32_t *last = (int32_t *)scratch + (size_t)(arriving - 1) * (size_t)stage->tile;
-                spike_dense_synapses(stage, branch, table, first, count, last, size / 4);
-            } else {
-                for (int p = 0; p < count; p++) {
-                    spike_synapses(stage, branch, table, first + p, writes && b == 0, scratch + (size_t)p * size);
-                }
-            }
-        }
+        spike_arrive(stage, table, stage->branch_count - gathers_last, first, count, arriving, writes);
         for (int p = 0; p < count; p++) {
             const int64_t place = (first + p) * stage->offset_pixel_stride * 4;
             const void *offset = fires_offset ? (const char *)stage->offsets + place : NULL;

@@ -62,8 +62,8 @@ void spike_dense_i8__scalar(const spike_dense *job) {
             int32_t sum = 0;
             for (int place = 0; place < job->places; place++) {
                 const uint8_t *numbers = job->numbers[(size_t)place * job->positions + p];
-                const int8_t *weights = job->weights + ((size_t)place * job->groups * job->tile + i) * 4;
-                for (int c = 0; c < 4 * job->groups; c++) sum += numbers[c] * weights[(size_t)(c >> 2) * job->tile * 4 + (c & 3)];
+                const int8_t *weights = spike_dense_weights(job, i, place);
+                for (int c = 0; c < 4 * job->groups; c++) sum += numbers[c] * weights[(size_t)(c >> 2) * 128 + (size_t)(c & 3)];
             }
             current[i] += (job->negative ? -sum : sum) * factor;
         }
@@ -81,18 +81,20 @@ __attribute__((constructor)) static void fill_spread(void) {
     }
 }
 
-void spike_radix_numbers(
-    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t bytes, uint8_t *numbers) {
-    for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++) {
-            const uint8_t *pixel = bits + (size_t)y * strides.row + (size_t)x * strides.pixel;
-            for (int byte = 0; byte < bytes; byte++) {
-                // Eight numbers below 128 in a word: doubling carries nothing over.
-                uint64_t eight = 0;
-                for (int step = 0; step < steps; step++) eight = 2 * eight + spread[pixel[(size_t)step * strides.step + (size_t)byte]];
-                memcpy(numbers, &eight, 8);
-                numbers += 8;
-            }
-        }
+void spike_numbers_u8__scalar(const spike_digits *job) {
+    for (size_t byte = 0; byte < 8 * job->words; byte++) {
+        // Eight numbers below 128 in a word: doubling carries nothing over.
+        uint64_t eight = 0;
+        for (int step = 0; step < job->steps; step++) eight = 2 * eight + spread[job->bits[(size_t)step * job->step_bytes + byte]];
+        memcpy(job->numbers + 8 * byte, &eight, 8);
+    }
+}
+
+void spike_weighted_i16__scalar(const spike_weighted *job) {
+    const int32_t factor = (int32_t)1 << job->shift;
+    for (int i = 0; i < job->tile; i++) {
+        int32_t sum = 0;
+        for (int t = 0; t < job->tap_count; t++) sum += job->taps[t].bits[i] * ((const int16_t *)job->taps[t].weights)[i];
+        job->current[i] += (job->negative ? -sum : sum) * factor;
     }
 }

@@ -138,6 +138,7 @@ extension Assembly {
                         .masked(signal: number, isMinus: isMinus, firstChannel: term.channels.lowerBound), window,
                         (packed.0, packed.1))
                     made.shift = packed.shift
+                    made.readsNumbers = readsNumbers(term, of: stage)
                 } else {
                     let rows = spike_rows(spike_window(identity: source.output(channels: 1)))
                     let view = view(number, isMinus: isMinus, channels: term.channels, window: source, rows: rows)
@@ -149,12 +150,16 @@ extension Assembly {
         }
     }
 
-    /// Whether the dense kernel can stand in for gathering: numbers below 128, whole bytes of channels, several pixels to share the
-    /// reading of weights.
-    private func allowsDense(_ term: Term, of stage: NeuronStage, window: spike_window) -> Bool {
+    /// Whether synapses can take a radix code's numbers in the place of spikes: they are below 128.
+    private func readsNumbers(_ term: Term, of stage: NeuronStage) -> Bool {
         guard case .spikes(let number) = term.source, stage.isInteger, let exponent = stage.rule.exponent else { return false }
-        return exponent < 7 && term.pool == nil && builder.signals[number].encoding == .bits && term.channels.lowerBound % 8 == 0
-            && stage.lanes.block == 1 && stage.lanes.blocks >= 4 && window.places <= Int(SPIKE_LARGEST_DENSE)
+        return exponent < 7 && term.pool == nil && builder.signals[number].encoding == .bits
+    }
+
+    /// Whether the dense kernel can stand in for gathering: whole bytes of channels, several pixels to share the reading of weights.
+    private func allowsDense(_ term: Term, of stage: NeuronStage, window: spike_window) -> Bool {
+        readsNumbers(term, of: stage) && term.channels.lowerBound % 8 == 0 && stage.lanes.block == 1 && stage.lanes.blocks >= 4
+            && window.places <= Int(SPIKE_LARGEST_DENSE)
     }
 
     /// Weights [channels][places] and window of a term without synapses between channels.

@@ -230,9 +230,10 @@ private struct LayerBench {
             job.starts = starts.start.assumingMemoryBound(to: UInt32.self)
             let begin = KernelBenchmark.now()
             if isDense {
-                spike_radix_numbers(
-                    job.bits, strides, Int32(steps), Int32(side), Int32(side), Int32(pixelBytes),
-                    numbers.start.assumingMemoryBound(to: UInt8.self))
+                var digits = spike_digits()
+                (digits.bits, digits.step_bytes, digits.steps, digits.words) = (job.bits, planeBytes, Int32(steps), planeBytes / 8)
+                digits.numbers = numbers.start.assumingMemoryBound(to: UInt8.self)
+                table.pointee.numbers_u8?(&digits)
             } else {
                 table.pointee.list_bits?(&job)
             }
@@ -248,6 +249,7 @@ private struct LayerBench {
                 branch.numbers = UnsafePointer(numbers.start.assumingMemoryBound(to: UInt8.self))
                 branch.zeros = branch.numbers + side * side * channels
                 branch.largest = 1 << Int32(steps) - 1
+                branch.strides = spike_strides(pixel: channels, row: channels * side, step: 0)
             }
             for number in 0..<channels / tile {
                 branch.weights = UnsafeRawPointer(weights.start + number * tileBytes)
@@ -258,6 +260,7 @@ private struct LayerBench {
                 stage.integers = isInteger
                 stage.shift = 4
                 (stage.growth, stage.layer_synchronous) = (isRadix ? 2 : 1, isRadix)
+                stage.offsets_last_only = isRadix
                 (stage.fire.halving, stage.fire.exponent) = (isRadix, Int32(isRadix ? steps - 1 : 0))
                 stage.neuron = SPIKE_NEURON_IF
                 stage.fire.threshold = UnsafeRawPointer(threshold.start)

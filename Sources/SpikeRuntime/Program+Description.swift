@@ -82,7 +82,8 @@ extension Program: CustomStringConvertible {
                         ? "" : String(format: ", dense above %.2f spikes a neuron", Self.denseCrossover(rows: branch.rows))
                     return "    ← gather \(size)×\(views[view].channels.count) from \(signals[views[view].signal].stage)\(pooled)\(dense)"
                 case .scatter(let view): return "    ← depthwise \(size) by lists from \(signals[views[view].signal].stage)"
-                case .masked(let signal, _, _): return "    ← depthwise \(size) by masks from \(signals[signal].stage)"
+                case .masked(let signal, _, _):
+                    return "    ← depthwise \(size) by \(branch.readsNumbers ? "numbers" : "masks") from \(signals[signal].stage)"
                 case .values(let name): return "    ← values of \(name)"
                 }
             }

@@ -103,6 +103,8 @@ struct Branch: Sendable {
     var tileBytes: Int
     /// Radix code, int8: the same weights for the dense kernel, which takes over where many neurons spike.
     var dense: (weights: Memory, tileBytes: Int)?
+    /// Masked, a radix code, int8: reads the numbers that spikes are the digits of.
+    var readsNumbers = false
     /// Masked, int8: what sums are still shifted by to be in the stage's unit.
     var shift = 0
 }

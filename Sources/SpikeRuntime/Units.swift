@@ -135,7 +135,7 @@ struct Units {
         return (memory, tileBytes)
     }
 
-    /// For the dense kernel: [tile][place][four channels][lane][channel of the four].
+    /// For the dense kernel: [tile][32 lanes][place][four channels][lane][channel of the four].
     func packDense(_ weights: [Float], term: Term, window: spike_window, lanes: Lanes) -> (Memory, tileBytes: Int) {
         let (inputs, places, tile) = (term.channels.count, window.places, lanes.tile)
         let entryStride = (inputs + 7) / 8 * 8
@@ -145,9 +145,10 @@ struct Units {
             guard let neuron = lanes.neuron(lane), (0..<term.targetCount).contains(neuron.channel - term.firstTarget) else { continue }
             let levels = (memory.start + lane / tile * tileBytes).assumingMemoryBound(to: Int8.self)
             let row = (neuron.channel - term.firstTarget) * inputs * places
+            let block = lane % tile / 32 * places * entryStride * 32
             for input in 0..<inputs {
                 for place in 0..<places {
-                    levels[((place * entryStride + input) / 4 * tile + lane % tile) * 4 + input % 4] =
+                    levels[block + ((place * entryStride + input) / 4 * 32 + lane % 32) * 4 + input % 4] =
                         level(weights[row + input * places + place], channel: neuron.channel)
                 }
             }

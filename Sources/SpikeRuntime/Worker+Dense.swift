@@ -26,45 +26,70 @@ extension Program {
 }
 
 extension Worker {
-    /// Whether a branch is better off with the dense kernel on what it has to read in this block; makes the numbers if so.
+    /// Whether a branch reads numbers in the place of spikes, one by one, in this block: always where it costs no more, else where so
+    /// many spike that the dense kernel is the faster. Makes the numbers if so.
     func makeNumbers(_ branch: Branch, _ block: Block) -> Bool {
-        guard branch.dense != nil, case .gather(let number) = branch.kind, block.steps < 8 else { return false }
-        if numbers[number] != nil { return true }
-        // Lists that are there already cost nothing.
-        guard entries[number] == nil else { return false }
-        let view = program.views[number]
-        let signal = program.signals[view.signal]
-        var spikes = 0
-        for sample in 0..<samples {
-            guard let plane = plane(view.signal, sample: sample, isMinus: false, block) else { return false }
-            spikes += count(plane, signal, block)
+        guard block.steps < 8 else { return false }
+        switch branch.kind {
+        case .masked(let signal, _, _) where branch.readsNumbers:
+            makeNumbers(of: signal, block)
+            return true
+        case .gather(let number) where branch.dense != nil:
+            let signal = program.views[number].signal
+            // Lists that are there already cost nothing.
+            guard entries[number] == nil else { return numbers[signal] != nil }
+            let crossover = denseCrossover ?? Program.denseCrossover(rows: branch.rows)
+            let neurons = samples * program.signals[signal].layout.count
+            guard Double(spikes(of: signal, block)) > crossover * Double(neurons) else { return false }
+            makeNumbers(of: signal, block)
+            return true
+        default: return false
         }
-        let crossover = denseCrossover ?? Program.denseCrossover(rows: branch.rows)
-        guard Double(spikes) > crossover * Double(samples * signal.layout.count) else { return false }
-        let bytes = signal.layout.pixels * view.entryStride
-        let buffer = buffer(samples * bytes + view.entryStride)
-        (buffer.start + samples * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: view.entryStride)
-        numbers[number] = buffer
-        threads.forEach(samples) { sample, _ in
-            guard let plane = plane(view.signal, sample: sample, isMinus: false, block) else { return }
-            spike_radix_numbers(
-                plane.assumingMemoryBound(to: UInt8.self) + view.channels.lowerBound / 8, signal.strides, Int32(block.steps),
-                Int32(signal.layout.height), Int32(signal.layout.width), Int32(view.entryStride / 8),
-                buffer.start.assumingMemoryBound(to: UInt8.self) + sample * bytes)
-        }
-        return true
     }
 
-    /// A branch as the dense kernel sees it.
-    func setDense(_ branch: Branch, _ result: inout spike_branch, _ block: Block, tile: Int, sample: Int) {
-        guard case .gather(let number) = branch.kind, let buffer = numbers[number], let dense = branch.dense else { return }
-        let view = program.views[number]
-        let bytes = program.signals[view.signal].layout.pixels * view.entryStride
+    private func spikes(of number: Int, _ block: Block) -> Int {
+        (0..<samples).reduce(0) { sum, sample in
+            sum + (plane(number, sample: sample, isMinus: false, block).map { count($0, program.signals[number], block) } ?? 0)
+        }
+    }
+
+    private func makeNumbers(of number: Int, _ block: Block) {
+        guard numbers[number] == nil else { return }
+        let signal = program.signals[number]
+        // A byte for each bit, and zeros for one pixel; tiles may read beyond either.
+        let (bytes, zeros) = (8 * signal.planeBytes, signal.channelStride + 128)
+        let buffer = buffer(samples * bytes + zeros)
+        (buffer.start + samples * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: zeros)
+        numbers[number] = buffer
+        threads.forEach(samples) { sample, _ in
+            guard let plane = plane(number, sample: sample, isMinus: false, block) else { return }
+            var job = spike_digits()
+            job.bits = UnsafePointer(plane.assumingMemoryBound(to: UInt8.self))
+            job.step_bytes = signal.planeBytes
+            job.steps = Int32(block.steps)
+            job.words = signal.planeBytes / 8
+            job.numbers = buffer.start.assumingMemoryBound(to: UInt8.self) + sample * bytes
+            table.pointee.numbers_u8?(&job)
+        }
+    }
+
+    /// A sample's numbers.
+    struct Numbers {
+        /// At the first channel that was asked for.
+        var start: UnsafePointer<UInt8>
+        /// As many zeros as a pixel has.
+        var zeros: UnsafePointer<UInt8>
+        var strides: spike_strides
+    }
+
+    /// The numbers of a sample from a channel on; `nil` where spikes are read.
+    func numbers(of number: Int, channel: Int, sample: Int) -> Numbers? {
+        guard let buffer = numbers[number] else { return nil }
+        let signal = program.signals[number]
         let start = UnsafePointer(buffer.start.assumingMemoryBound(to: UInt8.self))
-        result.kind = SPIKE_BRANCH_DENSE
-        result.numbers = start + sample * bytes
-        result.zeros = start + samples * bytes
-        result.largest = 1 << Int32(block.steps) - 1
-        result.weights = UnsafeRawPointer(dense.weights.start + tile * dense.tileBytes)
+        let bits = signal.strides
+        return Numbers(
+            start: start + sample * 8 * signal.planeBytes + channel, zeros: start + samples * 8 * signal.planeBytes,
+            strides: spike_strides(pixel: 8 * bits.pixel, row: 8 * bits.row, step: 0))
     }
 }

@@ -161,16 +161,27 @@ extension Worker {
                 result.lists.entries = UnsafePointer(entries.entries + sample * entryStride)
                 result.lists.starts = UnsafePointer(starts.starts + sample * block.steps * stride)
                 result.lists.step_stride = stride
-            } else {
-                setDense(branch, &result, block, tile: tile, sample: sample)
+            } else if let dense = branch.dense,
+                let numbers = numbers(
+                    of: program.views[number].signal, channel: program.views[number].channels.lowerBound, sample: sample)
+            {
+                result.kind = SPIKE_BRANCH_DENSE
+                (result.numbers, result.zeros, result.strides) = (numbers.start, numbers.zeros, numbers.strides)
+                result.largest = 1 << Int32(block.steps) - 1
+                result.weights = UnsafeRawPointer(dense.weights.start + tile * dense.tileBytes)
             }
         case .masked(let signal, let isMinus, let firstChannel):
-            result.kind = SPIKE_BRANCH_MASKED
-            result.strides = program.signals[signal].strides
+            let channel = firstChannel + first - branch.firstTarget
             result.masked_shift = Int32(branch.shift)
-            let firstByte = (firstChannel + first - branch.firstTarget) / 8
-            result.bits = plane(signal, sample: sample, isMinus: isMinus, block).map {
-                UnsafePointer($0.assumingMemoryBound(to: UInt8.self) + firstByte)
+            if branch.readsNumbers, let numbers = numbers(of: signal, channel: channel, sample: sample) {
+                result.kind = SPIKE_BRANCH_WEIGHTED
+                (result.bits, result.strides) = (numbers.start, numbers.strides)
+            } else {
+                result.kind = SPIKE_BRANCH_MASKED
+                result.strides = program.signals[signal].strides
+                result.bits = plane(signal, sample: sample, isMinus: isMinus, block).map {
+                    UnsafePointer($0.assumingMemoryBound(to: UInt8.self) + channel / 8)
+                }
             }
         case .values:
             result.kind = SPIKE_BRANCH_VALUES

@@ -40,7 +40,8 @@ final class Worker {
     var trains: [Int: Buffer] = [:]
     var entries: [Int: Buffer] = [:]
     var starts: [Int: Buffer] = [:]
-    /// For the dense kernel, in the place of lists: [samples][height][width][channels] bytes, then zeros for one pixel.
+    /// A radix code's spikes as the numbers that they are the digits of: a byte for each bit of a sample's plane, sample after sample,
+    /// then zeros for one pixel.
     var numbers: [Int: Buffer] = [:]
     private var free: [Buffer] = []
     var entryStrides: [Int: Int] = [:]
@@ -137,13 +138,10 @@ final class Worker {
             if let starts = starts.removeValue(forKey: view) { free.append(starts) }
             entries[view] = nil
         }
-        for (view, buffer) in numbers where program.views[view].readers.upperBound <= stage {
-            free.append(buffer)
-            numbers[view] = nil
-        }
-        for (signal, buffer) in trains where program.lastReads[signal] <= stage {
-            free.append(buffer)
-            trains[signal] = nil
+        for signal in trains.keys where program.lastReads[signal] <= stage {
+            for buffer in [trains.removeValue(forKey: signal), numbers.removeValue(forKey: signal)] {
+                if let buffer { free.append(buffer) }
+            }
         }
     }
 

@@ -16,6 +16,8 @@ import Testing
             case "gather_i8": checkGather(table, isFloat: false, &random)
             case "gather_fire_i8": try checkGatherFire(table, &random)
             case "dense_i8": checkDense(table, &random)
+            case "numbers_u8": checkNumbers(table, &random)
+            case "weighted_i16": checkWeighted(table, &random)
             case "masked_f32": checkMasked(table, isFloat: true, &random)
             case "masked_i16": checkMasked(table, isFloat: false, &random)
             case "scatter_f32": checkScatter(table, isFloat: true, &random)
@@ -45,21 +47,6 @@ import Testing
         spike_pack_i8(row, 64, &packed)
         #expect(packed[0] == UInt8(Int(row[0]) + 128) && packed[1] == UInt8(bitPattern: row[16]))
         #expect(packed[34] == UInt8(Int(row[33]) + 128) && packed[35] == UInt8(bitPattern: row[49]))
-    }
-
-    @Test func `radix spikes become the numbers that they are the digits of`() {
-        var random = SeededGenerator(1)
-        for steps in 1...7 {
-            let spikes = Spikes(&random, steps: steps, height: 3, width: 4, channels: 19, density: 0.5)
-            var numbers = [UInt8](repeating: 255, count: 3 * 4 * 24)
-            spike_radix_numbers(spikes.bits(), spikes.strides, Int32(steps), 3, 4, 3, &numbers)
-            for (index, number) in numbers.enumerated() {
-                let (pixel, channel) = (index / 24, index % 24)
-                let expected =
-                    channel < 19 ? (0..<steps).reduce(0) { 2 * $0 + spikes.at($1, pixel / 4, pixel % 4, channel) } : 0
-                #expect(Int(number) == expected)
-            }
-        }
     }
 
     @Test func `an instruction set that the machine lacks gives plain kernels`() throws {

@@ -153,6 +153,69 @@ static void check_dense(const spike_kernel_table *table, const spike_kernel_tabl
     free(values), free(weights), free(currents[0]), free(currents[1]);
 }
 
+static void check_numbers(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
+    const int steps = between(1, 7), words = between(1, 9), tile = 8 << between(0, 4), taps = between(0, 9);
+    uint8_t *bits = zeros((size_t)(steps * words) * 8), *numbers[2], *values = zeros((size_t)(taps * tile));
+    int16_t *weights = zeros((size_t)(taps * tile) * 2);
+    for (int i = 0; i < steps * words * 8; i++) bits[i] = (uint8_t)draw(256);
+    for (int i = 0; i < taps * tile; i++) {
+        values[i] = (uint8_t)between(0, 127);
+        weights[i] = (int16_t)between(-32768, 32767);
+    }
+    spike_tap taken[9];
+    for (int t = 0; t < taps; t++) taken[t] = (spike_tap){values + t * tile, weights + t * tile};
+    int32_t *currents[2];
+    for (int k = 0; k < 2; k++) {
+        const spike_kernel_table *chosen = k ? plain : table;
+        numbers[k] = zeros((size_t)words * 64);
+        const spike_digits digits = {
+            .bits = bits, .step_bytes = (size_t)words * 8, .steps = steps, .words = (size_t)words, .numbers = numbers[k]};
+        chosen->numbers_u8(&digits);
+        currents[k] = zeros((size_t)tile * 4);
+        const spike_weighted job = {
+            .taps = taken, .tap_count = taps, .tile = tile, .shift = seed % 5, .negative = seed % 3 == 0, .current = currents[k]};
+        chosen->weighted_i16(&job);
+    }
+    expect_same("numbers_u8", numbers[0], numbers[1], (size_t)words * 64, seed);
+    expect_same("weighted_i16", currents[0], currents[1], (size_t)tile * 4, seed);
+    for (int k = 0; k < 2; k++) free(numbers[k]), free(currents[k]);
+    free(bits), free(values), free(weights);
+}
+
+/// Values and weights are small dyadic numbers: every order of adding them gives the same sum.
+static void check_analog(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
+    const int channels = between(1, 3), lanes = 8 * between(1, 18), block = 1 << between(0, 2), side = between(1, 3);
+    spike_window w = {.height = between(side, 9), .width = between(side, 24), .kernel_height = side, .kernel_width = side};
+    w.stride_y = w.stride_x = between(1, 2);
+    w.dilation_y = w.dilation_x = 1;
+    w.pad_top = w.pad_left = between(0, side - 1);
+    w.out_height = (w.height + 2 * w.pad_top - side) / w.stride_y + 1;
+    w.out_width = (w.width + 2 * w.pad_left - side) / w.stride_x + 1;
+    const int columns = (w.out_width + block - 1) / block, stride = block * lanes;
+    float *image = zeros((size_t)(channels * w.height * w.width) * 4), *bias = zeros((size_t)lanes * 4);
+    float *weights = zeros((size_t)(channels * side * side * lanes) * 4);
+    for (int i = 0; i < channels * w.height * w.width; i++) image[i] = (float)between(-60, 60) / 8;
+    for (int i = 0; i < channels * side * side * lanes; i++) weights[i] = (float)between(-60, 60) / 8;
+    for (int i = 0; i < lanes; i++) bias[i] = (float)between(-60, 60) / 8;
+    const size_t count = (size_t)w.out_height * (size_t)columns * (size_t)stride;
+    int32_t *targets[2];
+    uint64_t limited[2];
+    const int begin = between(0, w.out_height - 1), end = between(begin + 1, w.out_height);
+    for (int k = 0; k < 2; k++) {
+        targets[k] = zeros(count * 4);
+        spike_analog job = {
+            .image = image, .window = w, .channels = channels, .lanes = lanes, .block = block, .columns = columns, .stride = stride,
+            .row_begin = begin, .row_end = end, .weights = weights, .bias = bias, .limit = seed % 2 ? 20 : 1000000,
+            .target = targets[k]};
+        (k ? plain : table)->analog_i32(&job);
+        limited[k] = job.limited;
+    }
+    expect_same("analog_i32", targets[0], targets[1], count * 4, seed);
+    expect_same("analog_i32 limited", &limited[0], &limited[1], sizeof limited[0], seed);
+    for (int k = 0; k < 2; k++) free(targets[k]);
+    free(image), free(bias), free(weights);
+}
+
 static void check_integrate(const spike_kernel_table *table, const spike_kernel_table *plain, int is_float, int seed) {
     const int tile = 8 << between(0, 4), steps = between(1, STEPS), growth = between(1, 2);
     void *current = zeros((size_t)(steps * tile) * 4);
@@ -303,8 +366,10 @@ int main(void) {
             cases += 5;
         }
         check_dense(table, plain, seed);
+        check_numbers(table, plain, seed);
+        check_analog(table, plain, seed);
         check_lists_and_pools(table, plain, seed);
-        cases += 2;
+        cases += 4;
     }
     printf("%s against plain kernels: %d cases, %d differences\n", spike_isa_name(isa), cases, failures);
     return failures != 0;

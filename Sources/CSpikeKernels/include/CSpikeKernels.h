@@ -47,7 +47,8 @@ typedef struct {
 
 /// current[position] += (or −=) weights · numbers, for some places of the output at once: what gathering does in many steps, where
 /// so many neurons spike that choosing rows does not pay. `numbers`: for each place of the kernel and each position, the numbers
-/// of all channels there (below 128), zeros where it lies outside. weights: [places][groups][tile][4 channels].
+/// of all channels there (below 128), zeros where it lies outside. weights: [tile / 32][places][groups][32 lanes][4 channels], so that
+/// they are read from front to back: where they are not in the cache yet, nothing else is half as fast.
 typedef struct {
     const uint8_t *const *numbers;
     int32_t places;
@@ -82,6 +83,26 @@ typedef struct {
     bool negative;
     void *current;
 } spike_masked;
+
+/// current[tile] += (or −=) weights · numbers: what masked synapses do in many steps, for the numbers of a radix code. A tap's `bits`
+/// are the numbers of the tile's channels; weights int16; sums are shifted left by `shift`.
+typedef struct {
+    const spike_tap *taps;
+    int32_t tap_count;
+    int32_t tile;
+    int32_t shift;
+    bool negative;
+    int32_t *current;
+} spike_weighted;
+
+/// The numbers that the bits of `steps` steps (below 8) are the digits of, most significant first: 64 of them for each word.
+typedef struct {
+    const uint8_t *bits;
+    size_t step_bytes;
+    int32_t steps;
+    size_t words;
+    uint8_t *numbers;
+} spike_digits;
 
 /// A run of a list: entries e of [starts[from], starts[to]) are channels (e − base) mod 2^16 with weights from `row` on.
 typedef struct {
@@ -256,6 +277,8 @@ typedef struct {
     void (*gather_i8)(const spike_gather *);
     void (*gather_fire_i8)(const spike_gather_fire *);
     void (*dense_i8)(const spike_dense *);
+    void (*numbers_u8)(const spike_digits *);
+    void (*weighted_i16)(const spike_weighted *);
     void (*masked_f32)(const spike_masked *);
     void (*masked_i16)(const spike_masked *);
     void (*scatter_f32)(const spike_scatter *);
@@ -302,10 +325,6 @@ const spike_kernel_table *spike_table(spike_isa isa);
 /// channel 16+i. A 16-bit word then carries two sums at once.
 void spike_pack_i8(const int8_t *row, int32_t tile, uint8_t *packed);
 
-/// The numbers that radix-coded spikes are the digits of, most significant first: [height][width][8 · bytes].
-void spike_radix_numbers(
-    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t bytes, uint8_t *numbers);
-
 /// Reads rows of 128 bytes and adds them up, which is the least that gathering has to do: for measuring its bound.
 uint64_t spike_read_rows(const void *start, const uint32_t *offsets, size_t count);
 
@@ -332,7 +351,14 @@ void spike_unroll_f32(const float *image, int32_t channels, const spike_window *
 
 // ---- A whole stage: synapses of all branches, integration, firing and packing, for one tile, one sample, some rows. ----
 
-typedef enum { SPIKE_BRANCH_GATHER, SPIKE_BRANCH_DENSE, SPIKE_BRANCH_MASKED, SPIKE_BRANCH_SCATTER, SPIKE_BRANCH_VALUES } spike_branch_kind;
+typedef enum {
+    SPIKE_BRANCH_GATHER,
+    SPIKE_BRANCH_DENSE,
+    SPIKE_BRANCH_MASKED,
+    SPIKE_BRANCH_WEIGHTED,
+    SPIKE_BRANCH_SCATTER,
+    SPIKE_BRANCH_VALUES
+} spike_branch_kind;
 
 typedef struct {
     spike_branch_kind kind;
@@ -345,11 +371,12 @@ typedef struct {
     spike_lists lists;
     /// Gather: weight rows of a tile.
     int32_t rows;
-    /// Dense: the sample's numbers [height][width][channels], as many zeros as channels, and the largest number there can be.
+    /// Dense: the sample's numbers at the first channel of the branch, with `strides` from place to place, as many zeros, and the largest
+    /// number there can be.
     const uint8_t *numbers;
     const uint8_t *zeros;
     int32_t largest;
-    /// Masked: the sample's spikes at the byte of the tile's first lane; whole numbers: what is left to shift.
+    /// Masked: the sample's spikes at the byte of the tile's first lane (weighted: the numbers at it); whole numbers: what is left to shift.
     int32_t masked_shift;
     const uint8_t *bits;
     spike_strides strides;
