@@ -282,7 +282,7 @@ AVX512 void spike_fire_if_f32__avx512(const spike_fire *job) {
     for (; i < job->lanes; i += 16) fire_if_f32(job, i, 1);
 }
 
-INLINE_AVX512 void fire_if_i32(const spike_fire *job, int i, const int vectors) {
+INLINE_AVX512 void fire_if_i32(const spike_fire *job, int i, const int vectors, const bool arrives) {
     __m512i v[4], threshold[4], offset[4];
     for (int k = 0; k < vectors; k++) {
         v[k] = sixteen(job->membrane, (size_t)(i + 16 * k));
@@ -293,8 +293,10 @@ INLINE_AVX512 void fire_if_i32(const spike_fire *job, int i, const int vectors) 
     for (int step = 0; step < job->steps; step++) {
         uint64_t fired = 0;
         for (int k = 0; k < vectors; k++) {
-            const __m512i current = sixteen(job->current, (size_t)step * (size_t)job->tile + (size_t)(i + 16 * k));
-            v[k] = _mm512_add_epi32(v[k], _mm512_add_epi32(current, offset[k]));
+            if (arrives) {
+                const __m512i current = sixteen(job->current, (size_t)step * (size_t)job->tile + (size_t)(i + 16 * k));
+                v[k] = _mm512_add_epi32(v[k], _mm512_add_epi32(current, offset[k]));
+            }
             const __mmask16 fires = _mm512_cmpge_epi32_mask(v[k], threshold[k]);
             v[k] = _mm512_mask_sub_epi32(v[k], fires, v[k], threshold[k]);
             if (job->halving) threshold[k] = _mm512_srai_epi32(threshold[k], 1);
@@ -311,9 +313,10 @@ AVX512 void spike_fire_if_i32__avx512(const spike_fire *job) {
         return;
     }
     int i = 0;
-    for (; i + 64 <= job->lanes; i += 64) fire_if_i32(job, i, 4);
-    for (; i + 32 <= job->lanes; i += 32) fire_if_i32(job, i, 2);
-    for (; i < job->lanes; i += 16) fire_if_i32(job, i, 1);
+    for (; i + 64 <= job->lanes && !job->current && !job->offset; i += 64) fire_if_i32(job, i, 4, false);
+    for (; i + 64 <= job->lanes; i += 64) fire_if_i32(job, i, 4, true);
+    for (; i + 32 <= job->lanes; i += 32) fire_if_i32(job, i, 2, true);
+    for (; i < job->lanes; i += 16) fire_if_i32(job, i, 1, true);
 }
 #else
 typedef int spike_avx512_is_for_x86_64;

@@ -15,6 +15,7 @@
 #define SPIKE_TYPE_dense_i8 const spike_dense
 #define SPIKE_TYPE_numbers_u8 const spike_digits
 #define SPIKE_TYPE_weighted_i16 const spike_weighted
+#define SPIKE_TYPE_counted_f32 const spike_counted
 #define SPIKE_TYPE_masked_f32 const spike_masked
 #define SPIKE_TYPE_masked_i16 const spike_masked
 #define SPIKE_TYPE_scatter_f32 const spike_scatter

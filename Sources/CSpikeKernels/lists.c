@@ -52,10 +52,25 @@ void spike_list_counts__scalar(spike_list_job *job) {
     })
 }
 
+#define SPIKE_POPCOUNT                                                                                                  \
+    {                                                                                                                   \
+        uint64_t total = 0;                                                                                             \
+        for (size_t i = 0; i < count; i++) total += (uint64_t)__builtin_popcountll(words[i]);                           \
+        return total;                                                                                                   \
+    }
+
+#if defined(__x86_64__)
+// One instruction for each word, on every processor since 2008; without it a dozen.
+__attribute__((target("popcnt"))) static uint64_t popcount_by_instruction(const uint64_t *words, size_t count) SPIKE_POPCOUNT
+#endif
+
+static uint64_t popcount_plainly(const uint64_t *words, size_t count) SPIKE_POPCOUNT
+
 uint64_t spike_popcount(const uint64_t *words, size_t count) {
-    uint64_t total = 0;
-    for (size_t i = 0; i < count; i++) total += (uint64_t)__builtin_popcountll(words[i]);
-    return total;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("popcnt")) return popcount_by_instruction(words, count);
+#endif
+    return popcount_plainly(words, count);
 }
 
 void spike_count_bits(

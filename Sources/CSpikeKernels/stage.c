@@ -138,6 +138,13 @@ static void spike_synapses(
         break;
     }
     case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, pixel, currents); break;
+    case SPIKE_BRANCH_COUNTED: {
+        const spike_counted job = {
+            .counts = branch->values, .count_stride = (size_t)branch->value_stride, .channels = branch->rows, .tile = stage->tile,
+            .steps = stage->steps, .negative = branch->negative, .weights = branch->weights, .current = currents};
+        table->counted_f32(&job);
+        break;
+    }
     case SPIKE_BRANCH_DENSE: break;
     }
 }
@@ -269,6 +276,7 @@ static void spike_arrive(
 /// Neurons of whole numbers to which the sum over all steps comes at once: it is added to membranes, in any order.
 static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *table, int together) {
     int32_t resting[SPIKE_LARGEST_TILE];
+    static const int32_t none[SPIKE_LARGEST_TILE];
     const int32_t *initial = stage->initial, *rounding = stage->rounding, *offsets = stage->offsets;
     const int growth = stage->growth == 2 ? 1 << stage->steps : stage->growth;
     const bool varies = offsets && stage->offset_pixel_stride != 0;
@@ -283,9 +291,8 @@ static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *t
         int32_t *membranes = stage->scratch;
         for (int p = 0; p < count; p++) {
             int32_t *membrane = membranes + (size_t)p * (size_t)stage->tile;
-            const int32_t *offset = varies ? offsets + (first + p) * stage->offset_pixel_stride : NULL;
-            memcpy(membrane, resting, (size_t)stage->tile * 4);
-            for (int i = 0; i < stage->tile && offset; i++) membrane[i] += offset[i];
+            const int32_t *offset = varies ? offsets + (first + p) * stage->offset_pixel_stride : none;
+            for (int i = 0; i < stage->tile; i++) membrane[i] = resting[i] + offset[i];
         }
         spike_arrive(stage, table, stage->branch_count, first, count, 1, false);
         for (int p = 0; p < count; p++) {

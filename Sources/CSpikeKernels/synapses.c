@@ -98,3 +98,39 @@ void spike_weighted_i16__scalar(const spike_weighted *job) {
         job->current[i] += (job->negative ? -sum : sum) * factor;
     }
 }
+
+void spike_counted_f32__scalar(const spike_counted *job) {
+    for (int step = 0; step < job->steps; step++) {
+        const float *counts = job->counts + (size_t)step * job->count_stride;
+        for (int first = 0; first < job->tile; first += 8) {
+            const int lanes = job->tile - first < 8 ? job->tile - first : 8;
+            float sum[8] = {0};
+            for (int c = 0; c < job->channels; c++) {
+                const float *row = job->weights + (size_t)c * (size_t)job->tile + first;
+                for (int i = 0; i < lanes; i++) sum[i] += counts[c] * row[i];
+            }
+            float *current = job->current + (size_t)step * (size_t)job->tile + first;
+            for (int i = 0; i < lanes; i++) current[i] += job->negative ? -sum[i] : sum[i];
+        }
+    }
+}
+
+void spike_sum_bits(
+    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t bytes, float *sums) {
+    for (int step = 0; step < steps; step++) {
+        for (int byte = 0; byte < bytes; byte++, sums += 8) {
+            // Sums of eight channels in the bytes of a word, as long as they fit.
+            uint64_t eight = 0;
+            int added = 0;
+            for (int i = 0; i < 8; i++) sums[i] = 0;
+            for (int pixel = 0; pixel < height * width; pixel++) {
+                const size_t place = (size_t)(pixel / width) * strides.row + (size_t)(pixel % width) * strides.pixel;
+                eight += spread[bits[(size_t)step * strides.step + place + (size_t)byte]];
+                if (++added < 255 && pixel + 1 < height * width) continue;
+                for (int i = 0; i < 8; i++) sums[i] += (float)(eight >> (8 * i) & 255);
+                eight = 0;
+                added = 0;
+            }
+        }
+    }
+}

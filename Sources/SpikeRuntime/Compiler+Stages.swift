@@ -116,6 +116,12 @@ extension Assembly {
             var made: Branch
             switch term.synapses {
             case .dense(let weights, _, let window):
+                if let pool = term.pool, !units.isInteger, Self.isGlobal(pool, term, window), signal.encoding != .counts {
+                    let packed = units.packRows(weights, term: term, window: window, gathered: window, lanes: stage.lanes)
+                    made = branch(
+                        .counted(signal: number, isMinus: isMinus, channels: term.channels, pool: pool), window, packed)
+                    break
+                }
                 var (gathered, read) = (window, source)
                 if let pool = term.pool, let unpooled = GatherCost.unpooled(window, pool: pool, channels: term.channels.count) {
                     gathered = unpooled
@@ -160,6 +166,12 @@ extension Assembly {
     private func allowsDense(_ term: Term, of stage: NeuronStage, window: spike_window) -> Bool {
         readsNumbers(term, of: stage) && term.channels.lowerBound % 8 == 0 && stage.lanes.block == 1 && stage.lanes.blocks >= 4
             && window.places <= Int(SPIKE_LARGEST_DENSE)
+    }
+
+    /// Whether a pool makes one pixel of the whole picture, and synapses one of that: then spikes are counted before they meet weights.
+    private static func isGlobal(_ pool: spike_window, _ term: Term, _ window: spike_window) -> Bool {
+        [pool, window].allSatisfy { $0.outPixels == 1 && $0.staysInside } && window.places == 1 && pool.dilation_x == 1
+            && pool.dilation_y == 1 && term.channels.lowerBound % 8 == 0
     }
 
     /// Weights [channels][places] and window of a term without synapses between channels.

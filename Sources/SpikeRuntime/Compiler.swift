@@ -179,7 +179,7 @@ struct Assembly {
                     case .gather(let view), .scatter(let view):
                         lastReads[views[view].signal] = index
                         readers[view] = (readers[view]?.lowerBound ?? index)...index
-                    case .masked(let signal, _, _): lastReads[signal] = index
+                    case .masked(let signal, _, _), .counted(let signal, _, _, _): lastReads[signal] = index
                     case .values(let name):
                         if let signal = densified[name] { lastReads[signal] = index }
                     }

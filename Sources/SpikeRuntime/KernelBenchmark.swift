@@ -156,6 +156,8 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
                     + cell(crossover.productsPerNanosecond, 1) + "    "
                     + (crossover.spikesPerNeuron.map { cell($0, 2) } ?? " above 2 ") + cell(crossover.assumed, 2))
         }
+        let found = crossovers.map { String(format: "%.2f", $0.spikesPerNeuron ?? 3) }.joined(separator: ",")
+        lines += ["", "SPIKELET_CROSSOVERS=\(found) takes the measured ones instead of those assumed"]
         return lines.joined(separator: "\n")
     }
 }

@@ -51,8 +51,9 @@ public struct KernelList: Sendable {
         return instructionSets.contains(wanted) ? nil : wanted
     }
 
-    /// - Throws: where `SPIKELET_ISA` asks for what this machine cannot do.
+    /// - Throws: where `SPIKELET_ISA` asks for what this machine cannot do, or `SPIKELET_CROSSOVERS` for what is no number.
     public static func checkEnvironment() throws {
+        _ = try Program.chosenCrossovers()
         guard let wanted = unknownChoice else { return }
         throw SpikeletError(
             .invalidOption, "SPIKELET_ISA is '\(wanted)', no instruction set of this machine",

@@ -84,6 +84,8 @@ extension Program: CustomStringConvertible {
                 case .scatter(let view): return "    ← depthwise \(size) by lists from \(signals[views[view].signal].stage)"
                 case .masked(let signal, _, _):
                     return "    ← depthwise \(size) by \(branch.readsNumbers ? "numbers" : "masks") from \(signals[signal].stage)"
+                case .counted(let signal, _, let channels, let pool):
+                    return "    ← \(size)×\(channels.count) on counts of \(pool.places) pixels of \(signals[signal].stage)"
                 case .values(let name): return "    ← values of \(name)"
                 }
             }

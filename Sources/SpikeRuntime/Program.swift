@@ -85,6 +85,8 @@ struct Branch: Sendable {
         case gather(view: Int)
         case scatter(view: Int)
         case masked(signal: Int, isMinus: Bool, firstChannel: Int)
+        /// Sums over all pixels, of a global pool.
+        case counted(signal: Int, isMinus: Bool, channels: Range<Int>, pool: spike_window)
         case values(String)
     }
 

@@ -1,19 +1,36 @@
 internal import CSpikeKernels
 internal import Foundation
+import SpikeGraph
 
 // Radix-coded spikes as the numbers that they are the digits of, where so many neurons spike that a dense product is faster.
 
 extension Program {
     /// From how many spikes a neuron on the dense kernel is faster than gathering, for 576, 1152, 2304 and 4608 weight rows (3×3
-    /// synapses from 64, 128, 256 and 512 channels), as `spikelet kernels --measure` found it on an EPYC of the Zen 5 generation.
-    /// With AVX-512 they are a third lower: in whole networks, whose weights are not in the cache, gathering is slower than it
-    /// measures. For NEON they are estimated from the number of instructions. Results are the same, whichever kernel runs.
-    static var measuredCrossovers: [Double] {
+    /// synapses from 64, 128, 256 and 512 channels). `SPIKELET_CROSSOVERS` may name others, such as those that `spikelet kernels
+    /// --measure` finds. Those built in: AVX-512 as whole networks were fastest on an EPYC of the Zen 4 generation; AVX2 as measured
+    /// on one of the Zen 5 generation; NEON estimated from the number of instructions. Results are the same, whichever kernel runs.
+    static let measuredCrossovers: [Double] = (try? chosenCrossovers()) ?? builtInCrossovers
+
+    private static var builtInCrossovers: [Double] {
         switch spike_isa_default() {
-        case SPIKE_ISA_AVX512: [0.03, 0.09, 0.17, 0.22]
+        case SPIKE_ISA_AVX512: [0.02, 0.03, 0.05, 0.06]
         case SPIKE_ISA_AVX2: [0.27, 0.78, 0.97, 1.22]
         default: [3, 3, 3, 3]
         }
+    }
+
+    /// What `SPIKELET_CROSSOVERS` says; `nil` without it.
+    ///
+    /// - Throws: where it is not four numbers.
+    static func chosenCrossovers() throws -> [Double]? {
+        guard let text = ProcessInfo.processInfo.environment["SPIKELET_CROSSOVERS"], !text.isEmpty else { return nil }
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) ?? -1 }
+        guard numbers.count == builtInCrossovers.count, numbers.allSatisfy({ $0 >= 0 }) else {
+            throw SpikeletError(
+                .invalidOption, "SPIKELET_CROSSOVERS is '\(text)', not four numbers of spikes a neuron",
+                remedy: "unset it, or name four, such as " + builtInCrossovers.map { "\($0)" }.joined(separator: ","))
+        }
+        return numbers
     }
 
     /// The same for any number of rows: straight lines between the measured ones, over the logarithm.
@@ -31,7 +48,7 @@ extension Worker {
     func makeNumbers(_ branch: Branch, _ block: Block) -> Bool {
         guard block.steps < 8 else { return false }
         switch branch.kind {
-        case .masked(let signal, _, _) where branch.readsNumbers:
+        case .masked(let signal, _, _) where branch.readsNumbers && denseCrossover != .infinity:
             makeNumbers(of: signal, block)
             return true
         case .gather(let number) where branch.dense != nil:

@@ -7,12 +7,16 @@ extension Worker {
         for branch in stage.branches where !makeNumbers(branch, block) {
             switch branch.kind {
             case .gather(let view), .scatter(let view): makeLists(view, block)
-            case .masked, .values: break
+            case .masked, .counted, .values: break
             }
         }
         let added = stage.branches.map { branch -> Buffer? in
-            guard case .values(let name) = branch.kind else { return nil }
-            return unitValues(name, branch, stage, block)
+            switch branch.kind {
+            case .values(let name): return unitValues(name, branch, stage, block)
+            case .counted(let signal, let isMinus, let channels, let pool):
+                return counts(of: signal, isMinus: isMinus, channels: channels, pool: pool, block)
+            default: return nil
+            }
         }
         let train = stage.target.map { makeTrain($0, block) }
         let lanes = stage.lanes
@@ -183,6 +187,11 @@ extension Worker {
                     UnsafePointer($0.assumingMemoryBound(to: UInt8.self) + channel / 8)
                 }
             }
+        case .counted(_, _, let channels, _):
+            result.kind = SPIKE_BRANCH_COUNTED
+            result.rows = Int32(channels.count)
+            result.value_stride = Int64(branch.entryStride)
+            result.values = added.map { UnsafeRawPointer($0.start + sample * block.steps * branch.entryStride * 4) }
         case .values:
             result.kind = SPIKE_BRANCH_VALUES
             result.value_stride = Int64(stage.lanes.count)
@@ -191,6 +200,21 @@ extension Worker {
             }
         }
         return result
+    }
+
+    /// The spikes of each channel in a pool that is the whole picture: [samples][steps][channels, whole bytes of them].
+    private func counts(of number: Int, isMinus: Bool, channels: Range<Int>, pool: spike_window, _ block: Block) -> Buffer {
+        let signal = program.signals[number]
+        let bytes = (channels.count + 7) / 8
+        let sums = Buffer()
+        sums.reserve(samples * block.steps * bytes * 8 * 4)
+        threads.forEach(samples) { sample, _ in
+            guard let plane = plane(number, sample: sample, isMinus: isMinus, block) else { return }
+            spike_sum_bits(
+                plane.assumingMemoryBound(to: UInt8.self) + channels.lowerBound / 8, signal.strides, Int32(block.steps),
+                pool.kernel_height, pool.kernel_width, Int32(bytes), sums.floats + sample * block.steps * bytes * 8)
+        }
+        return sums
     }
 
     /// Counts a layer's spikes.

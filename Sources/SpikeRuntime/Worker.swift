@@ -53,7 +53,7 @@ final class Worker {
     var genericStates: [String: NeuronState] = [:]
     var genericPools: [String: GenericMaximum] = [:]
     private var scratch: [Buffer] = []
-    /// For tests: from how many spikes a neuron on the dense kernel is taken.
+    /// For tests: from how many spikes a neuron on the dense kernel is taken; from infinity on, nothing reads numbers.
     var denseCrossover: Double?
     /// For tests.
     var forcing: SpikeForcing?

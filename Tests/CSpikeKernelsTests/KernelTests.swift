@@ -18,6 +18,7 @@ import Testing
             case "dense_i8": checkDense(table, &random)
             case "numbers_u8": checkNumbers(table, &random)
             case "weighted_i16": checkWeighted(table, &random)
+            case "counted_f32": checkCounted(table, &random)
             case "masked_f32": checkMasked(table, isFloat: true, &random)
             case "masked_i16": checkMasked(table, isFloat: false, &random)
             case "scatter_f32": checkScatter(table, isFloat: true, &random)
@@ -37,6 +38,20 @@ import Testing
             case "pool_sums": checkPoolSums(table, &random)
             case "analog_i32": checkAnalog(table, &random)
             default: Issue.record("kernel '\(name)' is registered but has no test")
+            }
+        }
+    }
+
+    @Test func `spikes of an area are counted by channel`() {
+        var random = SeededGenerator(2)
+        for (height, width) in [(1, 1), (3, 5), (17, 31)] {
+            let spikes = Spikes(&random, steps: 3, height: height, width: width, channels: 19, density: 0.6)
+            var sums = [Float](repeating: -1, count: 3 * 24)
+            spike_sum_bits(spikes.bits(), spikes.strides, 3, Int32(height), Int32(width), 3, &sums)
+            for (index, sum) in sums.enumerated() {
+                let places = (0..<height * width).map { ($0 / width, $0 % width) }
+                let expected = index % 24 < 19 ? places.reduce(0) { $0 + spikes.at(index / 24, $1.0, $1.1, index % 24) } : 0
+                #expect(sum == Float(expected))
             }
         }
     }

@@ -172,6 +172,27 @@ func checkWeighted(_ table: spike_kernel_table, _ random: inout SeededGenerator)
     }
 }
 
+func checkCounted(_ table: spike_kernel_table, _ random: inout SeededGenerator) {
+    let (tile, channels, steps) = (random.pick([8, 16, 24, 64]), random.int(1...70), random.int(1...9))
+    let stride = channels + random.int(0...3)
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    let counts = (0..<steps * stride).map { _ in Float(random.int(0...300)) }
+    let weights = random.dyadic(channels * tile)
+    var job = spike_counted()
+    (job.counts, job.count_stride) = (UnsafePointer(arena.make(counts, filler: 0)), stride)
+    (job.channels, job.tile, job.steps, job.negative) = (Int32(channels), Int32(tile), Int32(steps), random.chance(0.3))
+    job.weights = UnsafePointer(arena.make(weights, filler: 0))
+    let before = random.dyadic(steps * tile)
+    let current = arena.make(before, filler: 0)
+    job.current = current
+    table.counted_f32(&job)
+    for index in before.indices {
+        let sum = (0..<channels).reduce(Float(0)) { $0 + counts[index / tile * stride + $1] * weights[$1 * tile + index % tile] }
+        #expect(current[index] == before[index] + (job.negative ? -sum : sum))
+    }
+}
+
 func checkMasked(_ table: spike_kernel_table, isFloat: Bool, _ random: inout SeededGenerator) {
     let tile = random.pick(isFloat ? [8, 16, 32, 64] : [32, 64, 128])
     let taps = random.int(0...9)

@@ -42,13 +42,14 @@ import Testing
                 if total == 0 { silent += 1 }
                 let text = simulation.program.description
                 for kind in [
-                    "← gather", ", sums of", "by masks", "by lists", "← values", "maximum", "running maximum", "reference path (",
+                    "← gather", ", sums of", "on counts of", "by masks", "by lists", "← values", "maximum", "running maximum",
+                    "reference path (",
                     "analog current",
                 ]
                 where text.contains(kind) { seen[kind, default: 0] += 1 }
             }
         }
-        #expect(seen.count == 9 && seen.values.allSatisfy { $0 >= 10 })
+        #expect(seen.count == 10 && seen.values.allSatisfy { $0 >= 10 })
         #expect(silent < networks / 4)
     }
 }

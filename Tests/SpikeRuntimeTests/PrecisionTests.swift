@@ -60,12 +60,12 @@ import Testing
         #expect(throws: SpikeletError.self) { try Simulation(graph).run([images(1)], steps: 5) }
     }
 
-    @Test func `dense or gathered, a radix network gives the same bits`() throws {
+    @Test func `on numbers or spike by spike, a radix network gives the same bits`() throws {
         for digits in [1, 4, 7] {
             let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits)
             let program = try Compiler(precision: .int8)(
                 try ordinaryNetwork(seed: 5, neuron: try RadixNode(digits: digits), spiking: description))
-            #expect(program.description.contains("dense above"))
+            #expect(program.description.contains("dense above") && program.description.contains("by numbers"))
             for threads in [1, 3] {
                 let results = try [0, Double.infinity].map { crossover in
                     let simulation = try Simulation(program, threads: threads)

@@ -182,6 +182,22 @@ static void check_numbers(const spike_kernel_table *table, const spike_kernel_ta
     free(bits), free(values), free(weights);
 }
 
+static void check_counted(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
+    const int tile = 8 * between(1, 8), channels = between(1, 70), steps = between(1, STEPS);
+    float *counts = zeros((size_t)(steps * channels) * 4), *weights = zeros((size_t)(channels * tile) * 4), *currents[2];
+    for (int i = 0; i < steps * channels; i++) counts[i] = (float)between(0, 300);
+    for (int i = 0; i < channels * tile; i++) weights[i] = (float)between(-60, 60) / 8;
+    for (int k = 0; k < 2; k++) {
+        currents[k] = zeros((size_t)(steps * tile) * 4);
+        const spike_counted job = {
+            .counts = counts, .count_stride = (size_t)channels, .channels = channels, .tile = tile, .steps = steps,
+            .negative = seed % 3 == 0, .weights = weights, .current = currents[k]};
+        (k ? plain : table)->counted_f32(&job);
+    }
+    expect_same("counted_f32", currents[0], currents[1], (size_t)(steps * tile) * 4, seed);
+    free(counts), free(weights), free(currents[0]), free(currents[1]);
+}
+
 /// Values and weights are small dyadic numbers: every order of adding them gives the same sum.
 static void check_analog(const spike_kernel_table *table, const spike_kernel_table *plain, int seed) {
     const int channels = between(1, 3), lanes = 8 * between(1, 18), block = 1 << between(0, 2), side = between(1, 3);
@@ -368,8 +384,9 @@ int main(void) {
         check_dense(table, plain, seed);
         check_numbers(table, plain, seed);
         check_analog(table, plain, seed);
+        check_counted(table, plain, seed);
         check_lists_and_pools(table, plain, seed);
-        cases += 4;
+        cases += 5;
     }
     printf("%s against plain kernels: %d cases, %d differences\n", spike_isa_name(isa), cases, failures);
     return failures != 0;

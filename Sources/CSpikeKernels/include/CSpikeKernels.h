@@ -95,6 +95,19 @@ typedef struct {
     int32_t *current;
 } spike_weighted;
 
+/// current[step][tile] += (or −=) counts · weights: synapses from sums of many neurons' spikes. counts [steps][count_stride],
+/// weights [channels][tile].
+typedef struct {
+    const float *counts;
+    size_t count_stride;
+    int32_t channels;
+    int32_t tile;
+    int32_t steps;
+    bool negative;
+    const float *weights;
+    float *current;
+} spike_counted;
+
 /// The numbers that the bits of `steps` steps (below 8) are the digits of, most significant first: 64 of them for each word.
 typedef struct {
     const uint8_t *bits;
@@ -279,6 +292,7 @@ typedef struct {
     void (*dense_i8)(const spike_dense *);
     void (*numbers_u8)(const spike_digits *);
     void (*weighted_i16)(const spike_weighted *);
+    void (*counted_f32)(const spike_counted *);
     void (*masked_f32)(const spike_masked *);
     void (*masked_i16)(const spike_masked *);
     void (*scatter_f32)(const spike_scatter *);
@@ -331,6 +345,10 @@ uint64_t spike_read_rows(const void *start, const uint32_t *offsets, size_t coun
 /// The number of set bits.
 uint64_t spike_popcount(const uint64_t *words, size_t count);
 
+/// The set bits of each channel over all pixels of an area, step by step: sums [steps][8 · bytes].
+void spike_sum_bits(
+    const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t bytes, float *sums);
+
 /// counts[channel][y][x] += the set bits over all steps.
 void spike_count_bits(
     const uint8_t *bits, spike_strides strides, int32_t steps, int32_t height, int32_t width, int32_t channels, float *counts);
@@ -356,6 +374,7 @@ typedef enum {
     SPIKE_BRANCH_DENSE,
     SPIKE_BRANCH_MASKED,
     SPIKE_BRANCH_WEIGHTED,
+    SPIKE_BRANCH_COUNTED,
     SPIKE_BRANCH_SCATTER,
     SPIKE_BRANCH_VALUES
 } spike_branch_kind;
@@ -369,7 +388,7 @@ typedef struct {
     /// Positions a pixel of the lists has (gather, scatter).
     int32_t channels;
     spike_lists lists;
-    /// Gather: weight rows of a tile.
+    /// Gather, counted: weight rows of a tile.
     int32_t rows;
     /// Dense: the sample's numbers at the first channel of the branch, with `strides` from place to place, as many zeros, and the largest
     /// number there can be.
@@ -383,7 +402,7 @@ typedef struct {
     /// Of this tile. Masked: [places][tile]; scatter: [places][channels] whole.
     const void *weights;
     int32_t scatter_offset;
-    /// Values: [steps][pixels][value_stride] at the tile's first channel.
+    /// Values: [steps][pixels][value_stride] at the tile's first channel. Counted: the sample's counts, [steps][value_stride].
     const void *values;
     int64_t value_stride;
 } spike_branch;
