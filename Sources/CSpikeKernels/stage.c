@@ -180,15 +180,17 @@ static void spike_dense_synapses(
     table->dense_i8(&job);
 }
 
-static void spike_round(const spike_stage *stage, void *membrane) {
+/// Without `restrict` the compiler would have to read the number of lanes again for each of them.
+static void spike_round(const spike_stage *restrict stage, void *restrict membrane) {
+    const int tile = stage->tile;
     if (stage->integers) {
         const int32_t *rounding = stage->rounding;
-        int32_t *v = membrane;
-        for (int i = 0; i < stage->tile; i++) v[i] += rounding[i];
+        int32_t *restrict v = membrane;
+        for (int i = 0; i < tile; i++) v[i] += rounding[i];
     } else {
         const float *rounding = stage->rounding;
-        float *v = membrane;
-        for (int i = 0; i < stage->tile; i++) v[i] += rounding[i];
+        float *restrict v = membrane;
+        for (int i = 0; i < tile; i++) v[i] += rounding[i];
     }
 }
 
@@ -277,10 +279,11 @@ static void spike_arrive(
 static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *table, int together) {
     int32_t resting[SPIKE_LARGEST_TILE];
     static const int32_t none[SPIKE_LARGEST_TILE];
+    const int tile = stage->tile;
     const int32_t *initial = stage->initial, *rounding = stage->rounding, *offsets = stage->offsets;
     const int growth = stage->growth == 2 ? 1 << stage->steps : stage->growth;
     const bool varies = offsets && stage->offset_pixel_stride != 0;
-    for (int i = 0; i < stage->tile; i++) {
+    for (int i = 0; i < tile; i++) {
         resting[i] = growth * initial[i] + (rounding ? rounding[i] : 0) + (offsets && !varies ? offsets[i] : 0);
     }
     const int64_t end = (int64_t)stage->row_end * stage->out_width;
@@ -290,14 +293,14 @@ static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *t
         const int count = (int)((left + blocks - 1) / blocks);
         int32_t *membranes = stage->scratch;
         for (int p = 0; p < count; p++) {
-            int32_t *membrane = membranes + (size_t)p * (size_t)stage->tile;
-            const int32_t *offset = varies ? offsets + (first + p) * stage->offset_pixel_stride : none;
-            for (int i = 0; i < stage->tile; i++) membrane[i] = resting[i] + offset[i];
+            int32_t *restrict membrane = membranes + (size_t)p * (size_t)tile;
+            const int32_t *restrict offset = varies ? offsets + (first + p) * stage->offset_pixel_stride : none;
+            for (int i = 0; i < tile; i++) membrane[i] = resting[i] + offset[i];
         }
         spike_arrive(stage, table, stage->branch_count, first, count, 1, false);
         for (int p = 0; p < count; p++) {
             spike_fire fire = spike_firing(stage, first + p);
-            fire.membrane = membranes + (size_t)p * (size_t)stage->tile;
+            fire.membrane = membranes + (size_t)p * (size_t)tile;
             table->fire_if_i32(&fire);
         }
         first += count;
