@@ -18,10 +18,16 @@ struct KernelsCommand: ParsableCommand {
     @Flag(help: "Time them; takes about a minute.")
     var measure = false
 
+    @Option(help: ArgumentHelp("How many time steps to measure with, 1 to 64.", valueName: "t"))
+    var steps = 32
+
     @Option(help: ArgumentHelp("Where to write what was measured, as JSON; '-': to standard output.", valueName: "file"))
     var json: String?
 
     func validate() throws {
+        guard (1...64).contains(steps) else {
+            throw ValidationError("--steps is \(steps): give 1 to 64, as many as go through a layer at a time.")
+        }
         if json != nil, !measure { throw ValidationError("--json tells what was measured: it needs --measure.") }
     }
 
@@ -30,7 +36,7 @@ struct KernelsCommand: ParsableCommand {
         try KernelList.checkEnvironment()
         if json != "-" { print(KernelList(), terminator: "") }
         guard measure else { return }
-        let result = KernelBenchmark()
+        let result = KernelBenchmark(steps: steps)
         if let json { try writeJSON(result, to: json) }
         if json != "-" { print("\n\(result)") }
     }

@@ -54,7 +54,7 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     /// Measures.
     ///
     /// - Parameter densities: shares of neurons that spike in a step.
-    public init(densities: [Double] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5], steps: Int = 8, runs: Int = 15) {
+    public init(densities: [Double] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5], steps: Int = 32, runs: Int = 15) {
         let isa = spike_isa_default()
         instructionSet = String(cString: spike_isa_name(isa))
         self.steps = steps
