@@ -22,7 +22,8 @@ public struct NetworkBenchmark: Codable, Sendable {
     public var secondsPerSample: Double
     /// First and third quartile.
     public var quartiles: [Double]
-    /// The median of the processor time of all threads, for each sample: unlike the wall clock, other programs do not disturb it.
+    /// The processor time of all threads, for each sample, mean over the runs: unlike the wall clock, other programs do not disturb it, and
+    /// the system does not add a thread's up at once.
     public var processorSecondsPerSample: Double
     /// Spikes over neurons and steps.
     public var density: Double
@@ -43,7 +44,7 @@ public struct NetworkBenchmark: Codable, Sendable {
             throw SpikeletError(.invalidData, "there is no sample to measure with", remedy: "give at least one")
         }
         var walls: [Double] = []
-        var processors: [Double] = []
+        var processors = 0.0
         let samples = Double(size)
         var spikes = 0
         var peak = 0
@@ -52,13 +53,12 @@ public struct NetworkBenchmark: Codable, Sendable {
             let inputs = batches[walls.count % batches.count]
             let (wall, processor) = (DispatchTime.now().uptimeNanoseconds, Self.processorSeconds())
             _ = try simulation.run(inputs, steps: steps)
-            processors.append((Self.processorSeconds() - processor) / samples)
+            processors += (Self.processorSeconds() - processor) / samples
             walls.append(Double(DispatchTime.now().uptimeNanoseconds - wall) / 1e9 / samples)
             spikes += simulation.spikeTotals.values.reduce(0, +)
             peak = max(peak, simulation.peakBytes)
         }
         walls.sort()
-        processors.sort()
         let graph = simulation.program.graph
         let neurons = graph.nodes.reduce(0) { sum, node in
             guard case .neuron = node.operator, let shape = graph.types[node.outputs[0]]?.shape else { return sum }
@@ -73,7 +73,7 @@ public struct NetworkBenchmark: Codable, Sendable {
         self.runs = walls.count
         secondsPerSample = walls[walls.count / 2]
         quartiles = [walls[walls.count / 4], walls[walls.count * 3 / 4]]
-        processorSecondsPerSample = processors[processors.count / 2]
+        processorSecondsPerSample = processors / Double(walls.count)
         spikesPerNeuron = Double(spikes) / samples / Double(walls.count) / Double(max(1, neurons))
         density = spikesPerNeuron / Double(steps)
         peakBytes = peak + simulation.program.weightBytes

@@ -86,6 +86,8 @@ public final class Simulation {
         isa = spike_isa(rawValue: isaNumber)
     }
 
+    private lazy var crew = Threads.Crew(count: threads)
+
     /// Forgets everything: membranes, sums, counts, the batch size.
     public func reset() {
         workers = []
@@ -113,8 +115,8 @@ public final class Simulation {
         let share = (size + threads - 1) / threads
         let length = forcing != nil ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
-        let outer = Threads(count: min(threads, chunks.count))
-        let inner = Threads(count: max(1, threads / chunks.count))
+        let outer = Threads(count: min(threads, chunks.count), crew: crew)
+        let inner = Threads(count: max(1, threads / chunks.count), crew: crew)
         let recording = Recording(
             countsSpikes: self.recording.contains(.spikeCounts),
             keepsSteps: self.recording.contains(.stepOutputs) || exitConfidence != nil)
@@ -274,8 +276,8 @@ public final class Simulation {
             let recording = Recording(countsSpikes: recording.contains(.spikeCounts), keepsSteps: false)
             workers = (0..<parts).map { part in
                 Worker(
-                    program, samples: (part + 1) * size / parts - part * size / parts, threads: Threads(count: max(1, threads / parts)),
-                    isa: isa, recording: recording)
+                    program, samples: (part + 1) * size / parts - part * size / parts,
+                    threads: Threads(count: max(1, threads / parts), crew: crew), isa: isa, recording: recording)
             }
         }
         var begin = 0
@@ -286,7 +288,7 @@ public final class Simulation {
         nonisolated(unsafe) let workers = workers
         nonisolated(unsafe) var errors = [(any Error)?](repeating: nil, count: workers.count)
         let lock = DispatchSemaphore(value: 1)
-        Threads(count: min(threads, workers.count)).forEach(workers.count) { index, _ in
+        Threads(count: min(threads, workers.count), crew: crew).forEach(workers.count) { index, _ in
             do {
                 try workers[index].advance(1, inputs: [pieces[index]], isSameInput: isSameInput, isWhole: false)
             } catch {

@@ -66,7 +66,7 @@ extension Worker {
 
     private func spikes(of number: Int, _ block: Block) -> Int {
         (0..<samples).reduce(0) { sum, sample in
-            sum + (plane(number, sample: sample, isMinus: false, block).map { count($0, program.signals[number], block) } ?? 0)
+            sum + (plane(number, sample: sample, isMinus: false, block).map { count($0, program.signals[number], steps: block.steps) } ?? 0)
         }
     }
 

@@ -232,7 +232,7 @@ extension Worker {
         for sample in 0..<samples {
             for isMinus in signal.encoding == .signed ? [false, true] : [false] {
                 guard let plane = plane(target, sample: sample, isMinus: isMinus, block) else { continue }
-                total += count(plane, signal, block)
+                total += count(plane, signal, steps: block.steps)
                 guard let counts = counts[stage.name], recording.countsSpikes else { continue }
                 let target = counts.floats + sample * size
                 if signal.encoding == .counts {
@@ -268,7 +268,9 @@ extension Worker {
             poolSums[index] = sums
         }
         let growth: Int32 = program.code == .radix ? 2 : 1
-        threads.forEach(samples) { sample, _ in
+        let parts = threads.parts(of: target.layout.height, samples: samples)
+        threads.forEach(samples * parts.count) { piece, _ in
+            let (sample, rows) = (piece / parts.count, parts[piece % parts.count])
             var job = spike_pool()
             let plus = plane(stage.source, sample: sample, isMinus: false, block)
             let out = plane(stage.target, sample: sample, isMinus: false, block)
@@ -290,24 +292,35 @@ extension Worker {
             job.channels = Int32(source.layout.channels)
             job.sum_stride = Int32(sumStride)
             job.steps = Int32(block.steps)
-            job.row_end = Int32(target.layout.height)
+            job.row_begin = Int32(rows.lowerBound)
+            job.row_end = Int32(rows.upperBound)
             job.growth = growth
             job.instantaneous = stage.isInstantaneous
-            let sums = poolSums[index].map { $0.counts + sample * source.layout.pixels * sumStride }
-            job.sums = sums.map { UnsafePointer($0) }
+            job.sums = poolSums[index].map { UnsafePointer($0.counts + sample * source.layout.pixels * sumStride) }
             job.window = stage.window
             (isCounts ? table.pointee.pool_counts : table.pointee.pool_bits)?(&job)
-
-            guard keepsSums else { return }
+        }
+        guard keepsSums else { return }
+        threads.forEach(samples) { sample, _ in
             var update = spike_pool_sums()
-            (update.plus, update.minus, update.counts) = (job.plus, job.minus, job.counts)
-            update.sums = sums
-            update.strides = job.strides
-            update.sum_stride = job.sum_stride
+            let plus = plane(stage.source, sample: sample, isMinus: false, block)
+            if isCounts {
+                update.counts = plus.map { UnsafePointer($0.assumingMemoryBound(to: Int16.self)) }
+            } else {
+                update.plus = plus.map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) }
+            }
+            if source.encoding == .signed {
+                update.minus = plane(stage.source, sample: sample, isMinus: true, block).map {
+                    UnsafePointer($0.assumingMemoryBound(to: UInt8.self))
+                }
+            }
+            update.sums = poolSums[index].map { $0.counts + sample * source.layout.pixels * sumStride }
+            update.strides = source.strides
+            update.sum_stride = Int32(sumStride)
             update.height = Int32(source.layout.height)
             update.width = Int32(source.layout.width)
-            update.channels = job.channels
-            update.steps = job.steps
+            update.channels = Int32(source.layout.channels)
+            update.steps = Int32(block.steps)
             update.growth = growth
             table.pointee.pool_sums?(&update)
         }

@@ -170,18 +170,26 @@ final class Worker {
         let signal = program.signals[view.signal]
         let startCount = block.steps * view.startCount
         let starts = buffer(samples * startCount * 4)
-        // Room for as many entries as there are spikes.
-        var most = 0
+        // Room for as many entries as there are spikes, and for what vectors write behind the last. Steps are split where there are too
+        // few samples for all threads.
+        let parts = threads.parts(of: block.steps, samples: samples)
+        var begins: [Int] = []
+        var stride = 0
         for sample in 0..<samples {
             guard let plane = plane(view.signal, sample: sample, isMinus: view.isMinus, block) else { return }
-            most = max(most, count(plane, signal, block))
+            var begin = 0
+            for part in parts {
+                begins.append(begin)
+                begin += count(plane + part.lowerBound * signal.planeBytes, signal, steps: part.count) * view.multiplicity + 64
+            }
+            stride = max(stride, begin)
         }
-        let stride = most * view.multiplicity + 64
         let entries = buffer(samples * stride * 2)
         self.starts[number] = starts
         self.entries[number] = entries
         entryStrides[number] = stride
-        threads.forEach(samples) { sample, _ in
+        threads.forEach(samples * parts.count) { piece, _ in
+            let (sample, part) = (piece / parts.count, parts[piece % parts.count])
             guard let plane = plane(view.signal, sample: sample, isMinus: view.isMinus, block) else { return }
             var job = spike_list_job()
             job.bits = UnsafePointer(plane.assumingMemoryBound(to: UInt8.self))
@@ -190,7 +198,9 @@ final class Worker {
             job.channel_begin = Int32(view.channels.lowerBound)
             job.channel_count = Int32(view.channels.count)
             job.entry_stride = Int32(view.entryStride)
-            job.step_end = Int32(block.steps)
+            job.step_begin = Int32(part.lowerBound)
+            job.step_end = Int32(part.upperBound)
+            job.first_entry = UInt32(begins[piece])
             job.window = view.window
             job.rows = view.rows
             job.entries = entries.entries + sample * stride
@@ -199,9 +209,9 @@ final class Worker {
         }
     }
 
-    /// The spikes of a plane, all steps.
-    func count(_ plane: UnsafeRawPointer, _ signal: Signal, _ block: Block) -> Int {
-        let bytes = block.steps * signal.planeBytes
+    /// The spikes of some steps of a plane.
+    func count(_ plane: UnsafeRawPointer, _ signal: Signal, steps: Int) -> Int {
+        let bytes = steps * signal.planeBytes
         guard signal.encoding == .counts else { return Int(spike_popcount(plane.assumingMemoryBound(to: UInt64.self), bytes / 8)) }
         let counts = plane.assumingMemoryBound(to: Int16.self)
         return (0..<bytes / 2).reduce(0) { $0 + Int(counts[$1]) }
