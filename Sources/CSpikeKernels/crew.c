@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Threads that wait for work without falling asleep at once: a layer of a small network takes less time than waking one up does.
 
@@ -12,14 +13,14 @@
 
 struct spike_crew {
     int workers;
-    atomic_uint job;
     atomic_int busy, left, asleep, stops;
     void (*work)(void *, int32_t);
     void *context;
-    int32_t slots;
     pthread_mutex_t mutex;
     pthread_cond_t woken;
     struct spike_worker {
+        /// The number of the last job it was given. A line of the cache of its own: it is looked at all the time.
+        _Alignas(64) atomic_uint job;
         spike_crew *crew;
         int32_t slot;
         pthread_t thread;
@@ -35,34 +36,36 @@ static void pause_briefly(void) {
 }
 
 /// Waits for another job than the last.
-static unsigned next_job(spike_crew *crew, unsigned last) {
+static unsigned next_job(struct spike_worker *worker, unsigned last) {
     for (int look = 0; look < SPIKE_LOOKS; look++) {
-        const unsigned job = atomic_load(&crew->job);
+        const unsigned job = atomic_load(&worker->job);
         if (job != last) return job;
         pause_briefly();
     }
+    spike_crew *crew = worker->crew;
     pthread_mutex_lock(&crew->mutex);
     // Whoever posts a job does so before looking for sleepers; a sleeper counts itself before looking for a job. One sees the other.
     atomic_fetch_add(&crew->asleep, 1);
-    while (atomic_load(&crew->job) == last) pthread_cond_wait(&crew->woken, &crew->mutex);
+    while (atomic_load(&worker->job) == last) pthread_cond_wait(&crew->woken, &crew->mutex);
     atomic_fetch_sub(&crew->asleep, 1);
     pthread_mutex_unlock(&crew->mutex);
-    return atomic_load(&crew->job);
+    return atomic_load(&worker->job);
 }
 
 static void *work(void *argument) {
-    const struct spike_worker *worker = argument;
+    struct spike_worker *worker = argument;
     spike_crew *crew = worker->crew;
     for (unsigned job = 0;;) {
-        job = next_job(crew, job);
+        job = next_job(worker, job);
         if (atomic_load(&crew->stops)) return NULL;
-        if (worker->slot < crew->slots) crew->work(crew->context, worker->slot);
+        crew->work(crew->context, worker->slot);
         atomic_fetch_sub(&crew->left, 1);
     }
 }
 
-static void post(spike_crew *crew) {
-    atomic_fetch_add(&crew->job, 1);
+/// Gives the first workers a job, and wakes them if any sleeps.
+static void post(spike_crew *crew, int workers) {
+    for (int i = 0; i < workers; i++) atomic_fetch_add(&crew->worker[i].job, 1);
     if (atomic_load(&crew->asleep) == 0) return;
     pthread_mutex_lock(&crew->mutex);
     pthread_cond_broadcast(&crew->woken);
@@ -71,8 +74,10 @@ static void post(spike_crew *crew) {
 
 spike_crew *spike_crew_make(int32_t threads) {
     const int workers = threads > 1 ? threads - 1 : 0;
-    spike_crew *crew = calloc(1, sizeof *crew + (size_t)workers * sizeof crew->worker[0]);
-    if (!crew) return NULL;
+    const size_t size = sizeof(spike_crew) + (size_t)workers * sizeof(struct spike_worker);
+    spike_crew *crew = NULL;
+    if (posix_memalign((void **)&crew, 64, size)) return NULL;
+    memset(crew, 0, size);
     pthread_mutex_init(&crew->mutex, NULL);
     pthread_cond_init(&crew->woken, NULL);
     for (int i = 0; i < workers; i++) {
@@ -84,17 +89,13 @@ spike_crew *spike_crew_make(int32_t threads) {
     return crew;
 }
 
-int32_t spike_crew_threads(const spike_crew *crew) { return crew->workers + 1; }
-
 bool spike_crew_run(spike_crew *crew, int32_t slots, void (*work)(void *, int32_t), void *context) {
     int idle = 0;
     if (slots > crew->workers + 1 || !atomic_compare_exchange_strong(&crew->busy, &idle, 1)) return false;
     crew->work = work;
     crew->context = context;
-    crew->slots = slots;
-    // Every worker reports, also one that has nothing to do: then nobody reads a job that is over.
-    atomic_store(&crew->left, crew->workers);
-    post(crew);
+    atomic_store(&crew->left, slots - 1);
+    post(crew, slots - 1);
     work(context, 0);
     for (int look = 0; atomic_load(&crew->left) > 0; look++) {
         if (look < SPIKE_LOOKS) {
@@ -109,7 +110,7 @@ bool spike_crew_run(spike_crew *crew, int32_t slots, void (*work)(void *, int32_
 
 void spike_crew_free(spike_crew *crew) {
     atomic_store(&crew->stops, 1);
-    post(crew);
+    post(crew, crew->workers);
     for (int i = 0; i < crew->workers; i++) pthread_join(crew->worker[i].thread, NULL);
     pthread_cond_destroy(&crew->woken);
     pthread_mutex_destroy(&crew->mutex);

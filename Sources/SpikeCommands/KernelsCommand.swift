@@ -11,11 +11,11 @@ struct KernelsCommand: ParsableCommand {
 
             Every kernel exists as plain C ('scalar') and for the instruction sets that are worth it; the best that the machine \
             has is chosen when the program starts. With --measure layers of several sizes are timed over densities of spikes, in \
-            additions a nanosecond and as a share of what reading their weights alone would allow. Give the machine nothing else \
-            to do then.
+            additions a nanosecond and as a share of what reading their weights alone would allow, and the crossovers from gathering \
+            spikes to dense products, as SPIKELET_CROSSOVERS takes them. Give the machine nothing else to do then.
             """)
 
-    @Flag(help: "Time them; takes about a minute.")
+    @Flag(help: "Time them; takes some minutes.")
     var measure = false
 
     @Option(help: ArgumentHelp("How many time steps to measure with, 1 to 64.", valueName: "t"))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static uint64_t state = 1;
 
@@ -368,6 +369,33 @@ static void check_lists_and_pools(const spike_kernel_table *table, const spike_k
     free(bits);
 }
 
+typedef struct {
+    spike_crew *crew;
+    int done[4];
+} crew_job;
+
+static void take_turn(void *context, int32_t slot) {
+    crew_job *job = context;
+    job->done[slot]++;
+    // A crew that is at work takes nothing else on.
+    if (spike_crew_run(job->crew, 2, take_turn, context)) failures++;
+}
+
+/// Every slot once for each job, whether the crew is awake or asleep; memory is watched by ThreadSanitizer.
+static void check_crew(void) {
+    crew_job job = {.crew = spike_crew_make(4)};
+    int expected[4] = {0};
+    if (spike_crew_run(job.crew, 5, take_turn, &job)) failures++;
+    for (int round = 0; round < 2000; round++) {
+        const int slots = between(1, 4);
+        for (int slot = 0; slot < slots; slot++) expected[slot]++;
+        if (!spike_crew_run(job.crew, slots, take_turn, &job)) failures++;
+        if (round % 100 == 0) usleep(2000);
+    }
+    expect_same("crew", job.done, expected, sizeof expected, 0);
+    spike_crew_free(job.crew);
+}
+
 int main(void) {
     const spike_isa isa = spike_isa_default();
     const spike_kernel_table *table = spike_table(isa), *plain = spike_table(SPIKE_ISA_SCALAR);
@@ -388,6 +416,7 @@ int main(void) {
         check_lists_and_pools(table, plain, seed);
         cases += 5;
     }
+    check_crew();
     printf("%s against plain kernels: %d cases, %d differences\n", spike_isa_name(isa), cases, failures);
     return failures != 0;
 }

@@ -466,7 +466,6 @@ typedef struct spike_crew spike_crew;
 
 /// So many threads, the caller among them; fewer where the system gives no more, NULL without memory.
 spike_crew *spike_crew_make(int32_t threads);
-int32_t spike_crew_threads(const spike_crew *crew);
 /// Calls `work(context, slot)` for every slot below `slots`, each on a thread of its own, slot 0 on the caller's, and waits for all.
 /// Returns false, with nothing done, where the crew is at work already or smaller than that.
 bool spike_crew_run(spike_crew *crew, int32_t slots, void (*work)(void *context, int32_t slot), void *context);
