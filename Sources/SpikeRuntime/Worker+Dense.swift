@@ -22,8 +22,10 @@ extension Program {
     /// What `SPIKELET_CROSSOVERS` says; `nil` without it.
     ///
     /// - Throws: where it is not four numbers.
-    static func chosenCrossovers() throws -> [Double]? {
-        guard let text = ProcessInfo.processInfo.environment["SPIKELET_CROSSOVERS"], !text.isEmpty else { return nil }
+    package static func chosenCrossovers(
+        _ environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> [Double]? {
+        guard let text = environment["SPIKELET_CROSSOVERS"], !text.isEmpty else { return nil }
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) ?? -1 }
         guard numbers.count == builtInCrossovers.count, numbers.allSatisfy({ $0 >= 0 }) else {
             throw SpikeletError(

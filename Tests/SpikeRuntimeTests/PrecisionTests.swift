@@ -60,6 +60,15 @@ import Testing
         #expect(throws: SpikeletError.self) { try Simulation(graph).run([images(1)], steps: 5) }
     }
 
+    @Test func `crossovers of one's own are four numbers`() throws {
+        #expect(try Program.chosenCrossovers([:]) == nil)
+        #expect(try Program.chosenCrossovers(["SPIKELET_CROSSOVERS": "0.2,0.4,0.46,3"]) == [0.2, 0.4, 0.46, 3])
+        for text in ["1,2,3", "1,2,3,4,5", "1,2,,4", "1,2,3,-4", "often"] {
+            let error = #expect(throws: SpikeletError.self) { try Program.chosenCrossovers(["SPIKELET_CROSSOVERS": text]) }
+            #expect(error?.description.contains("SPIKELET_CROSSOVERS is '\(text)'") == true)
+        }
+    }
+
     @Test func `on numbers or spike by spike, a radix network gives the same bits`() throws {
         for digits in [1, 4, 7] {
             let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits)
