@@ -129,7 +129,7 @@ package struct SampleRun: Encodable, Sendable {
             bytes += positions.map { UInt8(bitPattern: Int8(clamping: Int(emitted[$0]))) }
             // Places of the last row that no neuron has.
             bytes += [UInt8](repeating: 0, count: metadata.channels.count * metadata.height * metadata.width - positions.count)
-            metadata.totals.append(Int(emitted.reduce(Float(0)) { $0 + abs($1) }))
+            metadata.totals.append(Int(emitted.reduce(0.0) { $0 + Double(abs($1)) }))
         }
 
         var layer: Layer {

@@ -50,8 +50,11 @@ public struct ReferenceExecutor: Sendable {
     /// - Parameters:
     ///   - inputs: of types that the operator's shape rule accepts.
     ///   - batch: the number of samples N, for a reshape that names it; where it is not given, the size of the first axis.
+    /// - Throws: ``SpikeletError`` where the operator takes another number of inputs.
     public static func evaluate(_ operator: Operator, _ inputs: [Tensor], batch: Int? = nil) throws -> [Tensor] {
-        let x = inputs[0]
+        guard `operator`.payload.arity.contains(inputs.count), let x = inputs.first else {
+            throw SpikeletError(.invalidData, "\(inputs.count) inputs for \(`operator`.name)")
+        }
         let output: Tensor =
             switch `operator` {
             case .add: Kernels.elementwise(x, inputs[1], +)

@@ -41,7 +41,7 @@ extension ReferenceSimulation {
             for index in 0..<count { neuronNode.neuron.integrate(operand(at: index), state: &state, at: TimeStep(index, of: count)) }
             for index in 0..<count {
                 results.append(neuronNode.neuron.emit(&state, at: TimeStep(index, of: count)))
-                keep(state, spikes: results[index], of: node)
+                try keep(state, spikes: results[index], of: node)
             }
         case .runningMaximumPool(let pool):
             var state = RunningMaximum(window: pool.window, growth: description.growth)

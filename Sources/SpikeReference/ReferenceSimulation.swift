@@ -51,6 +51,10 @@ public final class ReferenceSimulation {
         readoutProducers = graph.producers.filter { readout.contains($1.name) }
         let shown = graph.outputs.map(\.value) + readoutProducers.values.flatMap(\.inputs)
         accumulated = Set(shown).subtracting(readoutProducers.keys).subtracting(graph.constants.keys).sorted()
+        for value in accumulated where graph.types[value]?.elementType != .float32 {
+            let type = graph.types[value].map { "\($0)" } ?? "unknown"
+            throw SpikeletError(.unsupported, "output '\(value)' of type \(type)", remedy: "outputs are summed over the steps: float32")
+        }
     }
 
     /// Forgets everything: membranes, sums, counts, the batch size.
@@ -139,7 +143,7 @@ public final class ReferenceSimulation {
                 case .neuron(let neuronNode):
                     var state = states[node.name] ?? neuronNode.initialState(shape: operands[0].shape)
                     result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
-                    keep(state, spikes: result, of: node)
+                    try keep(state, spikes: result, of: node)
                 case .runningMaximumPool(let pool):
                     result = try pools[node.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
                 default:
@@ -162,7 +166,10 @@ public final class ReferenceSimulation {
     }
 
     /// Takes note of a neuron node's state and of the spikes it just emitted.
-    func keep(_ state: NeuronState, spikes: Tensor, of node: Node) {
+    ///
+    /// - Throws: where spikes cannot be counted.
+    func keep(_ state: NeuronState, spikes: Tensor, of node: Node) throws {
+        _ = try spikes.spikeCount(of: node.name)
         states[node.name] = state
         var total = counts[node.name]?.floats ?? [Float](repeating: 0, count: spikes.count)
         let emitted = spikes.floats

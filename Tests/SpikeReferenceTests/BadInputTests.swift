@@ -55,6 +55,26 @@ import Testing
         for run in try Self.runners() { expectError(.invalidData, "'b' holds \(strange) in sample 2") { try run([good, bad]) } }
     }
 
+    @Test func `an operator by itself takes as many inputs as it has`() {
+        for (op, inputs) in [
+            (Operator.relu(Relu()), []), (.relu(Relu()), [good, good]), (.add(Add()), []), (.add(Add()), [good]),
+            (.gemm(Gemm()), [good]), (.concat(Concat(axis: 1)), []),
+        ] {
+            expectError(.invalidData, "\(inputs.count) inputs for \(op.name)") { _ = try ReferenceExecutor.evaluate(op, inputs) }
+        }
+    }
+
+    @Test func `an output that is no float32 number cannot be summed over the steps`() throws {
+        let nodes = [
+            fires("s", "a"), Node("c", .cast(Cast(to: .int64)), inputs: ["a"]),
+        ]
+        let graph = try Graph(
+            name: "two", inputs: [Graph.Input("a", ValueType(.float32, [.batch, 2]))],
+            outputs: [Graph.Output("y", value: "s"), Graph.Output("z", value: "c")], nodes: nodes, constants: [:],
+            spiking: SpikingDescription(recipe: "test"))
+        expectError(.unsupported, "output 'c' of type int64[N, 2]") { _ = try ReferenceSimulation(graph) }
+    }
+
     @Test func `an empty batch is an error`() throws {
         let empty = Tensor([Float](), shape: [0, 2])
         for run in try Self.runners() { expectError(.invalidData, "no samples") { try run([empty, empty]) } }
