@@ -9,6 +9,8 @@ extension Assembly {
         name: String, input: String, target: Int?, expression: Expression, parameters: NeuronParameters, isInteger: Bool
     ) -> NeuronStage {
         let channels = expression.layout.channels
+        var expression = expression
+        expression.terms = expression.terms.flatMap { $0.split() }
         var units = Units(channels: channels)
         if isInteger, let found = Units(expression, parameters: parameters, signals: builder.signals, description: description) {
             units = found
@@ -165,7 +167,7 @@ extension Assembly {
     /// Whether the dense kernel can stand in for gathering: whole bytes of channels, several pixels to share the reading of weights.
     private func allowsDense(_ term: Term, of stage: NeuronStage, window: spike_window) -> Bool {
         readsNumbers(term, of: stage) && term.channels.lowerBound % 8 == 0 && stage.lanes.block == 1 && stage.lanes.blocks >= 4
-            && window.places <= Int(SPIKE_LARGEST_DENSE)
+            && window.places <= Limits.densePlaces
     }
 
     /// Whether a pool makes one pixel of the whole picture, and synapses one of that: then spikes are counted before they meet weights.

@@ -10,6 +10,9 @@ extension Program {
     ///
     /// - Parameter output: the first output after any number of steps, `[N, classes]`.
     public func confidences(_ output: Tensor) throws -> [Float] {
+        guard output.elementType == .float32, output.rank >= 1 else {
+            throw SpikeletError(.invalidData, "an output of type \(ValueType(output))", remedy: "give the first output, [N, classes]")
+        }
         let last = readout.first { $0.outputs.contains(graph.outputs[0].value) }
         let probabilities: Tensor
         switch last?.operator {

@@ -8,8 +8,23 @@ extension Program: CustomStringConvertible {
         stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
     }
 
-    var hasPools: Bool {
-        stages.contains { if case .pool(let pool) = $0 { !pool.isInstantaneous } else { false } }
+    /// The most steps of a simulation: the running sums of pools have room for so many.
+    var mostSteps: Int {
+        let counts = stages.compactMap { stage -> Int? in
+            guard case .pool(let pool) = stage, !pool.isInstantaneous else { return nil }
+            return signals[pool.source].largestCount
+        }
+        return Limits.sum / (counts.max() ?? 1)
+    }
+
+    /// How many steps of the streaming schedule go through a stage together: fewer than usual where lists of so many could become
+    /// longer than their starts can say.
+    var longestBlock: Int {
+        let entries = views.map { view in
+            let signal = signals[view.signal]
+            return Double(signal.layout.count) * Double(signal.largestCount) * Double(view.multiplicity)
+        }
+        return Int(max(1, min(Double(Self.longestBlock), 0.99 * Double(Limits.list) / max(1, entries.max() ?? 1))))
     }
 
     /// The nodes that the reference path computes, step by step, and why.

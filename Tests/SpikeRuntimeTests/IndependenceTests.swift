@@ -81,7 +81,12 @@ private func images(_ count: Int) -> Tensor {
         for step in 0..<70 { try simulation.step([input], isSameInput: step % 3 != 0) }
         #expect(try simulation.outputs() == whole)
         #expect(simulation.steps == 70)
-        #expect(throws: SpikeletError.self) { try simulation.step([images(2)]) }
+        for other in [[images(2)], [images(4)], [images(9)], [], [input, input], [Tensor(repeating: 0, shape: [3, 3, 11, 12])]] {
+            for isSameInput in [false, true] {
+                #expect(throws: SpikeletError.self) { try simulation.step(other, isSameInput: isSameInput) }
+            }
+        }
+        #expect(try simulation.outputs() == whole)
         // A run starts afresh, whatever was before.
         #expect(try simulation.run([images(2)], steps: 1).first?.shape == [2, 10])
     }
