@@ -101,6 +101,20 @@ private func images(_ count: Int) -> Tensor {
         }
     }
 
+    @Test func `whole numbers may change over time, too`() throws {
+        let graph = try Graph(
+            name: "whole", inputs: [.init("x", ValueType(.int64, [.batch, 2]))], outputs: [.init("y", value: "y")],
+            nodes: [
+                Node("c", .cast(Cast(to: .float32)), inputs: ["x"]),
+                Node("y", .neuron(NeuronNode(BurstIFNode(threshold: 1, initialMembrane: 0))), inputs: ["c"]),
+            ], constants: [:], spiking: SpikingDescription(recipe: "test"))
+        let moving = Tensor((0..<24).map { Int64($0 % 5) }, shape: [4, 3, 2])
+        let simulation = try Simulation(graph)
+        simulation.largestChunk = 2
+        let expected = try ReferenceSimulation(graph).run([moving], steps: 4, timeVarying: true)
+        #expect(try simulation.run([moving], steps: 4, timeVarying: true) == expected)
+    }
+
     @Test(arguments: [SPIKE_ISA_SCALAR, SPIKE_ISA_AVX2, SPIKE_ISA_NEON, SPIKE_ISA_AVX512].map(\.rawValue))
     func `int8 gives the same bits on every instruction set, random networks the reference's`(isa: UInt32) throws {
         guard spike_isa_supported(spike_isa(rawValue: isa)) else { return }

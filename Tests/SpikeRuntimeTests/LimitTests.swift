@@ -127,6 +127,14 @@ import Testing
         }
     }
 
+    @Test func `seventy thousand steps go through a pool at once`() throws {
+        var network = NetworkSketch(input: [1, 1, 2])
+        let spikes = network.fire(network.input, IFNode(threshold: 1))
+        let y = try network.pool(spikes, [1, 2]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
+        let simulation = try Simulation(try network.graph([y], SpikingDescription(recipe: "test", schedule: .layerSynchronous)))
+        #expect(try simulation.run([Tensor([0.5, 1], shape: [1, 1, 1, 2])], steps: 70_000)[0].floats == [1])
+    }
+
     @Test func `a million steps are exact`() throws {
         var network = NetworkSketch(input: [1, 2, 2])
         let spikes = network.fire(network.input, IFNode(threshold: 1))
