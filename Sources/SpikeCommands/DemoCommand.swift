@@ -53,7 +53,7 @@ struct DemoCommand: ParsableCommand {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
         }
-        result.activity = try activity(of: snn, ann: ann, on: test, steps: 32)
+        result.activity = try activity(of: snn, ann: ann, on: test, steps: 32, precision: .float32)
         print(result, terminator: "")
         print("\n4. The same as a page to look at: \(report)")
         try Report([result]).write(to: report)

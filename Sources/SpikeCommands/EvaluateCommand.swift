@@ -59,7 +59,10 @@ struct EvaluateCommand: ParsableCommand {
             """)
     var outputs = false
 
-    @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
+    @Option(
+        help: """
+            Numbers of the engine: float32, or int8 for 8-bit weights. Layers that 8 bits cannot say stay float32 and are listed.
+            """)
     var precision = Precision.float32
 
     @Flag(help: "Simulate with the slow reference executor, and count spikes on all samples instead of the first 100.")
@@ -130,7 +133,11 @@ struct EvaluateCommand: ParsableCommand {
             threads: threads)
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
-            try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil
+            try layers
+            ? model.map {
+                try ErrorDecomposition(
+                    snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads, precision: reference ? nil : precision)
+            } : nil
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
@@ -140,7 +147,8 @@ struct EvaluateCommand: ParsableCommand {
             result.layers[index].error = error
         }
         if let report {
-            result.activity = try activity(of: snn, ann: model, on: loader, steps: result.steps.last?.steps ?? 1)
+            result.activity = try activity(
+                of: snn, ann: model, on: loader, steps: result.steps.last?.steps ?? 1, precision: reference ? nil : precision)
             try Report([result]).write(to: report)
         }
         if let json { try writeJSON(result, to: json) }
@@ -153,7 +161,7 @@ struct EvaluateCommand: ParsableCommand {
     private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
         let comparison = try OutputComparison(snn, ann: model, steps: steps, precision: precision, threads: threads)
         let decomposition =
-            try layers ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads) : nil
+            try layers ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads, precision: precision) : nil
         let loader = try dataOptions.loader(data, for: snn)
         var result = try locating(data) { try comparison.run(loader) }
         result.layers = try decomposition?.run(loader)

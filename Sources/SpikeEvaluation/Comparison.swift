@@ -1,5 +1,6 @@
 import Foundation
 import SpikeGraph
+import SpikeRuntime
 
 /// Several results side by side: networks, recipes, numbers of bits.
 ///
@@ -31,6 +32,7 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
         if Set(results.map(\.samples)).count > 1 { cautions.append("they were measured on different numbers of samples") }
         if Set(results.compactMap { $0.settings?["data"] }).count > 1 { cautions.append("they were measured on different samples") }
         for (name, result) in zip(names, results) where result.partial != nil { cautions.append("\(name) was broken off") }
+        for (name, result) in zip(names, results) { cautions += result.int8Notes.map { "\(name): \($0)" } }
         return cautions
     }
 
@@ -51,7 +53,11 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
             ]
         }
         // Names have lines of their own: they may be long, and their ends tell them apart.
-        var text = names.enumerated().map { "\($0 + 1)  \($1)\n" }.joined() + "\n"
+        var text = names.indices.map { index -> String in
+            let precision = results[index].precision
+            return "\(index + 1)  \(names[index])" + (precision == Precision.float32.rawValue ? "" : ", \(precision)") + "\n"
+        }
+        .joined() + "\n"
         text += TextTable.format([header] + rows, rightAligned: Set(1..<header.count))
         text += "−1, −0.5: the fewest steps from which on at most so many points are lost against the ANN\n"
         let all = Set(results.flatMap { $0.steps.map(\.steps) }).sorted()

@@ -51,7 +51,8 @@ extension EvaluationResult: CustomStringConvertible {
         text += layerTables
         if let energies { text += "\n" + EnergyEstimate.table(energies) }
         let errors = layers.compactMap(\.error)
-        if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
+        if !errors.isEmpty { text += "\n" + ErrorDecomposition.heading(precision) + "\n\n" + ErrorDecomposition.table(errors) }
+        for note in int8Notes { text += "warning: \(note)\n" }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text
     }

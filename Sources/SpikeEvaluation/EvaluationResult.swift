@@ -152,6 +152,10 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var earlyExit: EarlyExit?
     /// The engine's numbers: `float32`, `int8`, or `reference` for the reference executor.
     public var precision: String
+    /// Of int8: the layers that ran in float32 all the same.
+    public var floatLayers: [FloatLayer]?
+    /// Of int8: how many currents and membranes, over all samples and steps, met the bounds of its whole numbers.
+    public var saturations: Int?
     /// How long the measurement took, in seconds.
     public var seconds: Double
     /// What the conversion and the measurement have to say to people.

@@ -22,6 +22,8 @@ struct Tally: Codable, Sendable, Equatable {
     var exits = ExitPaths()
     /// Of a regression.
     var distances: Distances
+    /// How often a current or a membrane met the bounds of whole numbers; absent in files from before it was counted.
+    var saturations: Int?
     /// Spent in the engine, of all threads.
     var engineNanoseconds = 0
 
@@ -60,6 +62,7 @@ struct Tally: Codable, Sendable, Equatable {
         annOperations.merge(other.annOperations, uniquingKeysWith: +)
         exits.paths += other.exits.paths
         distances.add(other.distances)
+        if let more = other.saturations { saturations = (saturations ?? 0) + more }
         engineNanoseconds += other.engineNanoseconds
     }
 

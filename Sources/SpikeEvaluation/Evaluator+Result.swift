@@ -39,6 +39,8 @@ extension Evaluator {
                 ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil, error: total.distances.annError),
             countedSamples: total.countedSamples, steps: rows, layers: layers, confusion: matrix(total.confusion),
             precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+        result.floatLayers = EvaluationResult.FloatLayer.all(program)
+        if precision == .int8 { result.saturations = total.saturations ?? 0 }
         result.annConfusion = matrix(total.annConfusion)
         result.counts = counts
         result.energies = EnergyModel.all.map { $0.estimate(counts, levels: levels) }

@@ -9,8 +9,8 @@ public import SpikeRuntime
 ///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
 ///     print(result)
 ///
-/// The engine gives the answers. Spikes, operations and membrane updates are counted by the reference executor, on the first
-/// samples: they are means, and hardly vary from a hundred samples on.
+/// The engine gives the answers. Spikes, operations and membrane updates are counted on the first samples, by the spikes that the
+/// engine sends in its own precision: they are means, and hardly vary from a hundred samples on.
 ///
 /// A run may be broken off and gone on with, to the same result: see ``EvaluationCheckpoint``.
 ///
@@ -104,7 +104,8 @@ public struct Evaluator: Sendable {
         }
         self.threads = threads
         // The engine takes any number of samples at a time; a network of a fixed batch size takes no other.
-        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
+        let isOpen = snn.hasOpenBatch
+        if case .engine(let precision, _) = executor { try snn.checkBatch(precision) }
         if isOpen, case .engine(let precision, _) = executor {
             self.executor = executor
             program = try Compiler(precision: precision)(snn)
@@ -146,7 +147,7 @@ public struct Evaluator: Sendable {
         _ data: any BatchSource, from checkpoint: EvaluationCheckpoint? = nil, onProgress: ((EvaluationProgress) throws -> Void)? = nil
     ) throws -> EvaluationResult {
         let start = DispatchTime.now()
-        let counter = OperationCounter(snn)
+        let counter = OperationCounter(snn, program: program)
         var total = checkpoint?.tally ?? Tally(steps: steps)
         guard total.steps == steps else {
             throw SpikeletError(
@@ -223,6 +224,7 @@ public struct Evaluator: Sendable {
             for run in runs {
                 let start = DispatchTime.now()
                 _ = try simulation.run(batch.inputs, steps: run)
+                tally.saturations = (tally.saturations ?? 0) + Int(clamping: simulation.saturations)
                 if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }

@@ -240,7 +240,7 @@ public struct Report: Sendable {
         var items: [String] = []
         for (index, result) in results.enumerated() {
             var text = "\(names[index]): \(result.samples) samples, \(figure(result.seconds, digits: 1)) s, \(result.precision)"
-            text += "; spikes and operations counted on the first \(result.countedSamples) by the reference executor"
+            text += "; spikes and operations counted on the first \(result.countedSamples)"
             if let timing = result.timing {
                 text +=
                     "; one sample of \(timing.steps) steps took \(figure(timing.secondsOfOneSample * 1e3)) ms (median of \(timing.runs))"

@@ -21,7 +21,14 @@ public struct Compiler {
         guard let description = graph.spiking else {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
-        var assembly = Assembly(graph, description: description, precision: precision)
+        let program = try assembled(graph, description, floats: [:])
+        let floats = Resolution.beyondBudget(program.roundingErrors)
+        return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
+    }
+
+    /// - Parameter floats: layers that are to be float32, and why.
+    private func assembled(_ graph: Graph, _ description: SpikingDescription, floats: [String: String]) throws -> Program {
+        var assembly = Assembly(graph, description: description, precision: precision, floats: floats)
         try assembly.addNodes()
         try assembly.addOutputs()
         return assembly.finish()
@@ -33,6 +40,8 @@ struct Assembly {
     let graph: Graph
     let description: SpikingDescription
     let precision: Precision
+    /// Layers that are float32 in spite of int8, and why.
+    let floats: [String: String]
     let readout: Set<String>
     var builder: ExpressionBuilder
     var stages: [(position: Int, stage: Stage)] = []
@@ -53,10 +62,11 @@ struct Assembly {
         var rows: [Int32]
     }
 
-    init(_ graph: Graph, description: SpikingDescription, precision: Precision) {
+    init(_ graph: Graph, description: SpikingDescription, precision: Precision, floats: [String: String]) {
         self.graph = graph
         self.description = description
         self.precision = precision
+        self.floats = floats
         readout = graph.readoutNodes
         builder = ExpressionBuilder(graph, canPool: description.code == .rate || (description.steps ?? 16) <= 15)
     }

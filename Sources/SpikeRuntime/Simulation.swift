@@ -20,7 +20,7 @@ public final class Simulation {
     /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
     public var largestChunk = 8
 
-    /// For tests of single layers: all samples then go through the network together.
+    /// Sees, and may replace, what each layer sends: all samples then go through the network together.
     package var forcing: SpikeForcing?
     /// For tests: from how many spikes a neuron on the dense kernel is taken; `nil` for what was measured.
     package var denseCrossover: Double?
@@ -272,7 +272,7 @@ public final class Simulation {
         }
         if workers.isEmpty {
             batch = size
-            let parts = min(threads, size)
+            let parts = forcing == nil ? min(threads, size) : 1
             let recording = Recording(countsSpikes: recording.contains(.spikeCounts), keepsSteps: false)
             workers = (0..<parts).map { part in
                 Worker(
@@ -280,6 +280,7 @@ public final class Simulation {
                     threads: Threads(count: max(1, threads / parts), crew: crew), isa: isa, recording: recording)
             }
         }
+        for worker in workers { worker.forcing = forcing }
         var begin = 0
         let pieces = workers.map { worker -> [Tensor] in
             defer { begin += worker.samples }

@@ -99,6 +99,20 @@ struct ReportTests {
         #expect(snn.spiking?.recipe == "calibrated")
     }
 
+    @Test func `under int8 the page names the layers that stay float32, and numbers that met their bounds`() throws {
+        var (result, _) = try Self.measured(.radix, steps: 4)
+        result.precision = "int8"
+        result.floatLayers = [.init(name: result.layers[1].name, reason: "too fine for it")]
+        result.saturations = 3
+        result.activity?.precision = "int8"
+        let text = try read(Report([result]).html).text
+        for part in ["relu2 (float32)", "float32 in spite of int8: relu2 (too fine for it)", "3 currents or membranes met the bounds"] {
+            #expect(text.contains(part), "\(part)")
+        }
+        #expect(!text.contains("relu1 (float32)") && !text.contains("by the reference executor"))
+        #expect(text.contains("What int8's rounding changes is part of the unevenness"))
+    }
+
     @Test func `a regression shows its error over steps`() throws {
         var (result, _) = try Self.measured(.radix, steps: 4)
         result.confusion = nil
