@@ -68,11 +68,13 @@ struct ListView: Sendable {
 
     /// How often a spike can be in the lists.
     var multiplicity: Int {
-        func overlap(_ kernel: Int32, _ stride: Int32, _ dilation: Int32) -> Int {
-            Int(dilation > 1 ? kernel : (kernel + stride - 1) / stride)
+        // Once for each output that sees it.
+        func overlap(_ kernel: Int32, _ stride: Int32, _ dilation: Int32, _ outputs: Int32) -> Int {
+            Int(min(dilation > 1 ? kernel : (kernel + stride - 1) / stride, outputs))
         }
-        return overlap(window.kernel_height, window.stride_y, window.dilation_y)
-            * overlap(window.kernel_width, window.stride_x, window.dilation_x) * overlap(rows.kernel_height, rows.stride, rows.dilation)
+        return overlap(window.kernel_height, window.stride_y, window.dilation_y, window.out_height)
+            * overlap(window.kernel_width, window.stride_x, window.dilation_x, window.out_width)
+            * overlap(rows.kernel_height, rows.stride, rows.dilation, rows.out_height)
     }
 
     /// Starts of one step.
