@@ -161,7 +161,8 @@ struct EvaluateCommand: ParsableCommand {
     private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
         let comparison = try OutputComparison(snn, ann: model, steps: steps, precision: precision, threads: threads)
         let decomposition =
-            try layers ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads, precision: precision) : nil
+            try layers
+            ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads, precision: precision) : nil
         let loader = try dataOptions.loader(data, for: snn)
         var result = try locating(data) { try comparison.run(loader) }
         result.layers = try decomposition?.run(loader)

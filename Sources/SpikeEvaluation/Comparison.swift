@@ -53,11 +53,12 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
             ]
         }
         // Names have lines of their own: they may be long, and their ends tell them apart.
-        var text = names.indices.map { index -> String in
-            let precision = results[index].precision
-            return "\(index + 1)  \(names[index])" + (precision == Precision.float32.rawValue ? "" : ", \(precision)") + "\n"
-        }
-        .joined() + "\n"
+        var text =
+            names.indices.map { index -> String in
+                let precision = results[index].precision
+                return "\(index + 1)  \(names[index])" + (precision == Precision.float32.rawValue ? "" : ", \(precision)") + "\n"
+            }
+            .joined() + "\n"
         text += TextTable.format([header] + rows, rightAligned: Set(1..<header.count))
         text += "−1, −0.5: the fewest steps from which on at most so many points are lost against the ANN\n"
         let all = Set(results.flatMap { $0.steps.map(\.steps) }).sorted()

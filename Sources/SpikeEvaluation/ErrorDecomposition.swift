@@ -104,7 +104,8 @@ public struct ErrorDecomposition: Sendable {
                 advance()
             })
         for layer in matching.layers {
-            guard let observation = observations.removeValue(forKey: layer.node.name), let activation = activations[layer.rectifier.name] else {
+            guard let observation = observations.removeValue(forKey: layer.node.name), let activation = activations[layer.rectifier.name]
+            else {
                 throw SpikeletError(.illegalGraph, "the layer '\(layer.node.name)' was never reached")
             }
             receive(try observation.parts(layer, activation: activation, steps: steps, weight: isRadix ? 1 : 1 / Double(steps)))

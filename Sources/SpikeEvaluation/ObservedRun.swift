@@ -31,7 +31,8 @@ struct ObservedRun: Sendable {
     ///   - observe: called as ``ReferenceSimulation`` calls its observer, with the simulation that holds membranes.
     ///   - onStep: called after each step.
     func callAsFunction(
-        _ inputs: [Tensor], steps: Int, observe: @escaping Observer, onStep: @escaping (ReferenceSimulation, Int) throws -> Void = { _, _ in }
+        _ inputs: [Tensor], steps: Int, observe: @escaping Observer,
+        onStep: @escaping (ReferenceSimulation, Int) throws -> Void = { _, _ in }
     ) throws {
         let reference = try ReferenceSimulation(snn)
         func see(_ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws { try observe(reference, node, operands, results) }

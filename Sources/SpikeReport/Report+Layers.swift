@@ -19,7 +19,8 @@ extension Report {
         let rows = result.layers.map { layer -> [String] in
             let parts = [layer.error?.inherited, layer.error?.clipping, layer.error?.rounding, layer.error?.unevenness, layer.error?.total]
             return [
-                layer.title + (floats.contains(layer.name) ? " (float32)" : ""), "\(layer.neurons)", layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
+                layer.title + (floats.contains(layer.name) ? " (float32)" : ""), "\(layer.neurons)",
+                layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
                 figure(layer.spikesPerNeuron, digits: 3),
             ]
                 + (trace == nil ? [] : [correlations[layer.name].map { figure($0, digits: 4) } ?? "–"])

@@ -54,7 +54,8 @@ struct Units {
         guard demands.allSatisfy({ $0.sum.isFinite && $0.offset.isFinite }) else { throw NotWhole(reason: "a weight is not finite") }
         let most = demands.map(\.largest).max() ?? 0
         guard most <= 127 * threshold else {
-            throw NotWhole(reason: "a weight is \(Self.rounded(Double(most / threshold))) thresholds; 8 bits tell up to 127 from each other")
+            throw NotWhole(
+                reason: "a weight is \(Self.rounded(Double(most / threshold))) thresholds; 8 bits tell up to 127 from each other")
         }
         let spikes = parameters.encoding == .counts ? Double(parameters.rule.limit) : 1
         let growth = parameters.rule.exponent.map { Double(1 << ($0 + 1)) } ?? 1

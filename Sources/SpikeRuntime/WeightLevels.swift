@@ -23,7 +23,9 @@ enum WeightLevels {
             for kernel in 0..<kernels {
                 let range = kernel * places..<(kernel + 1) * places
                 round(values[range], to: kernelLevels[kernel], &levels)
-                for (place, index) in range.enumerated() { result[feature * size + index] = Int8(clamping: max(-127, min(127, levels[place]))) }
+                for (place, index) in range.enumerated() {
+                    result[feature * size + index] = Int8(clamping: max(-127, min(127, levels[place])))
+                }
             }
         }
         return result
