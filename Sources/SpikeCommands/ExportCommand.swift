@@ -19,7 +19,7 @@ struct ExportCommand: ParsableCommand {
 
             What NIR or the target cannot say is listed, and is an error where the meaning would change. With --approximate it is \
             replaced, and every replacement is named. --check simulates the written file as its reader will, and tells the \
-            accuracy that this costs.
+            accuracy that this costs; of a regression, whose data have targets, the error.
 
             The arrays of --format npz have all scales and batch normalisations folded in, so that every threshold is 1: \
             LAYER.weight, LAYER.bias, LAYER.threshold, LAYER.initial.
@@ -82,8 +82,8 @@ struct ExportCommand: ParsableCommand {
         guard let check else { return }
         let loader = try dataOptions.loader(check)
         let portability = try PortabilityCheck(
-            snn, exported: NIRFile.read(output), for: profile, steps: steps ?? ownSteps(snn),
-            threads: ProcessInfo.processInfo.activeProcessorCount)
+            snn, exported: NIRFile.read(output), for: profile, task: locating(check) { try loader.task(of: snn) },
+            steps: steps ?? ownSteps(snn), threads: ProcessInfo.processInfo.activeProcessorCount)
         let result = try locating(check) { try portability.run(loader) }
         if let json { try writeJSON(result, to: json) }
         if json != "-" { print(result) }

@@ -86,19 +86,19 @@ struct InspectCommand: ParsableCommand {
         let count = steps ?? (snn.spiking?.code == .rate ? snn.spiking?.steps ?? 32 : 32)
         let chip = try HardwareFit.quantized(snn, for: device, steps: steps)
         let loader = try dataOptions.loader(data)
-        let accuracies = try locating(data) {
+        let results = try locating(data) {
             try [snn, chip].map { graph in
                 let evaluator = try Evaluator(
-                    graph, steps: [count], executor: .engine(.float32, countedSamples: 1),
+                    graph, task: loader.task(of: graph), steps: [count], executor: .engine(.float32, countedSamples: 1),
                     threads: ProcessInfo.processInfo.activeProcessorCount)
-                let result = try evaluator.run(loader)
-                return (result.samples, result.steps.last?.accuracy ?? 0)
+                return try evaluator.run(loader)
             }
         }
-        func percent(_ fraction: Double) -> String { String(format: "%.1f %%", fraction * 100) }
+        if let judgedBy = results[0].judgedBy { print("judged by: \(judgedBy)") }
+        let qualities = results.map { $0.steps.last?.qualityText ?? "–" }
         print(
-            "accuracy on \(accuracies[0].0) samples, T = \(count): \(percent(accuracies[0].1)) as it is, \(percent(accuracies[1].1)) with "
-                + "\(device.weightBits)-bit weights and \(device.stateBits)-bit membranes")
+            "\(results[0].steps.last?.error == nil ? "accuracy" : "RMS error") on \(results[0].samples) samples, T = \(count): "
+                + "\(qualities[0]) as it is, \(qualities[1]) with \(device.weightBits)-bit weights and \(device.stateBits)-bit membranes")
     }
 
     private func inspectModel() throws {

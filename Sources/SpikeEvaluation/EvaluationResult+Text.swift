@@ -7,6 +7,7 @@ extension EvaluationResult: CustomStringConvertible {
         var title = "'\(network)' (\(recipe)), \(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
         if let error = ann?.error { title += ", ANN error \(String(format: "%.4g", error.rootMeanSquare))" }
+        if let judgedBy { title += "\njudged by: \(judgedBy)" }
         if steps.contains(where: { $0.error != nil || $0.deviation != nil }) { return title + "\n\n" + regressionTable + rest }
         var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
         var rows = steps.map { step in
@@ -104,6 +105,8 @@ extension EvaluationResult: CustomStringConvertible {
 
             """
     }
+
+    package static func number(_ value: Double) -> String { String(format: "%.4g", value) }
 
     package static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
 

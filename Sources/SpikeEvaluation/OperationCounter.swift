@@ -114,7 +114,7 @@ struct OperationCounter: Sendable {
         let rows = steps.map { count -> OperationCounts.Step in
             let run = runs[count] ?? longest
             func total(_ numbers: [String: [Int]]) -> Double {
-                Double(numbers.values.reduce(0) { $0 + $1.prefix(count).reduce(0, +) }) / samples
+                numbers.values.reduce(0.0) { $0 + $1.prefix(count).reduce(0.0) { $0 + Double($1) } } / samples
             }
             let outputs = Double(max(1, neuronCount * count))
             return OperationCounts.Step(
@@ -132,11 +132,11 @@ struct OperationCounter: Sendable {
         }
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
-            effectiveInputMultiplyAccumulates: Double(longest.inputOperations.values.reduce(0, +)) / samples, steps: rows, layers: layers,
+            effectiveInputMultiplyAccumulates: longest.inputOperations.values.reduce(0.0) { $0 + Double($1) } / samples, steps: rows, layers: layers,
             neurons: neurons, perSample: longest.perSample,
             ann: .init(
                 multiplyAccumulates: synapses.denseOperations,
-                effectiveMultiplyAccumulates: ann.isEmpty ? nil : Double(ann.values.reduce(0, +)) / samples),
+                effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
             footprint: footprint(neuronCount))
     }
 

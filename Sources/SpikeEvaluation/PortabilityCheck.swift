@@ -21,6 +21,10 @@ public struct PortabilityCheck: Sendable {
         public var accuracy: Double?
         /// Of the exported one under its reader's dynamics.
         public var predicted: Double?
+        /// Of a regression the root mean square error of the network itself.
+        public var error: Double?
+        /// Of the exported one under its reader's dynamics.
+        public var predictedError: Double?
     }
 
     private let original: Evaluator
@@ -31,13 +35,23 @@ public struct PortabilityCheck: Sendable {
     /// - Parameters:
     ///   - snn: the network that was exported.
     ///   - exported: what the file holds.
+    ///   - task: what the network's first output says; `nil`: what is decided from the network alone.
     ///   - steps: T.
     ///   - threads: how many batches are worked on at a time.
-    /// - Throws: ``SpikeletError`` where a network is no classifier, or the graph cannot be read.
-    public init(_ snn: Graph, exported graph: NIRGraph, for profile: NIRProfile, steps: Int, threads: Int = 1) throws {
+    /// - Throws: ``SpikeletError`` where a network cannot be judged, or the graph cannot be read.
+    public init(
+        _ snn: Graph, exported graph: NIRGraph, for profile: NIRProfile, task: OutputTask? = nil, steps: Int, threads: Int = 1
+    ) throws {
         let network = try NIRImporter(profile.dynamics, name: snn.name)(graph)
-        original = try Evaluator(snn, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
-        exported = try Evaluator(network, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
+        let task = try task ?? OutputTask(of: snn)
+        // A softmax or a sigmoid is left to the reader: that changes the values, and of answers only the threshold.
+        guard task.kind != .values || snn.outputFunction == network.outputFunction else {
+            throw SpikeletError(
+                .unsupported, "a check by values of a network whose last function NIR leaves to the reader",
+                remedy: "compare what the reader makes of the file; or convert the model without its last function")
+        }
+        original = try Evaluator(snn, task: task, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
+        exported = try Evaluator(network, task: task, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
         target = profile.name
         self.steps = steps
     }
@@ -48,12 +62,19 @@ public struct PortabilityCheck: Sendable {
         let after = try exported.run(data)
         return Result(
             target: target, samples: after.samples, steps: steps, accuracy: before.steps.last?.accuracy,
-            predicted: after.steps.last?.accuracy)
+            predicted: after.steps.last?.accuracy, error: before.steps.last?.error?.rootMeanSquare,
+            predictedError: after.steps.last?.error?.rootMeanSquare)
     }
 }
 
 extension PortabilityCheck.Result: CustomStringConvertible {
     public var description: String {
+        if let error, let predictedError {
+            func number(_ value: Double) -> String { String(format: "%.4g", value) }
+            return """
+                RMS error on \(samples) samples, T = \(steps): \(number(error)) as it is, \(number(predictedError)) predicted for \(target)
+                """
+        }
         func percent(_ fraction: Double?) -> String { fraction.map { String(format: "%.1f %%", $0 * 100) } ?? "unknown" }
         let drop = accuracy.flatMap { accuracy in predicted.map { (accuracy - $0) * 100 } }
         return """

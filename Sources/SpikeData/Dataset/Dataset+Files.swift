@@ -14,7 +14,7 @@ extension Dataset {
     }
 
     /// Opens a dataset from its path. The kind is told from the name: an `.npz` file (arrays `images` or `x`, and `labels` or `y` if it has
-    /// labels, or `targets` for a regression), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain
+    /// labels, or `targets` for a regression; labels that are no whole numbers are targets too), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain
     /// or `.gz`, or a folder of JPEG and PNG pictures, with a folder for each class.
     ///
     /// uint8 becomes float by 1/255. Images `[N, H, W]` in IDX files become `[N, 1, H, W]`. Pictures become `[N, 3, H, W]`; they stay on
@@ -74,12 +74,7 @@ extension Dataset {
                     .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
                     remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")
             }
-            let (labels, targets) = (try array(["labels", "y"]), try array(["targets"]))
-            guard labels == nil || targets == nil else {
-                throw SpikeletError(
-                    .invalidData, "it has both labels and targets", at: path,
-                    remedy: "keep one: labels are class numbers, targets what a regression should give")
-            }
+            let (labels, targets) = try archive.answers(at: path)
             try self.init(images, labels: labels, targets: targets, normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npy") {
             try self.init(try NPY.read(path), normalization: normalization, name: path)
@@ -136,5 +131,32 @@ extension Dataset {
         }
         if images.shape.count == 3 { images = images.reshaped(to: [images.shape[0], 1, images.shape[1], images.shape[2]]) }
         return (images, try idxFile(chosen, "labels-idx1", in: folder).map { try IDX.read($0) })
+    }
+}
+
+extension NPZ {
+    /// What the archive has for each sample: labels, or the values of a regression.
+    ///
+    /// The values are an array `targets`; or `labels` or `y`, where these hold numbers with fractions, or several of floating point a
+    /// sample.
+    ///
+    /// - Parameter taken: names that mean something else.
+    /// - Throws: ``SpikeletError`` (`invalidData`) where there are both.
+    func answers(except taken: [String] = [], at path: String) throws -> (labels: NumericArray?, targets: NumericArray?) {
+        let names = ["labels", "y", "targets"].filter { self.names.contains($0) && !taken.contains($0) }
+        guard names.count < 2 else {
+            throw SpikeletError(
+                .invalidData, "it has both '\(names[0])' and '\(names[1])'", at: path,
+                remedy: "keep one: labels (or y) are class numbers, targets what a regression should give")
+        }
+        guard let name = names.first else { return (nil, nil) }
+        let array = try array(name)
+        guard name != "targets" else { return (nil, array) }
+        guard array.elementType.isFloatingPoint else { return (array, nil) }
+        let isSingle = array.shape.dropFirst().reduce(1, *) == 1
+        let whole = try? array.integers()
+        // One-hot rows, and one whole number a sample, are meant as classes.
+        if let whole, isSingle || array.shape.count == 2 && Dataset.isOneHot(whole, samples: array.shape[0]) { return (array, nil) }
+        return (nil, array)
     }
 }

@@ -2,7 +2,7 @@ import SpikeGraph
 
 extension Dataset {
     /// The samples of a network of several inputs: an `.npz` file with an array `[N, …]` for each, under its name; labels, if it has
-    /// them, under `labels` or `y`.
+    /// them, under `labels` or `y`, or `targets`.
     ///
     /// uint8 becomes float by 1/255; other numbers are taken as they are.
     ///
@@ -22,10 +22,8 @@ extension Dataset {
                 remedy: "save an array for each of the network's inputs, under its name: \(list)")
         }
         let parts = try inputs.map { try ArraySamples(archive.array($0), name: "\(path): '\($0)'", normalization: nil) }
-        let labels = try ["labels", "y"].first { archive.names.contains($0) && !inputs.contains($0) }.map {
-            try archive.array($0).integers()
-        }
-        try self.init(InputSamples(parts, names: inputs, path: path), labels: labels?.map { Int($0) }, name: path)
+        let (labels, targets) = try archive.answers(except: inputs, at: path)
+        try self.init(InputSamples(parts, names: inputs, path: path), labels: labels, targets: targets, name: path)
     }
 }
 

@@ -17,7 +17,7 @@ public struct Dataset: Sendable {
     public let name: String
     /// The class of each sample, counted from 0.
     public let labels: [Int]?
-    /// What a regression should give for each sample, `[N, …]` float32.
+    /// What the network should give for each sample, `[N, …]`: float32, the values of a regression; int64, the class of each place.
     public let targets: Tensor?
     private let samples: any SampleSource
 
@@ -59,7 +59,7 @@ public struct Dataset: Sendable {
     ///
     /// - Parameters:
     ///   - inputs: `[N, …]` of any type. uint8 becomes float by 1/255; other numbers are taken as they are.
-    ///   - labels: `[N]` or `[N, 1]`, whole numbers.
+    ///   - labels: `[N]` or `[N, 1]`, whole numbers; or `[N, …]`, integers: the class of each place, which become ``targets``.
     ///   - targets: `[N, …]`, numbers; what a regression should give.
     ///   - normalization: per channel, after that.
     /// - Throws: ``SpikeletError``: `invalidData`; `invalidOption` for a normalisation that does not fit.
@@ -67,7 +67,27 @@ public struct Dataset: Sendable {
         _ inputs: NumericArray, labels: NumericArray? = nil, targets: NumericArray? = nil, normalization: Normalization? = nil,
         name: String = "dataset"
     ) throws {
-        let samples = try ArraySamples(inputs, name: name, normalization: normalization)
+        try self.init(
+            ArraySamples(inputs, name: name, normalization: normalization), labels: labels, targets: targets, name: name)
+    }
+
+    /// Samples from anywhere, with labels or targets that are arrays.
+    init(_ samples: any SampleSource, labels: NumericArray?, targets: NumericArray?, name: String) throws {
+        let places = try labels.flatMap { try Self.classesOfPlaces($0, samples: samples.count, name: name) }
+        guard let places else {
+            try self.init(samples, labels: labels, values: targets, name: name)
+            return
+        }
+        guard targets == nil else {
+            throw SpikeletError(
+                .invalidData, "both labels and targets are given", at: name,
+                remedy: "keep one: labels are class numbers, targets what a regression should give")
+        }
+        try self.init(samples, targets: places, name: name)
+    }
+
+    /// One label, or the values of a regression, for each sample.
+    init(_ samples: any SampleSource, labels: NumericArray?, values targets: NumericArray?, name: String) throws {
         let values = targets.map { Tensor($0.floats(), shape: $0.shape) }
         if let place = values?.floats.firstIndex(where: { !$0.isFinite }) {
             throw SpikeletError(
@@ -84,11 +104,39 @@ public struct Dataset: Sendable {
     public func batch(at indices: ArraySlice<Int>) throws -> Batch {
         var batch = Batch(inputs: try samples.inputs(at: indices), labels: labels.map { labels in indices.map { labels[$0] } })
         if let targets {
-            let (values, size) = (targets.floats, targets.count / max(1, count))
-            batch.targets = Tensor(
-                indices.flatMap { values[$0 * size..<($0 + 1) * size] }, shape: [indices.count] + targets.shape.dropFirst())
+            let size = targets.count / max(1, count)
+            func rows<Value>(_ values: [Value]) -> [Value] { indices.flatMap { values[$0 * size..<($0 + 1) * size] } }
+            let shape = [indices.count] + targets.shape.dropFirst()
+            batch.targets =
+                switch targets.storage {
+                case .float32(let values): Tensor(rows(values), shape: shape)
+                case .int64(let values): Tensor(rows(values), shape: shape)
+                case .bool(let values): Tensor(rows(values), shape: shape)
+                }
         }
         return batch
+    }
+
+    /// Integers `[N, …]` of several places a sample as classes of these places; `nil` for one class a sample.
+    private static func classesOfPlaces(_ array: NumericArray, samples: Int, name: String) throws -> Tensor? {
+        guard array.shape.first == samples, array.shape.dropFirst().reduce(1, *) > 1, !array.elementType.isFloatingPoint else { return nil }
+        let values = try array.integers()
+        guard array.shape.count > 2 || !isOneHot(values, samples: samples) else { return nil }
+        if let place = values.firstIndex(where: { $0 < 0 }) {
+            throw SpikeletError(
+                .invalidData, "label \(values[place]) of sample \(place / (values.count / samples)) is below 0", at: name,
+                remedy: "labels count the classes from 0")
+        }
+        return Tensor(values, shape: array.shape)
+    }
+
+    /// Whether each row is a single 1 among zeros.
+    static func isOneHot(_ values: [Int64], samples: Int) -> Bool {
+        let size = values.count / max(1, samples)
+        return size > 1 && (0..<samples).allSatisfy { sample in
+            let row = values[sample * size..<(sample + 1) * size]
+            return row.allSatisfy { $0 == 0 || $0 == 1 } && row.count { $0 == 1 } == 1
+        }
     }
 
     private static func classes(_ array: NumericArray, samples: Int, name: String) throws -> [Int] {
