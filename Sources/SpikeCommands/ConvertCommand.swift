@@ -20,7 +20,7 @@ struct ConvertCommand: ParsableCommand {
             Recipes:
             \(summaries.map { "  \($0)\n    \($1)" }.joined(separator: "\n"))
 
-            The calibration data (DATA) is an .npz (arrays images or x, and labels or y), an .npy (inputs only), or a folder of \
+            The calibration data (DATA) is an .npz (arrays images or x, and labels or y, or targets), an .npy (inputs only), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255. '--calibration none' chooses thresholds without data, from \
             bounded rectifiers and from batch normalisations that are still in the file. What cannot become spiking is listed, \
             all of it, before any work: 'spikelet inspect' shows it too.
@@ -70,7 +70,7 @@ struct ConvertCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels.",
+            "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels; of a regression points of 100 R², or without targets per cent of the deviation of the ANN's values. 'spikelet evaluate --help' tells what counts as which.",
             valueName: "points"))
     var targetDrop: Double?
 

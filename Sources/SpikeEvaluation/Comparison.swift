@@ -49,7 +49,8 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
                 return found.steps.map(String.init) ?? "not yet"
             }
             return [
-                "\(index + 1)", result.ann?.accuracy.map(percent) ?? result.ann?.error.map { EvaluationResult.number($0.rootMeanSquare) } ?? "–",
+                "\(index + 1)",
+                result.ann?.accuracy.map(percent) ?? result.ann?.error.map { EvaluationResult.number($0.rootMeanSquare) } ?? "–",
                 last.map { "\($0.steps)" } ?? "–", last?.qualityText ?? "–", last.map { String(format: "%.3f", $0.spikesPerNeuron) } ?? "–",
                 last.map { EvaluationResult.magnitude($0.synapticOperations) } ?? "–", last.map(Self.ratio) ?? "–", steps(1), steps(0.5),
             ]

@@ -41,7 +41,8 @@ struct Distances: Codable, Sendable, Equatable {
         func sizes(_ tensor: Tensor) -> [Int] { tensor.shape.prefix(1) + tensor.shape.dropFirst().filter { $0 != 1 } }
         guard wanted.elementType == .float32, sizes(output) == sizes(wanted), output.count > 0 else {
             throw SpikeletError(
-                .invalidData, "outputs of shape \(output.shape), but \(what) \(wanted.elementType == .float32 ? "" : "\(wanted.elementType) ")of shape \(wanted.shape)",
+                .invalidData,
+                "outputs of shape \(output.shape), but \(what) \(wanted.elementType == .float32 ? "" : "\(wanted.elementType) ")of shape \(wanted.shape)",
                 remedy: "give as many numbers for each sample as the network's first output has, in its order")
         }
         let (a, b, size) = (output.floats, wanted.floats, output.count / output.shape[0])

@@ -41,12 +41,16 @@ extension EvaluationCheckpoint {
     func check(for evaluator: Evaluator) throws {
         guard tally.steps == evaluator.steps else {
             throw SpikeletError(
-                .invalidData, "the earlier run reports the steps \(tally.steps), this one \(evaluator.steps)", remedy: "give the same steps")
+                .invalidData, "the earlier run reports the steps \(tally.steps), this one \(evaluator.steps)", remedy: "give the same steps"
+            )
         }
         try check()
         let key = "partial.tally"
         let task = evaluator.task
-        let counted = if case .engine(_, let countedSamples) = evaluator.executor { min(max(0, countedSamples), tally.samples) } else { tally.samples }
+        let counted =
+            if case .engine(_, let countedSamples) = evaluator.executor { min(max(0, countedSamples), tally.samples) } else {
+                tally.samples
+            }
         try FileCheck.count(tally.countedSamples, "\(key).countedSamples", in: counted...counted)
         try FileCheck.length(tally.runs.count, "\(key).runs", counted > 0 ? evaluator.runs.count : 0)
         for run in evaluator.runs where counted > 0 {
@@ -75,7 +79,8 @@ extension EvaluationCheckpoint {
         for node in tally.annOperations.keys where !nodes.contains(node) {
             throw FileCheck.damaged("\(key).annOperations.\(node)", "is no node of the ANN")
         }
-        try tally.distances.check("\(key).distances", isOfValues: task.kind == .values, hasANN: evaluator.ann != nil, samples: tally.samples)
+        try tally.distances.check(
+            "\(key).distances", isOfValues: task.kind == .values, hasANN: evaluator.ann != nil, samples: tally.samples)
     }
 }
 

@@ -60,7 +60,8 @@ struct RemainingBatches {
     func checkEnd() throws {
         guard skipped > 0 else { return }
         throw SpikeletError(
-            .invalidData, "the earlier run has \(skipped) samples more than the data", remedy: "give the data that it was run on, or start again")
+            .invalidData, "the earlier run has \(skipped) samples more than the data",
+            remedy: "give the data that it was run on, or start again")
     }
 }
 
@@ -71,7 +72,8 @@ extension Batch {
     func samples(_ range: Range<Int>) throws -> Batch {
         guard labels.map({ $0.count == count }) ?? true, targets.map({ $0.shape.first == count }) ?? true else {
             throw SpikeletError(
-                .invalidData, "\(labels?.count ?? targets?.shape.first ?? 0) labels for \(count) samples", remedy: "give one label for each sample")
+                .invalidData, "\(labels?.count ?? targets?.shape.first ?? 0) labels for \(count) samples",
+                remedy: "give one label for each sample")
         }
         return Batch(
             inputs: inputs.map { $0.samples(range) }, labels: labels.map { Array($0[range]) }, targets: targets?.samples(range))

@@ -12,7 +12,8 @@ enum FileCheck {
     static func damaged(_ key: String, _ what: String) -> SpikeletError {
         SpikeletError(
             .malformedFile, "\(key) \(what)",
-            remedy: "the file is damaged, and was left as it is: fetch it again, or evaluate again (without --resume, or into another file)")
+            remedy: "the file is damaged, and was left as it is: fetch it again, or evaluate again (without --resume, or into another file)"
+        )
     }
 
     static func count(_ value: Int?, _ key: @autoclosure () -> String, in range: ClosedRange<Int> = 0...mostCount) throws {

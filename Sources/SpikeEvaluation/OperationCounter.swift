@@ -132,7 +132,8 @@ struct OperationCounter: Sendable {
         }
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
-            effectiveInputMultiplyAccumulates: longest.inputOperations.values.reduce(0.0) { $0 + Double($1) } / samples, steps: rows, layers: layers,
+            effectiveInputMultiplyAccumulates: longest.inputOperations.values.reduce(0.0) { $0 + Double($1) } / samples, steps: rows,
+            layers: layers,
             neurons: neurons, perSample: longest.perSample,
             ann: .init(
                 multiplyAccumulates: synapses.denseOperations,

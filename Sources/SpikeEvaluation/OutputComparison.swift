@@ -121,6 +121,11 @@ public struct OutputComparison: Sendable {
                 if let column = steps.firstIndex(of: run) { found[column] = last }
             }
         }
+        if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
+            throw SpikeletError(
+                .invalidModel, "an output holds \(value)",
+                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
+        }
         return (expected, found)
     }
 }

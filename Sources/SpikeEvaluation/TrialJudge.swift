@@ -93,7 +93,9 @@ struct TrialJudge: Sendable {
         case .values(let values, let variance):
             let size = output.count / max(1, batch.count)
             let wanted = Tensor(Array(values[first * size..<(first + batch.count) * size]), shape: output.shape)
-            for square in try Distances.differences(output, wanted, what: "outputs of the ANN").squares { found.drop.add(square / variance) }
+            for square in try Distances.differences(output, wanted, what: "outputs of the ANN").squares {
+                found.drop.add(square / variance)
+            }
         }
     }
 }

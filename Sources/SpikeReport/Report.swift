@@ -247,6 +247,7 @@ public struct Report: Sendable {
                 text += ", in batches \(figure(timing.samplesPerSecondAndThread, digits: 0)) samples a second and thread"
             }
             items.append(text + ".")
+            if let judgedBy = result.judgedBy { items.append("\(names[index]) is judged by: \(judgedBy).") }
             if let settings = result.settings {
                 let parts = settings.keys.sorted().map {
                     "\($0) \(settings[$0].map { $0.count == 64 ? String($0.prefix(12)) + "…" : $0 } ?? "")"

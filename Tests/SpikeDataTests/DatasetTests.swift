@@ -104,6 +104,38 @@ import Testing
         #expect(await error(Self.floats([1], [])).message.contains("shape"))
     }
 
+    @Test func `classes of places and values of a regression are targets`() throws {
+        let x = tensor([1, 2, 3, 4], [2, 2])
+        func dataset(_ name: String, _ array: Tensor) throws -> Dataset {
+            try NPZ.write([("x", x), (name, array)], to: folder.file("t.npz"))
+            return try Dataset(path: folder.file("t.npz"))
+        }
+        // Integers of several places a sample.
+        let places = Tensor([Int64(0), 2, 1, 1], shape: [2, 2])
+        let segmented = try dataset("labels", places)
+        #expect(segmented.labels == nil && segmented.targets == places)
+        #expect(try segmented.batch(at: [1]).targets == places.samples(1..<2))
+        // Fractions, or several numbers a sample, are values; whole numbers, one a sample, are classes.
+        for name in ["labels", "y"] {
+            #expect(try dataset(name, tensor([0.5, 2], [2])).targets == tensor([0.5, 2], [2]))
+            #expect(try dataset(name, tensor([1, 2, 3, 4], [2, 2])).targets == tensor([1, 2, 3, 4], [2, 2]))
+            #expect(try dataset(name, tensor([0, 1], [2, 1])).labels == [0, 1])
+        }
+        #expect(try dataset("targets", Tensor([Int64(3), 4], shape: [2])).targets == tensor([3, 4], [2]))
+        for array in [tensor([1, 0, 0, 1], [2, 2]), Tensor([Int64(1), 0, 0, 1], shape: [2, 2])] {
+            #expect(throws: SpikeletError.self) { try dataset("y", array) }
+        }
+        #expect(throws: SpikeletError.self) { try dataset("labels", Tensor([Int64(0), -1, 0, 0], shape: [2, 2])) }
+        // A network of several inputs has them too.
+        try NPZ.write([("a", x), ("b", x), ("targets", tensor([0.5, 2], [2]))], to: folder.file("m.npz"))
+        #expect(try Dataset(path: folder.file("m.npz"), inputs: ["a", "b"]).targets == tensor([0.5, 2], [2]))
+        try NPZ.write([("x", x), ("y", tensor([0, 1], [2])), ("targets", x)], to: folder.file("b.npz"))
+        #expect(throws: SpikeletError.self) { try Dataset(path: folder.file("b.npz")) }
+        // Other classes are other data.
+        let other = try DataLoader(dataset("labels", Tensor([Int64(0), 2, 1, 0], shape: [2, 2]))).digest()
+        #expect(try DataLoader(segmented).digest() != other)
+    }
+
     // MARK: Shapes
 
     @Test func `empty data is refused`() async {

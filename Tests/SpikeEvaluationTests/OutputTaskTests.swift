@@ -158,7 +158,9 @@ struct OutputTaskTests {
         let errors: Double = 1.0 / 16 + 2 * 10000 + 2 * 10201
         let expected: Double = 1 - errors / (11.0 / 64 + 1)
         #expect(abs((result.steps[0].error?.determination ?? 0) / expected - 1) < 1e-9)
-        let constant = try Evaluator(snn, task: .values, steps: [4]).run([Batch(inputs, targets: tensor([Float](repeating: 0.1, count: 8), [4, 2]))])
+        let constant = try Evaluator(snn, task: .values, steps: [4]).run([
+            Batch(inputs, targets: tensor([Float](repeating: 0.1, count: 8), [4, 2]))
+        ])
         #expect(constant.steps[0].error != nil && constant.steps[0].error?.determination == nil)
         #expect(constant.warnings.contains { $0.contains("R² is not defined") })
         // Axes in another order are as many numbers.

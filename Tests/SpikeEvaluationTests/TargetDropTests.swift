@@ -155,8 +155,12 @@ struct TargetDropTests {
     @Test func `what cannot be judged is said`() throws {
         let (ann, inputs) = (try Self.ann(), Self.inputs(200))
         func search(_ batch: Batch) throws { _ = try RecipeSearch(targetDrop: 1, ladders: [Self.radix])(ann, calibration: [batch]) }
-        expectError("the targets are the same for all") { try search(Batch(inputs, targets: tensor([Float](repeating: 2, count: 200), [200, 1]))) }
-        expectError("targets of shape [200, 2]") { try search(Batch(inputs, targets: tensor([Float](repeating: 2, count: 400), [200, 2]))) }
+        expectError("the targets are the same for all") {
+            try search(Batch(inputs, targets: tensor([Float](repeating: 2, count: 200), [200, 1])))
+        }
+        expectError("targets of shape [200, 2]") {
+            try search(Batch(inputs, targets: tensor([Float](repeating: 2, count: 400), [200, 2])))
+        }
         expectError("label 2", "targets") { try search(Batch(inputs, labels: (0..<200).map { $0 % 3 })) }
         expectError("100 of 200 samples have targets") {
             _ = try RecipeSearch(targetDrop: 1, ladders: [Self.radix])(

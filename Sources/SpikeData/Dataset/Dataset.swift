@@ -133,10 +133,11 @@ public struct Dataset: Sendable {
     /// Whether each row is a single 1 among zeros.
     static func isOneHot(_ values: [Int64], samples: Int) -> Bool {
         let size = values.count / max(1, samples)
-        return size > 1 && (0..<samples).allSatisfy { sample in
-            let row = values[sample * size..<(sample + 1) * size]
-            return row.allSatisfy { $0 == 0 || $0 == 1 } && row.count { $0 == 1 } == 1
-        }
+        return size > 1
+            && (0..<samples).allSatisfy { sample in
+                let row = values[sample * size..<(sample + 1) * size]
+                return row.allSatisfy { $0 == 0 || $0 == 1 } && row.count { $0 == 1 } == 1
+            }
     }
 
     private static func classes(_ array: NumericArray, samples: Int, name: String) throws -> [Int] {
