@@ -55,7 +55,7 @@ extension EvaluationCheckpoint {
         try FileCheck.length(tally.runs.count, "\(key).runs", counted > 0 ? evaluator.runs.count : 0)
         for run in evaluator.runs where counted > 0 {
             guard let sums = tally.runs[run] else { throw FileCheck.damaged("\(key).runs.\(run)", "is missing") }
-            try sums.check("\(key).runs.\(run)", of: evaluator.snn, steps: run)
+            try sums.check("\(key).runs.\(run)", of: evaluator.snn, steps: run, samples: counted)
         }
         // Each answer is right or not, and is counted at each step.
         let (answers, overflow) = tally.samples.multipliedReportingOverflow(by: task.places)
@@ -75,9 +75,10 @@ extension EvaluationCheckpoint {
             try FileCheck.counts(list, "\(key).ofSamples[\(index)]", in: 0...task.places)
         }
         try FileCheck.length(tally.exits.paths.count, "\(key).exits.paths", evaluator.earlyExit == nil ? 0 : tally.samples)
-        let nodes = Set(evaluator.ann?.nodes.map(\.name) ?? [])
-        for node in tally.annOperations.keys where !nodes.contains(node) {
-            throw FileCheck.damaged("\(key).annOperations.\(node)", "is no node of the ANN")
+        let dense = evaluator.annCounter?.synapses.mostOperations(samples: counted) ?? [:]
+        for (node, count) in tally.annOperations {
+            guard let most = dense[node] else { throw FileCheck.damaged("\(key).annOperations.\(node)", "is no layer of the ANN") }
+            try FileCheck.count(count, "\(key).annOperations.\(node)", in: 0...most)
         }
         try tally.distances.check(
             "\(key).distances", isOfValues: task.kind == .values, hasANN: evaluator.ann != nil, samples: tally.samples)
@@ -106,24 +107,37 @@ extension OperationCounter.Run {
         try FileCheck.counts(perSample, "\(key).perSample")
     }
 
-    /// Lists of another length would be cut when others are added to them.
-    fileprivate func check(_ key: String, of snn: Graph, steps: Int) throws {
-        let names = Set(snn.nodes.map(\.name))
+    /// Lists of another length would be cut when others are added to them, and more operations than there are make no energy.
+    fileprivate func check(_ key: String, of snn: Graph, steps: Int, samples: Int) throws {
+        let dense = SynapseCounter(snn).mostOperations(samples: samples)
         let neurons = Set(
             snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }.map(\.name))
         for (name, sums) in lists {
             let isOfNeurons = name != "accumulates" && name != "multiplyAccumulates"
             let wanted = isOfNeurons ? neurons : Set(accumulates.keys).union(multiplyAccumulates.keys)
             for node in Set(sums.keys).union(wanted).sorted() {
-                guard let list = sums[node], wanted.contains(node), names.contains(node) else {
+                guard let list = sums[node], wanted.contains(node), isOfNeurons || dense[node] != nil else {
                     throw FileCheck.damaged("\(key).\(name).\(node)", sums[node] == nil ? "is missing" : "is no such node of the network")
                 }
                 try FileCheck.length(list.count, "\(key).\(name).\(node)", steps)
+                if let most = dense[node], !isOfNeurons { try FileCheck.counts(list, "\(key).\(name).\(node)", in: 0...most) }
             }
         }
-        if let node = inputOperations.keys.first(where: { !names.contains($0) }) {
-            throw FileCheck.damaged("\(key).inputOperations.\(node)", "is no node of the network")
+        for (node, count) in inputOperations {
+            guard let most = dense[node] else { throw FileCheck.damaged("\(key).inputOperations.\(node)", "is no layer of the network") }
+            try FileCheck.count(count, "\(key).inputOperations.\(node)", in: 0...most)
         }
+    }
+}
+
+extension SynapseCounter {
+    /// By layer, the most that one pass of so many samples can take.
+    fileprivate func mostOperations(samples: Int) -> [String: Int] {
+        Dictionary(
+            layers.map { layer in
+                let (product, overflow) = layer.denseOperations.multipliedReportingOverflow(by: samples)
+                return (layer.name, overflow ? FileCheck.mostCount : min(product, FileCheck.mostCount))
+            }, uniquingKeysWith: { first, _ in first })
     }
 }
 

@@ -45,7 +45,9 @@ extension EvaluationResult {
                 try FileCheck.counts(row, "\(name)[\(index)]")
             }
         }
-        try FileCheck.length(annConfusion?.count, "annConfusion", confusion?.count ?? 0)
+        if let annConfusion, annConfusion.count != confusion?.count {
+            throw FileCheck.damaged("confusion", "has \(confusion?.count ?? 0) classes, annConfusion \(annConfusion.count)")
+        }
         try counts?.check("counts", steps: steps.map(\.steps), samples: countedSamples)
         for (index, model) in (energies ?? []).enumerated() { try model.check("energies[\(index)]", steps: steps.map(\.steps)) }
         for (name, shares) in [("accuracy", curve?.accuracy), ("agreement", curve?.agreement)] {
@@ -172,7 +174,9 @@ extension OperationCounts {
                 try FileCheck.numbers(list, "\(key).neurons[\(index)].\(name)")
             }
         }
-        try FileCheck.length(perSample.count, "\(key).perSample", in: 0...samples)
+        guard perSample.count <= samples else {
+            throw FileCheck.damaged("\(key).perSample", "has \(perSample.count) entries, more than the countedSamples (\(samples))")
+        }
         try FileCheck.counts(perSample, "\(key).perSample")
         try FileCheck.count(ann.multiplyAccumulates, "\(key).ann.multiplyAccumulates")
         try FileCheck.number(ann.effectiveMultiplyAccumulates, "\(key).ann.effectiveMultiplyAccumulates")

@@ -41,7 +41,7 @@ public struct Evaluator: Sendable {
     /// Whether and when samples stop early.
     public let earlyExit: EarlyExit?
     let program: Program?
-    private let annCounter: OperationCounter.ANNCounter?
+    let annCounter: OperationCounter.ANNCounter?
     /// The most classes whose confusion is counted.
     static let mostConfused = 100
     /// The numbers that the outputs of one portion may have in all steps.

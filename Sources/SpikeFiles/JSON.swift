@@ -20,7 +20,94 @@ package enum JSON {
         var document = Data(capacity: bytes.count + 1)
         document.append(contentsOf: bytes)
         document.append(UInt8(ascii: "\n"))
-        return try JSONDecoder().decode(type, from: document)
+        do {
+            return try JSONDecoder().decode(type, from: document)
+        } catch let error as DecodingError {
+            throw misplacedNumber(type, in: document, instead: error) ?? error
+        }
+    }
+
+    /// Of a number that does not fit its place, such as a fraction where a whole number belongs, Foundation says that the document is
+    /// no JSON. This finds the place: the last of the numbers without which (0 stands instead) the document decodes no further than
+    /// before.
+    private static func misplacedNumber<Value: Decodable>(
+        _ type: Value.Type, in document: Data, instead error: DecodingError
+    ) -> DecodingError? {
+        guard case .dataCorrupted(let context) = error, context.codingPath.isEmpty,
+            let value = try? JSONSerialization.jsonObject(with: document, options: .fragmentsAllowed)
+        else { return nil }
+        func isMended(_ count: Int) -> Bool {
+            var numbers = AwkwardNumbers(zeroed: count)
+            guard let mended = try? JSONSerialization.data(withJSONObject: numbers.rewritten(value), options: .fragmentsAllowed) else {
+                return false
+            }
+            do {
+                _ = try JSONDecoder().decode(type, from: mended)
+            } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
+                return false
+            } catch {}
+            return true
+        }
+        var all = AwkwardNumbers(zeroed: .max)
+        _ = all.rewritten(value)
+        guard all.count > 0, isMended(all.count) else { return nil }
+        var (short, enough) = (0, all.count)
+        while enough - short > 1 {
+            let middle = (short + enough) / 2
+            if isMended(middle) { enough = middle } else { short = middle }
+        }
+        var numbers = AwkwardNumbers(zeroed: enough)
+        _ = numbers.rewritten(value)
+        return .dataCorrupted(.init(codingPath: numbers.place, debugDescription: "\(numbers.number) does not fit its type"))
+    }
+}
+
+/// The numbers of a document that not every type holds: fractions, and what is beyond 64 bits. The first of them become 0.
+private struct AwkwardNumbers {
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int?
+
+        init(stringValue: String) { self.stringValue = stringValue }
+
+        init(intValue: Int) {
+            self.intValue = intValue
+            stringValue = "\(intValue)"
+        }
+    }
+
+    let zeroed: Int
+    private(set) var count = 0
+    /// The last that became 0, and where it stood.
+    private(set) var number = NSNumber(0)
+    private(set) var place: [any CodingKey] = []
+    private var path: [any CodingKey] = []
+
+    init(zeroed: Int) { self.zeroed = zeroed }
+
+    mutating func rewritten(_ value: Any) -> Any {
+        switch value {
+        case var object as [String: Any]:
+            for key in object.keys.sorted() {
+                guard let member = object[key] else { continue }
+                path.append(Key(stringValue: key))
+                object[key] = rewritten(member)
+                path.removeLast()
+            }
+            return object
+        case let list as [Any]:
+            return list.enumerated().map { index, entry in
+                path.append(Key(intValue: index))
+                defer { path.removeLast() }
+                return rewritten(entry)
+            }
+        case let own as NSNumber where Int64(exactly: own.doubleValue) == nil:
+            guard count < zeroed else { return own }
+            count += 1
+            (number, place) = (own, path)
+            return 0
+        default: return value
+        }
     }
 }
 

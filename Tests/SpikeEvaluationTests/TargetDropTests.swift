@@ -70,7 +70,8 @@ struct TargetDropTests {
         #expect(abs((result.annDetermination ?? 0) - determination(found.ann)) < 0.03)
         // With too few steps R² falls by much more: such networks were tried and not taken.
         #expect(result.trials.first?.decision != .reached && (result.trials.first?.drop ?? 0) > 0.5)
-        #expect(result.description.contains("points of R²") && result.description.split(separator: "\n").allSatisfy { $0.count <= 130 })
+        #expect(result.description.contains("points of R²"))
+        #expect(result.description.split(separator: "\n").allSatisfy { $0.hasPrefix("chosen:") || $0.count <= 100 })
         #expect(try JSONDecoder().decode(RecipeSearchResult.self, from: JSONEncoder().encode(result)) == result)
         #expect(snn.spiking?.facts["heldOutDrop"]?.contains("points of R²") == true)
         // Results depend neither on threads nor on the batches.

@@ -67,11 +67,14 @@ struct DamagedResultTests {
             }
         }
         var whole = try evaluator.run(data)
-        if kind != .places {
-            for error in try ErrorDecomposition(evaluator.snn, ann: ann, steps: 3).run(data) {
-                guard let index = whole.layers.firstIndex(where: { $0.name == error.name }) else { continue }
-                whole.layers[index].error = error
-            }
+        // One result has everything that there is; of the others what is their own is changed.
+        guard kind == .classes else {
+            (whole.counts, whole.energies) = (nil, nil)
+            return (try #require(partial), whole)
+        }
+        for error in try ErrorDecomposition(evaluator.snn, ann: ann, steps: 3).run(data) {
+            guard let index = whole.layers.firstIndex(where: { $0.name == error.name }) else { continue }
+            whole.layers[index].error = error
         }
         whole.activity = try ActivityTrace(evaluator.snn, ann: ann, inputs: data[0].inputs, steps: 3)
         return (try #require(partial), whole)
@@ -100,16 +103,17 @@ struct DamagedResultTests {
         return value
     }
 
-    /// What is done to single values.
+    private static func number(_ value: Any, _ other: Any) -> Any { value is NSNumber ? other : value }
+
+    private static func list(_ value: Any, _ change: ([Any]) -> [Any]) -> Any { (value as? [Any]).map(change) ?? value }
+
+    /// What is done to single values; those that it cannot be done to stay.
     private static let damages: [(String, @Sendable (Any) -> Any?)] = [
         ("left out", { _ in nil }), ("null", { _ in NSNull() }), ("text", { _ in "NaN" }), ("a list", { _ in [1] }),
-        ("an object", { _ in ["a": 1] }),
-        ("−1", { $0 is NSNumber ? -1 : nil }), ("2⁶³ − 1", { $0 is NSNumber ? Int.max : nil }),
-        ("−2⁶³", { $0 is NSNumber ? Int.min : nil }),
-        ("2⁵³", { $0 is NSNumber ? 1 << 53 : nil }), ("10³⁰⁰", { $0 is NSNumber ? 1e300 : nil }), ("½", { $0 is NSNumber ? 0.5 : nil }),
-        ("0", { $0 is NSNumber ? 0 : nil }),
-        ("longer", { ($0 as? [Any]).map { $0 + [$0.last ?? 1] } }), ("shorter", { ($0 as? [Any]).map { Array($0.dropLast()) } }),
-        ("empty", { $0 is [Any] ? [Any]() : nil }),
+        ("an object", { _ in ["a": 1] }), ("−1", { number($0, -1) }), ("2⁶³ − 1", { number($0, Int.max) }),
+        ("−2⁶³", { number($0, Int.min) }), ("2⁵³", { number($0, 1 << 53) }), ("10³⁰⁰", { number($0, 1e300) }), ("½", { number($0, 0.5) }),
+        ("0", { number($0, 0) }), ("longer", { list($0) { $0 + [$0.last ?? 1] } }), ("shorter", { list($0) { Array($0.dropLast()) } }),
+        ("empty", { list($0) { _ in [] } }),
     ]
 
     /// Reads, shows and goes on with it. Only an error of ours may come out.
@@ -118,7 +122,7 @@ struct DamagedResultTests {
     private func use(_ document: Any, _ kind: Kind, _ evaluator: Evaluator, _ data: [Batch]) throws -> SpikeletError? {
         do {
             let result = try EvaluationResult(json: Array(JSONSerialization.data(withJSONObject: document)))
-            let comparison = Comparison([result, result])
+            let comparison = Comparison([result])
             #expect(!comparison.description.isEmpty && !"\(result)".isEmpty)
             #expect(Report(comparison).html.contains("</html>"))
             _ = try JSONEncoder().encode(comparison)
@@ -141,11 +145,11 @@ struct DamagedResultTests {
         let bytes = try JSONEncoder().encode(isPartial ? results.partial : results.whole)
         let document = try JSONSerialization.jsonObject(with: bytes)
         #expect(try use(document, kind, evaluator, data) == nil)
-        var generator = SeededGenerator(40)
+        var generator = SeededGenerator(isPartial ? 40 : 41)
         var (errors, named, tried) = (0, 0, 0)
         // Of a partial result what it goes on with; of a whole one all. Of each place some damages, others for each.
         for path in Self.places(document) where !path.isEmpty && (!isPartial || path.first as? String == "partial") {
-            for (name, change) in Self.damages.shuffled(using: &generator).prefix(isPartial ? 8 : 4) {
+            for (name, change) in Self.damages.shuffled(using: &generator).prefix(isPartial ? 4 : 2) {
                 guard let damaged = Self.changed(document, path[...], change), (damaged as? NSDictionary) != (document as? NSDictionary)
                 else { continue }
                 tried += 1
@@ -156,7 +160,7 @@ struct DamagedResultTests {
                 if keys.contains(where: error.description.contains) { named += 1 } else { Issue.record("\(path) \(name): \(error)") }
             }
         }
-        #expect(tried > 200 && errors > tried / 4 && named == errors, "\(errors) of \(tried) were found")
+        #expect(tried > 50 && errors > tried / 4 && named == errors, "\(errors) of \(tried) were found")
     }
 
     @Test func `the file's name and the way out are in the error`() throws {
