@@ -51,7 +51,9 @@ extension EvaluationResult {
         try counts?.check("counts", steps: steps.map(\.steps), samples: countedSamples)
         for (index, model) in (energies ?? []).enumerated() { try model.check("energies[\(index)]", steps: steps.map(\.steps)) }
         for (name, shares) in [("accuracy", curve?.accuracy), ("agreement", curve?.agreement)] {
-            try FileCheck.length(shares?.count, "curve.\(name)", last)
+            if let shares, shares.count != last {
+                throw FileCheck.damaged("curve.\(name)", "has \(shares.count) entries, but the last of the steps is \(last)")
+            }
             try FileCheck.numbers(shares, "curve.\(name)", in: 0...1)
         }
         for (index, entry) in (stepsToANN ?? []).enumerated() {

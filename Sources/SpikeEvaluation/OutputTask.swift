@@ -113,7 +113,7 @@ public struct OutputTask: Sendable, Hashable {
         guard kind == .classes(channels) ? behind == places : kind != .classes(classCount) && channels * behind == places else {
             throw SpikeletError(
                 .invalidData,
-                "output '\(graph.outputs[0].name)' of '\(graph.name)' is \(Self.type(graph)), where the spiking network has "
+                "output '\(graph.outputs[0].name)' of '\(graph.name)' is \(Self.type(graph)) (\(channels > 1 ? "\(channels) classes" : "one score")), where the spiking network has "
                     + "\(classCount) classes" + (places == 1 ? "" : " at each of \(places) places"),
                 remedy: "pass the ONNX model that the spiking network was made from")
         }

@@ -309,7 +309,7 @@ import Testing
         let (snn, _) = try EvaluatorTests.pair()
         expectError("is a spiking network") { _ = try Evaluator(snn, ann: snn, steps: [1]) }
         let (_, other, _, _) = try EvaluatorTests.converted()
-        expectError("[N, 3]", "2 classes") { _ = try Evaluator(snn, ann: other, steps: [1]) }
+        expectError("3 classes", "has 2 classes") { _ = try Evaluator(snn, ann: other, steps: [1]) }
     }
 
     @Test(arguments: [[Dimension(0, batchFactor: 2), 3], [6, .batch]] as [Shape])

@@ -94,6 +94,16 @@ struct OutputTaskTests {
                 }
             }
         }
+        // Beside values in a comparison each has its own measure.
+        let (scores, numbers) = (try Heads.score(spiking: true, sigmoid: true), try Heads.score(spiking: true))
+        let comparison = try Comparison([
+            Evaluator(scores, steps: [1, 4]).run([Batch(inputs, labels: [1, 0, 1, 0])]),
+            Evaluator(numbers, steps: [1, 4]).run([Batch(inputs, targets: tensor([0.5, 0, 0, 0.25], [4, 1]))]),
+        ])
+        // The values after 4 steps are ½, −¼, 0 and ¼: one is off by ¼, a root mean square of ⅛.
+        for part in ["result over steps", "50.00 %", "0.125", "judged by: one score", "judged by: values", "different measures"] {
+            #expect(comparison.description.contains(part), "\(part)")
+        }
         // Without labels and a sigmoid it is values, which labels do not fit.
         let snn = try Heads.score(spiking: true)
         expectError("judged by its values", "hasLabels") { _ = try Evaluator(snn, steps: [1]).run([Batch(inputs, labels: [1, 0, 1, 0])]) }
