@@ -49,7 +49,9 @@ struct ExportCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The number of time steps it will be run for. Default: the network's own, or 32.", valueName: "t"))
+        help: ArgumentHelp(
+            "The number of time steps it will be run for. Default: the network's own, or 32; at least 32 where layers wait.",
+            valueName: "t"))
     var steps: Int?
 
     @Option(help: ArgumentHelp("Where to write what --check found, as JSON; '-': to standard output.", valueName: "file"))
@@ -82,17 +84,11 @@ struct ExportCommand: ParsableCommand {
         guard let check else { return }
         let loader = try dataOptions.loader(check)
         let portability = try PortabilityCheck(
-            snn, exported: NIRFile.read(output), for: profile, steps: steps ?? ownSteps(snn),
+            snn, exported: NIRFile.read(output), for: profile, steps: export.steps,
             threads: ProcessInfo.processInfo.activeProcessorCount)
         let result = try locating(check) { try portability.run(loader) }
         if let json { try writeJSON(result, to: json) }
         if json != "-" { print(result) }
-    }
-
-    /// As many as the thresholds were chosen for. A rate code that stands for another code takes more.
-    private func ownSteps(_ snn: Graph) -> Int {
-        guard let description = snn.spiking, description.code == .rate else { return 32 }
-        return description.steps ?? 32
     }
 
     private func writeArrays(_ snn: Graph) throws {

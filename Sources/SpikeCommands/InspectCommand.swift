@@ -83,13 +83,14 @@ struct InspectCommand: ParsableCommand {
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
         print(try HardwareFit(snn, on: device, steps: steps))
         guard let data else { return }
-        let count = steps ?? (snn.spiking?.code == .rate ? snn.spiking?.steps ?? 32 : 32)
+        let count = steps ?? snn.spiking.map(NIRExporter.usualSteps) ?? 32
+        let own = snn.spiking?.comparableSteps(count) ?? count
         let chip = try HardwareFit.quantized(snn, for: device, steps: steps)
         let loader = try dataOptions.loader(data)
         let accuracies = try locating(data) {
-            try [snn, chip].map { graph in
+            try [(snn, own), (chip, count)].map { graph, steps in
                 let evaluator = try Evaluator(
-                    graph, steps: [count], executor: .engine(.float32, countedSamples: 1),
+                    graph, steps: [steps], executor: .engine(.float32, countedSamples: 1),
                     threads: ProcessInfo.processInfo.activeProcessorCount)
                 let result = try evaluator.run(loader)
                 return (result.samples, result.steps.last?.accuracy ?? 0)
@@ -97,7 +98,8 @@ struct InspectCommand: ParsableCommand {
         }
         func percent(_ fraction: Double) -> String { String(format: "%.1f %%", fraction * 100) }
         print(
-            "accuracy on \(accuracies[0].0) samples, T = \(count): \(percent(accuracies[0].1)) as it is, \(percent(accuracies[1].1)) with "
+            "accuracy on \(accuracies[0].0) samples, T = \(count): \(percent(accuracies[0].1)) as it is"
+                + (own == count ? "" : " in its own \(own) steps") + ", \(percent(accuracies[1].1)) with "
                 + "\(device.weightBits)-bit weights and \(device.stateBits)-bit membranes")
     }
 
