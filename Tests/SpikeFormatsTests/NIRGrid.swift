@@ -241,8 +241,8 @@ enum NIRGrid {
     private static let calibration = [Batch(images(16, seed: 1))]
 
     static func ann(_ cell: Cell, _ recipe: String) throws -> Graph {
-        // Eight steps, or four digits.
-        let levels = recipe == "quantised" ? 8 : 15
+        // Six steps, or three digits.
+        let levels = recipe == "quantised" ? 6 : 7
         let isQuantised = recipe.hasPrefix("quantised")
         var builder = Builder(
             activation: isQuantised
