@@ -95,7 +95,7 @@ public struct Evaluator: Sendable {
         self.snn = snn
         self.ann = ann
         self.task = task
-        annCounter = ann.map { OperationCounter.ANNCounter($0) }
+        annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
         if let description = snn.spiking, description.code == .radix {
             // A radix code is read as a whole: its K steps are the only number of steps it has.
             self.steps = [description.steps ?? largest]
@@ -146,7 +146,7 @@ public struct Evaluator: Sendable {
         _ data: any BatchSource, from checkpoint: EvaluationCheckpoint? = nil, onProgress: ((EvaluationProgress) throws -> Void)? = nil
     ) throws -> EvaluationResult {
         let start = DispatchTime.now()
-        let counter = OperationCounter(snn)
+        let counter = try OperationCounter(snn)
         var total = checkpoint?.tally ?? Tally(steps: steps)
         guard total.steps == steps else {
             throw SpikeletError(
@@ -251,11 +251,7 @@ public struct Evaluator: Sendable {
     /// What the ANN gives; its operations on the counted samples are added up.
     private func annOutput(_ batch: Batch, counted: Int, into tally: inout Tally) throws -> Tensor? {
         guard let ann, let annCounter else { return nil }
-        var operations: [String: Int] = [:]
-        let output = try ReferenceExecutor(ann).run(batch.inputs) { node, operands, _ in
-            let count = annCounter.count(node, operands: operands, samples: batch.count, counted: counted)
-            if count > 0 { operations[node.name] = count }
-        }
+        let (output, operations) = try annCounter.run(ann, batch.inputs, counted: counted)
         tally.annOperations = operations
         if task == .regression { try tally.distances.judgeANN(output[0], targets: batch.targets) }
         return output[0]

@@ -1,9 +1,16 @@
+import SpikeConversion
 import SpikeGraph
 import SpikeReference
 
 /// Counts what a spiking network does on some samples, as ``ReferenceSimulation`` shows it. Whole numbers, so that counts of
 /// different samples can be added in any order, kept in a file, and gone on with.
+///
+/// What is counted is what runs: constants among the spikes are currents that are known beforehand, and no operations
+/// (``SeparateConstants``).
 struct OperationCounter: Sendable {
+    /// The network as it was given.
+    private let network: Graph
+    /// The same function, with constants apart.
     private let snn: Graph
     private let synapses: SynapseCounter
     private let isStreaming: Bool
@@ -38,8 +45,9 @@ struct OperationCounter: Sendable {
         }
     }
 
-    init(_ snn: Graph) {
-        self.snn = snn
+    init(_ network: Graph) throws {
+        self.network = network
+        snn = try SeparateConstants(differsByPlace: true).run(network)
         synapses = SynapseCounter(snn)
         isStreaming = snn.spiking?.schedule == .streaming
         readers = Set(synapses.layers.filter(\.readsSpikes).map(\.name))
@@ -143,14 +151,14 @@ struct OperationCounter: Sendable {
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {
         var (weights, zeros) = (0, 0)
         var counted: Set<String> = []
-        for node in snn.nodes where synapses.layers.contains(where: { $0.name == node.name }) {
+        for node in network.nodes where synapses.layers.contains(where: { $0.name == node.name }) {
             for name in node.inputs.prefix(2) where counted.insert(name).inserted {
-                guard let values = snn.constants[name]?.floats else { continue }
+                guard let values = network.constants[name]?.floats else { continue }
                 weights += values.count
                 zeros += values.count { $0 == 0 }
             }
         }
-        let parameters = snn.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
+        let parameters = network.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
         return OperationCounts.Footprint(
             parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights), membraneBytes: 4 * neurons,
             connectionSparsity: weights == 0 ? 0 : Double(zeros) / Double(weights))
@@ -158,14 +166,40 @@ struct OperationCounter: Sendable {
 
     /// The ANN's operations with zero activations skipped, by node, summed over some samples.
     struct ANNCounter: Sendable {
-        let synapses: SynapseCounter
+        /// The ANN with constants apart, as the spiking network is counted; `nil` where there are none.
+        private let separated: Graph?
+        private let synapses: SynapseCounter
 
-        init(_ ann: Graph) { synapses = SynapseCounter(ann) }
+        init(_ ann: Graph) throws {
+            let graph = try SeparateConstants(differsByPlace: true).run(ann)
+            let isSame = graph.nodes == ann.nodes
+            separated = isSame ? nil : graph
+            synapses = SynapseCounter(graph)
+        }
 
+        /// Runs `ann`, and counts.
+        ///
         /// - Parameter counted: how many of the batch's samples, from its first on.
-        func count(_ node: Node, operands: [Tensor], samples: Int, counted: Int) -> Int {
-            guard counted > 0 else { return 0 }
-            return synapses.effectiveOperations(node, operands: operands, samples: samples).prefix(counted).reduce(0) { $0 + $1.operations }
+        func run(_ ann: Graph, _ inputs: [Tensor], counted: Int) throws -> (outputs: [Tensor], operations: [String: Int]) {
+            var operations: [String: Int] = [:]
+            func count(_ node: Node, operands: [Tensor], samples: Int) {
+                guard counted > 0 else { return }
+                let effective = synapses.effectiveOperations(node, operands: operands, samples: samples)
+                let sum = effective.prefix(counted).reduce(0) { $0 + $1.operations }
+                if sum > 0 { operations[node.name] = sum }
+            }
+            let samples = inputs.first?.shape.first ?? 0
+            guard let separated else {
+                let outputs = try ReferenceExecutor(ann).run(inputs) { node, operands, _ in
+                    count(node, operands: operands, samples: samples)
+                }
+                return (outputs, operations)
+            }
+            if counted > 0 {
+                let inputs = counted == samples ? inputs : inputs.map { $0.samples(0..<counted) }
+                _ = try ReferenceExecutor(separated).run(inputs) { node, operands, _ in count(node, operands: operands, samples: counted) }
+            }
+            return (try ReferenceExecutor(ann).run(inputs), operations)
         }
     }
 }

@@ -42,6 +42,7 @@ public struct RecipeConverter: Sendable {
         description.facts["calibrationSamples"] = "\(plan.samples)"
         var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
+        snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
             let placed = rectifiers.enumerated().map { (tailorName($0, 1), $1.operator) }
             let correction = PotentialCorrection(steps: options.steps, rectifiers: Dictionary(uniqueKeysWithValues: placed))
