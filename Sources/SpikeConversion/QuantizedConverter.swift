@@ -91,7 +91,7 @@ public struct QuantizedConverter: Sendable {
         }
         return try QuantizerNode(
             threshold: digits == nil ? Float(steps) : 1, levels: quantizer.levels, lowest: quantizer.lowest, rounding: quantizer.rounding,
-            digits: digits)
+            divisor: quantizer.divisor, digits: digits)
     }
 }
 
