@@ -10,8 +10,8 @@ public struct ActivationHistogram: Sendable, Hashable {
     /// Nodes to each doubling, as a power of two: they are at most 3.2 % apart.
     private static let octaveBits = 5
     private static let nodeShift = UInt32(23 - octaveBits)
-    /// Between two nodes an activation is rounded to so many places, as a power of two: 0.2 % at most.
-    private static let placeBits = 4
+    /// Between two nodes an activation is rounded to so many places, as a power of two: by less than 10⁻⁴ of it.
+    private static let placeBits = 8
     private static let placeShift = nodeShift - UInt32(placeBits)
     /// A whole activation, in the parts that are counted: `wholeShare` shares at each place.
     private static let unit = Double(wholeShare << placeBits)

@@ -29,9 +29,9 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     /// Up to so many samples in a half say nothing, and the fewest are taken; from so many on they count in full.
     private static let samplesToTry = (none: 3.0, full: 5.0)
     /// More have to gain a share of the squared error: up to the first it is chance, from the second on it counts in full.
-    private static let gain = (none: 0.01, full: 0.03)
+    private static let gain = (none: 0.01, full: 0.11)
     /// A gain smaller than the largest by this counts for 1/e of it.
-    private static let temperature = 0.005
+    private static let temperature = 0.02
     /// So many channels are enough to choose for all.
     private static let mostTried = 32
     /// Thresholds are at least this share of the largest activation that counts.

@@ -9,7 +9,7 @@ struct ThresholdGrid {
     /// Thresholds of a doubling, and how many of them a coarse step passes over.
     static let (ofDoubling, coarseStep) = (152, 8)
     /// Errors this much larger than the least, as a share of it, count for 1/e of it: coarsely and finely.
-    private static let (coarseTemperature, fineTemperature) = (0.005, 0.002)
+    private static let (coarseTemperature, fineTemperature) = (0.02, 0.01)
 
     /// The largest threshold of use.
     let largest: Double
