@@ -106,7 +106,8 @@ import Testing
                 nodes: [
                     Node("conv", .conv(Conv(window: Window(kernel: [3, 3]))), inputs: ["input", "w"]),
                     Node("bn", .batchNormalization(BatchNormalization()), inputs: ["conv", "gamma", "beta", "mean", "variance"]),
-                    Node("relu", .relu(Relu()), inputs: ["bn"]), Node("conv2", .conv(Conv(window: Window(kernel: [3, 3]))), inputs: ["relu", "w2"]),
+                    Node("relu", .relu(Relu()), inputs: ["bn"]),
+                    Node("conv2", .conv(Conv(window: Window(kernel: [3, 3]))), inputs: ["relu", "w2"]),
                     Node("relu2", .relu(Relu()), inputs: ["conv2"]),
                 ],
                 constants: [
@@ -133,7 +134,9 @@ import Testing
 
     @Test func `histograms reach from the smallest float32 to the largest, and count beyond 32 bits`() {
         var histogram = ActivationHistogram()
-        let values: [Float] = [.leastNonzeroMagnitude, .leastNormalMagnitude / 1024, .leastNormalMagnitude, 1e-20, 1, 1e20, .greatestFiniteMagnitude, 0, -1]
+        let values: [Float] = [
+            .leastNonzeroMagnitude, .leastNormalMagnitude / 1024, .leastNormalMagnitude, 1e-20, 1, 1e20, .greatestFiniteMagnitude, 0, -1,
+        ]
         histogram.add(values)
         #expect(histogram.count == 9 && histogram.nonZeroCount == 7 && histogram.zeros == 2)
         #expect(histogram.maximum == .greatestFiniteMagnitude)
