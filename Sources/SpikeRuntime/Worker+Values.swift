@@ -198,7 +198,7 @@ extension Worker {
     /// What a node makes of its inputs: convolutions by the engine's own unrolling, the rest by the reference.
     func evaluate(_ node: Node, _ inputs: [Tensor]) throws -> Tensor {
         if case .conv(let conv) = node.operator, let result = convolve(conv, inputs) { return result }
-        return try ReferenceExecutor.evaluate(node.operator, inputs, batch: samples)[0]
+        return try ReferenceExecutor.compute(node.operator, inputs, batch: samples)[0]
     }
 
     /// A plain convolution: the same product as the reference's, so the same numbers, unrolled faster.

@@ -33,6 +33,43 @@ import Testing
         return samples
     }
 
+    // MARK: Indices
+
+    @Test(arguments: [-1, 2, 3, 100_000_000, Int.max, .min]) func `a sample that is not there is an error`(index: Int) throws {
+        let targets = Self.floats([1, 2], [2, 1])
+        let datasets = try [
+            Dataset(Self.array("|u1", "(2, 2)", [0, 1, 128, 255])), Dataset(Self.floats([1, 2, 3, 4], [2, 2])),
+            Dataset(Self.floats([1, 2, 3, 4], [2, 2]), targets: targets),
+            Dataset(Self.floats([1, 2, 3, 4], [2, 2]), labels: NumericArray(Tensor([0, 1] as [Int64], shape: [2]))),
+        ]
+        for dataset in datasets {
+            expectError(.invalidData, "there is no sample \(index) among 2") { _ = try dataset.batch(at: [index]) }
+            expectError(.invalidData, "there is no sample \(index) among 2") { _ = try dataset.batch(at: [0, index, 1]) }
+            #expect(try dataset.batch(at: [1, 0, 1]).count == 3)
+            #expect(try dataset.batch(at: []).count == 0)
+        }
+    }
+
+    @Test func `a source gives what it says`() throws {
+        struct Source: SampleSource {
+            var given: [Tensor]
+            let count = 5
+            let sampleShapes = [[2]]
+            func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] { given }
+        }
+        #expect(try Dataset(Source(given: [Tensor(repeating: 1, shape: [3, 2])])).batch(at: [0, 1, 2]).count == 3)
+        for given in [[], [Tensor(repeating: 1, shape: [2, 2])], [Tensor(repeating: 1, shape: [3, 1])], [Tensor([1, 2, 3] as [Int64], shape: [3, 1])]] {
+            expectError(.invalidData, "3 samples come as") { _ = try Dataset(Source(given: given)).batch(at: [0, 1, 2]) }
+        }
+    }
+
+    #if compiler(>=6.2)
+    @Test func `values outside an array are not read`() async {
+        await #expect(processExitsWith: .failure) { _ = NumericArray(Tensor([1, 2] as [Float], shape: [2])).floats(in: 1..<3) }
+        await #expect(processExitsWith: .failure) { _ = NumericArray(Tensor([1, 2] as [Float], shape: [2])).floats(in: -1..<1) }
+    }
+    #endif
+
     // MARK: Numbers
 
     @Test func `bytes become floats by 1/255`() throws {

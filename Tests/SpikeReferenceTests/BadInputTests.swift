@@ -122,4 +122,33 @@ import Testing
         expectError(.invalidData, "no step") { _ = try simulation.outputs() }
         #expect(try simulation.run([good], steps: 3) == expected)
     }
+
+    @Test func `an operator takes what its shape rule accepts`() throws {
+        let (matrix, row) = (Tensor(repeating: 1, shape: [3, 2]), Tensor(repeating: 1, shape: [2]))
+        #expect(try ReferenceExecutor.evaluate(.add(Add()), [matrix, row])[0].shape == [3, 2])
+        let conv = Operator.conv(Conv(window: Window(kernel: [3, 3])))
+        let image = Tensor(repeating: 1, shape: [1, 2, 4, 4])
+        let wrong: [(Operator, [Tensor])] = [
+            (.relu(Relu()), []), (.relu(Relu()), [row, row]), (.add(Add()), [matrix]), (.add(Add()), [matrix, Tensor(repeating: 1, shape: [4])]),
+            (.gemm(Gemm()), [matrix, Tensor(repeating: 1, shape: [3, 2])]), (conv, [image]),
+            // Weights of two channels and a 3 × 3 kernel are more than these.
+            (conv, [image, Tensor(repeating: 1, shape: [8, 1, 3, 3])]), (conv, [image, Tensor(repeating: 1, shape: [8, 2, 1, 1])]),
+            (.globalAveragePool(GlobalAveragePool()), [row]), (.relu(Relu()), [Tensor([1] as [Int64], shape: [1])]),
+            (.reshape(Reshape(sizes: [.fixed(constant: 7, batchFactor: 0)])), [matrix]),
+            (.neuron(NeuronNode(IFNode(), initialOffsets: [1, 2, 3])), [matrix]),
+        ]
+        for (operation, inputs) in wrong { expectError { _ = try ReferenceExecutor.evaluate(operation, inputs) } }
+        expectError(.invalidData, "Relu: 0 inputs") { _ = try ReferenceExecutor.evaluate(.relu(Relu()), []) }
+    }
+
+    @Test func `what stands for a node's output has its shape`() throws {
+        let graph = try Graph(
+            name: "g", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 2]))], outputs: [Graph.Output("y", value: "r")],
+            nodes: [Node("r", .relu(Relu()), inputs: ["x"])], constants: [:])
+        let executor = ReferenceExecutor(graph)
+        #expect(try executor.run([good], rewrite: { _, made in made.map { $0 + 1 } })[0].floats == [Float](repeating: 2, count: 6))
+        expectError(.invalidData, "node 'r'", "float32[1, 2] cannot stand for float32[3, 2]") {
+            _ = try executor.run([good], rewrite: { _, _ in Tensor(repeating: 0, shape: [1, 2]) })
+        }
+    }
 }

@@ -38,7 +38,7 @@ public enum IDX {
         }
         let (elementType, shape) = try header(start, source)
         let offset = 4 + 4 * shape.count
-        guard let size = NumericArray.byteCount(elementType, shape: shape), size <= Int.max - offset else {
+        guard let size = Shape.count(of: shape, elementSize: elementType.size), size <= Int.max - offset else {
             throw source.malformed("its shape \(shape) is absurd: no machine holds so many values")
         }
         var bytes: [UInt8]

@@ -53,7 +53,7 @@ extension NPYHeader {
             return number
         }
         guard shape.count <= 64 else { throw source.malformed("it claims \(shape.count) axes") }
-        guard let expected = NumericArray.byteCount(elementType, shape: shape) else {
+        guard let expected = Shape.count(of: shape, elementSize: elementType.size) else {
             throw source.malformed("its shape \(shape) is absurd: no machine holds so many values")
         }
         let present = source.count - dataOffset

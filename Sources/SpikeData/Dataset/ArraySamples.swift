@@ -59,6 +59,8 @@ struct ArraySamples: SampleSource {
             [Float](unsafeUninitializedCapacity: indices.count * sampleSize) { output, initialized in
                 var place = 0
                 for index in indices {
+                    // Neither buffer checks its indices.
+                    precondition(index >= 0 && index < count, "sample \(index) of \(count)")
                     var position = index * sampleSize
                     for table in tables {
                         table.withUnsafeBufferPointer { table in

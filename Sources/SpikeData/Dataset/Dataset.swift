@@ -7,7 +7,8 @@ public protocol SampleSource: Sendable {
     var count: Int { get }
     /// The shape of one sample, without the sample axis, for each input of the network.
     var sampleShapes: [[Int]] { get }
-    /// The samples `indices` (each of `0 ..< count`), in this order: one float32 tensor `[indices.count, …]` for each input.
+    /// The samples `indices` (each of `0 ..< count`: ``Dataset`` asks for no others), in this order: one float32 tensor
+    /// `[indices.count, …]` for each input.
     func inputs(at indices: ArraySlice<Int>) throws -> [Tensor]
 }
 
@@ -44,10 +45,10 @@ public struct Dataset: Sendable {
                     remedy: "labels count the classes from 0")
             }
         }
-        if let targets, targets.shape.first != samples.count {
+        if let targets, targets.elementType != .float32 || targets.shape.first != samples.count {
             throw SpikeletError(
-                .invalidData, "\(samples.count) samples, but targets of shape \(targets.shape)", at: name,
-                remedy: "give one row of targets for each sample: [\(samples.count), …]")
+                .invalidData, "\(samples.count) samples, but targets \(ValueType(targets))", at: name,
+                remedy: "give one row of float32 targets for each sample: [\(samples.count), …]")
         }
         self.name = name
         self.labels = labels
@@ -80,9 +81,20 @@ public struct Dataset: Sendable {
 
     /// The samples `indices` (each of `0 ..< count`), in this order, with their labels or targets.
     ///
-    /// - Throws: ``SpikeletError``: `invalidData` for inputs with NaN or infinity; what reading a source throws.
+    /// - Throws: ``SpikeletError``: `invalidData` for an index that no sample has, for inputs with NaN or infinity, and where a source
+    ///   gives something else than it says; what reading a source throws.
     public func batch(at indices: ArraySlice<Int>) throws -> Batch {
-        var batch = Batch(inputs: try samples.inputs(at: indices), labels: labels.map { labels in indices.map { labels[$0] } })
+        if let wrong = indices.first(where: { $0 < 0 || $0 >= count }) {
+            throw SpikeletError(
+                .invalidData, "there is no sample \(wrong) among \(count)", at: name, remedy: "samples are counted from 0 to \(count - 1)")
+        }
+        let inputs = try samples.inputs(at: indices)
+        guard inputs.map(\.shape) == sampleShapes.map({ [indices.count] + $0 }), inputs.allSatisfy({ $0.elementType == .float32 }) else {
+            throw SpikeletError(
+                .invalidData, "\(indices.count) samples come as \(inputs.map { "\(ValueType($0))" }.joined(separator: ", "))", at: name,
+                remedy: "a SampleSource gives float32 of its sampleShapes, behind an axis of the samples")
+        }
+        var batch = Batch(inputs: inputs, labels: labels.map { labels in indices.map { labels[$0] } })
         if let targets {
             let (values, size) = (targets.floats, targets.count / max(1, count))
             batch.targets = Tensor(
