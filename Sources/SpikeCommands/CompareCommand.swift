@@ -60,8 +60,8 @@ struct CompareCommand: ParsableCommand {
         if let report { try Report(comparison).write(to: report) }
         if let json { try writeJSON(comparison, to: json) }
         guard json != "-" else { return }
-        print(comparison, terminator: "")
-        if let report { print("report written to \(report)") }
+        try show(block: comparison, terminator: "")
+        if let report { try show("report written to \(report)") }
     }
 
     private func result(_ file: String, steps: [Int], model: Graph?, loader: DataLoader?) throws -> EvaluationResult {

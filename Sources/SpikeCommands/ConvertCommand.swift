@@ -144,8 +144,8 @@ struct ConvertCommand: ParsableCommand {
         try SNNFile.write(snn, to: output)
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
         guard json != "-" else { return }
-        print(snn)
-        print("written to \(output)")
+        try show(block: snn)
+        try show("written to \(output)")
     }
 
     private var searched: [RecipeName] { recipe.map { [$0] } ?? [.radix, .signed, .calibrated, .burst] }
@@ -208,7 +208,7 @@ struct ConvertCommand: ParsableCommand {
         let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
         let (snn, result) = try search(ann, calibration: loader(ann) ?? data.loader(calibration ?? "", for: ann))
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result) }
+        if json != "-" { try show(block: result) }
         let choice = try result.require()
         guard let snn else { throw SpikeletError(.notConvertible, "'\(choice.recipe)' with \(choice.steps) steps") }
         return snn

@@ -145,8 +145,8 @@ struct EvaluateCommand: ParsableCommand {
         }
         if let json { try writeJSON(result, to: json) }
         guard json != "-" else { return }
-        print(result, terminator: "")
-        if let report { print("report written to \(report)") }
+        try show(block: result, terminator: "")
+        if let report { try show("report written to \(report)") }
     }
 
     /// All outputs, by their values.
@@ -158,7 +158,7 @@ struct EvaluateCommand: ParsableCommand {
         var result = try locating(data) { try comparison.run(loader) }
         result.layers = try decomposition?.run(loader)
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result, terminator: "") }
+        if json != "-" { try show(block: result, terminator: "") }
     }
 
     /// Runs the evaluation; with a file to write, the result so far is in it all the while.

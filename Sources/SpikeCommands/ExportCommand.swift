@@ -75,9 +75,9 @@ struct ExportCommand: ParsableCommand {
         let export = try locatingAll(network) { try NIRExporter(profile, approximate: approximate, steps: steps)(snn) }
         try NIRFile.write(export.graph, to: output)
         if json != "-" {
-            for finding in export.approximations { print("replaced: \(finding.text)") }
-            for text in export.notes { print("note: \(text)") }
-            print("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
+            for finding in export.approximations { try show("replaced: \(finding.text)") }
+            for text in export.notes { try show("note: \(text)") }
+            try show("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
         }
         guard let check else { return }
         let loader = try dataOptions.loader(check)
@@ -86,7 +86,7 @@ struct ExportCommand: ParsableCommand {
             threads: ProcessInfo.processInfo.activeProcessorCount)
         let result = try locating(check) { try portability.run(loader) }
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result) }
+        if json != "-" { try show(block: result) }
     }
 
     /// As many as the thresholds were chosen for. A rate code that stands for another code takes more.
@@ -98,7 +98,7 @@ struct ExportCommand: ParsableCommand {
     private func writeArrays(_ snn: Graph) throws {
         let arrays = try locatingAll(network) { try PlainArrays.arrays(of: snn) }
         try NPZ.write(arrays, to: output)
-        print("\(arrays.count) arrays, written to \(output)")
+        try show("\(arrays.count) arrays, written to \(output)")
     }
 }
 
@@ -129,7 +129,7 @@ struct ImportCommand: ParsableCommand {
         // Also where its name is another: what it holds is said by libhdf5.
         let snn = try nir.reading.network(file)
         try SNNFile.write(snn, to: output)
-        print(snn)
-        print("written to \(output)")
+        try show(block: snn)
+        try show("written to \(output)")
     }
 }

@@ -51,7 +51,7 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
             ]
         }
         // Names have lines of their own: they may be long, and their ends tell them apart.
-        var text = names.enumerated().map { "\($0 + 1)  \($1)\n" }.joined() + "\n"
+        var text = names.enumerated().map { "\($0 + 1)  \($1.visible)\n" }.joined() + "\n"
         text += TextTable.format([header] + rows, rightAligned: Set(1..<header.count))
         text += "−1, −0.5: the fewest steps from which on at most so many points are lost against the ANN\n"
         let all = Set(results.flatMap { $0.steps.map(\.steps) }).sorted()
@@ -65,8 +65,8 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
             text += "\naccuracy over steps\n\n"
             text += TextTable.format([["steps"] + results.indices.map { "\($0 + 1)" }] + table, rightAligned: Set(0...results.count))
         }
-        if let model = results.first?.steps.first?.energy.model { text += "\nenergy: \(model)\n" }
-        for caution in cautions { text += "note: \(caution)\n" }
+        if let model = results.first?.steps.first?.energy.model { text += "\nenergy: \(model.visible)\n" }
+        for caution in cautions { text += "note: \(caution.visible)\n" }
         return text
     }
 

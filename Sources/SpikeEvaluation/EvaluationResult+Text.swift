@@ -4,7 +4,7 @@ import SpikeGraph
 extension EvaluationResult: CustomStringConvertible {
     /// The table for a terminal: one row a number of steps.
     public var description: String {
-        var title = "'\(network)' (\(recipe)), \(samples) samples" + (partial == nil ? "" : " so far")
+        var title = "'\(network)' (\(recipe)), ".visible + "\(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
         if let error = ann?.error { title += ", ANN error \(String(format: "%.4g", error.rootMeanSquare))" }
         if steps.contains(where: { $0.error != nil || $0.deviation != nil }) { return title + "\n\n" + regressionTable + rest }
@@ -42,7 +42,9 @@ extension EvaluationResult: CustomStringConvertible {
     /// What stands below the table.
     private var rest: String {
         var text = ""
-        if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        if let model = steps.first?.energy.model {
+            text += "\nenergy: \(model.visible); \(String(format: "%.1f s", seconds)), \(precision.visible)\n"
+        }
         if let line = stepsToANNLine { text += line }
         if let line = confusionLine { text += line }
         if let timing { text += Self.line(timing) }
@@ -52,7 +54,7 @@ extension EvaluationResult: CustomStringConvertible {
         if let energies { text += "\n" + EnergyEstimate.table(energies) }
         let errors = layers.compactMap(\.error)
         if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
-        for warning in warnings { text += "warning: \(warning)\n" }
+        for warning in warnings { text += "warning: \(warning.visible)\n" }
         return text
     }
 

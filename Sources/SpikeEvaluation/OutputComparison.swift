@@ -171,11 +171,12 @@ extension OutputErrors: CustomStringConvertible {
         let rows = steps.flatMap { step in
             step.outputs.map { ["\(step.steps)", $0.name, percent($0.error), percent($0.errorOfVariation)] }
         }
-        var text = "'\(network)' (\(recipe)), \(samples) samples: distance of the outputs from the ANN's, over their length\n\n"
+        var text =
+            "'\(network)' (\(recipe)), ".visible + "\(samples) samples: distance of the outputs from the ANN's, over their length\n\n"
         text += TextTable.format([["steps", "output", "error", "of what varies"]] + rows, rightAligned: [0, 2, 3])
         text += "\nof what varies: the mean over the samples removed; \(String(format: "%.1f s", seconds)), \(precision)\n"
         if let layers { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(layers) }
-        for warning in warnings { text += "warning: \(warning)\n" }
+        for warning in warnings { text += "warning: \(warning.visible)\n" }
         return text
     }
 }

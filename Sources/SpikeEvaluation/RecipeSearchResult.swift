@@ -133,7 +133,7 @@ extension RecipeSearchResult: CustomStringConvertible {
         rows.insert(header, at: 0)
         if annAccuracy == nil { for row in rows.indices { rows[row].remove(at: 2) } }
         let last = rows[0].count - 1
-        for warning in warnings { text += "\nwarning: \(warning)" }
+        for warning in warnings { text += "\nwarning: \(warning.visible)" }
         text += "\n\n" + TextTable.format(rows, rightAligned: Set(1..<last)) + "\n"
         guard let choice else {
             return text + "nothing reached the target\n"

@@ -1,4 +1,5 @@
 import Foundation
+import SpikeGraph
 
 /// JSON as files hold it, through Foundation.
 package enum JSON {
@@ -11,6 +12,23 @@ package enum JSON {
         encoder.outputFormatting =
             isPretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(value))
+    }
+
+    /// The same document in which nothing controls a terminal: such characters, which stand in its texts alone, are escaped as JSON does it.
+    package static func visible(_ document: String) -> String {
+        guard document.visibleLines != document else { return document }
+        var text = String.UnicodeScalarView()
+        for scalar in document.unicodeScalars {
+            guard !scalar.isVisible, scalar != "\n" else {
+                text.append(scalar)
+                continue
+            }
+            for unit in String(scalar).utf16 {
+                let digits = String(unit, radix: 16)
+                text.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).unicodeScalars)
+            }
+        }
+        return String(text)
     }
 
     /// - Throws: `DecodingError`; ``Swift/DecodingError/sentence(about:)`` puts it into words.

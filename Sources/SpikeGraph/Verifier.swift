@@ -42,7 +42,11 @@ public enum Verifier {
         for input in inputs where input.type.shape.isLegal { types[input.name] = types[input.name] ?? input.type }
         for (name, tensor) in constants.sorted(by: { $0.key < $1.key }) {
             let type = ValueType(tensor)
-            if type.shape.dimensions.allSatisfy(\.isSize) { types[name] = type } else { problems.append("constant '\(name)' cannot be \(type)") }
+            if type.shape.dimensions.allSatisfy(\.isSize) {
+                types[name] = type
+            } else {
+                problems.append("constant '\(name)' cannot be \(type)")
+            }
         }
 
         let (ordered, cycle) = topologicalOrder(nodes, given: Set(inputs.map(\.name)).union(constants.keys))
@@ -82,9 +86,7 @@ public enum Verifier {
 
     private static func report(_ problems: [String]) throws {
         guard !problems.isEmpty else { return }
-        let shown = problems.prefix(20).map { "\n  - \($0)" }.joined()
-        let rest = problems.count > 20 ? "\n  - and \(problems.count - 20) more" : ""
-        throw SpikeletError(.invalidModel, "the network is not well formed:\(shown)\(rest)")
+        throw SpikeletError(.invalidModel, "the network is not well formed:", details: SpikeletError.list(problems))
     }
 
     /// Nodes after those they read from, otherwise in the order given; and the names along one cycle, where there is any.

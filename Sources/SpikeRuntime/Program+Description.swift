@@ -50,8 +50,7 @@ extension Program: CustomStringConvertible {
         lines.append(
             generic.isEmpty ? "everything is fused" : "\(generic.count) nodes run on the reference path, step by step")
         if !floatStages.isEmpty { lines.append("float32 in spite of int8: " + floatStages.joined(separator: ", ")) }
-        lines.append("\(memoryPlan(steps: spikingDescription.steps ?? 32))")
-        return lines.joined(separator: "\n")
+        return lines.map { $0.visible + "\n" }.joined() + "\(memoryPlan(steps: spikingDescription.steps ?? 32))"
     }
 
     private var isaName: String { String(cString: spike_isa_name(spike_isa_default())) }

@@ -68,7 +68,7 @@ extension MemoryPlan: CustomStringConvertible {
         return """
             memory of one sample at \(steps) steps: peak \(size(peak)) = weights \(size(weights)), spikes \(size(spikes)), \
             lists \(size(lists)) (at a density of 10 %), state \(size(state))
-            most is in use at \(stage)
+            most is in use at \(stage.visible)
             """
     }
 }

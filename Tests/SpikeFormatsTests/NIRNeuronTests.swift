@@ -148,7 +148,8 @@ import Testing
         }
         // Padding alone makes more of a picture than can be counted.
         let wide = NIRConvolution(
-            weight: Tensor(repeating: 1, shape: [4096, 1, 1, 1]), bias: Tensor(repeating: 0, shape: [4096]), inputShape: nil, stride: [1, 1],
+            weight: Tensor(repeating: 1, shape: [4096, 1, 1, 1]), bias: Tensor(repeating: 0, shape: [4096]), inputShape: nil,
+            stride: [1, 1],
             padding: [1 << 29, 1 << 29], dilation: [1, 1])
         expectError(.invalidModel, "node 'conv'", "its output cannot be") {
             _ = try NIRImporter()(graph([1, 2, 2], ["conv": NIRNode(.convolution(wide)), "flatten": flatten]))

@@ -129,7 +129,8 @@ import Testing
         let conv = Operator.conv(Conv(window: Window(kernel: [3, 3])))
         let image = Tensor(repeating: 1, shape: [1, 2, 4, 4])
         let wrong: [(Operator, [Tensor])] = [
-            (.relu(Relu()), []), (.relu(Relu()), [row, row]), (.add(Add()), [matrix]), (.add(Add()), [matrix, Tensor(repeating: 1, shape: [4])]),
+            (.relu(Relu()), []), (.relu(Relu()), [row, row]), (.add(Add()), [matrix]),
+            (.add(Add()), [matrix, Tensor(repeating: 1, shape: [4])]),
             (.gemm(Gemm()), [matrix, Tensor(repeating: 1, shape: [3, 2])]), (conv, [image]),
             // Weights of two channels and a 3 × 3 kernel are more than these.
             (conv, [image, Tensor(repeating: 1, shape: [8, 1, 3, 3])]), (conv, [image, Tensor(repeating: 1, shape: [8, 2, 1, 1])]),

@@ -47,12 +47,12 @@ public struct NIRExporter: Sendable {
         let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
         guard impossible.isEmpty else {
             throw SpikeletError(
-                .unsupported, "NIR for \(profile.name) cannot say:" + impossible.map { "\n  - \($0.text)" }.joined(),
+                .unsupported, "NIR for \(profile.name) cannot say:", details: impossible.map { "- \($0.text)" },
                 remedy: "convert a network without it")
         }
         guard approximate || replaced.isEmpty else {
             throw SpikeletError(
-                .unsupported, "NIR for \(profile.name) cannot say:" + replaced.map { "\n  - \($0.text)" }.joined(),
+                .unsupported, "NIR for \(profile.name) cannot say:", details: replaced.map { "- \($0.text)" },
                 remedy: "allow these replacements with --approximate, and measure their cost with --check DATA")
         }
         var notes: [String] = []

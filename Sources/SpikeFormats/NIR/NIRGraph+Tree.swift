@@ -58,8 +58,8 @@ extension NIRNode {
                 convolution.inputShape?.count ?? convolution.rank == convolution.rank
             else {
                 throw SpikeletError(
-                    .invalidData, "a convolution with weights of shape \(convolution.weight.shape), strides \(convolution.stride), paddings "
-                        + "\(convolution.padding) and dilations \(convolution.dilation)", remedy: "give one of each for one or two axes")
+                    .invalidData, "a convolution of \(convolution.rank) axes with \(sizeCounts) strides, paddings and dilations",
+                    remedy: "give one of each for one or two axes")
             }
             members = [
                 "weight": .numbers(convolution.weight), "bias": .numbers(convolution.bias), "groups": size(convolution.groups),

@@ -132,7 +132,7 @@ extension OperatorSpec {
         let policy = node.string("keep_aspect_ratio_policy") ?? "stretch"
         guard policy != "stretch", let sizes = target.sizes else { return nil }
         let ratios = try zip(axes, sizes).map { axis, size -> Float in
-            guard let size = size.known, let input = shape[axis].known, size >= 1, input >= 1 else {
+            guard let size = size.known, let input = shape[axis].known, size >= 1, size < 1 << 30, input >= 1 else {
                 throw SpikeletError(.unsupported, "it keeps the aspect ratio of axes that are open")
             }
             return Float(size) / Float(input)
