@@ -58,7 +58,8 @@ import Testing
             func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] { given }
         }
         #expect(try Dataset(Source(given: [Tensor(repeating: 1, shape: [3, 2])])).batch(at: [0, 1, 2]).count == 3)
-        for given in [[], [Tensor(repeating: 1, shape: [2, 2])], [Tensor(repeating: 1, shape: [3, 1])], [Tensor([1, 2, 3] as [Int64], shape: [3, 1])]] {
+        let (few, narrow) = (Tensor(repeating: 1, shape: [2, 2]), Tensor(repeating: 1, shape: [3, 1]))
+        for given in [[], [few], [narrow], [Tensor([Int64](repeating: 1, count: 6), shape: [3, 2])]] {
             expectError(.invalidData, "3 samples come as") { _ = try Dataset(Source(given: given)).batch(at: [0, 1, 2]) }
         }
     }

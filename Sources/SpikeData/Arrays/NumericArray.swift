@@ -24,6 +24,12 @@ public enum NumericType: String, Sendable, Hashable, CaseIterable {
     public var isFloatingPoint: Bool { self == .float16 || self == .float32 || self == .float64 }
 }
 
+/// What is known of an array before its values are read.
+package struct ArrayHead: Equatable, Sendable {
+    package var elementType: NumericType
+    package var shape: [Int]
+}
+
 /// An array as a file holds it: in the file's own element type, so that 60,000 images of bytes stay bytes, and row-major
 /// (the last axis varies fastest), whatever the file's order was.
 public struct NumericArray: Sendable, Equatable {
@@ -33,6 +39,8 @@ public struct NumericArray: Sendable, Equatable {
     public let shape: [Int]
     /// Little-endian; `count * elementType.size` of them.
     private let bytes: ArraySlice<UInt8>
+
+    package var head: ArrayHead { ArrayHead(elementType: elementType, shape: shape) }
 
     /// The number of elements.
     public var count: Int { bytes.count / elementType.size }
@@ -49,6 +57,12 @@ public struct NumericArray: Sendable, Equatable {
     /// The same values under another shape with as many places.
     package func reshaped(to shape: [Int]) -> NumericArray {
         NumericArray(elementType, shape: shape, bytes: bytes)
+    }
+
+    /// Of bytes, the largest, if it is at most `limit`: then they are counts or marks, perhaps, rather than grey levels.
+    func largestByte(atMost limit: UInt8) -> UInt8? {
+        guard elementType == .uint8, !bytes.contains(where: { $0 > limit }) else { return nil }
+        return bytes.max()
     }
 
     // MARK: Values

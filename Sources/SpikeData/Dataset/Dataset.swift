@@ -20,6 +20,8 @@ public struct Dataset: Sendable {
     public let labels: [Int]?
     /// What a regression should give for each sample, `[N, …]` float32.
     public let targets: Tensor?
+    /// What a person should hear of the data before they are used, as sentences.
+    public private(set) var cautions: [String] = []
     private let samples: any SampleSource
 
     /// The number of samples; never 0.
@@ -33,22 +35,12 @@ public struct Dataset: Sendable {
             throw SpikeletError(
                 .invalidData, "the dataset is empty: it has 0 samples", at: name, remedy: "give data with at least one sample")
         }
-        if let labels {
-            guard labels.count == samples.count else {
-                throw SpikeletError(
-                    .invalidData, "\(samples.count) samples, but \(labels.count) labels", at: name,
-                    remedy: "give one label for each sample; perhaps the files belong to two datasets or splits")
+        if let labels { try Self.check(labels, samples: samples.count, name: name) }
+        if let targets {
+            try Self.checkTargets(targets.shape, samples: samples.count, name: name)
+            guard targets.elementType == .float32 else {
+                throw SpikeletError(.invalidData, "the targets are \(ValueType(targets))", at: name, remedy: "give them as float32")
             }
-            if let place = labels.firstIndex(where: { $0 < 0 }) {
-                throw SpikeletError(
-                    .invalidData, "label \(labels[place]) of sample \(place) is below 0", at: name,
-                    remedy: "labels count the classes from 0")
-            }
-        }
-        if let targets, targets.elementType != .float32 || targets.shape.first != samples.count {
-            throw SpikeletError(
-                .invalidData, "\(samples.count) samples, but targets \(ValueType(targets))", at: name,
-                remedy: "give one row of float32 targets for each sample: [\(samples.count), …]")
         }
         self.name = name
         self.labels = labels
@@ -69,14 +61,16 @@ public struct Dataset: Sendable {
         name: String = "dataset"
     ) throws {
         let samples = try ArraySamples(inputs, name: name, normalization: normalization)
-        let values = targets.map { Tensor($0.floats(), shape: $0.shape) }
-        if let place = values?.floats.firstIndex(where: { !$0.isFinite }) {
-            throw SpikeletError(
-                .invalidData, "the targets hold \(values?.floats[place] ?? 0) at position \(place)", at: name,
-                remedy: "targets must be finite numbers")
-        }
         try self.init(
-            samples, labels: try labels.map { try Self.classes($0, samples: samples.count, name: name) }, targets: values, name: name)
+            samples, labels: try labels.map { try Self.classes($0, samples: samples.count, name: name) },
+            targets: try targets.map { try Self.targets($0, name: name) }, name: name)
+        cautions = [samples.caution].compactMap { $0 }
+    }
+
+    /// Several arrays, one for each input.
+    init(_ parts: [ArraySamples], as source: any SampleSource, labels: [Int]?, name: String) throws {
+        try self.init(source, labels: labels, name: name)
+        cautions = parts.compactMap(\.caution)
     }
 
     /// The samples `indices` (each of `0 ..< count`), in this order, with their labels or targets.
@@ -103,20 +97,64 @@ public struct Dataset: Sendable {
         return batch
     }
 
-    private static func classes(_ array: NumericArray, samples: Int, name: String) throws -> [Int] {
-        let labelShape = array.shape.dropFirst()
-        guard !array.shape.isEmpty, labelShape.isEmpty || labelShape == [1] else {
-            let isOneHot = array.shape.count == 2 && array.shape[0] == samples
-            throw SpikeletError(
-                .invalidData, "the labels have the shape \(array.shape), not [\(samples)]", at: name,
-                remedy: isOneHot ? "save class numbers, as in labels.argmax(axis=1)" : "save one class number for each sample")
-        }
+    /// The labels in an array.
+    ///
+    /// - Throws: ``SpikeletError`` (`invalidData`) where they are not one class number for each of `samples`.
+    static func classes(_ array: NumericArray, samples: Int, name: String) throws -> [Int] {
+        try checkLabels(array.head, samples: samples, name: name)
         do {
             return try array.integers().map { Int($0) }
         } catch let error as SpikeletError {
             throw SpikeletError(
                 .invalidData, "the labels are no class numbers: \(error.message)", at: name,
                 remedy: "save the labels as integers, as in labels.astype('int64')")
+        }
+    }
+
+    /// What can be told of labels by their shape.
+    static func checkLabels(_ head: ArrayHead, samples: Int, name: String) throws {
+        let labelShape = head.shape.dropFirst()
+        guard let count = head.shape.first, labelShape.isEmpty || labelShape == [1] else {
+            let isOneHot = head.shape.count == 2 && head.shape[0] == samples
+            throw SpikeletError(
+                .invalidData, "the labels have the shape \(head.shape), not [\(samples)]", at: name,
+                remedy: isOneHot ? "save class numbers, as in labels.argmax(axis=1)" : "save one class number for each sample")
+        }
+        try checkCount(count, samples: samples, name: name)
+    }
+
+    private static func checkCount(_ labels: Int, samples: Int, name: String) throws {
+        guard labels == samples else {
+            throw SpikeletError(
+                .invalidData, "\(samples) samples, but \(labels) labels", at: name,
+                remedy: "give one label for each sample; perhaps the files belong to two datasets or splits")
+        }
+    }
+
+    static func check(_ labels: [Int], samples: Int, name: String) throws {
+        try checkCount(labels.count, samples: samples, name: name)
+        if let place = labels.firstIndex(where: { $0 < 0 }) {
+            throw SpikeletError(
+                .invalidData, "label \(labels[place]) of sample \(place) is below 0", at: name, remedy: "labels count the classes from 0")
+        }
+    }
+
+    /// The targets in an array.
+    static func targets(_ array: NumericArray, name: String) throws -> Tensor {
+        let values = array.floats()
+        if let place = values.firstIndex(where: { !$0.isFinite }) {
+            throw SpikeletError(
+                .invalidData, "the targets hold \(values[place]) at position \(place)", at: name, remedy: "targets must be finite numbers")
+        }
+        return Tensor(values, shape: array.shape)
+    }
+
+    /// What can be told of targets by their shape.
+    static func checkTargets(_ shape: [Int], samples: Int, name: String) throws {
+        guard shape.first == samples else {
+            throw SpikeletError(
+                .invalidData, "\(samples) samples, but targets of shape \(shape)", at: name,
+                remedy: "give one row of targets for each sample: [\(samples), …]")
         }
     }
 }
