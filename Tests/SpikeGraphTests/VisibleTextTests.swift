@@ -32,7 +32,7 @@ import Testing
         let lines = TextTable.format(rows, rightAligned: [1]).split(separator: "\n")
         #expect(lines.count == 6)
         // The last column ends in the same one everywhere.
-        #expect(Set((lines.prefix(1) + lines.dropFirst(2)).map { String($0).columns }) == [15])
+        #expect(Set((lines.prefix(1) + lines.dropFirst(2)).map { String($0).columns }) == [16])
         #expect("層".columns == 2 && "é".columns == 1 && "🧠".columns == 2 && "".columns == 0)
         let long = TextTable.format([["name", "n"], [String(repeating: "層", count: 80), "1"]], names: [0], width: 40).split(separator: "\n")
         #expect(long.allSatisfy { String($0).columns <= 40 })
