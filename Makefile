@@ -12,7 +12,7 @@ PREFIX ?= $(HOME)/.local
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo install test docs snippets fuzz mutate bench format lint
+.PHONY: help setup build demo install test docs snippets fuzz mutate sanitize bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -53,6 +53,15 @@ mutate: setup ## read ten thousand damaged NIR files (SPIKELET_MUTATIONS=n: so m
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@SPIKELET_MUTATIONS=$${SPIKELET_MUTATIONS:-10000} $(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build \
 		--disable-xctest $(BUILDFLAGS) --filter NIRFileTests
+
+# A build folder of its own: every object is another. Swift's own memory is not asked for leaks.
+SANITIZED := -c release --scratch-path .build-sanitize $(TRAITS) --sanitize address -Xcc -fsanitize=undefined \
+	-Xcc -fno-sanitize-recover=undefined
+
+sanitize: setup ## run the engine's tests, its largest networks among them, with AddressSanitizer (and UBSan in C)
+	@$(SWIFT) build $(SANITIZED) --build-tests $(BUILDFLAGS)
+	@ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(SANITIZED) --skip-build --disable-xctest --quiet $(BUILDFLAGS) \
+		$(or $(FLAGS),--filter '^(SpikeRuntimeTests|CSpikeKernelsTests)\.')
 
 bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
 	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)

@@ -67,7 +67,7 @@ let package = Package(
             ["SpikeData", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
                 + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
         room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
-        .executableTarget(name: "SpikeletTool", dependencies: ["SpikeCommands", argumentParser], swiftSettings: settings),
+        .executableTarget(name: "SpikeletTool", dependencies: ["CDense", "SpikeCommands"], swiftSettings: settings),
 
         // C underneath.
         .target(name: "CSpikeKernels"),

@@ -144,6 +144,30 @@ def single_operators() -> dict:
     cases["Mean"] = node("Mean", [flat, floats(6), floats(2, 1)])
     cases["Hardmax"] = node("Hardmax", [image], axis=1)
     cases["Size"] = node("Size", [image])
+    # Scales that make no whole number of places.
+    for name, factors in {"up": (1.5, 1.3), "down": (0.5, 0.6)}.items():
+        factors = np.array(factors, np.float32)
+        for mode in ("nearest", "linear", "cubic"):
+            for place in ("align_corners", "half_pixel_symmetric") if mode != "nearest" else ("align_corners",):
+                cases[f"Resize_{name}_{mode}_{place}"] = node(
+                    "Resize", [image], constants={1: None, 2: factors}, mode=mode, coordinate_transformation_mode=place, axes=[2, 3]
+                )
+        region = np.array([0.1, 0.2, 0.9, 0.7], np.float32)
+        cases[f"Resize_{name}_crop"] = node(
+            "Resize", [image], constants={1: region, 2: factors}, mode="linear", coordinate_transformation_mode="tf_crop_and_resize",
+            axes=[2, 3], extrapolation_value=2.0,
+        )  # fmt: skip
+    for policy in ("not_larger", "not_smaller"):
+        for place in ("half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric"):
+            cases[f"Resize_{policy}_{place}"] = node(
+                "Resize", [image], constants={1: None, 2: None, 3: ints(8, 4)}, mode="linear", coordinate_transformation_mode=place,
+                axes=[2, 3], keep_aspect_ratio_policy=policy,
+            )  # fmt: skip
+    # 2 · 7/4 is a tie, 2 / (4/7) in float32 is none.
+    cases["Resize_tie"] = node(
+        "Resize", [floats(1, 1, 7)], constants={1: None, 2: None, 3: ints(1, 1, 4)}, nearest_mode="round_prefer_ceil",
+        coordinate_transformation_mode="asymmetric",
+    )  # fmt: skip
     return cases
 
 
@@ -177,6 +201,8 @@ def idioms() -> dict:
         "pad_conv": (Function(lambda x, c: c(nn.functional.pad(x, (1, 2, 0, 1))), nn.Conv2d(8, 4, 3)), (2, 8, 5, 5)),
         "upsample": (nn.Upsample(scale_factor=2), (2, 8, 3, 3)),
         "bilinear": (Function(lambda x: interpolate(x, (7, 5), mode="bilinear")), (2, 8, 3, 3)),
+        "corners": (Function(lambda x: interpolate(x, scale_factor=1.5, mode="bilinear", align_corners=True)), (2, 2, 3, 5)),
+        "corners_down": (Function(lambda x: interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=True)), (2, 2, 5, 7)),
         "class_token": (Function(lambda x: torch.cat([torch.ones(1, 1, 8).expand(x.shape[0], -1, -1), x], 1)), (2, 5, 8)),
         "attention": (Function(lambda x, a: a(x, x, x, need_weights=False)[0], nn.MultiheadAttention(8, 2, batch_first=True)), (2, 5, 8)),
         "std_norm": (Function(lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)), (2, 8)),

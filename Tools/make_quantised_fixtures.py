@@ -10,8 +10,11 @@ Writes to Tests/Fixtures/Quantised:
   that whoever runs the network has to agree bit for bit, at ties as well.
 * fake_quantize_torchscript.onnx: PyTorch's own fake quantisation, of activations and, per channel, of weights.
 * cnn_qdq_<kind>.onnx: the bundled network `cnn`, quantised by onnxruntime.quantization.quantize_static in QDQ format.
+* plain_qdq_<kind>.onnx: a small network of convolutions, without pools, quantised so; its input is quantised near ties.
+* negative_qdq.onnx: the same up to a quantiser of never positive numbers.
 * expected.npz: `<file>` the outputs without graph optimisations (each operator in float32, as it stands in the file), and
-  for the cnn also `<file>.optimised` (pairs and convolutions fused to integer arithmetic); `input` that of the small networks.
+  for the quantised also `<file>.optimised` (pairs and convolutions fused to integer arithmetic); `input` that of the small networks,
+  `plain` of the plain ones.
 """
 
 import argparse
@@ -24,6 +27,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
@@ -178,9 +182,8 @@ def make_fake_quantize(expected: dict[str, np.ndarray]) -> None:
 
 
 class Calibration(CalibrationDataReader):
-    def __init__(self) -> None:
-        images, _ = load_images(TRAIN_IMAGES, 128)
-        self.batches = iter([{INPUT: images[start : start + 32]} for start in range(0, len(images), 32)])
+    def __init__(self, name: str, samples: np.ndarray) -> None:
+        self.batches = iter([{name: samples[start : start + 32]} for start in range(0, len(samples), 32)])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self.batches, None)
@@ -188,6 +191,7 @@ class Calibration(CalibrationDataReader):
 
 def make_cnn(expected: dict[str, np.ndarray]) -> None:
     images, _ = load_images(TEST_IMAGES, IMAGES)
+    samples, _ = load_images(TRAIN_IMAGES, 128)
     kinds = {
         # The defaults: int8, with zero point −128 behind a rectifier.
         "default": {},
@@ -200,13 +204,60 @@ def make_cnn(expected: dict[str, np.ndarray]) -> None:
         quant_pre_process(model_path("cnn", "torchscript"), prepared)
         for kind, options in kinds.items():
             path = FOLDER / f"cnn_qdq_{kind}.onnx"
-            quantize_static(prepared, path, Calibration(), quant_format=QuantFormat.QDQ, **options)
-            model = onnx.load(path)
-            del model.graph.value_info[:]
-            onnx.save(model, path)
+            model = quantise(prepared, path, Calibration(INPUT, samples), options)
             assert [output.name for output in model.graph.output] == [OUTPUT]
             expected[path.stem] = run(path, images)
             expected[f"{path.stem}.optimised"] = run(path, images, optimised=True)
+
+
+def quantise(source: Path, path: Path, calibration: Calibration, options: dict) -> onnx.ModelProto:
+    quantize_static(source, path, calibration, quant_format=QuantFormat.QDQ, **options)
+    model = onnx.load(path)
+    del model.graph.value_info[:]
+    onnx.save(model, path)
+    return model
+
+
+def plain(negative: bool = False) -> onnx.ModelProto:
+    """conv → ReLU, twice, → linear; or, negative, → linear → −ReLU → sigmoid."""
+    generator = np.random.default_rng(3)
+    shapes = {"w1": (8, 1, 3, 3), "b1": (8,), "w2": (12, 8, 3, 3), "b2": (12,), "w3": (10, 300), "b3": (10,)}
+    weights = [
+        numpy_helper.from_array((generator.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1] * 4), helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], pads=[1] * 4, strides=[2, 2]), helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("Flatten", ["r2"], ["f"]), helper.make_node("Gemm", ["f", "w3", "b3"], ["l" if negative else "y"], transB=1),
+    ]  # fmt: skip
+    if negative:
+        nodes += [helper.make_node("Relu", ["l"], ["p"]), helper.make_node("Neg", ["p"], ["n"]), helper.make_node("Sigmoid", ["n"], ["y"])]
+    graph = helper.make_graph(
+        nodes, "plain", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 10, 10])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 10])], weights,
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def make_plain(expected: dict[str, np.ndarray]) -> None:
+    generator = np.random.default_rng(4)
+    images = (np.round(generator.random((IMAGES, 1, 10, 10)) * 20) / 20).astype(np.float32)
+    images[:, :, 0, :2] = 0, 1  # the whole range: 0.5 is quantised to 127.49999
+    expected["plain"] = images
+    kinds = {
+        "plain_qdq_int8": {"per_channel": True}, "plain_qdq_uint8": {"activation_type": QuantType.QUInt8},
+        "plain_qdq_int16": {"activation_type": QuantType.QInt16}, "plain_qdq_uint16": {"activation_type": QuantType.QUInt16},
+        "negative_qdq": {},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "plain.onnx"
+        for kind, options in kinds.items():
+            onnx.save(plain(negative=kind == "negative_qdq"), source)
+            path = FOLDER / f"{kind}.onnx"
+            quantise(source, path, Calibration("x", images), options)
+            expected[kind] = run(path, images)
+            expected[f"{kind}.optimised"] = run(path, images, optimised=True)
 
 
 def main() -> None:
@@ -218,6 +269,7 @@ def main() -> None:
     make_small(expected)
     make_fake_quantize(expected)
     make_cnn(expected)
+    make_plain(expected)
     np.savez_compressed(FOLDER / "expected.npz", **expected)
     for path in sorted(FOLDER.iterdir()):
         print(f"{path.name:<40}{path.stat().st_size:>8} bytes")

@@ -311,6 +311,7 @@ def rates(folder: str, spikelet: str, operations: int) -> dict:
     errors = [layer["total"] for layer in found["layers"] if layer.get("total") is not None]
     return {
         "layers": len(errors), "median": statistics.median(errors), "largest": max(errors), "first": errors[0], "rateImages": count,
+        "correctedImages": count,
     }  # fmt: skip
 
 
@@ -360,7 +361,7 @@ def page(results: list) -> str:
         if "layers" in entry:
             rate.append(
                 f"| {entry['network']} | {entry['layers']} | {percent(entry['first'])} | {percent(entry['median'])} "
-                f"| {percent(entry['largest'])} | {entry['rateImages']} |"
+                f"| {percent(entry['largest'])} | {entry['rateImages']} | {entry.get('correctedImages', 0)} |"
             )
     text = TEXT.format(images=IMAGES, few=calibration((3, 96, 96)), many=calibration((3, 64, 64)))
     if not rate:
@@ -403,11 +404,11 @@ rows may come from different runs (`--only`).
 
 ## `calibrated`
 
-Relative root mean square error of the layers' activations at T = 64, potentials corrected on so many images: the first
-layer's, the median, the largest.
+Relative root mean square error of the layers' activations at T = 64: the first layer's, the median, the largest; the images
+that thresholds are from, and those that potentials were corrected on (none when correction still took 32 images).
 
-| network | layers | first | median | largest | images |
-| --- | ---: | ---: | ---: | ---: | ---: |
+| network | layers | first | median | largest | images | corrected on |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
 RATES
 """
 

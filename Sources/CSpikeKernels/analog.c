@@ -35,8 +35,9 @@ void spike_analog_i32__scalar(spike_analog *job) {
                     }
                 }
                 for (int i = 0; i < count; i++) {
-                    job->limited += fabsf(sum[i]) > job->limit;
-                    const float kept = fminf(fmaxf(sum[i], -job->limit), job->limit);
+                    // Not a number is limited too.
+                    job->limited += !(fabsf(sum[i]) <= job->limit);
+                    const float kept = fmaxf(fminf(sum[i], job->limit), -job->limit);
                     // Halves away from zero.
                     target[first + i] = (int32_t)(kept + copysignf(0.5f, kept));
                 }

@@ -35,7 +35,7 @@ INLINE_AVX2 void pixels_by_lanes(spike_analog *job, int y, int x, int lane, cons
                           (size_t)((x + p) % job->block) * job->lanes + lane;
         for (int v = 0; v < vectors; v++) {
             const __m256 value = sum[p * vectors + v];
-            const int over = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_andnot_ps(minus, value), limit, _CMP_GT_OQ));
+            const int over = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_andnot_ps(minus, value), limit, _CMP_NLE_UQ));
             job->limited += (uint64_t)__builtin_popcount((unsigned)over);
             const __m256 kept = _mm256_max_ps(_mm256_min_ps(value, limit), _mm256_or_ps(minus, limit));
             // Halves away from zero.

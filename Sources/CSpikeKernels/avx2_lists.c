@@ -40,7 +40,8 @@ AVX2 void spike_list_bits__avx2(spike_list_job *job) {
                 for (int row = 0; row < rows.kernel_height; row++) {
                     const int y = out * rows.stride + row * rows.dilation - rows.pad;
                     if (y < 0 || y >= w.out_height) continue;
-                    const uint32_t base = (uint32_t)((x * rows.kernel_height + row) * job->entry_stride - begin);
+                    const uint32_t column = (uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)row;
+                    const uint32_t base = column * (uint32_t)job->entry_stride - (uint32_t)begin;
                     for (int ky = 0; ky < w.kernel_height; ky++) {
                         const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
                         if (sy < 0 || sy >= w.height) continue;
@@ -87,10 +88,20 @@ AVX2 static inline uint16_t pack(__m256i masks) {
 
 #define SMALL_POOL 16
 
-// Sixteen channels at a time, their sums in registers over all steps. Binary spikes, windows of up to 16 places.
+/// Sixteen running sums less the largest of them, in 16 bits. What lies further below than these hold cannot become the largest in
+/// 2^15 steps.
+AVX2 static inline __m256i less(const int32_t *sums, __m256i first_most, __m256i last_most) {
+    const __m256i first = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)sums), first_most);
+    const __m256i last = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(sums + 8)), last_most);
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(first, last), 0xd8);
+}
+
+// Sixteen channels at a time, their sums in registers over all steps, in 16 bits: what is emitted depends on differences alone, so
+// that sums of earlier steps are taken relative to the largest. Binary spikes, windows of up to 16 places.
 AVX2 void spike_pool_bits__avx2(const spike_pool *job) {
     const spike_window w = job->window;
-    if (job->minus || w.kernel_height * w.kernel_width > SMALL_POOL) {
+    const bool fits = job->growth == 1 ? job->steps <= INT16_MAX : job->steps <= 15 && !job->sums;
+    if (job->minus || !fits || (int64_t)w.kernel_height * w.kernel_width > SMALL_POOL) {
         spike_pool_bits__scalar(job);
         return;
     }
@@ -111,12 +122,17 @@ AVX2 void spike_pool_bits__avx2(const spike_pool *job) {
             }
             uint8_t *out = job->out_plus + (size_t)y * job->out_strides.row + (size_t)x * job->out_strides.pixel;
             for (int c = 0; c < job->channels; c += 16) {
-                __m256i sums[SMALL_POOL], before = _mm256_set1_epi16(INT16_MIN);
+                __m256i sums[SMALL_POOL], before = _mm256_setzero_si256();
                 const uint16_t valid = (uint16_t)(job->channels - c >= 16 ? 0xffff : (1 << (job->channels - c)) - 1);
+                __m256i first = _mm256_set1_epi32(INT32_MIN), last = first;
+                for (int p = 0; p < count && job->sums; p++) {
+                    const int32_t *of = job->sums + pixels[p] * (size_t)job->sum_stride + c;
+                    first = _mm256_max_epi32(first, _mm256_loadu_si256((const __m256i *)of));
+                    last = _mm256_max_epi32(last, _mm256_loadu_si256((const __m256i *)(of + 8)));
+                }
                 for (int p = 0; p < count; p++) {
-                    sums[p] = job->sums ? _mm256_loadu_si256((const __m256i *)(job->sums + pixels[p] * (size_t)job->sum_stride + c))
+                    sums[p] = job->sums ? less(job->sums + pixels[p] * (size_t)job->sum_stride + c, first, last)
                                         : _mm256_setzero_si256();
-                    before = _mm256_max_epi16(before, sums[p]);
                 }
                 for (int step = 0; step < job->steps; step++) {
                     const uint8_t *in = job->plus + (size_t)step * job->strides.step + (size_t)(c >> 3);

@@ -207,7 +207,8 @@ AVX2 void spike_fire_burst_f32__avx2(const spike_fire *job) {
         const __m256 threshold = _mm256_loadu_ps((const float *)job->threshold + i), offset = _mm256_castsi256_ps(eight(job->offset, i));
         for (int step = 0; step < job->steps; step++) {
             v = _mm256_add_ps(v, arriving_f32(job, step, i, offset));
-            const __m256 spikes = _mm256_min_ps(most, _mm256_max_ps(zero, _mm256_floor_ps(_mm256_div_ps(v, threshold))));
+            // Of two operands of which one is no number the second is taken: no spikes, and no count out of its range.
+            const __m256 spikes = _mm256_min_ps(_mm256_max_ps(_mm256_floor_ps(_mm256_div_ps(v, threshold)), zero), most);
             // Unused channels have an infinite threshold: nothing of it is subtracted.
             const __m256 fires = _mm256_cmp_ps(spikes, zero, _CMP_GT_OQ);
             v = _mm256_sub_ps(v, _mm256_and_ps(fires, _mm256_mul_ps(threshold, spikes)));

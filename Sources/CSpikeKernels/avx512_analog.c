@@ -38,7 +38,7 @@ INLINE_AVX512 void pixels_by_lanes(
                           (size_t)((x + p) % job->block) * job->lanes + lane;
         for (int v = 0; v < vectors; v++) {
             const __m512 value = sum[p * vectors + v];
-            const __mmask16 over = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_GT_OQ);
+            const __mmask16 over = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_NLE_UQ);
             if (over) job->limited += (uint64_t)_mm_popcnt_u32(over);
             const __m512 kept = _mm512_max_ps(_mm512_min_ps(value, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
             // Halves away from zero.

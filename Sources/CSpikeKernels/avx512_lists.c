@@ -51,7 +51,7 @@ AVX512_COMPRESS static inline __attribute__((always_inline)) void list_columns(s
             for (int i = 0; i < 7 && count > 0; i++) lines[count + i] = lines[0];
             for (int x = 0; x < w.out_width; x++) {
                 *starts++ = (uint32_t)(entry - job->entries);
-                uint32_t base = (uint32_t)((x * rows.kernel_height + first) * job->entry_stride);
+                uint32_t base = ((uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)first) * (uint32_t)job->entry_stride;
                 if (narrow) {
                     const size_t column = (size_t)x * (size_t)narrow;
                     for (int row = 0; row < count; row += together, base += 64) {
@@ -136,7 +136,7 @@ INLINE_AVX512 void pool_place(
 AVX512 void spike_pool_bits__avx512(const spike_pool *job) {
     const spike_window w = job->window;
     const bool fits = job->growth == 2 ? job->steps <= 7 : job->steps <= 127;
-    if (job->minus || job->sums || !fits || w.kernel_height * w.kernel_width > SMALL_POOL) {
+    if (job->minus || job->sums || !fits || (int64_t)w.kernel_height * w.kernel_width > SMALL_POOL) {
         spike_pool_bits__avx2(job);
         return;
     }

@@ -15,6 +15,7 @@ void spike_pack_i8(const int8_t *row, int32_t tile, uint8_t *packed) {
 #define SPIKE_GATHER(type, element, factor, add)                                                                \
     const element *weights = job->weights;                                                                              \
     const int tile = job->tile;                                                                                         \
+    SPIKE_REQUIRE(tile <= SPIKE_LARGEST_TILE);                                                                          \
     for (int step = 0; step < job->steps; step++) {                                                                     \
         const uint32_t *starts = job->lists.starts + (size_t)step * job->lists.step_stride;                             \
         const uint16_t *entry = job->lists.entries + starts[job->from], *end = job->lists.entries + starts[job->to];    \

@@ -3,11 +3,18 @@
 
 #include "CSpikeKernels.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define SPIKE_LARGEST_TILE 128
-/// Places of a pooling window.
-#define SPIKE_LARGEST_POOL 4096
+/// Ends the program where what comes next would write past an array: whoever made the job did not keep to the limits.
+#define SPIKE_REQUIRE(condition)                                                                                        \
+    do {                                                                                                                \
+        if (__builtin_expect(!(condition), 0)) {                                                                        \
+            fprintf(stderr, "spikelet: a kernel was given more than it takes: %s (%s)\n", #condition, __func__);        \
+            abort();                                                                                                    \
+        }                                                                                                               \
+    } while (0)
 
 #define SPIKE_TYPE_gather_f32 const spike_gather
 #define SPIKE_TYPE_gather_i8 const spike_gather

@@ -27,8 +27,9 @@ uint64_t spike_to_lanes_i32(const float *image, const spike_lane_layout *layout,
     uint64_t limited = 0;
     SPIKE_TO_LANES(int32_t, {
         float value = number * scale[c];
-        if (value > limit || value < -limit) {
-            value = value > 0 ? limit : -limit;
+        // Not a number is limited too.
+        if (!(value <= limit && value >= -limit)) {
+            value = value < 0 ? -limit : limit;
             limited++;
         }
         // Halves away from zero, as the compiler of programs rounds.

@@ -16,7 +16,8 @@
                 for (int row = 0; row < rows.kernel_height; row++) {                                                    \
                     const int y = out * rows.stride + row * rows.dilation - rows.pad;                                   \
                     if (y < 0 || y >= w.out_height) continue;                                                           \
-                    const uint32_t base = (uint32_t)((x * rows.kernel_height + row) * job->entry_stride);               \
+                    const uint32_t column = (uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)row;                 \
+                    const uint32_t base = column * (uint32_t)job->entry_stride;                                         \
                     for (int ky = 0; ky < w.kernel_height; ky++) {                                                      \
                         const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;                                  \
                         if (sy < 0 || sy >= w.height) continue;                                                         \

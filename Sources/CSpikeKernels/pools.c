@@ -12,8 +12,9 @@ static inline int spike_at(const spike_pool *job, size_t place, int c) {
 
 static void spike_pool_plain(const spike_pool *job) {
     const spike_window w = job->window;
+    SPIKE_REQUIRE((int64_t)w.kernel_height * w.kernel_width <= SPIKE_LARGEST_POOL);
     size_t places[SPIKE_LARGEST_POOL], pixels[SPIKE_LARGEST_POOL];
-    int sums[SPIKE_LARGEST_POOL];
+    int32_t sums[SPIKE_LARGEST_POOL];
     for (int y = job->row_begin; y < job->row_end; y++) {
         for (int x = 0; x < w.out_width; x++) {
             int count = 0;
@@ -27,6 +28,8 @@ static void spike_pool_plain(const spike_pool *job) {
                     pixels[count++] = (size_t)sy * w.width + sx;
                 }
             }
+            // Nothing but padding has no maximum.
+            if (count == 0) continue;
             const size_t out = (size_t)y * job->out_strides.row + (size_t)x * job->out_strides.pixel;
             for (int c = 0; c < job->channels; c++) {
                 int before = INT32_MIN;
@@ -64,19 +67,19 @@ void spike_pool_counts__scalar(const spike_pool *job) { spike_pool_plain(job); }
 void spike_pool_sums__scalar(const spike_pool_sums *job) {
     for (int y = 0; y < job->height; y++) {
         for (int x = 0; x < job->width; x++) {
-            int16_t *sums = job->sums + ((size_t)y * job->width + x) * (size_t)job->sum_stride;
+            int32_t *sums = job->sums + ((size_t)y * job->width + x) * (size_t)job->sum_stride;
             for (int step = 0; step < job->steps; step++) {
                 const size_t place =
                     (size_t)step * job->strides.step + (size_t)y * job->strides.row + (size_t)x * job->strides.pixel;
                 for (int c = 0; c < job->channels; c++) {
-                    int sum = sums[c] * job->growth;
+                    int32_t sum = sums[c] * job->growth;
                     if (job->counts) {
                         sum += job->counts[place + (size_t)c];
                     } else {
                         sum += job->plus[place + (size_t)(c >> 3)] >> (c & 7) & 1;
                         if (job->minus) sum -= job->minus[place + (size_t)(c >> 3)] >> (c & 7) & 1;
                     }
-                    sums[c] = (int16_t)sum;
+                    sums[c] = sum;
                 }
             }
         }

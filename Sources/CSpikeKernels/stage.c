@@ -3,26 +3,8 @@
 // A stage: for every output pixel, the currents of all steps from all branches, then the neurons over all steps. Currents of a
 // pixel stay in the L1 cache, membranes in registers; the weights of a tile are read from L2 for all pixels and steps.
 
-#define SPIKE_LARGEST_SEGMENTS 1024
-
-/// The places of a kernel that pixel (x, y) sees, as runs of lists of single rows.
-static int spike_segments(const spike_branch *branch, int y, int x, spike_segment *segments) {
-    const spike_window w = branch->window;
-    int count = 0;
-    for (int ky = 0; ky < w.kernel_height; ky++) {
-        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-        if (sy < 0 || sy >= w.height) continue;
-        const uint32_t line = (uint32_t)sy * (uint32_t)(w.width + 1);
-        for (int kx = 0; kx < w.kernel_width; kx++) {
-            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-            if (sx < 0 || sx >= w.width) continue;
-            segments[count++] = (spike_segment){
-                line + (uint32_t)sx, line + (uint32_t)sx + 1, (uint32_t)((ky * w.kernel_width + kx) * branch->channels),
-                (uint16_t)(sx * branch->channels)};
-        }
-    }
-    return count;
-}
+/// Places of a depthwise window that are worked on together; windows of more take several turns.
+#define SPIKE_TOGETHER 1024
 
 /// What gathering for pixel (x, y) is, where a window is one run of the list. `first`: nothing stands in the currents.
 static spike_gather spike_gather_job(const spike_stage *stage, const spike_branch *branch, int y, int x, bool first, void *currents) {
@@ -32,7 +14,7 @@ static spike_gather spike_gather_job(const spike_stage *stage, const spike_branc
     const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
     return (spike_gather){
         .lists = branch->lists, .from = line + (uint32_t)begin, .to = line + (uint32_t)(end < begin ? begin : end),
-        .base = (uint16_t)(x0 * w.kernel_height * branch->channels), .negative = branch->negative, .first = first, .tile = stage->tile,
+        .base = (uint16_t)((uint32_t)x0 * (uint32_t)w.kernel_height * (uint32_t)branch->channels), .negative = branch->negative, .first = first, .tile = stage->tile,
         .steps = stage->steps, .shift = stage->shift, .weights = branch->weights,
         .zeros = (size_t)branch->rows * (size_t)stage->tile * (stage->integers ? 1 : 4), .current = currents};
 }
@@ -56,7 +38,7 @@ static void spike_gather_window(
         if (!inside && !job.first) continue;
         job.from = line + (uint32_t)(inside ? sx : 0);
         job.to = job.from + (inside ? 1 : 0);
-        job.base = (uint16_t)(sx * column_rows);
+        job.base = (uint16_t)((uint32_t)sx * (uint32_t)column_rows);
         const size_t offset = (size_t)kx * (size_t)column_rows * (size_t)stage->tile * (stage->integers ? 1 : 4);
         job.weights = (const char *)whole.weights + offset;
         job.zeros = whole.zeros - offset;
@@ -93,50 +75,91 @@ static void spike_start_currents(const spike_stage *stage, int64_t pixel, int st
     }
 }
 
+static void spike_scatter_segments(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, const spike_segment *segments, int count,
+    void *currents) {
+    const spike_scatter job = {
+        .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
+        .offset = branch->scatter_offset, .negative = branch->negative, .weights = branch->weights, .current = currents};
+    (stage->integers ? table->scatter_i32 : table->scatter_f32)(&job);
+}
+
+/// Depthwise synapses on lists of single rows to pixel (x, y): each place of the window is a run.
+static void spike_scatter_window(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int y, int x, void *currents) {
+    const spike_window w = branch->window;
+    const uint32_t channels = (uint32_t)branch->channels;
+    spike_segment segments[SPIKE_TOGETHER];
+    int count = 0;
+    for (int ky = 0; ky < w.kernel_height; ky++) {
+        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+        if (sy < 0 || sy >= w.height) continue;
+        const uint32_t line = (uint32_t)sy * (uint32_t)(w.width + 1);
+        for (int kx = 0; kx < w.kernel_width; kx++) {
+            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+            if (sx < 0 || sx >= w.width) continue;
+            if (count == SPIKE_TOGETHER) {
+                spike_scatter_segments(stage, branch, table, segments, count, currents);
+                count = 0;
+            }
+            segments[count++] = (spike_segment){
+                line + (uint32_t)sx, line + (uint32_t)sx + 1, ((uint32_t)ky * (uint32_t)w.kernel_width + (uint32_t)kx) * channels,
+                (uint16_t)((uint32_t)sx * channels)};
+        }
+    }
+    spike_scatter_segments(stage, branch, table, segments, count, currents);
+}
+
+static void spike_mask_taps(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, const spike_tap *taps, int count,
+    void *currents) {
+    if (branch->kind == SPIKE_BRANCH_WEIGHTED) {
+        const spike_weighted job = {
+            .taps = taps, .tap_count = count, .tile = stage->tile, .shift = branch->masked_shift, .negative = branch->negative,
+            .current = currents};
+        table->weighted_i16(&job);
+        return;
+    }
+    const spike_masked job = {
+        .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
+        .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = currents};
+    (stage->integers ? table->masked_i16 : table->masked_f32)(&job);
+}
+
+/// Depthwise synapses on bits, or on numbers, to pixel (x, y).
+static void spike_mask_window(
+    const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int y, int x, void *currents) {
+    const spike_window w = branch->window;
+    spike_tap taps[SPIKE_TOGETHER];
+    int count = 0;
+    for (int ky = 0; ky < w.kernel_height; ky++) {
+        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
+        if (sy < 0 || sy >= w.height) continue;
+        for (int kx = 0; kx < w.kernel_width; kx++) {
+            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
+            if (sx < 0 || sx >= w.width) continue;
+            if (count == SPIKE_TOGETHER) {
+                spike_mask_taps(stage, branch, table, taps, count, currents);
+                count = 0;
+            }
+            const size_t row = (size_t)ky * (size_t)w.kernel_width + (size_t)kx;
+            taps[count++] = (spike_tap){
+                branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
+                (const char *)branch->weights + row * (size_t)stage->tile * (stage->integers ? 2 : 4)};
+        }
+    }
+    spike_mask_taps(stage, branch, table, taps, count, currents);
+}
+
 /// Synapses of one branch to one pixel, in each step. `first`: nothing stands in the currents; only gathering may be first.
 static void spike_synapses(
     const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, bool first, void *currents) {
     const int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
-    const spike_window w = branch->window;
     switch (branch->kind) {
     case SPIKE_BRANCH_GATHER: spike_gather_window(stage, branch, table, y, x, first, currents); break;
-    case SPIKE_BRANCH_SCATTER: {
-        spike_segment segments[SPIKE_LARGEST_SEGMENTS];
-        const int count = spike_segments(branch, y, x, segments);
-        const spike_scatter job = {
-            .lists = branch->lists, .segments = segments, .segment_count = count, .tile = stage->tile, .steps = stage->steps,
-            .offset = branch->scatter_offset, .negative = branch->negative, .weights = branch->weights, .current = currents};
-        (stage->integers ? table->scatter_i32 : table->scatter_f32)(&job);
-        break;
-    }
+    case SPIKE_BRANCH_SCATTER: spike_scatter_window(stage, branch, table, y, x, currents); break;
     case SPIKE_BRANCH_MASKED:
-    case SPIKE_BRANCH_WEIGHTED: {
-        spike_tap taps[SPIKE_LARGEST_SEGMENTS];
-        int count = 0;
-        for (int ky = 0; ky < w.kernel_height; ky++) {
-            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-            if (sy < 0 || sy >= w.height) continue;
-            for (int kx = 0; kx < w.kernel_width; kx++) {
-                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                if (sx < 0 || sx >= w.width) continue;
-                taps[count++] = (spike_tap){
-                    branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
-                    (const char *)branch->weights + (size_t)(ky * w.kernel_width + kx) * stage->tile * (stage->integers ? 2 : 4)};
-            }
-        }
-        if (branch->kind == SPIKE_BRANCH_WEIGHTED) {
-            const spike_weighted job = {
-                .taps = taps, .tap_count = count, .tile = stage->tile, .shift = branch->masked_shift, .negative = branch->negative,
-                .current = currents};
-            table->weighted_i16(&job);
-            break;
-        }
-        const spike_masked job = {
-            .taps = taps, .step_bytes = branch->strides.step, .tap_count = count, .tile = stage->tile,
-            .steps = stage->steps, .shift = branch->masked_shift, .negative = branch->negative, .current = currents};
-        (stage->integers ? table->masked_i16 : table->masked_f32)(&job);
-        break;
-    }
+    case SPIKE_BRANCH_WEIGHTED: spike_mask_window(stage, branch, table, y, x, currents); break;
     case SPIKE_BRANCH_VALUES: spike_add_values(stage, branch, pixel, currents); break;
     case SPIKE_BRANCH_COUNTED: {
         const spike_counted job = {
@@ -153,8 +176,9 @@ static void spike_synapses(
 static void spike_dense_synapses(
     const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int64_t pixel, int count, int32_t *currents,
     size_t current_stride) {
-    const uint8_t *numbers[SPIKE_LARGEST_DENSE * SPIKE_POSITIONS];
     const spike_window w = branch->window;
+    SPIKE_REQUIRE((int64_t)w.kernel_height * w.kernel_width <= SPIKE_LARGEST_DENSE && count <= SPIKE_POSITIONS);
+    const uint8_t *numbers[SPIKE_LARGEST_DENSE * SPIKE_POSITIONS];
     int y = (int)(pixel / stage->out_width), x = (int)(pixel % stage->out_width);
     for (int p = 0; p < count; p++) {
         const uint8_t **target = numbers + p;
@@ -308,6 +332,8 @@ static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *t
 }
 
 void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
+    SPIKE_REQUIRE(stage->tile <= SPIKE_LARGEST_TILE && stage->steps >= 1);
+    SPIKE_REQUIRE(stage->growth != 2 || stage->steps <= SPIKE_LARGEST_RADIX);
     int sums = 0;
     for (int b = 0; b < stage->branch_count; b++) {
         sums += stage->branches[b].kind == SPIKE_BRANCH_DENSE || stage->branches[b].kind == SPIKE_BRANCH_WEIGHTED;

@@ -9,9 +9,9 @@ struct BenchmarkCommand: ParsableCommand {
               spikelet benchmark snn.safetensors --input x.npy --batch-size 32 \\
                   --threads 2 --precision int8 --json result.json
 
-            The samples of x.npy, [N, …], are taken in batches, one batch a run; the first run is not counted, and reading and \
-            compiling never are. The time is the median over at least nine runs, divided by the size of a batch. Give the \
-            machine nothing else to do.
+            The samples of x.npy, [N, …], bytes as 0…1 by 1/255, are taken in batches, one batch a run; the first run is not \
+            counted, and reading and compiling never are. The time is the median over at least nine runs, divided by the size of a \
+            batch. Give the machine nothing else to do.
             """)
 
     @Argument(help: ArgumentHelp("A spiking network (.safetensors).", valueName: "snn"))
@@ -60,7 +60,7 @@ struct BenchmarkCommand: ParsableCommand {
             try NetworkBenchmark(simulation, batches: batches.map { [$0] }, steps: given ?? snn.spiking?.steps ?? 32, runs: runs)
         }
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result) }
+        if json != "-" { try show(block: result) }
     }
 
     /// The samples in batches; too few are used again.

@@ -11,6 +11,8 @@ struct CompareCommand: ParsableCommand {
               spikelet compare radix.json signed.json --report page.html
               spikelet compare radix.safetensors signed.safetensors \\
                   --data test.npz --ann model.onnx
+
+            What an answer is, and what of regressions is shown (their root mean square error), is as with 'spikelet evaluate'.
             """)
 
     @Argument(
@@ -60,19 +62,22 @@ struct CompareCommand: ParsableCommand {
         if let report { try Report(comparison).write(to: report) }
         if let json { try writeJSON(comparison, to: json) }
         guard json != "-" else { return }
-        print(comparison, terminator: "")
-        if let report { print("report written to \(report)") }
+        try show(block: comparison, terminator: "")
+        if let report { try show("report written to \(report)") }
     }
 
     private func result(_ file: String, steps: [Int], model: Graph?, loader: DataLoader?) throws -> EvaluationResult {
-        guard NetworkFile.isSafetensors(file) else { return try ResultFile.read(file) }
+        guard NetworkFile.isSafetensors(file) else { return try EvaluationResult(contentsOf: file) }
         let snn = try NetworkFile.spiking(file)
         guard let loader, let data else {
             throw SpikeletError(
                 .invalidOption, "a spiking network has to be evaluated first", at: file, remedy: "give labelled images: --data DATA")
         }
         var result = try locating(data) {
-            try Evaluator(snn, ann: model, steps: steps, executor: .engine(precision, countedSamples: 100), threads: threads).run(loader)
+            try Evaluator(
+                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: .engine(precision, countedSamples: 100),
+                threads: threads
+            ).run(loader)
         }
         result.settings = ["data": try loader.digest()]
         return result

@@ -20,7 +20,7 @@ struct ConvertCommand: ParsableCommand {
             Recipes:
             \(summaries.map { "  \($0)\n    \($1)" }.joined(separator: "\n"))
 
-            The calibration data (DATA) is an .npz (arrays images or x, and labels or y), an .npy (inputs only), or a folder of \
+            The calibration data (DATA) is an .npz (arrays images or x, and labels or y, or targets), an .npy (inputs only), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255. '--calibration none' chooses thresholds without data, from \
             bounded rectifiers and from batch normalisations that are still in the file. What cannot become spiking is listed, \
             all of it, before any work: 'spikelet inspect' shows it too.
@@ -70,7 +70,7 @@ struct ConvertCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels.",
+            "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels; of a regression points of 100 R², or without targets per cent of the deviation of the ANN's values. 'spikelet evaluate --help' tells what counts as which.",
             valueName: "points"))
     var targetDrop: Double?
 
@@ -144,8 +144,8 @@ struct ConvertCommand: ParsableCommand {
         try SNNFile.write(snn, to: output)
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
         guard json != "-" else { return }
-        print(snn)
-        print("written to \(output)")
+        try show(block: snn)
+        try show("written to \(output)")
     }
 
     private var searched: [RecipeName] { recipe.map { [$0] } ?? [.radix, .signed, .calibrated, .burst] }
@@ -208,7 +208,7 @@ struct ConvertCommand: ParsableCommand {
         let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
         let (snn, result) = try search(ann, calibration: loader(ann) ?? data.loader(calibration ?? "", for: ann))
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result) }
+        if json != "-" { try show(block: result) }
         let choice = try result.require()
         guard let snn else { throw SpikeletError(.notConvertible, "'\(choice.recipe)' with \(choice.steps) steps") }
         return snn

@@ -27,6 +27,13 @@ struct DataOptions: ParsableArguments {
     }
 }
 
+extension DataLoader {
+    /// What `network` says of these data's samples.
+    func task(of network: Graph) throws -> OutputTask {
+        try OutputTask(of: network, hasLabels: dataset.labels != nil, targets: dataset.targets)
+    }
+}
+
 extension Dataset.Split: ExpressibleByArgument {}
 extension Interpolation: ExpressibleByArgument {}
 extension Converter.Pooling: ExpressibleByArgument {}

@@ -35,15 +35,15 @@ struct DemoCommand: ParsableCommand {
         try checkOutputs([report], inputs: [])
         let folder = try models.map { URL(fileURLWithPath: $0) } ?? Self.bundledModels()
         let path = folder.appendingPathComponent("\(network.rawValue)/\(network.rawValue)_torchscript.onnx").path
-        print("1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
+        try show(block: "1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
         let ann = try ONNXImporter.importModel(at: path).graph
-        print(ann)
-        print("2. Converted by the recipe calibrated: binary spikes, thresholds from 512 images, for 32 steps.\n")
+        try show(block: ann)
+        try show(block: "2. Converted by the recipe calibrated: binary spikes, thresholds from 512 images, for 32 steps.\n")
         let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path), limit: limit)
         let calibration = try DataLoader(Dataset(path: folder.appendingPathComponent("train_2000.npz").path), limit: 512)
         let snn = try RecipeConverter(Recipe.calibrated.options(32), calibration: calibration)(ann)
-        print(snn)
-        print("3. Measured on \(grouped(test.count)) test images.\n")
+        try show(block: snn)
+        try show(block: "3. Measured on \(grouped(test.count)) test images.\n")
         let evaluator = try Evaluator(
             snn, ann: ann, steps: [1, 2, 4, 8, 16, 32], threads: ProcessInfo.processInfo.activeProcessorCount)
         var result = try evaluator.run(test)
@@ -53,9 +53,9 @@ struct DemoCommand: ParsableCommand {
             guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             result.layers[index].error = error
         }
-        result.activity = try activity(of: snn, ann: ann, on: test, steps: 32)
-        print(result, terminator: "")
-        print("\n4. The same as a page to look at: \(report)")
+        result.activity = try activity(of: snn, ann: ann, on: test, steps: 32, precision: .float32)
+        try show(block: result, terminator: "")
+        try show(block: "\n4. The same as a page to look at: \(report)")
         try Report([result]).write(to: report)
     }
 

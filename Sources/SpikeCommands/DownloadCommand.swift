@@ -25,6 +25,6 @@ struct DownloadCommand: AsyncParsableCommand {
     func run() async throws {
         try checkOutputs([file])
         let size = try await downloadURL(url, to: file, sha256: sha256)
-        print("\(file): \(grouped(size)) bytes")
+        try show("\(file): \(grouped(size)) bytes")
     }
 }

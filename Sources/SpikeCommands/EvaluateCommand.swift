@@ -20,6 +20,10 @@ struct EvaluateCommand: ParsableCommand {
             an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
 
+            The network is judged by its first output: class scores [N, C] by the largest; [N, C, …] by the largest at each place, \
+            with whole-number labels [N, …]; one score [N, 1] by its sign, or behind a sigmoid by ½, with labels 0 and 1; one number \
+            without labels or a sigmoid, and whatever has targets, by its values.
+
             The table has a row for each number of steps: the share of right answers with its 95 % interval, the share of samples \
             on which SNN and ANN agree, spikes per neuron, synaptic operations (NeuroBench's definition) and the arithmetic \
             energy against the ANN's. Below it stand what one sample takes (operations, membrane updates, memory) and what that \
@@ -54,12 +58,16 @@ struct EvaluateCommand: ParsableCommand {
 
     @Flag(
         help: """
-            Compare the values of all outputs with the ANN's instead: of segmentation, regression, and networks of several outputs. \
+            Compare the values of all outputs with the ANN's instead of judging the first: of networks of several outputs, and where \
+            values count. \
             Needs --ann.
             """)
     var outputs = false
 
-    @Option(help: "Numbers of the engine: float32, or int8 for 8-bit weights.")
+    @Option(
+        help: """
+            Numbers of the engine: float32, or int8 for 8-bit weights. Layers that 8 bits cannot say stay float32 and are listed.
+            """)
     var precision = Precision.float32
 
     @Flag(help: "Simulate with the slow reference executor, and count spikes on all samples instead of the first 100.")
@@ -68,7 +76,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Also let each sample stop as soon as the softmax of what it has accumulated (divided by all steps) gives one class this probability; report the average steps. Streaming recipes only.",
+            "Also let each sample stop as soon as the softmax of what it has accumulated (divided by all steps; of one score its sigmoid) gives one class this probability; report the average steps. Streaming recipes only.",
             valueName: "p"))
     var exitConfidence: Float?
 
@@ -123,14 +131,17 @@ struct EvaluateCommand: ParsableCommand {
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
         let loader = try dataOptions.loader(data, for: snn)
-        // Targets, or outputs that are no scores and an ANN to compare them with, make a regression.
-        let isRegression = loader.dataset.targets != nil || loader.dataset.labels == nil && model != nil && !Evaluator.isClassifier(snn)
-        let evaluator = try Evaluator(
-            snn, ann: model, task: isRegression ? .regression : .classification, steps: steps, executor: executor, earlyExit: exit,
-            threads: threads)
+        let evaluator = try locating(data) {
+            try Evaluator(
+                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: executor, earlyExit: exit, threads: threads)
+        }
         // Before the long part, since it may find that the ANN is another network's.
         let decomposition =
-            try layers ? model.map { try ErrorDecomposition(snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads) } : nil
+            try layers
+            ? model.map {
+                try ErrorDecomposition(
+                    snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads, precision: reference ? nil : precision)
+            } : nil
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
@@ -140,25 +151,27 @@ struct EvaluateCommand: ParsableCommand {
             result.layers[index].error = error
         }
         if let report {
-            result.activity = try activity(of: snn, ann: model, on: loader, steps: result.steps.last?.steps ?? 1)
+            result.activity = try activity(
+                of: snn, ann: model, on: loader, steps: result.steps.last?.steps ?? 1, precision: reference ? nil : precision)
             try Report([result]).write(to: report)
         }
         if let json { try writeJSON(result, to: json) }
         guard json != "-" else { return }
-        print(result, terminator: "")
-        if let report { print("report written to \(report)") }
+        try show(block: result, terminator: "")
+        if let report { try show("report written to \(report)") }
     }
 
     /// All outputs, by their values.
     private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
         let comparison = try OutputComparison(snn, ann: model, steps: steps, precision: precision, threads: threads)
         let decomposition =
-            try layers ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads) : nil
+            try layers
+            ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads, precision: precision) : nil
         let loader = try dataOptions.loader(data, for: snn)
         var result = try locating(data) { try comparison.run(loader) }
         result.layers = try decomposition?.run(loader)
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result, terminator: "") }
+        if json != "-" { try show(block: result, terminator: "") }
     }
 
     /// Runs the evaluation; with a file to write, the result so far is in it all the while.

@@ -46,7 +46,7 @@ struct ExploreCommand: AsyncParsableCommand {
         let interruption = Interruption()
         let server = try await ExplorerServer(explorer, port: port)
         note("open this address in a browser; Ctrl-C ends it:")
-        FileHandle.standardOutput.write(Data((server.url + "\n").utf8))
+        try show(server.url)
         await interruption.wait()
         try await server.stop()
     }
@@ -77,7 +77,7 @@ struct Interruption {
         let reader = reader
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             Thread.detachNewThread {
-                Interrupt.unblock()
+                Interrupt.unblock(SIGINT, SIGTERM)
                 var byte: UInt8 = 0
                 while read(reader, &byte, 1) == -1, errno == EINTR {}
                 continuation.resume()

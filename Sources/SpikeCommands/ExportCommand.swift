@@ -19,7 +19,7 @@ struct ExportCommand: ParsableCommand {
 
             What NIR or the target cannot say is listed, and is an error where the meaning would change. With --approximate it is \
             replaced, and every replacement is named. --check simulates the written file as its reader will, and tells the \
-            accuracy that this costs.
+            accuracy that this costs; of a regression, whose data have targets, the error.
 
             The arrays of --format npz have all scales and batch normalisations folded in, so that every threshold is 1: \
             LAYER.weight, LAYER.bias, LAYER.threshold, LAYER.initial.
@@ -49,7 +49,9 @@ struct ExportCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The number of time steps it will be run for. Default: the network's own, or 32.", valueName: "t"))
+        help: ArgumentHelp(
+            "The number of time steps it will be run for. Default: the network's own, or 32; at least 32 where layers wait.",
+            valueName: "t"))
     var steps: Int?
 
     @Option(help: ArgumentHelp("Where to write what --check found, as JSON; '-': to standard output.", valueName: "file"))
@@ -75,30 +77,24 @@ struct ExportCommand: ParsableCommand {
         let export = try locatingAll(network) { try NIRExporter(profile, approximate: approximate, steps: steps)(snn) }
         try NIRFile.write(export.graph, to: output)
         if json != "-" {
-            for finding in export.approximations { print("replaced: \(finding.text)") }
-            for text in export.notes { print("note: \(text)") }
-            print("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
+            for finding in export.approximations { try show("replaced: \(finding.text)") }
+            for text in export.notes { try show("note: \(text)") }
+            try show("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
         }
         guard let check else { return }
         let loader = try dataOptions.loader(check)
         let portability = try PortabilityCheck(
-            snn, exported: NIRFile.read(output), for: profile, steps: steps ?? ownSteps(snn),
+            snn, exported: NIRFile.read(output), for: profile, task: locating(check) { try loader.task(of: snn) }, steps: export.steps,
             threads: ProcessInfo.processInfo.activeProcessorCount)
         let result = try locating(check) { try portability.run(loader) }
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print(result) }
-    }
-
-    /// As many as the thresholds were chosen for. A rate code that stands for another code takes more.
-    private func ownSteps(_ snn: Graph) -> Int {
-        guard let description = snn.spiking, description.code == .rate else { return 32 }
-        return description.steps ?? 32
+        if json != "-" { try show(block: result) }
     }
 
     private func writeArrays(_ snn: Graph) throws {
         let arrays = try locatingAll(network) { try PlainArrays.arrays(of: snn) }
         try NPZ.write(arrays, to: output)
-        print("\(arrays.count) arrays, written to \(output)")
+        try show("\(arrays.count) arrays, written to \(output)")
     }
 }
 
@@ -129,7 +125,7 @@ struct ImportCommand: ParsableCommand {
         // Also where its name is another: what it holds is said by libhdf5.
         let snn = try nir.reading.network(file)
         try SNNFile.write(snn, to: output)
-        print(snn)
-        print("written to \(output)")
+        try show(block: snn)
+        try show("written to \(output)")
     }
 }

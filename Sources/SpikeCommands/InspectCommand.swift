@@ -68,53 +68,56 @@ struct InspectCommand: ParsableCommand {
     private func inspectSpiking() throws {
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
         if program {
-            print(try Compiler(precision: precision)(snn))
+            try show(block: Compiler(precision: precision)(snn))
             return
         }
-        print(snn)
-        print("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
-        if let steps = snn.spiking?.steps { print("converted for \(steps) steps") }
-        for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { print("\(fact): \(value)") }
-        for warning in snn.spiking?.warnings ?? [] { print("warning: \(warning)") }
+        try show(block: snn)
+        try show("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
+        if let steps = snn.spiking?.steps { try show("converted for \(steps) steps") }
+        for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { try show("\(fact): \(value)") }
+        for warning in snn.spiking?.warnings ?? [] { try show("warning: \(warning)") }
     }
 
     private func inspectFit(on device: Device) throws {
         let steps = try steps.map { try checkedSteps($0) }
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
-        print(try HardwareFit(snn, on: device, steps: steps))
+        try show(block: HardwareFit(snn, on: device, steps: steps))
         guard let data else { return }
-        let count = steps ?? (snn.spiking?.code == .rate ? snn.spiking?.steps ?? 32 : 32)
+        let count = steps ?? snn.spiking.map(NIRExporter.usualSteps) ?? 32
+        let own = snn.spiking?.comparableSteps(count) ?? count
         let chip = try HardwareFit.quantized(snn, for: device, steps: steps)
         let loader = try dataOptions.loader(data)
-        let accuracies = try locating(data) {
-            try [snn, chip].map { graph in
+        let results = try locating(data) {
+            try [(snn, own), (chip, count)].map { graph, steps in
                 let evaluator = try Evaluator(
-                    graph, steps: [count], executor: .engine(.float32, countedSamples: 1),
+                    graph, task: loader.task(of: graph), steps: [steps], executor: .engine(.float32, countedSamples: 1),
                     threads: ProcessInfo.processInfo.activeProcessorCount)
-                let result = try evaluator.run(loader)
-                return (result.samples, result.steps.last?.accuracy ?? 0)
+                return try evaluator.run(loader)
             }
         }
-        func percent(_ fraction: Double) -> String { String(format: "%.1f %%", fraction * 100) }
-        print(
-            "accuracy on \(accuracies[0].0) samples, T = \(count): \(percent(accuracies[0].1)) as it is, \(percent(accuracies[1].1)) with "
-                + "\(device.weightBits)-bit weights and \(device.stateBits)-bit membranes")
+        if let judgedBy = results[0].judgedBy { try show("judged by: \(judgedBy)") }
+        let qualities = results.map { $0.steps.last?.qualityText ?? "–" }
+        try show(
+            "\(results[0].steps.last?.error == nil ? "accuracy" : "RMS error") on \(results[0].samples) samples, T = \(count): "
+                + "\(qualities[0]) as it is" + (own == count ? "" : " in its own \(own) steps")
+                + ", \(qualities[1]) with \(device.weightBits)-bit weights and \(device.stateBits)-bit membranes")
     }
 
     private func inspectModel() throws {
         let model = try ONNXImporter.importModel(at: network)
         let graph = model.graph
         let convertibility = Convertibility(graph)
-        print(table(graph, convertibility))
-        print(model.report)
-        print("\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample\n")
-        print(becoming(graph, convertibility), terminator: "")
+        try show(block: table(graph, convertibility))
+        try show(block: model.report)
+        try show(block: "\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample\n")
+        try show(block: becoming(graph, convertibility), terminator: "")
+        var verdict = "the network can be converted"
         do {
             _ = try convertibility.check(allowAnalog: false)
-            print("the network can be converted")
         } catch let error as SpikeletError {
-            print("the network cannot be converted: \(error)")
+            verdict = "the network cannot be converted: \(error)"
         }
+        try show(block: verdict)
     }
 
     /// What becomes of the nodes, in groups: a line for each role, its operators counted.
@@ -160,7 +163,7 @@ struct InspectCommand: ParsableCommand {
         for output in graph.outputs {
             rows.append([output.name, "Output", graph.types[output.value]?.shape.description ?? "", "", "", ""])
         }
-        return "network '\(graph.name)': \(graph.nodes.count) nodes, \(graph.parameterCount) parameters\n"
+        return "network '\(graph.name.visible)': \(graph.nodes.count) nodes, \(graph.parameterCount) parameters\n"
             + TextTable.format(rows, rightAligned: [3], names: [0])
     }
 }

@@ -10,15 +10,14 @@ enum Interrupt {
     static func watch() {
         signal(SIGINT, note)
         signal(SIGTERM, note)
-        unblock()
+        unblock(SIGINT, SIGTERM)
     }
 
     /// Lets this thread receive them: who starts a program from a thread of Dispatch's passes on that they are blocked.
-    static func unblock() {
+    static func unblock(_ numbers: Int32...) {
         var signals = sigset_t()
         sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
+        for number in numbers { sigaddset(&signals, number) }
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 

@@ -34,10 +34,10 @@ struct KernelsCommand: ParsableCommand {
     func run() throws {
         try checkOutputs([json == "-" ? nil : json])
         try KernelList.checkEnvironment()
-        if json != "-" { print(KernelList(), terminator: "") }
+        if json != "-" { try show(block: KernelList(), terminator: "") }
         guard measure else { return }
         let result = KernelBenchmark(steps: steps)
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { print("\n\(result)") }
+        if json != "-" { try show(block: "\n\(result)") }
     }
 }

@@ -3,12 +3,20 @@ import Spikelet
 /// An array for each of the network's inputs, by name, from an `.npz` file: bytes become 0…1 by 1/255 where float32 is needed.
 func readInputs(_ path: String, of graph: Graph) throws -> [Tensor] {
     let archive = try NPZ(path)
+    for input in graph.inputs {
+        // Before anything is unpacked: a few bytes can become gigabytes.
+        let (head, wanted) = (try archive.head(input.name), input.type.shape)
+        guard head.shape.count == wanted.rank, zip(head.shape, wanted.dimensions).allSatisfy({ $1.known ?? $0 == $0 }) else {
+            throw SpikeletError(
+                .invalidData, "input '\(input.name)' is \(head.elementType.rawValue)\(Shape(head.shape)), the network takes \(input.type)",
+                at: path,
+                remedy: "N is the number of samples; save each input in the network's own shape")
+        }
+    }
     return try graph.inputs.map { input in
         let array = try archive.array(input.name)
         switch input.type.elementType {
-        case .float32:
-            let tensor = Tensor(array.floats(), shape: array.shape)
-            return array.elementType == .uint8 ? tensor.map { $0 / 255 } : tensor
+        case .float32: return try floats(array, at: "\(path): '\(input.name)'")
         case .int64: return Tensor(try array.integers(), shape: array.shape)
         case .bool: return try array.tensor()
         }
@@ -33,6 +41,8 @@ extension DataOptions {
                 .invalidOption, "the inputs of a network of several are taken as they are", at: path,
                 remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
         }
-        return try DataLoader(Dataset(path: path, inputs: graph.inputs.map(\.name)), batchSize: batchSize, limit: limit)
+        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name))
+        noteCautions(of: dataset)
+        return try DataLoader(dataset, batchSize: batchSize, limit: limit)
     }
 }

@@ -2,11 +2,6 @@ import Foundation
 import SpikeFiles
 import Spikelet
 
-/// Writes to standard error what a person should know and a program need not.
-func note(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
-}
-
 /// Finds out before the work whether its results will have a place: a missing folder is no news to get after an hour.
 ///
 /// - Parameters:
@@ -43,18 +38,8 @@ private func realPath(_ path: String) -> String {
     URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
 }
 
-/// Writes a result as JSON, to a file or (`-`) to standard output.
-func writeJSON(_ value: some Encodable, to path: String) throws {
-    let bytes = try JSON.encode(value, isPretty: true) + [UInt8(ascii: "\n")]
-    if path == "-" {
-        FileHandle.standardOutput.write(Data(bytes))
-    } else {
-        try AtomicFile.write(to: path) { try $0.write(bytes) }
-    }
-}
-
 /// The largest output of the first samples, where the output is one row of numbers a sample.
-func printClasses(_ output: Tensor, most: Int = 10) {
+func showClasses(_ output: Tensor, most: Int = 10) throws {
     guard output.elementType == .float32, output.rank == 2, output.shape[1] > 1 else { return }
     var rows = [["sample", "largest output", "value"]]
     let columns = output.shape[1]
@@ -64,8 +49,8 @@ func printClasses(_ output: Tensor, most: Int = 10) {
         let best = row.indices.reduce(row.startIndex) { row[$1] > row[$0] ? $1 : $0 }
         rows.append(["\(sample)", "\(best - row.startIndex)", "\(row[best])"])
     }
-    print(TextTable.format(rows, rightAligned: [0, 1, 2]), terminator: "")
-    if output.shape[0] > most { print("… and \(output.shape[0] - most) more") }
+    try show(block: TextTable.format(rows, rightAligned: [0, 1, 2]), terminator: "")
+    if output.shape[0] > most { try show("… and \(output.shape[0] - most) more") }
 }
 
 /// 1234567 → 1,234,567.

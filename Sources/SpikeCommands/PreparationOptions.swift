@@ -31,7 +31,9 @@ struct PreparationOptions: ParsableArguments {
 
     /// The data at `path`.
     func dataset(_ path: String, split: Dataset.Split? = nil, labels: String? = nil) throws -> Dataset {
-        try Dataset(path: path, split: split, images: imageTransform(), labels: labels, normalization: normalization())
+        let dataset = try Dataset(path: path, split: split, images: imageTransform(), labels: labels, normalization: normalization())
+        noteCautions(of: dataset)
+        return dataset
     }
 
     /// Whether any of these options is given.

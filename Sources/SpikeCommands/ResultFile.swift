@@ -21,7 +21,7 @@ struct ResultFile {
     /// - Throws: where the file is no result, or one of another run.
     func earlier() throws -> EvaluationResult? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let result = try Self.read(path)
+        let result = try EvaluationResult(contentsOf: path)
         let given = result.settings ?? [:]
         for name in Set(settings.keys).union(given.keys).sorted() where settings[name] != given[name] {
             throw SpikeletError(
@@ -30,18 +30,6 @@ struct ResultFile {
                 at: path, remedy: "give what it was given, or leave out --resume to start again")
         }
         return result
-    }
-
-    /// Reads a result, whole or partial.
-    static func read(_ path: String) throws -> EvaluationResult {
-        let file = try ByteSource(path: path)
-        do {
-            return try JSON.decode(EvaluationResult.self, from: file.bytes(at: 0, count: file.count))
-        } catch let error as DecodingError {
-            throw SpikeletError(
-                .malformedFile, "no result of an evaluation: " + error.sentence(about: "the result"), at: path,
-                remedy: "give a file that 'spikelet evaluate --json' wrote")
-        }
     }
 
     /// Takes note of what has been found so far: writes it from time to time, and when the user breaks off.

@@ -48,8 +48,8 @@ struct RunCommand: ParsableCommand {
             try portions.forEach("running") { parts.append(try executor.run($0.inputs)) }
             outputs = graph.outputs.indices.map { index in joined(parts.map { $0[index] }) }
         }
-        for (description, tensor) in zip(graph.outputs, outputs) { print("\(description.name)  \(ValueType(tensor))") }
         if let output { try writeOutputs(outputs, of: graph, to: output) }
-        printClasses(outputs[0])
+        for (description, tensor) in zip(graph.outputs, outputs) { try show("\(description.name)  \(ValueType(tensor))") }
+        try showClasses(outputs[0])
     }
 }

@@ -14,7 +14,9 @@ struct SamplePortions {
     ///
     /// - Parameter path: `[N, …]`. Bytes become 0…1 by 1/255, other numbers float32.
     init(_ path: String, for graph: Graph) throws {
-        try self.init(Dataset(readArray(path), name: path), at: path, for: graph)
+        let dataset = try Dataset(readArray(path), name: path)
+        noteCautions(of: dataset)
+        try self.init(dataset, at: path, for: graph)
     }
 
     /// - Parameter path: where they come from.
@@ -54,11 +56,32 @@ func joined(_ parts: [Tensor]) -> Tensor {
     parts.count == 1 ? parts[0] : .joined(parts)
 }
 
-/// An `.npy` file as a network's input: bytes become 0…1 by 1/255, other numbers float32.
-func readInput(_ path: String) throws -> Tensor {
+/// Tells what a person should know of the data.
+func noteCautions(of dataset: Dataset) {
+    for caution in dataset.cautions { note("note: \(caution)") }
+}
+
+/// An `.npy` file as a network's input, all samples at once: bytes become 0…1 by 1/255, other numbers float32.
+func readInput(_ path: String) throws -> Tensor { try floats(readArray(path), at: path) }
+
+/// An array as a network's input: bytes become 0…1 by 1/255, other numbers float32.
+///
+/// - Parameter path: where it comes from, for notes.
+func floats(_ array: NumericArray, at path: String) throws -> Tensor {
+    guard array.elementType == .uint8, array.count > 0 else { return Tensor(array.floats(), shape: array.shape) }
+    let dataset = try Dataset(array, name: path)
+    noteCautions(of: dataset)
+    return try dataset.batch(at: Array(0..<dataset.count)[...]).inputs[0]
+}
+
+/// An `.npy` file of an input that is another one in every step, `[T, N, …]`. Bytes are counts or marks of events there, and are taken
+/// as they are.
+func readEvents(_ path: String) throws -> Tensor {
     let array = try readArray(path)
-    let values = array.floats()
-    return Tensor(array.elementType == .uint8 ? values.map { $0 / 255 } : values, shape: array.shape)
+    if array.elementType == .uint8 {
+        note("note: \(path): the bytes of a time-varying input are taken as they are, not divided by 255")
+    }
+    return Tensor(array.floats(), shape: array.shape)
 }
 
 private func readArray(_ path: String) throws -> NumericArray {

@@ -14,9 +14,10 @@ struct SimulateCommand: ParsableCommand {
               spikelet simulate snn.safetensors --input events.npy --time-varying --precision int8
               spikelet simulate network.nir --as sinabs --input events.npy --time-varying
 
-            x.npy holds samples, [N, …], each shown in every step; with --time-varying it is [T, N, …]. Bytes become 0…1 by \
-            1/255, other numbers are taken as they are. The output is the sum over all steps divided by their number; of a radix \
-            code it is the weighted sum, undivided. Accuracy over steps on labelled data is the business of 'spikelet evaluate'.
+            x.npy holds samples, [N, …], each shown in every step: bytes become 0…1 by 1/255, other numbers are taken as they are. \
+            With --time-varying it is [T, N, …], and bytes too are taken as they are: 0 and 1 are events. The output is the sum over \
+            all steps divided by their number; of a radix code it is the weighted sum, undivided. Accuracy over steps on labelled \
+            data is the business of 'spikelet evaluate'.
             """)
 
     @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
@@ -67,7 +68,7 @@ struct SimulateCommand: ParsableCommand {
         var record = try SimulationRecord(
             snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
         if timeVarying {
-            let tensor = try readInput(input)
+            let tensor = try readEvents(input)
             try locating(input) { try record.simulate([tensor], timeVarying: true) }
             if let given = tensor.shape.first, given > steps {
                 note("note: the input has \(given) time steps; the first \(steps) were simulated")
@@ -84,8 +85,8 @@ struct SimulateCommand: ParsableCommand {
         }
         if let spikeCounts { try NPZ.write(record.countsByName, to: spikeCounts) }
         let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
-        print("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
-        printClasses(results[0])
+        try show("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
+        try showClasses(results[0])
         if record.saturations > 0 {
             note("warning: \(record.saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
         }

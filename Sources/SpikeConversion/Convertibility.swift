@@ -122,10 +122,11 @@ public struct Convertibility: Sendable {
         guard !rectifiers.isEmpty else {
             let others =
                 obstacles.isEmpty
-                ? "" : "; \(obstacles.count) other nonlinear node\(obstacles.count == 1 ? " stands" : "s stand") in it:" + list
+                ? "" : "; \(obstacles.count) other nonlinear node\(obstacles.count == 1 ? " stands" : "s stand") in it:"
             throw SpikeletError(
                 .notConvertible,
                 "the network has no rectifier (Relu, or Clip from 0), so there is nothing that could become a neuron" + others,
+                details: list,
                 remedy: "train the network with ReLU or ReLU6 activations and batch normalisations"
                     + (obstacles.isEmpty ? "" : "; 'spikelet run' runs it as it is"))
         }
@@ -133,13 +134,13 @@ public struct Convertibility: Sendable {
         if allowAnalog { return obstacles.map { "'\($0.node)' (\($0.operator)) is left analog: \($0.reason)" } }
         throw SpikeletError(
             .notConvertible,
-            "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:" + list,
+            "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:", details: list,
             remedy:
                 "replace these activations by ReLU and train again, or pass --allow-analog to keep them as they are, acting on each step")
     }
 
     /// All obstacles, one line for each operator and reason, in the network's order.
-    private var list: String {
+    private var list: [String] {
         var kinds: [String] = []
         var members: [String: [String]] = [:]
         for obstacle in obstacles {
@@ -147,6 +148,6 @@ public struct Convertibility: Sendable {
             if members[kind] == nil { kinds.append(kind) }
             members[kind, default: []].append("'\(obstacle.node)'")
         }
-        return kinds.map { "\n  - \(members[$0]?.count ?? 0) × \($0): " + (members[$0] ?? []).joined(separator: ", ") }.joined()
+        return kinds.map { "- \(members[$0]?.count ?? 0) × \($0): " + (members[$0] ?? []).joined(separator: ", ") }
     }
 }

@@ -58,7 +58,8 @@ public struct QuantizedConverter: Sendable {
         let description = SpikingDescription(
             recipe: Self.recipe, schedule: .layerSynchronous, code: digits == nil ? .rate : .radix, steps: steps,
             facts: ["quantizers": "\(quantizers.count)", "levels": levels.sorted().joined(separator: ", ")], warnings: warnings)
-        return try UseRunningMaximum().run(PlaceQuantizerNeurons(placements: placements, description: description).run(folded))
+        let placed = try PlaceQuantizerNeurons(placements: placements, description: description).run(folded)
+        return try SeparateConstants().run(UseRunningMaximum().run(placed))
     }
 
     /// K, or `nil` for unary spikes.
@@ -90,7 +91,7 @@ public struct QuantizedConverter: Sendable {
         }
         return try QuantizerNode(
             threshold: digits == nil ? Float(steps) : 1, levels: quantizer.levels, lowest: quantizer.lowest, rounding: quantizer.rounding,
-            digits: digits)
+            divisor: quantizer.divisor, digits: digits)
     }
 }
 

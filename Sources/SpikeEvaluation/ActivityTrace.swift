@@ -1,5 +1,6 @@
 public import SpikeGraph
 import SpikeReference
+public import SpikeRuntime
 
 /// What a spiking network's neurons do on some samples, step by step: the material for looking at it.
 ///
@@ -43,6 +44,8 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
 
     /// The number of time steps.
     public var steps: Int
+    /// The engine's numbers, if it was the engine that sent the spikes. Membranes are float32 sums of what these spikes bring and take.
+    public var precision: String?
     /// In the network's order.
     public var layers: [Layer]
     /// The first sample `[C, H, W]`, where it is an image.
@@ -53,22 +56,24 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     /// How much of a layer is kept.
     private static let (mostWatched, mostMembranes, mostPairs, mostMaps) = (32, 3, 300, 8)
 
-    /// Simulates by the reference executor.
+    /// Simulates some samples.
     ///
     /// - Parameters:
     ///   - ann: the network that `snn` was converted from; without it activations are left out.
     ///   - inputs: a few samples; the first is the one that is watched.
     ///   - steps: T; of a radix code only its own K.
-    public init(_ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int) throws {
+    ///   - precision: of the engine whose spikes are shown; `nil`: the reference executor's.
+    public init(_ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil) throws {
         let steps = snn.spiking?.code == .radix ? snn.spiking?.steps ?? steps : steps
-        let simulation = try ReferenceSimulation(snn)
+        let observed = try ObservedRun(snn, precision: precision)
+        self.precision = observed.program?.precision.rawValue
         var layers: [String: Layer] = [:]
         var sums: [String: [Float]] = [:]
         let isStreaming = snn.spiking?.schedule == .streaming
         let growth: Float = snn.spiking?.code == .radix ? 2 : 1
-        _ = try simulation.run(
+        try observed(
             inputs, steps: steps,
-            observe: { node, _, results in
+            observe: { simulation, node, _, results in
                 guard case .neuron(let neuronNode) = node.operator else { return }
                 let emitted = results[0].floats
                 let size = emitted.count / max(1, results[0].shape[0])
@@ -91,7 +96,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
             layers[node.name]?.maps = (0..<min(Self.mostMaps, shape[1])).map { Array(sum[$0 * size..<($0 + 1) * size]) }
         }
         if let ann {
-            let decomposition = try ErrorDecomposition(snn, ann: ann, steps: steps)
+            let decomposition = try ErrorDecomposition(snn, ann: ann, steps: steps, precision: precision)
             var names = snn.nodes.filter { layers[$0.name] != nil }.map(\.name)[...]
             try decomposition.measure(inputs) { parts in
                 guard let name = names.popFirst() else { return }

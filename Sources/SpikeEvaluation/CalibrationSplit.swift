@@ -7,14 +7,28 @@ import SpikeReference
 ///
 /// The parts are drawn at random (and the same every time), because data files are often sorted by class.
 struct CalibrationSplit: Sendable {
+    /// What the ANN says of the judged samples, in their order.
+    enum Reference: Sendable {
+        /// Its answers, `[sample][place]`.
+        case answers([Int32])
+        /// The mean squares of its distance from the targets, and the targets' variance.
+        case errors([Double], variance: Double)
+        /// Its values, `[sample][number]`, and their variance.
+        case values([Float], variance: Double)
+    }
+
     /// One part of a source, in the source's order, in batches of its size.
     let fitted: any BatchSource
     let judged: any BatchSource
     let fittedCount: Int
-    /// For each judged sample in order, the position of the ANN's largest output.
-    let answers: [Int]
-    /// For each judged sample its class; `nil` unless all samples have one.
-    let labels: [Int]?
+    let judgedCount: Int
+    /// What is judged.
+    let task: OutputTask
+    let reference: Reference
+    /// Whether all samples have labels.
+    let hasLabels: Bool
+    /// The share of judged answers that are right, where there are labels; R², where there are targets.
+    let annQuality: Double?
     /// The most samples that thresholds are fitted on; more hardly move them, and are better used to judge.
     static let mostFitted = 512
 
@@ -22,42 +36,124 @@ struct CalibrationSplit: Sendable {
     init(_ data: any BatchSource, ann: Graph, threads: Int) throws {
         let bar = ProgressBar("running the ANN", total: data.batchCount, unit: "batches")
         defer { bar.finish() }
-        var answers: [Int] = []
-        var labels: [Int]? = []
+        var found = Found()
         var batchSize = 1
+        var task: OutputTask?
         let executor = ReferenceExecutor(ann)
         var pass = try data.makePass()
         while true {
             var group: [Batch] = []
             while group.count < threads, let batch = try pass.next() { group.append(batch) }
-            if group.isEmpty { break }
-            let found = try concurrentMap(group) { batch in
-                defer { bar.advance() }
-                return try Evaluator.classes(try executor.run(batch.inputs)[0], of: ann)
-            }
-            for (batch, classes) in zip(group, found) {
-                if answers.isEmpty { batchSize = max(1, batch.count) }
-                if let own = batch.labels, own.count == batch.count { labels?.append(contentsOf: own) } else { labels = nil }
-                answers += classes
+            guard let first = group.first else { break }
+            if task == nil { batchSize = max(1, first.count) }
+            let decided = try task ?? OutputTask(of: ann, hasLabels: first.labels != nil, targets: first.targets)
+            task = decided
+            for part in try concurrentMap(
+                group,
+                { batch in
+                    defer { bar.advance() }
+                    return try Found(try executor.run(batch.inputs)[0], of: ann, batch: batch, task: decided)
+                })
+            {
+                found.add(part)
             }
         }
-        guard answers.count >= 2 else {
+        guard let task, found.samples >= 2 else {
             throw SpikeletError(
-                .invalidData, "the calibration data holds \(answers.count) sample\(answers.count == 1 ? "" : "s"), too few for a search",
+                .invalidData, "the calibration data holds \(found.samples) sample\(found.samples == 1 ? "" : "s"), too few for a search",
                 remedy: "a search fits thresholds on one part and judges them on the other; give some hundred samples")
         }
+        guard found.withTargets == 0 || found.withTargets == found.samples else {
+            throw SpikeletError(
+                .invalidData, "\(found.withTargets) of \(found.samples) samples have targets", remedy: "give targets for all, or for none")
+        }
         var generator = SplitMix64(seed: 0)
-        let order = generator.permutation(of: answers.count)
-        let wanted = min(answers.count / 2, Self.mostFitted)
+        let order = generator.permutation(of: found.samples)
+        let wanted = min(found.samples / 2, Self.mostFitted)
         // A network of a fixed batch size takes whole batches only.
         let isFixed = ann.inputs.first?.type.shape.dimensions.first?.known != nil
         fittedCount = isFixed ? max(batchSize, wanted - wanted % batchSize) : wanted
-        var isFitted = [Bool](repeating: false, count: answers.count)
+        var isFitted = [Bool](repeating: false, count: found.samples)
         for position in order.prefix(fittedCount) { isFitted[position] = true }
+        let isJudged = isFitted.map { !$0 }
         fitted = SelectedSamples(base: data, isSelected: isFitted, batchSize: batchSize)
-        judged = SelectedSamples(base: data, isSelected: isFitted.map { !$0 }, batchSize: batchSize)
-        self.answers = zip(answers, isFitted).filter { !$0.1 }.map(\.0)
-        self.labels = labels.map { zip($0, isFitted).filter { !$0.1 }.map(\.0) }
+        judged = SelectedSamples(base: data, isSelected: isJudged, batchSize: batchSize)
+        judgedCount = isJudged.count { $0 }
+        self.task = task
+        hasLabels = task.kind != .values && found.withLabels == found.samples
+        (reference, annQuality) = try found.reference(task, isJudged, hasLabels: hasLabels)
+    }
+}
+
+/// What the ANN says of some samples, by sample.
+private struct Found: Sendable {
+    var samples = 0
+    var (withLabels, withTargets) = (0, 0)
+    var answers: [Int32] = []
+    /// The right answers of a sample.
+    var right: [Int] = []
+    var values: [Float] = []
+    /// Of the targets, or of the values.
+    var spread = Spread()
+    var errors: [Double] = []
+
+    init() {}
+
+    init(_ output: Tensor, of ann: Graph, batch: Batch, task: OutputTask) throws {
+        samples = batch.count
+        let labels = try task.labels(of: batch)
+        if task.kind == .values {
+            if let targets = batch.targets {
+                withTargets = samples
+                errors = try Distances.differences(output, targets, what: "targets").squares
+                spread = Spread(targets)
+            } else {
+                _ = try Distances.differences(output, output, what: "outputs")
+                values = output.floats
+                spread = Spread(output)
+            }
+            return
+        }
+        let found = try task.answers(output, of: ann)
+        answers = found.map { Int32($0) }
+        guard let labels else { return }
+        withLabels = samples
+        right = (0..<samples).map { sample in
+            (sample * task.places..<(sample + 1) * task.places).count { labels[$0] == found[$0] }
+        }
+    }
+
+    mutating func add(_ other: Found) {
+        samples += other.samples
+        withLabels += other.withLabels
+        withTargets += other.withTargets
+        answers += other.answers
+        right += other.right
+        values += other.values
+        spread.add(other.spread)
+        errors += other.errors
+    }
+
+    /// What the judged samples are compared with, and how good the ANN is on them.
+    func reference(_ task: OutputTask, _ isJudged: [Bool], hasLabels: Bool) throws -> (CalibrationSplit.Reference, Double?) {
+        func judged<Value>(_ numbers: [Value]) -> [Value] {
+            let size = numbers.count / samples
+            return isJudged.indices.filter { isJudged[$0] }.flatMap { numbers[$0 * size..<($0 + 1) * size] }
+        }
+        guard task.kind == .values else {
+            let own = judged(right)
+            let share = Double(own.reduce(0, +)) / Double(max(1, own.count * task.places))
+            return (.answers(judged(answers)), hasLabels ? share : nil)
+        }
+        let what = errors.isEmpty ? "the ANN's outputs" : "the targets"
+        guard let variance = spread.filtered(isJudged).variance else {
+            throw SpikeletError(
+                .invalidData, "\(what) are the same for all judged samples, so a drop cannot be told in shares of their variance",
+                remedy: "give samples that differ; or choose with --recipe and --steps")
+        }
+        guard !errors.isEmpty else { return (.values(judged(values), variance: variance), nil) }
+        let own = judged(errors)
+        return (.errors(own, variance: variance), 1 - own.reduce(0, +) / Double(max(1, own.count)) / variance)
     }
 }
 
@@ -107,12 +203,14 @@ extension Batch {
     fileprivate func rows(_ positions: [Int]) -> Batch {
         Batch(
             inputs: inputs.map { $0.rows(positions) },
-            labels: labels.flatMap { labels in labels.count == count ? positions.map { labels[$0] } : nil })
+            labels: labels.flatMap { labels in labels.count == count ? positions.map { labels[$0] } : nil },
+            targets: targets?.rows(positions))
     }
 
     fileprivate func followed(by other: Batch) -> Batch {
         let labels = labels.flatMap { mine in other.labels.map { mine + $0 } }
-        return Batch(inputs: zip(inputs, other.inputs).map { $0.appending($1) }, labels: labels)
+        let targets = targets.flatMap { mine in other.targets.map { mine.appending($0) } }
+        return Batch(inputs: zip(inputs, other.inputs).map { $0.appending($1) }, labels: labels, targets: targets)
     }
 }
 

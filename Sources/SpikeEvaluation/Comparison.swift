@@ -1,5 +1,6 @@
 import Foundation
 import SpikeGraph
+import SpikeRuntime
 
 /// Several results side by side: networks, recipes, numbers of bits.
 ///
@@ -10,10 +11,11 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
     /// The results, in the order in which they were named.
     public var results: [EvaluationResult]
 
-    /// - Parameter names: what each is called; by default by its network and recipe, with a number where two are alike.
+    /// - Parameter names: what each is called, one for each result; by default by its network and recipe, with a number where two are
+    ///   alike.
     public init(_ results: [EvaluationResult], names: [String]? = nil) {
         self.results = results
-        self.names = names ?? Self.distinct(results.map { "\($0.network) · \($0.recipe)" })
+        self.names = names.flatMap { $0.count == results.count ? $0 : nil } ?? Self.distinct(results.map { "\($0.network) · \($0.recipe)" })
     }
 
     private static func distinct(_ names: [String]) -> [String] {
@@ -30,13 +32,17 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
         var cautions: [String] = []
         if Set(results.map(\.samples)).count > 1 { cautions.append("they were measured on different numbers of samples") }
         if Set(results.compactMap { $0.settings?["data"] }).count > 1 { cautions.append("they were measured on different samples") }
+        if Set(results.map { $0.steps.last?.quality.kind }).count > 1 { cautions.append("they are judged by different measures") }
         for (name, result) in zip(names, results) where result.partial != nil { cautions.append("\(name) was broken off") }
+        for (name, result) in zip(names, results) { cautions += result.int8Notes.map { "\(name): \($0)" } }
         return cautions
     }
 
     /// The tables for a terminal: the names, one row a result, then accuracy over steps, one column a result.
     public var description: String {
-        let header = ["", "ANN", "steps", "accuracy", "spikes/neuron", "SynOps", "energy (SNN/ANN)", "−1", "−0.5"]
+        let measures = Set(results.compactMap { $0.steps.last?.quality.kind })
+        let measure = measures.count == 1 ? measures.first ?? "accuracy" : "result"
+        let header = ["", "ANN", "steps", measure, "spikes/neuron", "SynOps", "energy (SNN/ANN)", "−1", "−0.5"]
         let percent = EvaluationResult.percent
         let rows = results.enumerated().map { index, result -> [String] in
             let last = result.steps.last
@@ -45,13 +51,19 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
                 return found.steps.map(String.init) ?? "not yet"
             }
             return [
-                "\(index + 1)", result.ann?.accuracy.map(percent) ?? "–", last.map { "\($0.steps)" } ?? "–",
-                (last?.accuracy ?? last?.agreement).map(percent) ?? "–", last.map { String(format: "%.3f", $0.spikesPerNeuron) } ?? "–",
+                "\(index + 1)",
+                result.ann?.accuracy.map(percent) ?? result.ann?.error.map { EvaluationResult.number($0.rootMeanSquare) } ?? "–",
+                last.map { "\($0.steps)" } ?? "–", last?.qualityText ?? "–", last.map { String(format: "%.3f", $0.spikesPerNeuron) } ?? "–",
                 last.map { EvaluationResult.magnitude($0.synapticOperations) } ?? "–", last.map(Self.ratio) ?? "–", steps(1), steps(0.5),
             ]
         }
         // Names have lines of their own: they may be long, and their ends tell them apart.
-        var text = names.enumerated().map { "\($0 + 1)  \($1)\n" }.joined() + "\n"
+        var text =
+            names.indices.map { index -> String in
+                let precision = results[index].precision
+                return ("\(index + 1)  \(names[index])" + (precision == Precision.float32.rawValue ? "" : ", \(precision)")).visible + "\n"
+            }
+            .joined() + "\n"
         text += TextTable.format([header] + rows, rightAligned: Set(1..<header.count))
         text += "−1, −0.5: the fewest steps from which on at most so many points are lost against the ANN\n"
         let all = Set(results.flatMap { $0.steps.map(\.steps) }).sorted()
@@ -59,18 +71,34 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
             let table = all.map { count -> [String] in
                 ["\(count)"]
                     + results.map { result in
-                        result.steps.first { $0.steps == count }.flatMap { $0.accuracy ?? $0.agreement }.map(percent) ?? "–"
+                        result.steps.first { $0.steps == count }?.qualityText ?? "–"
                     }
             }
-            text += "\naccuracy over steps\n\n"
+            text += "\n\(measure) over steps\n\n"
             text += TextTable.format([["steps"] + results.indices.map { "\($0 + 1)" }] + table, rightAligned: Set(0...results.count))
         }
-        if let model = results.first?.steps.first?.energy.model { text += "\nenergy: \(model)\n" }
-        for caution in cautions { text += "note: \(caution)\n" }
+        if let model = results.first?.steps.first?.energy.model { text += "\nenergy: \(model.visible)\n" }
+        for judged in Set(results.compactMap(\.judgedBy)).sorted() { text += "judged by: \(judged.visible)\n" }
+        for caution in cautions { text += "note: \(caution.visible)\n" }
         return text
     }
 
     private static func ratio(_ step: EvaluationResult.Step) -> String {
         step.energy.ann > 0 ? String(format: "%.2f", step.energy.snn / step.energy.ann) : "–"
+    }
+}
+
+extension EvaluationResult.Step {
+    /// How good it is, and what that number is.
+    var quality: (kind: String, value: Double?) {
+        if let accuracy { return ("accuracy", accuracy) }
+        if let error { return ("RMS error", error.rootMeanSquare) }
+        if let deviation { return ("from the ANN", deviation) }
+        return (agreement == nil ? "accuracy" : "agreement", agreement)
+    }
+
+    /// The same for people: a share in per cent, or an error.
+    package var qualityText: String? {
+        quality.value.map { error == nil && deviation == nil ? EvaluationResult.percent($0) : EvaluationResult.number($0) }
     }
 }

@@ -11,10 +11,7 @@ struct Distances: Codable, Sendable, Equatable {
     /// The ANN's own, from the targets.
     var annSquares: [Double] = []
     var annAbsolutes: [Double] = []
-    /// Each sample's targets: their sum, the sum of their squares, and how many there are.
-    var targetSums: [Double] = []
-    var targetSquares: [Double] = []
-    var targetCount = 0
+    var targets = Spread()
 
     init(columns: Int) {
         squares = Array(repeating: [], count: columns)
@@ -26,7 +23,7 @@ struct Distances: Codable, Sendable, Equatable {
     mutating func judge(_ output: Tensor, _ column: Int, targets: Tensor?, ann: Tensor?) throws {
         if let targets {
             (squares[column], absolutes[column]) = try Self.differences(output, targets, what: "targets")
-            if column == 0 { note(targets) }
+            if column == 0 { self.targets = Spread(targets) }
         }
         if let ann { fromANN[column] = try Self.differences(output, ann, what: "outputs of the ANN").squares }
     }
@@ -36,29 +33,26 @@ struct Distances: Codable, Sendable, Equatable {
         (annSquares, annAbsolutes) = try Self.differences(output, targets, what: "targets")
     }
 
-    private mutating func note(_ targets: Tensor) {
-        let (values, samples) = (targets.floats, targets.shape.first ?? 1)
-        let size = values.count / max(1, samples)
-        targetCount = size
-        targetSums = (0..<samples).map { sample in values[sample * size..<(sample + 1) * size].reduce(0) { $0 + Double($1) } }
-        targetSquares = (0..<samples).map { sample in
-            values[sample * size..<(sample + 1) * size].reduce(0) { $0 + Double($1) * Double($1) }
-        }
-    }
-
-    private static func differences(_ output: Tensor, _ wanted: Tensor, what: String) throws -> (squares: [Double], absolutes: [Double]) {
-        let samples = output.shape.first ?? 0
-        guard output.count == wanted.count, wanted.shape.first == samples, samples > 0 else {
+    /// Each sample's mean square and mean absolute difference.
+    ///
+    /// - Throws: ``SpikeletError`` where the two have not as many numbers, or numbers that are not finite.
+    static func differences(_ output: Tensor, _ wanted: Tensor, what: String) throws -> (squares: [Double], absolutes: [Double]) {
+        // [N] and [N, 1] are the same; axes in another order are not.
+        func sizes(_ tensor: Tensor) -> [Int] { tensor.shape.prefix(1) + tensor.shape.dropFirst().filter { $0 != 1 } }
+        guard wanted.elementType == .float32, sizes(output) == sizes(wanted), output.count > 0 else {
             throw SpikeletError(
-                .invalidData, "outputs of shape \(output.shape), but \(what) of shape \(wanted.shape)",
-                remedy: "give as many numbers for each sample as the network's first output has")
+                .invalidData,
+                "outputs of shape \(output.shape), but \(what) \(wanted.elementType == .float32 ? "" : "\(wanted.elementType) ")of shape \(wanted.shape)",
+                remedy: "give as many numbers for each sample as the network's first output has, in its order")
         }
-        let (a, b, size) = (output.floats, wanted.floats, output.count / samples)
-        guard !a.contains(where: \.isNaN) else {
-            throw SpikeletError(.invalidModel, "the output holds NaN", remedy: "look for weights that overflow: spikelet run")
+        let (a, b, size) = (output.floats, wanted.floats, output.count / output.shape[0])
+        if let found = a.first(where: { !$0.isFinite }) ?? b.first(where: { !$0.isFinite }) {
+            throw SpikeletError(
+                .invalidModel, "an output holds \(found)",
+                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
         }
         var (squares, absolutes): ([Double], [Double]) = ([], [])
-        for sample in 0..<samples {
+        for sample in 0..<output.shape[0] {
             var (square, absolute) = (0.0, 0.0)
             for index in sample * size..<(sample + 1) * size {
                 let difference = Double(a[index]) - Double(b[index])
@@ -79,9 +73,7 @@ struct Distances: Codable, Sendable, Equatable {
         }
         annSquares += other.annSquares
         annAbsolutes += other.annAbsolutes
-        targetSums += other.targetSums
-        targetSquares += other.targetSquares
-        targetCount = max(targetCount, other.targetCount)
+        targets.add(other.targets)
     }
 
     /// The errors after one number of steps; `nil` without targets.
@@ -94,12 +86,9 @@ struct Distances: Codable, Sendable, Equatable {
         guard !squares.isEmpty else { return nil }
         let count = Double(squares.count)
         let square = squares.reduce(0, +) / count
-        let numbers = count * Double(max(1, targetCount))
-        let mean = targetSums.reduce(0, +) / numbers
-        let variance = targetSquares.reduce(0, +) / numbers - mean * mean
         return EvaluationResult.Error(
             rootMeanSquare: square.squareRoot(), meanAbsolute: absolutes.reduce(0, +) / count,
-            determination: variance > 0 ? 1 - square / variance : nil)
+            determination: targets.variance.map { 1 - square / $0 })
     }
 
     /// The root mean square of the differences from the ANN; `nil` without it.

@@ -41,7 +41,8 @@ public struct EnergyModel: Sendable {
     ///
     /// - Parameter levels: the values above zero that an activation can have after so many steps.
     func estimate(_ counts: OperationCounts, levels: (Int) -> Int) -> EnergyEstimate {
-        let dense = Double(counts.ann.multiplyAccumulates)
+        // The dense count is the spiking network's; an ANN of another architecture may do more.
+        let dense = max(Double(counts.ann.multiplyAccumulates), counts.ann.effectiveMultiplyAccumulates ?? 0)
         let neurons = counts.neurons.reduce(0) { $0 + $1.neurons }
         let rows = counts.steps.map { step -> EnergyEstimate.Step in
             let workload = Workload(

@@ -2,6 +2,11 @@ import Foundation
 import SpikeGraph
 
 extension ErrorDecomposition {
+    /// What stands above the table.
+    static func heading(_ precision: String) -> String {
+        "where the difference from the ANN comes from" + (precision == "int8" ? ", in int8: its rounding is part of the unevenness" : "")
+    }
+
     /// The table for a terminal: one row a layer, errors in per cent of the ANN's root mean square activation.
     public static func table(_ layers: [LayerError]) -> String {
         let header = ["layer", "threshold", "spikes/neuron", "inherited", "clipping", "rounding", "unevenness", "total", ""]

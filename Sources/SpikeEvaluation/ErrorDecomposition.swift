@@ -1,5 +1,6 @@
 public import SpikeGraph
 import SpikeReference
+public import SpikeRuntime
 
 /// Splits the difference between a spiking network and its ANN, layer by layer, into what each layer inherits and what
 /// clipping, rounding and the order of arrival add (see ``LayerError``).
@@ -7,7 +8,8 @@ import SpikeReference
 ///     let layers = try ErrorDecomposition(snn, ann: ann, steps: 32).run(loader)
 ///     print(ErrorDecomposition.table(layers))
 ///
-/// Both networks are run by the reference executor; every recipe, schedule and neuron can be measured.
+/// Every recipe, schedule and neuron can be measured. Of a spiking network in int8, the spikes are those that int8 sends; what its rounding
+/// changes is part of the unevenness.
 public struct ErrorDecomposition: Sendable {
     /// The spiking network.
     public let snn: Graph
@@ -18,6 +20,7 @@ public struct ErrorDecomposition: Sendable {
     /// How many samples are worked on at a time.
     public let threads: Int
     private let matching: LayerMatching
+    private let observed: ObservedRun
 
     /// The samples that a thread works on at a time, and the neurons that bound them.
     private static let (mostSamples, mostNeurons) = (16, 4_000_000)
@@ -27,8 +30,11 @@ public struct ErrorDecomposition: Sendable {
     ///   - steps: the number of time steps to simulate; a radix code has its own.
     ///   - limit: the samples to measure at most.
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
+    ///   - precision: of the engine whose spikes are measured; `nil`: the reference executor's.
     /// - Throws: ``SpikeletError`` where `snn` was not made from `ann`, or a number is out of range.
-    public init(_ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1) throws {
+    public init(
+        _ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1, precision: Precision? = nil
+    ) throws {
         guard steps >= 1, steps <= 1 << 20 else {
             throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "give a number from 1 to \(1 << 20)")
         }
@@ -42,6 +48,7 @@ public struct ErrorDecomposition: Sendable {
         self.limit = limit
         self.threads = threads
         matching = try LayerMatching(snn: snn, ann: ann)
+        observed = try ObservedRun(snn, precision: precision)
     }
 
     /// Measures the first samples of the data. A bar on standard error shows the progress.
@@ -86,18 +93,19 @@ public struct ErrorDecomposition: Sendable {
         }
 
         let isRadix = snn.spiking?.code == .radix
-        var observed: [String: Observation] = [:]
-        for layer in matching.layers { observed[layer.node.name] = Observation(neuron: layer.neuron, growth: isRadix ? 2 : 1) }
-        _ = try ReferenceSimulation(snn).run(
+        var observations: [String: Observation] = [:]
+        for layer in matching.layers { observations[layer.node.name] = Observation(neuron: layer.neuron, growth: isRadix ? 2 : 1) }
+        try observed(
             inputs, steps: steps,
-            observe: { node, operands, results in
-                guard var observation = observed.removeValue(forKey: node.name) else { return }
+            observe: { _, node, operands, results in
+                guard var observation = observations.removeValue(forKey: node.name) else { return }
                 observation.take(current: operands[0], spikes: results[0], steps: steps)
-                observed[node.name] = observation
+                observations[node.name] = observation
                 advance()
             })
         for layer in matching.layers {
-            guard let observation = observed.removeValue(forKey: layer.node.name), let activation = activations[layer.rectifier.name] else {
+            guard let observation = observations.removeValue(forKey: layer.node.name), let activation = activations[layer.rectifier.name]
+            else {
                 throw SpikeletError(.illegalGraph, "the layer '\(layer.node.name)' was never reached")
             }
             receive(try observation.parts(layer, activation: activation, steps: steps, weight: isRadix ? 1 : 1 / Double(steps)))

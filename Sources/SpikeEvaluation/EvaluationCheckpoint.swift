@@ -51,10 +51,31 @@ struct RemainingBatches {
             }
             let rest = skipped..<batch.count
             skipped = 0
-            return Batch(
-                inputs: batch.inputs.map { $0.samples(rest) }, labels: batch.labels.map { Array($0[rest]) },
-                targets: batch.targets?.samples(rest))
+            return try batch.samples(rest)
         }
         return nil
+    }
+
+    /// - Throws: where the data ended before the samples that are to be skipped.
+    func checkEnd() throws {
+        guard skipped > 0 else { return }
+        throw SpikeletError(
+            .invalidData, "the earlier run has \(skipped) samples more than the data",
+            remedy: "give the data that it was run on, or start again")
+    }
+}
+
+extension Batch {
+    /// Some of the samples, with their labels and targets.
+    ///
+    /// - Throws: where there are not as many labels or targets as samples.
+    func samples(_ range: Range<Int>) throws -> Batch {
+        guard labels.map({ $0.count == count }) ?? true, targets.map({ $0.shape.first == count }) ?? true else {
+            throw SpikeletError(
+                .invalidData, "\(labels?.count ?? targets?.shape.first ?? 0) labels for \(count) samples",
+                remedy: "give one label for each sample")
+        }
+        return Batch(
+            inputs: inputs.map { $0.samples(range) }, labels: labels.map { Array($0[range]) }, targets: targets?.samples(range))
     }
 }

@@ -4,9 +4,10 @@ import SpikeGraph
 extension EvaluationResult: CustomStringConvertible {
     /// The table for a terminal: one row a number of steps.
     public var description: String {
-        var title = "'\(network)' (\(recipe)), \(samples) samples" + (partial == nil ? "" : " so far")
+        var title = "'\(network)' (\(recipe)), ".visible + "\(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
         if let error = ann?.error { title += ", ANN error \(String(format: "%.4g", error.rootMeanSquare))" }
+        if let judgedBy { title += "\njudged by: \(judgedBy)" }
         if steps.contains(where: { $0.error != nil || $0.deviation != nil }) { return title + "\n\n" + regressionTable + rest }
         var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
         var rows = steps.map { step in
@@ -42,7 +43,9 @@ extension EvaluationResult: CustomStringConvertible {
     /// What stands below the table.
     private var rest: String {
         var text = ""
-        if let model = steps.first?.energy.model { text += "\nenergy: \(model); \(String(format: "%.1f s", seconds)), \(precision)\n" }
+        if let model = steps.first?.energy.model {
+            text += "\nenergy: \(model.visible); \(String(format: "%.1f s", seconds)), \(precision.visible)\n"
+        }
         if let line = stepsToANNLine { text += line }
         if let line = confusionLine { text += line }
         if let timing { text += Self.line(timing) }
@@ -51,8 +54,9 @@ extension EvaluationResult: CustomStringConvertible {
         text += layerTables
         if let energies { text += "\n" + EnergyEstimate.table(energies) }
         let errors = layers.compactMap(\.error)
-        if !errors.isEmpty { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(errors) }
-        for warning in warnings { text += "warning: \(warning)\n" }
+        if !errors.isEmpty { text += "\n" + ErrorDecomposition.heading(precision) + "\n\n" + ErrorDecomposition.table(errors) }
+        for note in int8Notes { text += "warning: \(note.visible)\n" }
+        for warning in warnings { text += "warning: \(warning.visible)\n" }
         return text
     }
 
@@ -104,6 +108,8 @@ extension EvaluationResult: CustomStringConvertible {
 
             """
     }
+
+    package static func number(_ value: Double) -> String { String(format: "%.4g", value) }
 
     package static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
 

@@ -2,7 +2,7 @@
 public struct EvaluationResult: Codable, Sendable, Equatable {
     /// The source network on the same samples.
     public struct ANN: Codable, Sendable, Equatable {
-        /// The share of samples whose largest output is the label's.
+        /// The share of answers that are the label's.
         public var accuracy: Double?
         /// Of a regression: its distance from the targets.
         public var error: Error?
@@ -20,7 +20,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var rootMeanSquare: Double
         /// The mean of the absolute distance from the targets.
         public var meanAbsolute: Double
-        /// R²: the share of the targets' variance that is explained; absent where they do not vary.
+        /// R²: the share of the targets' variance that is explained, each channel's about its own mean; absent where they do not vary.
         public var determination: Double?
 
         /// Distances from the targets, over all outputs.
@@ -35,16 +35,16 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public struct Step: Codable, Sendable, Equatable {
         /// The number of time steps.
         public var steps: Int
-        /// The share of samples whose largest output is the label's.
+        /// The share of answers that are the label's.
         public var accuracy: Double?
-        /// The share of samples on which the largest outputs of the two networks are the same; with the ANN only.
+        /// The share of answers that are the same of the two networks; with the ANN only.
         public var agreement: Double?
         /// Of a regression: its distance from the targets, and the root mean square of its distance from the ANN.
         public var error: Error?
         /// The root mean square of a regression's distance from the ANN.
         public var deviation: Double?
-        /// The 95 % interval (Wilson) of the accuracy, or of the agreement where there are no labels; of a regression that of the root
-        /// mean square error.
+        /// The 95 % interval of the accuracy, or of the agreement where there are no labels (Wilson's; where a sample has many places,
+        /// it holds the normal one of the samples' shares too); of a regression that of the root mean square error.
         public var confidence95: [Double]
         /// Total spikes / number of neurons, mean over samples, over all steps so far.
         public var spikesPerNeuron: Double
@@ -127,6 +127,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var ann: ANN?
     /// The first samples, on which spikes and synaptic operations were counted.
     public var countedSamples: Int
+    /// What is judged (``OutputTask``); absent for the largest of the class scores.
+    public var judgedBy: String?
     /// A row for each number of steps, in rising order.
     public var steps: [Step]
     /// The layers of neurons, in the network's order.
@@ -152,6 +154,10 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var earlyExit: EarlyExit?
     /// The engine's numbers: `float32`, `int8`, or `reference` for the reference executor.
     public var precision: String
+    /// Of int8: the layers that ran in float32 all the same.
+    public var floatLayers: [FloatLayer]?
+    /// Of int8: how many currents and membranes, over all samples and steps, met the bounds of its whole numbers.
+    public var saturations: Int?
     /// How long the measurement took, in seconds.
     public var seconds: Double
     /// What the conversion and the measurement have to say to people.

@@ -9,6 +9,9 @@ struct Tally: Codable, Sendable, Equatable {
     var annCorrect = 0
     var correct: [Int]
     var agreeing: [Int]
+    /// [number of steps reported][sample]: the right answers of a sample, or without labels those that are the ANN's; empty where a
+    /// sample has one answer.
+    var ofSamples: [[Int]]
     /// The same after each step; empty where layers do not stream.
     var correctByStep: [Int] = []
     var agreeingByStep: [Int] = []
@@ -22,6 +25,8 @@ struct Tally: Codable, Sendable, Equatable {
     var exits = ExitPaths()
     /// Of a regression.
     var distances: Distances
+    /// How often a current or a membrane met the bounds of whole numbers; absent in files from before it was counted.
+    var saturations: Int?
     /// Spent in the engine, of all threads.
     var engineNanoseconds = 0
 
@@ -29,12 +34,32 @@ struct Tally: Codable, Sendable, Equatable {
         self.steps = steps
         correct = steps.map { _ in 0 }
         agreeing = correct
+        ofSamples = steps.map { _ in [] }
         distances = Distances(columns: steps.count)
     }
 
-    mutating func judge(_ classes: [Int], _ column: Int, labels: [Int]?, annClasses: [Int]?) {
-        if let labels { correct[column] = zip(labels, classes).count { $0 == $1 } }
-        if let annClasses { agreeing[column] = zip(annClasses, classes).count { $0 == $1 } }
+    /// Takes in what a batch's samples answer after one number of steps.
+    mutating func judge(_ answers: [Int], _ column: Int, labels: [Int]?, annAnswers: [Int]?, places: Int) {
+        if let labels { correct[column] = zip(labels, answers).count { $0 == $1 } }
+        if let annAnswers { agreeing[column] = zip(annAnswers, answers).count { $0 == $1 } }
+        guard places > 1, let wanted = labels ?? annAnswers else { return }
+        ofSamples[column] = stride(from: 0, to: answers.count, by: places).map { start in
+            (start..<start + places).count { answers[$0] == wanted[$0] }
+        }
+    }
+
+    /// The 95 % interval of the share of right answers (without labels: of those that are the ANN's): Wilson's. Where a sample has many
+    /// places, they are not independent of each other: then it holds that of the samples' own shares too, which is normal.
+    func interval(_ column: Int, places: Int) -> [Double] {
+        let successes = hasLabels ? correct[column] : agreeing[column]
+        let wilson = wilsonInterval(successes: successes, trials: samples * places)
+        guard places > 1 else { return wilson }
+        guard samples > 1 else { return [0, 1] }
+        let shares = ofSamples[column].map { Double($0) / Double(places) }
+        let (mean, count) = (Double(successes) / Double(samples * places), Double(samples))
+        let variance = shares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+        let spread = 1.959963984540054 * (variance / count).squareRoot()
+        return [max(0, min(wilson[0], mean - spread)), min(1, max(wilson[1], mean + spread))]
     }
 
     /// Labels × answers.
@@ -52,6 +77,7 @@ struct Tally: Codable, Sendable, Equatable {
         annCorrect += other.annCorrect
         Self.add(other.correct, to: &correct)
         Self.add(other.agreeing, to: &agreeing)
+        for column in ofSamples.indices { ofSamples[column] += other.ofSamples[column] }
         Self.add(other.correctByStep, to: &correctByStep)
         Self.add(other.agreeingByStep, to: &agreeingByStep)
         Self.add(other.confusion, to: &confusion)
@@ -60,6 +86,7 @@ struct Tally: Codable, Sendable, Equatable {
         annOperations.merge(other.annOperations, uniquingKeysWith: +)
         exits.paths += other.exits.paths
         distances.add(other.distances)
+        if let more = other.saturations { saturations = (saturations ?? 0) + more }
         engineNanoseconds += other.engineNanoseconds
     }
 

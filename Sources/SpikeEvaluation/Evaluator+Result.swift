@@ -8,21 +8,18 @@ extension Evaluator {
         let counts = counter.means(total.runs, steps: steps, samples: total.countedSamples, ann: total.annOperations)
         let layers = layers(counts)
         let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
-        let samples = Double(max(1, total.samples))
+        let answers = Double(max(1, total.samples * task.places))
         let rows = steps.indices.map { column -> EvaluationResult.Step in
             let counted = counts.steps[column]
             let operations = counted.accumulates + counted.multiplyAccumulates
-            let isClassification = task == .classification
+            let isClassification = task.kind != .values
             return EvaluationResult.Step(
                 steps: steps[column],
-                accuracy: total.hasLabels ? Double(total.correct[column]) / samples : nil,
-                agreement: ann == nil || !isClassification ? nil : Double(total.agreeing[column]) / samples,
+                accuracy: total.hasLabels ? Double(total.correct[column]) / answers : nil,
+                agreement: ann == nil || !isClassification ? nil : Double(total.agreeing[column]) / answers,
                 error: isClassification ? nil : total.distances.error(column),
                 deviation: isClassification ? nil : total.distances.deviation(column),
-                confidence95: isClassification
-                    ? wilsonInterval(
-                        successes: total.hasLabels ? total.correct[column] : total.agreeing[column], trials: total.samples)
-                    : total.distances.interval(column),
+                confidence95: isClassification ? total.interval(column, places: task.places) : total.distances.interval(column),
                 spikesPerNeuron: counted.spikes / neurons,
                 synapticOperations: operations,
                 energy: .horowitz45nm(
@@ -31,15 +28,23 @@ extension Evaluator {
         }
         func matrix(_ counts: [Int]) -> [[Int]]? {
             guard total.hasLabels, !counts.isEmpty else { return nil }
-            return stride(from: 0, to: counts.count, by: classCount).map { Array(counts[$0..<$0 + classCount]) }
+            return stride(from: 0, to: counts.count, by: task.classCount).map { Array(counts[$0..<$0 + task.classCount]) }
         }
         var result = EvaluationResult(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
             ann: ann == nil
-                ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / samples : nil, error: total.distances.annError),
+                ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / answers : nil, error: total.distances.annError),
             countedSamples: total.countedSamples, steps: rows, layers: layers, confusion: matrix(total.confusion),
             precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+        result.floatLayers = EvaluationResult.FloatLayer.all(program)
+        if precision == .int8 { result.saturations = total.saturations ?? 0 }
         result.annConfusion = matrix(total.annConfusion)
+        if !task.isUsual { result.judgedBy = task.description }
+        if task.kind == .values, !total.distances.annSquares.isEmpty || result.steps.contains(where: { $0.error != nil }),
+            total.distances.targets.variance == nil
+        {
+            result.warnings.append("the targets are the same for all samples: R² is not defined")
+        }
         result.counts = counts
         result.energies = EnergyModel.all.map { $0.estimate(counts, levels: levels) }
         result.curve = curve(total)
@@ -70,7 +75,7 @@ extension Evaluator {
     /// Shares after each step.
     private func curve(_ total: Tally) -> EvaluationResult.Curve? {
         guard !total.correctByStep.isEmpty else { return nil }
-        func shares(_ counts: [Int]) -> [Double] { counts.map { Double($0) / Double(max(1, total.samples)) } }
+        func shares(_ counts: [Int]) -> [Double] { counts.map { Double($0) / Double(max(1, total.samples * task.places)) } }
         return EvaluationResult.Curve(
             accuracy: total.hasLabels ? shares(total.correctByStep) : nil, agreement: ann == nil ? nil : shares(total.agreeingByStep))
     }

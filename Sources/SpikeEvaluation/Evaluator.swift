@@ -9,13 +9,13 @@ public import SpikeRuntime
 ///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
 ///     print(result)
 ///
-/// The engine gives the answers. Spikes, operations and membrane updates are counted by the reference executor, on the first
-/// samples: they are means, and hardly vary from a hundred samples on.
+/// The engine gives the answers. Spikes, operations and membrane updates are counted on the first samples, by the spikes that the
+/// engine sends in its own precision: they are means, and hardly vary from a hundred samples on.
 ///
 /// A run may be broken off and gone on with, to the same result: see ``EvaluationCheckpoint``.
 ///
-/// A network is judged by its first output: one row of class scores `[N, classes]` a sample; or, as a regression, any numbers
-/// `[N, …]`, by their distance from targets, or from the ANN's.
+/// A network is judged by its first output; ``OutputTask`` says what that is: classes, which are right or wrong; or values, by
+/// their distance from targets, or from the ANN's.
 public struct Evaluator: Sendable {
     /// What simulates the network.
     public enum Executor: Sendable, Hashable {
@@ -25,20 +25,13 @@ public struct Evaluator: Sendable {
         case reference
     }
 
-    /// What the first output is.
-    public enum Task: String, Sendable, Codable {
-        /// A score for each class.
-        case classification
-        /// Numbers that should be near others.
-        case regression
-    }
-
     /// The spiking network.
     public let snn: Graph
     /// The network it was made from.
     public let ann: Graph?
-    /// What is asked of the network: a class, or numbers.
-    public let task: Task
+    /// What is asked of the network: classes, or values.
+    public let task: OutputTask
+    private let annTask: OutputTask?
     /// The numbers of steps to report, ascending.
     public let steps: [Int]
     /// How many batches are worked on at a time.
@@ -48,22 +41,23 @@ public struct Evaluator: Sendable {
     /// Whether and when samples stop early.
     public let earlyExit: EarlyExit?
     let program: Program?
-    private let annCounter: OperationCounter.ANNCounter?
-    /// The number of class scores a sample; 0 of a regression.
-    let classCount: Int
+    let annCounter: OperationCounter.ANNCounter?
     /// The most classes whose confusion is counted.
-    private static let mostConfused = 100
+    static let mostConfused = 100
+    /// The numbers that the outputs of one portion may have in all steps.
+    private static let mostNumbers = 1 << 26
 
     /// - Parameters:
     ///   - ann: the source network, for its own accuracy and the agreement.
-    ///   - task: what the first output is.
+    ///   - task: what the first output says; `nil`: what is decided from the network alone. `OutputTask(of:hasLabels:targets:)` looks
+    ///     at the data too.
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
     ///   - earlyExit: also measure samples that stop as soon as the network is sure; the engine's streaming schedule only.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
-    /// - Throws: for numbers outside their ranges, networks that are no classifiers, and two that cannot be compared.
+    /// - Throws: for numbers outside their ranges, networks that cannot be judged, and two that cannot be compared.
     public init(
-        _ snn: Graph, ann: Graph? = nil, task: Task = .classification, steps: [Int],
+        _ snn: Graph, ann: Graph? = nil, task: OutputTask? = nil, steps: [Int],
         executor: Executor = .engine(.float32, countedSamples: 100),
         earlyExit: EarlyExit? = nil, threads: Int = 1
     ) throws {
@@ -76,26 +70,19 @@ public struct Evaluator: Sendable {
             throw SpikeletError(.invalidOption, "\(threads) threads are not possible", remedy: "give a number from 1 to 1024")
         }
         _ = try ReferenceSimulation(snn)
-        classCount = task == .classification ? try Self.classCount(snn) : 0
-        if task == .regression { try Self.checkNumbers(snn) }
+        let task = try task?.asked(of: snn) ?? OutputTask(of: snn)
         if let ann {
             guard ann.spiking == nil else {
                 throw SpikeletError(
                     .invalidData, "'\(ann.name)' is a spiking network; it is compared with the ANN it was made from",
                     remedy: "pass the ONNX model")
             }
-            if task == .regression { try Self.checkNumbers(ann) }
-            let annClasses = task == .classification ? try Self.classCount(ann) : 0
-            guard annClasses == classCount else {
-                throw SpikeletError(
-                    .invalidData, "the ANN has \(annClasses) classes, the spiking network \(classCount)",
-                    remedy: "pass the ONNX model that the spiking network was made from")
-            }
         }
+        annTask = try ann.map { try task.asked(of: $0) }
         self.snn = snn
         self.ann = ann
         self.task = task
-        annCounter = ann.map { OperationCounter.ANNCounter($0) }
+        annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
         if let description = snn.spiking, description.code == .radix {
             // A radix code is read as a whole: its K steps are the only number of steps it has.
             self.steps = [description.steps ?? largest]
@@ -104,7 +91,8 @@ public struct Evaluator: Sendable {
         }
         self.threads = threads
         // The engine takes any number of samples at a time; a network of a fixed batch size takes no other.
-        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
+        let isOpen = snn.hasOpenBatch
+        if case .engine(let precision, _) = executor { try snn.checkBatch(precision) }
         if isOpen, case .engine(let precision, _) = executor {
             self.executor = executor
             program = try Compiler(precision: precision)(snn)
@@ -115,8 +103,10 @@ public struct Evaluator: Sendable {
         self.earlyExit = earlyExit
         guard let earlyExit else { return }
         try earlyExit.check()
-        guard task == .classification else {
-            throw SpikeletError(.unsupported, "early answers of a regression", remedy: "they need class scores: leave them out")
+        guard task.kind != .values, task.places == 1 else {
+            throw SpikeletError(
+                .unsupported, "early answers of a network judged by: \(task)",
+                remedy: "they need one answer a sample: class scores, or one score with labels; leave them out")
         }
         guard snn.spiking?.schedule == .streaming else {
             throw SpikeletError(
@@ -134,7 +124,7 @@ public struct Evaluator: Sendable {
     var runsStream: Bool { snn.spiking?.schedule == .streaming }
 
     /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
-    private var runs: [Int] { runsStream ? steps.suffix(1) : steps }
+    var runs: [Int] { runsStream ? steps.suffix(1) : steps }
 
     /// Goes through the data once. A bar on standard error shows the progress.
     ///
@@ -146,12 +136,9 @@ public struct Evaluator: Sendable {
         _ data: any BatchSource, from checkpoint: EvaluationCheckpoint? = nil, onProgress: ((EvaluationProgress) throws -> Void)? = nil
     ) throws -> EvaluationResult {
         let start = DispatchTime.now()
-        let counter = OperationCounter(snn)
+        let counter = try OperationCounter(snn, program: program)
         var total = checkpoint?.tally ?? Tally(steps: steps)
-        guard total.steps == steps else {
-            throw SpikeletError(
-                .invalidData, "the earlier run reports the steps \(total.steps), this one \(steps)", remedy: "give the same steps")
-        }
+        try checkpoint?.check(for: self)
         func seconds() -> Double {
             (checkpoint?.seconds ?? 0) + Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
         }
@@ -174,6 +161,7 @@ public struct Evaluator: Sendable {
             }
             try onProgress?(EvaluationProgress(evaluator: self, counter: counter, tally: total, seconds: seconds()))
         }
+        try source.checkEnd()
         guard total.samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
         let elapsed = seconds()
         var result = result(total, counter: counter, seconds: elapsed)
@@ -182,38 +170,44 @@ public struct Evaluator: Sendable {
         return result
     }
 
+    /// A batch in portions whose outputs in all steps fit into memory; sums do not depend on them.
     private func tally(_ batch: Batch, counted: Int, counter: OperationCounter, bar: ProgressBar) throws -> Tally {
-        let wanted = task == .classification ? "labels" : "targets"
-        if task == .classification ? batch.labels == nil : batch.targets == nil, ann == nil {
+        let numbers = (snn.outputs.first.flatMap { snn.sizePerSample(of: $0.value) } ?? 1) * (steps.last ?? 1)
+        let portion = max(1, Self.mostNumbers / max(1, numbers))
+        guard program != nil, batch.count > portion else { return try tally(portion: batch, counted: counted, counter: counter, bar: bar) }
+        var whole: Tally?
+        for start in stride(from: 0, to: batch.count, by: portion) {
+            let range = start..<min(start + portion, batch.count)
+            let part = try tally(
+                portion: try batch.samples(range), counted: max(0, min(counted - start, range.count)), counter: counter, bar: nil)
+            if whole == nil { whole = part } else { whole?.add(part) }
+        }
+        bar.advance(by: runs.reduce(0, +))
+        return whole ?? Tally(steps: steps)
+    }
+
+    private func tally(portion batch: Batch, counted: Int, counter: OperationCounter, bar: ProgressBar?) throws -> Tally {
+        let labels = try task.labels(of: batch)
+        if ann == nil, labels == nil, task.kind != .values || batch.targets == nil {
+            let wanted = task.kind == .values ? "targets" : "labels"
             throw SpikeletError(
                 .invalidData, "the data has no \(wanted), so there is nothing to compare with",
                 remedy: "add \(wanted), or pass the ANN: --ann MODEL.onnx")
         }
-        if task == .classification, let labels = batch.labels {
-            guard labels.count == batch.count else {
-                throw SpikeletError(
-                    .invalidData, "\(labels.count) labels for \(batch.count) samples", remedy: "give one label for each sample")
-            }
-            // Labels that start at 1, or of another data set, would pass for poor accuracy.
-            if let label = labels.first(where: { !(0..<classCount).contains($0) }) {
-                throw SpikeletError(
-                    .invalidData, "there is a label \(label), but the network has the classes 0…\(classCount - 1)",
-                    remedy: "labels count the classes from 0; perhaps they belong to another data set")
-            }
-        }
         var tally = Tally(steps: steps)
         tally.samples = batch.count
-        tally.hasLabels = task == .classification && batch.labels != nil
+        tally.hasLabels = labels != nil
         let annOutput = try annOutput(batch, counted: counted, into: &tally)
-        let annClasses = task == .classification ? try annClasses(annOutput, batch, into: &tally) : nil
+        let annAnswers = try annAnswers(annOutput, labels, into: &tally)
         func judge(_ output: Tensor, _ column: Int) throws {
-            if task == .regression {
+            if task.kind == .values {
                 try tally.distances.judge(output, column, targets: batch.targets, ann: annOutput)
                 return
             }
-            tally.judge(try Self.classes(output, of: snn), column, labels: batch.labels, annClasses: annClasses)
-            if column == steps.count - 1, let labels = batch.labels, classCount <= Self.mostConfused {
-                tally.confusion = Tally.confusion(labels, try Self.classes(output, of: snn), classes: classCount)
+            let answers = try task.answers(output, of: snn)
+            tally.judge(answers, column, labels: labels, annAnswers: annAnswers, places: task.places)
+            if column == steps.count - 1, let labels, task.classCount <= Self.mostConfused {
+                tally.confusion = Tally.confusion(labels, answers, classes: task.classCount)
             }
         }
 
@@ -223,14 +217,15 @@ public struct Evaluator: Sendable {
             for run in runs {
                 let start = DispatchTime.now()
                 _ = try simulation.run(batch.inputs, steps: run)
+                tally.saturations = (tally.saturations ?? 0) + Int(clamping: simulation.saturations)
                 if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
-                if runsStream, task == .classification { try judgeAll(outputs.map { $0[0] }, batch.labels, annClasses, into: &tally) }
+                if runsStream, task.kind != .values { try judgeAll(outputs.map { $0[0] }, labels, annAnswers, into: &tally) }
                 if earlyExit != nil {
-                    tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), batch.labels, annClasses)
+                    tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), labels, annAnswers)
                 }
-                bar.advance(by: run)
+                bar?.advance(by: run)
             }
         }
         if counted > 0 {
@@ -242,7 +237,7 @@ public struct Evaluator: Sendable {
                     guard program == nil, let column = steps.firstIndex(of: step), runsStream || step == run else { return }
                     try judge(try simulation.outputs()[0], column)
                 }
-                if program == nil { bar.advance(by: run) }
+                if program == nil { bar?.advance(by: run) }
             }
         }
         return tally
@@ -251,94 +246,47 @@ public struct Evaluator: Sendable {
     /// What the ANN gives; its operations on the counted samples are added up.
     private func annOutput(_ batch: Batch, counted: Int, into tally: inout Tally) throws -> Tensor? {
         guard let ann, let annCounter else { return nil }
-        var operations: [String: Int] = [:]
-        let output = try ReferenceExecutor(ann).run(batch.inputs) { node, operands, _ in
-            let count = annCounter.count(node, operands: operands, samples: batch.count, counted: counted)
-            if count > 0 { operations[node.name] = count }
-        }
+        let (output, operations) = try annCounter.run(ann, batch.inputs, counted: counted)
         tally.annOperations = operations
-        if task == .regression { try tally.distances.judgeANN(output[0], targets: batch.targets) }
+        if task.kind == .values { try tally.distances.judgeANN(output[0], targets: batch.targets) }
         return output[0]
     }
 
     /// What the ANN answers.
-    private func annClasses(_ output: Tensor?, _ batch: Batch, into tally: inout Tally) throws -> [Int]? {
-        guard let ann, let output else { return nil }
-        let classes = try Self.classes(output, of: ann)
-        if let labels = batch.labels {
-            tally.annCorrect = zip(labels, classes).count { $0 == $1 }
-            if classCount <= Self.mostConfused { tally.annConfusion = Tally.confusion(labels, classes, classes: classCount) }
+    private func annAnswers(_ output: Tensor?, _ labels: [Int]?, into tally: inout Tally) throws -> [Int]? {
+        guard let ann, let annTask, let output, task.kind != .values else { return nil }
+        let answers = try annTask.answers(output, of: ann)
+        if let labels {
+            tally.annCorrect = zip(labels, answers).count { $0 == $1 }
+            if task.classCount <= Self.mostConfused {
+                tally.annConfusion = Tally.confusion(labels, answers, classes: task.classCount)
+            }
         }
-        return classes
+        return answers
     }
 
     /// Judges the output after each step.
-    private func judgeAll(_ outputs: [Tensor], _ labels: [Int]?, _ annClasses: [Int]?, into tally: inout Tally) throws {
+    private func judgeAll(_ outputs: [Tensor], _ labels: [Int]?, _ annAnswers: [Int]?, into tally: inout Tally) throws {
         for output in outputs {
-            let classes = try Self.classes(output, of: snn)
-            tally.correctByStep.append(labels.map { zip($0, classes).count { $0 == $1 } } ?? 0)
-            tally.agreeingByStep.append(annClasses.map { zip($0, classes).count { $0 == $1 } } ?? 0)
+            let answers = try task.answers(output, of: snn)
+            tally.correctByStep.append(labels.map { zip($0, answers).count { $0 == $1 } } ?? 0)
+            tally.agreeingByStep.append(annAnswers.map { zip($0, answers).count { $0 == $1 } } ?? 0)
         }
     }
 
     /// What each sample of a batch would answer after each step, and how surely.
-    private func exitPaths(_ outputs: [Tensor], _ confidences: [[Float]], _ labels: [Int]?, _ annClasses: [Int]?) throws -> [ExitPath] {
-        let classes = try outputs.map { try Self.classes($0, of: snn) }
+    private func exitPaths(_ outputs: [Tensor], _ confidences: [[Float]], _ labels: [Int]?, _ annAnswers: [Int]?) throws -> [ExitPath] {
+        let all = try outputs.map { try task.answers($0, of: snn) }
         var paths: [ExitPath] = []
-        for sample in 0..<(classes.first?.count ?? 0) {
-            let answers: [Int] = classes.map { $0[sample] }
-            let (label, other): (Int?, Int?) = (labels?[sample], annClasses?[sample])
+        for sample in 0..<(all.first?.count ?? 0) {
+            let answers: [Int] = all.map { $0[sample] }
+            let (label, other): (Int?, Int?) = (labels?[sample], annAnswers?[sample])
             paths.append(
                 ExitPath(
                     confidence: confidences.map { $0[sample] }, isCorrect: answers.map { $0 == label },
                     isAgreeing: answers.map { $0 == other }))
         }
         return paths
-    }
-
-    /// The position of each sample's largest score; of equal ones the first.
-    static func classes(_ output: Tensor, of graph: Graph) throws -> [Int] {
-        let values = output.floats
-        let classCount = max(1, output.shape.dropFirst().reduce(1, *))
-        // Any class would do as the largest of NaNs.
-        guard !values.contains(where: \.isNaN) else {
-            throw SpikeletError(
-                .invalidModel, "the output of '\(graph.name)' holds NaN",
-                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
-        }
-        return stride(from: 0, to: values.count, by: classCount).map { start in
-            (1..<classCount).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
-        }
-    }
-
-    /// Whether the first output is one row of class scores a sample.
-    public static func isClassifier(_ graph: Graph) -> Bool { (try? classCount(graph)) != nil }
-
-    /// Throws where the first output is not numbers of each sample.
-    private static func checkNumbers(_ graph: Graph) throws {
-        guard let output = graph.outputs.first, let type = graph.types[output.value], type.elementType == .float32,
-            type.shape.dimensions.first == graph.inputs.first?.type.shape.dimensions.first
-        else {
-            throw SpikeletError(
-                .invalidData, "the first output of '\(graph.name)' is not numbers of each sample",
-                remedy: "float32 outputs [N, …] can be evaluated; 'spikelet simulate' runs any network")
-        }
-    }
-
-    /// The number of scores a sample, where the first output is one row of them.
-    private static func classCount(_ graph: Graph) throws -> Int {
-        guard let output = graph.outputs.first, let type = graph.types[output.value] else { return 0 }
-        let sizes = type.shape.dimensions
-        let batch = graph.inputs.first?.type.shape.dimensions.first
-        // [N, classes, 1, 1], as fully convolutional networks end, is a row too.
-        guard type.elementType == .float32, sizes.first == batch, sizes.count > 1, let classes = sizes[1].known, classes > 1,
-            sizes.dropFirst(2).allSatisfy({ $0 == 1 })
-        else {
-            throw SpikeletError(
-                .invalidData, "output '\(output.name)' of '\(graph.name)' is \(type), not one row of class scores a sample",
-                remedy: "classifiers can be evaluated: [N, classes], at least two of them; 'spikelet simulate' runs any network")
-        }
-        return classes
     }
 }
 

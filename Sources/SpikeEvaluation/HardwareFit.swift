@@ -144,9 +144,9 @@ public struct HardwareFit: Sendable, CustomStringConvertible {
                     + [layer.problems.isEmpty ? "yes" : "no"])
         }
         var text = "\(device.fullName)\n" + TextTable.format(rows, rightAligned: [1, 2, 3, 4, 5])
-        for layer in layers { for problem in layer.problems { text += "\(layer.name): \(problem)\n" } }
-        for problem in problems { text += "the network: \(problem)\n" }
-        for finding in approximations { text += "approximated: \(finding.text)\n" }
+        for layer in layers { for problem in layer.problems { text += "\(layer.name): \(problem)".visible + "\n" } }
+        for problem in problems { text += "the network: \(problem.visible)\n" }
+        for finding in approximations { text += "approximated: \(finding.text.visible)\n" }
         let limits = device.totals.values.map(\.source) + device.layer.values.map(\.source) + [device.coreSource]
         for source in Set(limits).sorted() where !source.isEmpty { text += "limits from: \(source)\n" }
         return text + (fits ? "no public limit is in the way" : "it does not fit")

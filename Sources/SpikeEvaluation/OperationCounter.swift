@@ -1,10 +1,19 @@
+import SpikeConversion
 import SpikeGraph
 import SpikeReference
+import SpikeRuntime
 
-/// Counts what a spiking network does on some samples, as ``ReferenceSimulation`` shows it. Whole numbers, so that counts of
+/// Counts what a spiking network does on some samples, as ``ObservedRun`` shows it: by the spikes of what is run. Whole numbers, so that counts of
 /// different samples can be added in any order, kept in a file, and gone on with.
+///
+/// What is counted is what runs: constants among the spikes are currents that are known beforehand, and no operations
+/// (``SeparateConstants``).
 struct OperationCounter: Sendable {
+    /// The network as it was given.
+    private let network: Graph
+    /// The same function, with constants apart.
     private let snn: Graph
+    private let observed: ObservedRun
     private let synapses: SynapseCounter
     private let isStreaming: Bool
     /// The layers that read spikes.
@@ -38,8 +47,14 @@ struct OperationCounter: Sendable {
         }
     }
 
-    init(_ snn: Graph) {
-        self.snn = snn
+    /// The numbers that the spikes of a portion of samples may be.
+    private static let mostNumbers = 1 << 24
+
+    /// - Parameter program: what simulates the network; `nil`: the reference executor.
+    init(_ network: Graph, program: Program?) throws {
+        self.network = network
+        snn = try SeparateConstants(differsByPlace: true).run(network)
+        observed = ObservedRun(snn, program: program)
         synapses = SynapseCounter(snn)
         isStreaming = snn.spiking?.schedule == .streaming
         readers = Set(synapses.layers.filter(\.readsSpikes).map(\.name))
@@ -47,18 +62,32 @@ struct OperationCounter: Sendable {
 
     /// Simulates some samples.
     ///
-    /// - Parameter onStep: called after each step, as ``ReferenceSimulation`` does.
+    /// - Parameter onStep: called after each step of the reference executor, if it is that that simulates.
     func count(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
-        let simulation = try ReferenceSimulation(snn)
+        guard observed.program != nil else { return try countTogether(inputs, steps: steps, onStep: onStep) }
+        let samples = inputs.first?.shape.first ?? 0
+        // Layer by layer, the spikes of all steps are kept.
+        let numbers = max(1, snn.neuronCount) * (isStreaming ? 1 : steps)
+        let portion = max(1, Self.mostNumbers / numbers)
+        var run = Run()
+        for begin in stride(from: 0, to: samples, by: portion) {
+            let range = begin..<min(begin + portion, samples)
+            let part = try countTogether(inputs.map { $0.samples(range) }, steps: steps, onStep: { _, _ in })
+            if begin == 0 { run = part } else { run.add(part) }
+        }
+        return run
+    }
+
+    private func countTogether(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
         let samples = inputs.first?.shape.first ?? 0
         var run = Run()
         run.perSample = [Int](repeating: 0, count: samples)
         var steppers: [String: Membranes] = [:]
         var calls: [String: Int] = [:]
         try withoutActuallyEscaping(onStep) { onStep in
-            _ = try simulation.run(
+            try observed(
                 inputs, steps: steps,
-                observe: { node, operands, results in
+                observe: { simulation, node, operands, results in
                     // A node is shown once a step, under any schedule; one that reads no spikes perhaps only once.
                     let step = calls[node.name, default: 0]
                     calls[node.name] = step + 1
@@ -68,13 +97,13 @@ struct OperationCounter: Sendable {
                         run.active[node.name, default: []].append(emitted.count { $0 != 0 })
                         var membranes = steppers.removeValue(forKey: node.name) ?? Membranes(neuron)
                         let state = isStreaming ? simulation.neuronStates[node.name] : nil
-                        let updates = membranes.advance(operands[0], state: state, step: step, of: steps)
+                        let updates = membranes.advance(operands[0], sent: results[0], state: state, step: step, of: steps)
                         run.membraneUpdates[node.name, default: []] += updates
                         steppers[node.name] = membranes
                     } else {
                         take(synapses.effectiveOperations(node, operands: operands, samples: samples), of: node, step: step, into: &run)
                     }
-                }, onStep: { try onStep(simulation, $0) })
+                }, onStep: onStep)
         }
         return run
     }
@@ -114,7 +143,7 @@ struct OperationCounter: Sendable {
         let rows = steps.map { count -> OperationCounts.Step in
             let run = runs[count] ?? longest
             func total(_ numbers: [String: [Int]]) -> Double {
-                Double(numbers.values.reduce(0) { $0 + $1.prefix(count).reduce(0, +) }) / samples
+                numbers.values.reduce(0.0) { $0 + $1.prefix(count).reduce(0.0) { $0 + Double($1) } } / samples
             }
             let outputs = Double(max(1, neuronCount * count))
             return OperationCounts.Step(
@@ -132,25 +161,26 @@ struct OperationCounter: Sendable {
         }
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
-            effectiveInputMultiplyAccumulates: Double(longest.inputOperations.values.reduce(0, +)) / samples, steps: rows, layers: layers,
+            effectiveInputMultiplyAccumulates: longest.inputOperations.values.reduce(0.0) { $0 + Double($1) } / samples, steps: rows,
+            layers: layers,
             neurons: neurons, perSample: longest.perSample,
             ann: .init(
                 multiplyAccumulates: synapses.denseOperations,
-                effectiveMultiplyAccumulates: ann.isEmpty ? nil : Double(ann.values.reduce(0, +)) / samples),
+                effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
             footprint: footprint(neuronCount))
     }
 
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {
         var (weights, zeros) = (0, 0)
         var counted: Set<String> = []
-        for node in snn.nodes where synapses.layers.contains(where: { $0.name == node.name }) {
+        for node in network.nodes where synapses.layers.contains(where: { $0.name == node.name }) {
             for name in node.inputs.prefix(2) where counted.insert(name).inserted {
-                guard let values = snn.constants[name]?.floats else { continue }
+                guard let values = network.constants[name]?.floats else { continue }
                 weights += values.count
                 zeros += values.count { $0 == 0 }
             }
         }
-        let parameters = snn.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
+        let parameters = network.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
         return OperationCounts.Footprint(
             parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights), membraneBytes: 4 * neurons,
             connectionSparsity: weights == 0 ? 0 : Double(zeros) / Double(weights))
@@ -158,14 +188,40 @@ struct OperationCounter: Sendable {
 
     /// The ANN's operations with zero activations skipped, by node, summed over some samples.
     struct ANNCounter: Sendable {
+        /// The ANN with constants apart, as the spiking network is counted; `nil` where there are none.
+        private let separated: Graph?
         let synapses: SynapseCounter
 
-        init(_ ann: Graph) { synapses = SynapseCounter(ann) }
+        init(_ ann: Graph) throws {
+            let graph = try SeparateConstants(differsByPlace: true).run(ann)
+            let isSame = graph.nodes == ann.nodes
+            separated = isSame ? nil : graph
+            synapses = SynapseCounter(graph)
+        }
 
+        /// Runs `ann`, and counts.
+        ///
         /// - Parameter counted: how many of the batch's samples, from its first on.
-        func count(_ node: Node, operands: [Tensor], samples: Int, counted: Int) -> Int {
-            guard counted > 0 else { return 0 }
-            return synapses.effectiveOperations(node, operands: operands, samples: samples).prefix(counted).reduce(0) { $0 + $1.operations }
+        func run(_ ann: Graph, _ inputs: [Tensor], counted: Int) throws -> (outputs: [Tensor], operations: [String: Int]) {
+            var operations: [String: Int] = [:]
+            func count(_ node: Node, operands: [Tensor], samples: Int) {
+                guard counted > 0 else { return }
+                let effective = synapses.effectiveOperations(node, operands: operands, samples: samples)
+                let sum = effective.prefix(counted).reduce(0) { $0 + $1.operations }
+                if sum > 0 { operations[node.name] = sum }
+            }
+            let samples = inputs.first?.shape.first ?? 0
+            guard let separated else {
+                let outputs = try ReferenceExecutor(ann).run(inputs) { node, operands, _ in
+                    count(node, operands: operands, samples: samples)
+                }
+                return (outputs, operations)
+            }
+            if counted > 0 {
+                let inputs = counted == samples ? inputs : inputs.map { $0.samples(0..<counted) }
+                _ = try ReferenceExecutor(separated).run(inputs) { node, operands, _ in count(node, operands: operands, samples: counted) }
+            }
+            return (try ReferenceExecutor(ann).run(inputs), operations)
         }
     }
 }
@@ -175,19 +231,24 @@ private struct Membranes {
     private let node: NeuronNode
     /// Streaming: after the last step. Layer-synchronous: after the steps integrated so far.
     private var state: NeuronState?
+    /// Layer-synchronous: what each step emits.
+    private var sent: [Tensor] = []
 
     init(_ node: NeuronNode) { self.node = node }
 
     /// How many membranes changed in a step. In the first, all count: they are set up.
     ///
-    /// - Parameter seen: the state after the step, where the schedule has one: streaming. Layer-synchronous neurons first integrate
+    /// - Parameters:
+    ///   - spikes: what the neurons send in the step.
+    ///   - seen: the state after the step, where the schedule has one: streaming. Layer-synchronous neurons first integrate
     ///   all steps, then emit all steps; both change membranes, and both are counted, with the last step.
     /// - Returns: one number; after the last step of the layer-synchronous schedule those of all steps of emission are in it.
-    mutating func advance(_ current: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
+    mutating func advance(_ current: Tensor, sent spikes: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
         if let seen {
             defer { state = seen }
             return [Self.changes(from: state?.membrane, to: seen.membrane)]
         }
+        sent.append(spikes)
         var next = state ?? node.initialState(shape: current.shape)
         let before = state?.membrane
         node.neuron.integrate(current, state: &next, at: TimeStep(step, of: steps))
@@ -195,7 +256,8 @@ private struct Membranes {
         if step == steps - 1 {
             for index in 0..<steps {
                 let before = next.membrane
-                _ = node.neuron.emit(&next, at: TimeStep(index, of: steps))
+                let time = TimeStep(index, of: steps)
+                if node.canBeForced { node.emit(sent[index], state: &next, at: time) } else { _ = node.neuron.emit(&next, at: time) }
                 changes += Self.changes(from: before, to: next.membrane)
             }
         }

@@ -51,8 +51,8 @@ public struct OutputComparison: Sendable {
         self.steps = isRadix ? [snn.spiking?.steps ?? largest] : Set(steps).sorted()
         self.precision = precision
         self.threads = threads
-        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
-        program = isOpen ? try Compiler(precision: precision)(snn) : nil
+        try snn.checkBatch(precision)
+        program = snn.hasOpenBatch ? try Compiler(precision: precision)(snn) : nil
     }
 
     /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
@@ -69,6 +69,7 @@ public struct OutputComparison: Sendable {
         let portion = max(1, min(32, Self.mostNumbers / max(1, size * (steps.last ?? 1))))
         var sums = steps.map { _ in snn.outputs.map { _ in Sums() } }
         var samples = 0
+        var saturations = 0
         var pass = try data.makePass()
         while let batch = try pass.next() {
             let length = program == nil ? batch.count : portion
@@ -77,7 +78,8 @@ public struct OutputComparison: Sendable {
             }
             for first in stride(from: 0, to: portions.count, by: threads) {
                 let group = Array(portions[first..<min(first + threads, portions.count)])
-                for (expected, found) in try concurrentMap(group, compared) {
+                for (expected, found, limited) in try concurrentMap(group, compared) {
+                    saturations += limited
                     for (column, outputs) in found.enumerated() {
                         for (index, output) in outputs.enumerated() { sums[column][index].add(output, expected[index]) }
                     }
@@ -94,21 +96,26 @@ public struct OutputComparison: Sendable {
                     OutputErrors.Output(name: output.name, error: sums.error, errorOfVariation: sums.errorOfVariation)
                 })
         }
-        return OutputErrors(
+        var errors = OutputErrors(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: nil, precision: precision.rawValue,
             seconds: Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9, warnings: snn.spiking?.warnings ?? [])
+        errors.floatLayers = EvaluationResult.FloatLayer.all(program)
+        if precision == .int8 { errors.saturations = saturations }
+        return errors
     }
 
-    /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's.
-    private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]]) {
+    /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's; and how many numbers met int8's bounds.
+    private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]], saturations: Int) {
         let expected = try ReferenceExecutor(ann).run(inputs)
         var found = steps.map { _ in [Tensor]() }
+        var saturations = 0
         for run in runs {
             let isStream = snn.spiking?.schedule == .streaming
             if let program {
                 let simulation = try Simulation(program)
                 if isStream { simulation.recording = .stepOutputs }
                 let last = try simulation.run(inputs, steps: run)
+                saturations += Int(clamping: simulation.saturations)
                 let all = isStream ? try simulation.stepOutputs() : []
                 for (column, step) in steps.enumerated() where isStream || step == run { found[column] = isStream ? all[step - 1] : last }
             } else {
@@ -121,7 +128,12 @@ public struct OutputComparison: Sendable {
                 if let column = steps.firstIndex(of: run) { found[column] = last }
             }
         }
-        return (expected, found)
+        if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
+            throw SpikeletError(
+                .invalidModel, "an output holds \(value)",
+                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
+        }
+        return (expected, found, saturations)
     }
 }
 
@@ -158,6 +170,10 @@ public struct OutputErrors: Codable, Sendable, Equatable {
     public var layers: [LayerError]?
     /// The engine's numbers.
     public var precision: String
+    /// Of int8: the layers that ran in float32 all the same.
+    public var floatLayers: [EvaluationResult.FloatLayer]?
+    /// Of int8: how many currents and membranes met the bounds of its whole numbers.
+    public var saturations: Int?
     /// How long the comparison took, in seconds.
     public var seconds: Double
     /// What the conversion has to say to people.
@@ -171,11 +187,13 @@ extension OutputErrors: CustomStringConvertible {
         let rows = steps.flatMap { step in
             step.outputs.map { ["\(step.steps)", $0.name, percent($0.error), percent($0.errorOfVariation)] }
         }
-        var text = "'\(network)' (\(recipe)), \(samples) samples: distance of the outputs from the ANN's, over their length\n\n"
+        var text =
+            "'\(network)' (\(recipe)), ".visible + "\(samples) samples: distance of the outputs from the ANN's, over their length\n\n"
         text += TextTable.format([["steps", "output", "error", "of what varies"]] + rows, rightAligned: [0, 2, 3])
         text += "\nof what varies: the mean over the samples removed; \(String(format: "%.1f s", seconds)), \(precision)\n"
-        if let layers { text += "\nwhere the difference from the ANN comes from\n\n" + ErrorDecomposition.table(layers) }
-        for warning in warnings { text += "warning: \(warning)\n" }
+        if let layers { text += "\n" + ErrorDecomposition.heading(precision) + "\n\n" + ErrorDecomposition.table(layers) }
+        for note in EvaluationResult.FloatLayer.notes(floatLayers, saturations: saturations) { text += "warning: \(note.visible)\n" }
+        for warning in warnings { text += "warning: \(warning.visible)\n" }
         return text
     }
 }

@@ -7,46 +7,103 @@ import Foundation
 public struct PairedDrop: Codable, Sendable, Equatable {
     /// What the networks are judged by.
     public enum Criterion: String, Codable, Sendable {
-        /// The share of samples whose largest output is the label's.
+        /// The share of answers that are the label's.
         case accuracy
-        /// The share of samples on which both networks have the same largest output. What is lost of it bounds the loss of
-        /// accuracy from above.
+        /// The share of answers that are the same of both networks. What is lost of it bounds the loss of accuracy from above.
         case agreement
+        /// R², the share of the targets' variance that the values explain.
+        case determination = "R²"
+        /// The root mean square of the values' differences from the ANN's, over the standard deviation of the ANN's.
+        case deviation
+
+        /// What a drop is counted in.
+        var unit: String {
+            switch self {
+            case .deviation: "per cent of the deviation of the ANN's values"
+            default: "points of \(rawValue)"
+            }
+        }
     }
 
     /// What a right answer is.
     public var criterion: Criterion
     /// The samples that were judged.
     public var samples: Int
-    /// Accuracy: the ANN is right, the spiking network wrong. Agreement: the two differ.
+    /// The answers of a sample: 1, or the places of a segmentation.
+    public var places: Int
+    /// Accuracy: answers that the ANN has right, the spiking network wrong. Agreement: the two differ.
     public var lost: Int
-    /// Accuracy: the spiking network is right, the ANN wrong. Agreement: 0.
+    /// Accuracy: answers that the spiking network has right, the ANN wrong. Agreement: 0.
     public var gained: Int
+    /// The sum over samples of what one loses. Of values: the difference of the two networks' mean squared errors over the targets'
+    /// variance; or the mean squared difference of the two networks over the variance of the ANN's values.
+    private(set) var sum = 0.0
+    /// The sum of its squares.
+    private(set) var squares = 0.0
+
+    /// By values the fewest samples of which a mean is taken for normal.
+    static let fewestMeans = 30
 
     /// Counts of a comparison.
-    public init(criterion: Criterion, samples: Int = 0, lost: Int = 0, gained: Int = 0) {
+    public init(criterion: Criterion, samples: Int = 0, places: Int = 1, lost: Int = 0, gained: Int = 0) {
         self.criterion = criterion
         self.samples = samples
+        self.places = places
         self.lost = lost
         self.gained = gained
     }
 
-    /// The measured drop, in points (hundredths of the samples). Below zero where more is gained than lost.
-    public var points: Double { samples == 0 ? 0 : 100 * Double(lost - gained) / Double(samples) }
+    /// Takes in a sample's answers.
+    package mutating func add(lost: Int, gained: Int) {
+        self.lost += lost
+        self.gained += gained
+        add(Double(lost - gained) / Double(places))
+    }
 
-    /// The 95 % interval of the drop, in points.
+    /// Takes in what a sample loses.
+    package mutating func add(_ loss: Double) {
+        samples += 1
+        sum += loss
+        squares += loss * loss
+    }
+
+    /// The measured drop, in points (hundredths of the answers, or of R²). Below zero where more is gained than lost. By
+    /// ``Criterion/deviation`` the distance, in per cent.
+    public var points: Double {
+        guard samples > 0 else { return 0 }
+        switch criterion {
+        case .accuracy, .agreement: return 100 * Double(lost - gained) / Double(answers)
+        case .determination: return 100 * sum / Double(samples)
+        case .deviation: return 100 * (sum / Double(samples)).squareRoot()
+        }
+    }
+
+    /// The 95 % interval of ``points``.
     ///
     /// Accuracy: D. G. Bonett, R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based
     /// on paired data", Journal of Educational and Behavioral Statistics 37 (2012). Agreement: Wilson's interval of the lost
-    /// share (see ``wilsonInterval(successes:trials:)``).
+    /// share (see ``wilsonInterval(successes:trials:)``). Where a sample has many places, they are not independent of each other: the
+    /// error is at least that of the mean of the samples' own shares. Values: normal, of the samples' means; the variance that they
+    /// are divided by is taken as given.
     public var interval95: [Double] {
-        guard samples > 0 else { return [-100, 100] }
+        let z = 1.959963984540054
         switch criterion {
-        case .agreement: return wilsonInterval(successes: lost, trials: samples).map { 100 * $0 }
+        case .agreement:
+            guard samples > 0 else { return [-100, 100] }
+            let independent = wilsonInterval(successes: lost, trials: answers)
+            guard places > 1 else { return independent.map { 100 * $0 } }
+            let (share, error) = (Double(lost) / Double(answers), z * meanError)
+            return [100 * max(0, min(independent[0], share - error)), 100 * min(1, max(independent[1], share + error))]
         case .accuracy:
+            guard samples > 0 else { return [-100, 100] }
             let (centre, error) = adjusted
-            let spread = 1.959963984540054 * error
+            let spread = z * max(error, meanError)
             return [max(-100, 100 * (centre - spread)), min(100, 100 * (centre + spread))]
+        case .determination, .deviation:
+            guard samples > 1 else { return criterion == .deviation ? [0, 100] : [-100, 100] }
+            let (mean, spread) = (sum / Double(samples), z * meanError)
+            guard criterion == .deviation else { return [100 * (mean - spread), 100 * (mean + spread)] }
+            return [100 * max(0, mean - spread).squareRoot(), 100 * (mean + spread).squareRoot()]
         }
     }
 
@@ -58,19 +115,25 @@ public struct PairedDrop: Codable, Sendable, Equatable {
         switch criterion {
         case .agreement:
             guard share > 0, share < 1 else { return share >= 1 ? 1 : 0 }
-            let error = (share * (1 - share) / Double(samples)).squareRoot()
-            return Self.normal((share - Double(lost) / Double(samples)) / error)
+            let error = (share * (1 - share) / Double(answers)).squareRoot()
+            return Self.normal((share - Double(lost) / Double(answers)) / max(error, meanError))
         case .accuracy:
             let (centre, error) = adjusted
-            return Self.normal((share - centre) / error)
+            return Self.normal((share - centre) / max(error, meanError))
+        case .determination, .deviation:
+            guard samples > 1 else { return 0 }
+            let limit = criterion == .deviation ? share * share : share
+            let (mean, error) = (sum / Double(samples), meanError)
+            return error > 0 ? Self.normal((limit - mean) / error) : mean <= limit ? 1 : 0
         }
     }
 
     /// The fewest samples with which a drop of `target` points can be told with this confidence: those of a network that
     /// loses none. `nil` where no number would do.
-    public static func fewestSamples(_ criterion: Criterion, target: Double, confidence: Double) -> Int? {
+    public static func fewestSamples(_ criterion: Criterion, target: Double, confidence: Double, places: Int = 1) -> Int? {
+        guard criterion == .accuracy || criterion == .agreement else { return fewestMeans }
         func suffices(_ samples: Int) -> Bool {
-            PairedDrop(criterion: criterion, samples: samples).confidence(within: target) >= confidence
+            PairedDrop(criterion: criterion, samples: samples, places: places).confidence(within: target) >= confidence
         }
         guard var enough = (0..<40).lazy.map({ 1 << $0 }).first(where: suffices) else { return nil }
         var short = enough / 2
@@ -78,12 +141,22 @@ public struct PairedDrop: Codable, Sendable, Equatable {
             let middle = (enough + short) / 2
             if suffices(middle) { enough = middle } else { short = middle }
         }
-        return enough
+        return places > 1 ? max(enough, fewestMeans) : enough
     }
 
-    /// Bonett and Price's centre and standard error, as shares: one sample is added to each of the two kinds of difference.
+    private var answers: Int { samples * places }
+
+    /// The standard error of the mean of what the samples lose; 0 where their answers are single ones, which have a better one.
+    private var meanError: Double {
+        let isSingle = places == 1 && (criterion == .accuracy || criterion == .agreement)
+        guard !isSingle, samples > 1 else { return 0 }
+        let count = Double(samples)
+        return (max(0, squares - sum * sum / count) / (count - 1) / count).squareRoot()
+    }
+
+    /// Bonett and Price's centre and standard error, as shares: one answer is added to each of the two kinds of difference.
     private var adjusted: (centre: Double, error: Double) {
-        let size = Double(samples) + 2
+        let size = Double(answers) + 2
         let (lost, gained) = ((Double(lost) + 1) / size, (Double(gained) + 1) / size)
         return (lost - gained, ((lost + gained - (lost - gained) * (lost - gained)) / size).squareRoot())
     }

@@ -15,29 +15,47 @@ public struct PortabilityCheck: Sendable {
         public var target: String
         /// How many samples were measured.
         public var samples: Int
-        /// The number of time steps.
+        /// The number of time steps of the exported network.
         public var steps: Int
-        /// Of the network itself, at as many steps (at its own, for a radix code).
+        /// The number of time steps of the network itself: as many, but its own where its layers wait for each other.
+        public var ownSteps: Int
+        /// Of the network itself.
         public var accuracy: Double?
         /// Of the exported one under its reader's dynamics.
         public var predicted: Double?
+        /// Of a regression the root mean square error of the network itself.
+        public var error: Double?
+        /// Of the exported one under its reader's dynamics.
+        public var predictedError: Double?
     }
 
     private let original: Evaluator
     private let exported: Evaluator
     private let target: String
     private let steps: Int
+    private let ownSteps: Int
 
     /// - Parameters:
     ///   - snn: the network that was exported.
     ///   - exported: what the file holds.
-    ///   - steps: T.
+    ///   - task: what the network's first output says; `nil`: what is decided from the network alone.
+    ///   - steps: T; ``NIRExport/steps`` is the number that the file was written for.
     ///   - threads: how many batches are worked on at a time.
-    /// - Throws: ``SpikeletError`` where a network is no classifier, or the graph cannot be read.
-    public init(_ snn: Graph, exported graph: NIRGraph, for profile: NIRProfile, steps: Int, threads: Int = 1) throws {
+    /// - Throws: ``SpikeletError`` where a network cannot be judged, or the graph cannot be read.
+    public init(
+        _ snn: Graph, exported graph: NIRGraph, for profile: NIRProfile, task: OutputTask? = nil, steps: Int, threads: Int = 1
+    ) throws {
         let network = try NIRImporter(profile.dynamics, name: snn.name)(graph)
-        original = try Evaluator(snn, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
-        exported = try Evaluator(network, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
+        let task = try task ?? OutputTask(of: snn)
+        // A softmax or a sigmoid is left to the reader: that changes the values, and of answers only the threshold.
+        guard task.kind != .values || snn.outputFunction == network.outputFunction else {
+            throw SpikeletError(
+                .unsupported, "a check by values of a network whose last function NIR leaves to the reader",
+                remedy: "compare what the reader makes of the file; or convert the model without its last function")
+        }
+        ownSteps = snn.spiking?.comparableSteps(steps) ?? steps
+        original = try Evaluator(snn, task: task, steps: [ownSteps], executor: .engine(.float32, countedSamples: 1), threads: threads)
+        exported = try Evaluator(network, task: task, steps: [steps], executor: .engine(.float32, countedSamples: 1), threads: threads)
         target = profile.name
         self.steps = steps
     }
@@ -47,17 +65,31 @@ public struct PortabilityCheck: Sendable {
         let before = try original.run(data)
         let after = try exported.run(data)
         return Result(
-            target: target, samples: after.samples, steps: steps, accuracy: before.steps.last?.accuracy,
-            predicted: after.steps.last?.accuracy)
+            target: target, samples: after.samples, steps: steps, ownSteps: ownSteps, accuracy: before.steps.last?.accuracy,
+            predicted: after.steps.last?.accuracy, error: before.steps.last?.error?.rootMeanSquare,
+            predictedError: after.steps.last?.error?.rootMeanSquare)
     }
+}
+
+extension SpikingDescription {
+    /// The number of steps to simulate the network itself in where another form of it is simulated in `steps`. Layers that wait
+    /// for each other give what they stand for in their own number of steps; with another they are another network.
+    package func comparableSteps(_ steps: Int) -> Int { schedule == .layerSynchronous ? self.steps ?? steps : steps }
 }
 
 extension PortabilityCheck.Result: CustomStringConvertible {
     public var description: String {
+        if let error, let predictedError {
+            func number(_ value: Double) -> String { String(format: "%.4g", value) }
+            return """
+                RMS error on \(samples) samples, T = \(steps): \(number(error)) as it is, \(number(predictedError)) predicted for \(target)
+                """
+        }
         func percent(_ fraction: Double?) -> String { fraction.map { String(format: "%.1f %%", $0 * 100) } ?? "unknown" }
         let drop = accuracy.flatMap { accuracy in predicted.map { (accuracy - $0) * 100 } }
+        let own = ownSteps == steps ? "" : " in its own \(ownSteps) steps"
         return """
-            accuracy on \(samples) samples, T = \(steps): \(percent(accuracy)) as it is, \(percent(predicted)) predicted for \(target)
+            accuracy on \(samples) samples, T = \(steps): \(percent(accuracy)) as it is\(own), \(percent(predicted)) predicted for \(target)
             predicted drop: \(drop.map { String(format: "%.1f points", $0) } ?? "unknown")
             """
     }

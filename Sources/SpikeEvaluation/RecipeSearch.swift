@@ -8,8 +8,10 @@ import SpikeRuntime
 ///     let (snn, result) = try RecipeSearch(targetDrop: 0.5)(ann, calibration: loader)
 ///     print(result)
 ///
-/// Thresholds are fitted on one part of the data (half of it, at most 512 samples) and judged on the rest: by accuracy where
-/// every sample has a label, else by agreement with the ANN. The cost of a network is its steps × its spikes per neuron. Of
+/// Thresholds are fitted on one part of the data (half of it, at most 512 samples) and judged on the rest. What an answer is says
+/// ``OutputTask``: classes are judged by accuracy where every sample has labels, else by agreement with the ANN; values by R² where
+/// there are targets (100 · R² falls by at most the target), else by the root mean square of their differences from the ANN's (at
+/// most so many per cent of the ANN's standard deviation). Several outputs are judged by the first. The cost of a network is its steps × its spikes per neuron. Of
 /// all ladders' next rungs the cheapest is tried first; a rung's cost is extrapolated from those measured on its ladder, as
 /// the square of the steps. The first network that is surely enough within the target ends the search; two more trials then
 /// look for fewer steps between it and the rung below. Judging stops early where the drop is clear, either way.
@@ -19,7 +21,7 @@ import SpikeRuntime
 /// What the ANN was trained on flatters every candidate alike, since its answers are clearest there; samples that it has not
 /// seen judge better.
 public struct RecipeSearch: Sendable {
-    /// In points: hundredths of the samples.
+    /// In points: hundredths of the answers, or of R²; of values without targets in per cent of the ANN's deviation.
     public let targetDrop: Double
     /// The recipes tried, each with its rungs from cheap to dear.
     public let ladders: [RecipeLadder]
@@ -72,8 +74,9 @@ public struct RecipeSearch: Sendable {
         try checkCount(split, judge.criterion)
         var result = RecipeSearchResult(
             network: ann.name, targetDrop: targetDrop, criterion: judge.criterion, requiredConfidence: requiredConfidence,
-            fittedSamples: split.fittedCount, judgedSamples: split.answers.count, annAccuracy: judge.annAccuracy, trials: [],
-            warnings: warnings(judge, ann))
+            fittedSamples: split.fittedCount, judgedSamples: split.judgedCount, trials: [], warnings: warnings(split))
+        if split.task.kind == .values { result.annDetermination = split.annQuality } else { result.annAccuracy = split.annQuality }
+        if !split.task.isUsual { result.judgedBy = split.task.description }
 
         /// Tries one network; the trial is then the result's last.
         func attempt(_ ladder: RecipeLadder, steps: Int) throws -> RecipeSearchResult.Trial {
@@ -108,11 +111,16 @@ public struct RecipeSearch: Sendable {
     }
 
     /// A network that knows nothing has nothing to lose: any conversion of it would reach the target.
-    private func warnings(_ judge: TrialJudge, _ ann: Graph) -> [String] {
-        let classes = ann.outputs.first.flatMap { ann.types[$0.value]?.shape.resolved(batch: 1).reduce(1, *) } ?? 1
-        guard let accuracy = judge.annAccuracy, accuracy * Double(classes) < 1.5 else { return [] }
+    private func warnings(_ split: CalibrationSplit) -> [String] {
+        guard let quality = split.annQuality else { return [] }
+        guard split.task.kind != .values else {
+            return quality >= 0.1
+                ? [] : ["the ANN itself has an R² of only \(String(format: "%.2f", quality)): do the targets and the normalisation fit it?"]
+        }
+        let chance = 1 / Double(split.task.classCount)
+        guard quality < min(1.5 * chance, chance + 0.1 * (1 - chance)) else { return [] }
         return [
-            "the ANN itself is right on only \(RecipeSearchResult.percent(accuracy)) of the samples, about as by chance: "
+            "the ANN itself is right on only \(RecipeSearchResult.percent(quality)) of the samples, about as by chance: "
                 + "do the labels and the normalisation (--mean, --std) fit the network?"
         ]
     }
@@ -132,8 +140,8 @@ public struct RecipeSearch: Sendable {
         let snn = try ladder.convert(ann, choice.steps, data)
         var description = snn.spiking ?? SpikingDescription(recipe: ladder.recipe)
         description.steps = choice.steps
-        description.facts["targetDrop"] = "\(targetDrop) points of \(result.criterion.rawValue)"
-        description.facts["heldOutDrop"] = choice.summary
+        description.facts["targetDrop"] = "\(targetDrop) \(result.criterion.unit)"
+        description.facts["heldOutDrop"] = result.summary(of: choice)
         return try snn.applying(Patch(), spiking: description)
     }
 
@@ -145,13 +153,14 @@ public struct RecipeSearch: Sendable {
 
     /// Refuses data on which not even a network that loses nothing could be told from one that loses too much.
     private func checkCount(_ split: CalibrationSplit, _ criterion: PairedDrop.Criterion) throws {
-        let needed = PairedDrop.fewestSamples(criterion, target: targetDrop, confidence: requiredConfidence)
-        guard let needed, split.answers.count < needed else { return }
+        let needed = PairedDrop.fewestSamples(
+            criterion, target: targetDrop, confidence: requiredConfidence, places: split.task.places)
+        guard let needed, split.judgedCount < needed else { return }
         let total = needed + min(needed, CalibrationSplit.mostFitted)
         throw SpikeletError(
             .invalidData,
-            "too little data: of \(split.answers.count + split.fittedCount) samples \(split.answers.count) judge, on which a drop of "
-                + "\(RecipeSearchResult.points(targetDrop)) points of \(criterion.rawValue) cannot be told from none",
+            "too little data: of \(split.judgedCount + split.fittedCount) samples \(split.judgedCount) judge, on which a drop of "
+                + "\(RecipeSearchResult.points(targetDrop)) \(criterion.unit) cannot be told from none",
             remedy:
                 "give at least \(total) samples, several times as many to be surer; or a larger target; or choose with --recipe and --steps"
         )

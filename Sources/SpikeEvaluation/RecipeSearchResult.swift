@@ -21,11 +21,15 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         public var recipe: String
         /// T, or K for radix codes.
         public var steps: Int
-        /// The share of judged samples whose largest output is the label's, where there are labels.
+        /// The share of judged answers that are the label's, where there are labels.
         public var accuracy: Double?
-        /// The share of judged samples on which ANN and spiking network have the same largest output.
-        public var agreement: Double
-        /// In points, 0…100; below zero for a gain.
+        /// The share of judged answers that are the same of ANN and spiking network; `nil` of values.
+        public var agreement: Double?
+        /// R² of values, where there are targets.
+        public var determination: Double?
+        /// The root mean square of the differences from the ANN's values over their standard deviation, of values without targets.
+        public var deviation: Double?
+        /// In points, 0…100; below zero for a gain. Of values without targets the distance, in per cent of the ANN's deviation.
         public var drop: Double
         /// The 95 % interval of the drop, in points (see ``PairedDrop``).
         public var drop95: [Double]
@@ -33,9 +37,9 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         public var confidence: Double
         /// The samples that were judged; fewer than there are where the decision was clear before.
         public var samples: Int
-        /// Samples lost and gained against the ANN (see ``PairedDrop``).
+        /// Answers lost and gained against the ANN (see ``PairedDrop``); 0 of values.
         public var lost: Int
-        /// Samples that only the spiking network answered rightly.
+        /// Answers that only the spiking network has right.
         public var gained: Int
         /// Total spikes / number of neurons, mean over the judged samples.
         public var spikesPerNeuron: Double
@@ -59,8 +63,12 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     public var fittedSamples: Int
     /// The samples that trials were judged on.
     public var judgedSamples: Int
+    /// What is judged (``OutputTask``); `nil` for the largest of the class scores.
+    public var judgedBy: String?
     /// The ANN's accuracy on the samples that judge, where there are labels.
     public var annAccuracy: Double?
+    /// The ANN's R² on the samples that judge, where there are targets.
+    public var annDetermination: Double?
     /// In the order in which they were tried.
     public var trials: [Trial]
     /// What makes the result doubtful.
@@ -82,8 +90,8 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         if let choice { return choice }
         let target = Self.points(targetDrop)
         guard let nearest else { throw SpikeletError(.invalidOption, "no recipe was tried") }
-        var message = "none of \(trials.count) trials keeps the drop within \(target) points of \(criterion.rawValue)"
-        message += "; nearest came \(nearest.recipe) with \(nearest.steps) steps: \(nearest.summary)"
+        var message = "none of \(trials.count) trials keeps the drop within \(target) \(criterion.unit)"
+        message += "; nearest came \(nearest.recipe) with \(nearest.steps) steps: \(summary(of: nearest))"
         let isUnsure = trials.contains { $0.decision == .unsure }
         throw SpikeletError(
             .notConvertible, message,
@@ -103,42 +111,55 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     }
 }
 
-extension RecipeSearchResult.Trial {
-    fileprivate static func points(_ value: Double) -> String { RecipeSearchResult.points(value) }
-
-    /// The drop in words.
-    var summary: String {
-        "drop \(Self.points(drop)) points (95 % interval \(interval)) on \(samples) samples"
+extension RecipeSearchResult: CustomStringConvertible {
+    /// A trial's drop in words.
+    func summary(of trial: Trial) -> String {
+        let (what, unit) =
+            switch criterion {
+            case .deviation: ("distance", "% of the deviation of the ANN's values")
+            case .determination: ("drop", "points of R²")
+            case .accuracy, .agreement: ("drop", "points")
+            }
+        return "\(what) \(Self.points(trial.drop)) \(unit) (95 % interval \(interval(trial))) on \(trial.samples) samples"
     }
 
-    var interval: String { drop95.map(Self.points).joined(separator: "…") }
-}
+    private func interval(_ trial: Trial) -> String { trial.drop95.map(Self.points).joined(separator: "…") }
 
-extension RecipeSearchResult: CustomStringConvertible {
     /// The table for a terminal, and the choice in words.
     public var description: String {
-        var text = "search for a drop of at most \(Self.points(targetDrop)) points of \(criterion.rawValue)"
+        var text = "search for a drop of at most \(Self.points(targetDrop)) \(criterion.unit)"
+        if criterion == .deviation { text = "search for values at most \(Self.points(targetDrop)) \(criterion.unit) away from them" }
         text += criterion == .agreement ? " with the ANN (the data have no labels)\n" : "\n"
+        if let judgedBy { text += "judged by: \(judgedBy)\n" }
         text += "thresholds fitted on \(fittedSamples) samples, judged on \(judgedSamples) others"
         if let annAccuracy { text += "; ANN accuracy there \(String(format: "%.2f %%", 100 * annAccuracy))" }
-        let header = ["recipe", "steps", "accuracy", "agreement", "drop", "95 % interval", "spikes/neuron", "samples", "decision"]
-        var rows = trials.enumerated().map { position, trial in
-            [
-                trial.recipe, "\(trial.steps)", trial.accuracy.map { String(format: "%.2f %%", 100 * $0) } ?? "–",
-                String(format: "%.2f %%", 100 * trial.agreement), Self.points(trial.drop), trial.interval,
-                String(format: "%.3f", trial.spikesPerNeuron), "\(trial.samples)",
-                position == chosen ? "chosen" : trial.decision.rawValue,
-            ]
-        }
-        rows.insert(header, at: 0)
-        if annAccuracy == nil { for row in rows.indices { rows[row].remove(at: 2) } }
-        let last = rows[0].count - 1
-        for warning in warnings { text += "\nwarning: \(warning)" }
-        text += "\n\n" + TextTable.format(rows, rightAligned: Set(1..<last)) + "\n"
+        if let annDetermination { text += "; the ANN's R² there \(String(format: "%.4f", annDetermination))" }
+        for warning in warnings { text += "\nwarning: \(warning.visible)" }
+        text += "\n\n" + table + "\n"
         guard let choice else {
             return text + "nothing reached the target\n"
         }
-        text += "chosen: \(choice.recipe) with \(choice.steps) steps, \(choice.summary); within the target with "
+        text += "chosen: \(choice.recipe) with \(choice.steps) steps, \(summary(of: choice)); within the target with "
         return text + "\(Self.percent(choice.confidence)) confidence\n"
+    }
+
+    private var table: String {
+        func percent(_ share: Double?) -> String { share.map { String(format: "%.2f %%", 100 * $0) } ?? "–" }
+        typealias Column = (title: String, cell: (Trial) -> String)
+        var columns: [Column] = [("recipe", { $0.recipe }), ("steps", { "\($0.steps)" })]
+        if annAccuracy != nil { columns.append(("accuracy", { percent($0.accuracy) })) }
+        switch criterion {
+        case .accuracy, .agreement: columns.append(("agreement", { percent($0.agreement) }))
+        case .determination: columns.append(("R²", { $0.determination.map { String(format: "%.4f", $0) } ?? "–" }))
+        case .deviation: break
+        }
+        columns.append((criterion == .deviation ? "distance, %" : "drop", { Self.points($0.drop) }))
+        columns.append(("95 % interval", { interval($0) }))
+        columns.append(("spikes/neuron", { String(format: "%.3f", $0.spikesPerNeuron) }))
+        columns.append(("samples", { "\($0.samples)" }))
+        let rows = trials.enumerated().map { position, trial in
+            columns.map { $0.cell(trial) } + [position == chosen ? "chosen" : trial.decision.rawValue]
+        }
+        return TextTable.format([columns.map(\.title) + ["decision"]] + rows, rightAligned: Set(1..<columns.count))
     }
 }

@@ -5,7 +5,7 @@ import SpikeReference
 /// neurons multiply them with. Folded into the weights that read them, they leave 0 and 1.
 ///
 /// Scalers, running maxima and operators that only move values keep spikes apart. Sums of branches and average pools make
-/// graded values of them.
+/// graded values of them. What constants would make of them is for ``SeparateConstants``.
 struct SpikeUnits {
     private var units: [String: Tensor] = [:]
 
@@ -26,7 +26,8 @@ struct SpikeUnits {
 
     private static func keepsSpikes(_ operator: Operator) -> Bool {
         switch `operator` {
-        case .voltageScaler, .runningMaximumPool, .concat, .dropout, .expand, .flatten, .gather, .identity, .pad, .reshape, .slice, .tile,
+        case .voltageScaler, .mul, .runningMaximumPool, .concat, .dropout, .expand, .flatten, .gather, .identity, .pad, .reshape, .slice,
+            .tile,
             .transpose:
             true
         default: false

@@ -91,7 +91,7 @@ extension SynapseCounter.FanOut {
             var (total, isBinary) = (0, true)
             for index in sample * size..<(sample + 1) * size where values[index] != 0 {
                 total += reach[index % count]
-                let unit = units.map { $0[index % $0.count] } ?? 1
+                let unit = abs(units.map { $0[index % $0.count] } ?? 1)
                 // Sums over steps, as running maxima take them, carry their rounding along.
                 isBinary = isBinary && abs(abs(values[index]) - unit) <= 1e-3 * unit
             }

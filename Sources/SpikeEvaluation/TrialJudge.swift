@@ -11,46 +11,92 @@ struct TrialJudge: Sendable {
     /// No decision falls before so many samples.
     private static let fewest = 100
 
-    var criterion: PairedDrop.Criterion { split.labels == nil ? .agreement : .accuracy }
-
-    /// The ANN's accuracy on the judging samples.
-    var annAccuracy: Double? {
-        split.labels.map { labels in Double(zip(labels, split.answers).count { $0 == $1 }) / Double(split.answers.count) }
+    var criterion: PairedDrop.Criterion {
+        switch split.reference {
+        case .answers: split.hasLabels ? .accuracy : .agreement
+        case .errors: .determination
+        case .values: .deviation
+        }
     }
 
     func callAsFunction(_ snn: Graph, recipe: String, steps: Int) throws -> RecipeSearchResult.Trial {
-        let total = split.answers.count
+        let total = split.judgedCount
         let bar = ProgressBar("judging \(recipe) with \(steps) steps", total: total, unit: "samples")
         defer { bar.finish() }
+        let task = try split.task.asked(of: snn)
         let simulation = try Simulation(snn, threads: threads)
-        var drop = PairedDrop(criterion: criterion)
-        var (agreeing, correct, spikes) = (0, 0, 0)
+        var found = Found(drop: PairedDrop(criterion: criterion, places: task.places))
+        var spikes = 0
         var pass = try split.judged.makePass()
-        while drop.samples < total, let batch = try pass.next() {
+        while found.drop.samples < total, let batch = try pass.next() {
             let outputs = try simulation.run(batch.inputs, steps: steps)
-            for (position, answer) in zip(drop.samples..<total, try Evaluator.classes(outputs[0], of: snn)) {
-                let isSame = answer == split.answers[position]
-                agreeing += isSame ? 1 : 0
-                guard let label = split.labels?[position] else {
-                    drop.lost += isSame ? 0 : 1
-                    continue
-                }
-                correct += answer == label ? 1 : 0
-                if !isSame { drop.lost += split.answers[position] == label ? 1 : 0 }
-                if !isSame { drop.gained += answer == label ? 1 : 0 }
-            }
-            drop.samples += batch.count
+            try take(outputs[0], of: snn, task, batch, into: &found)
             spikes += simulation.spikeTotals.values.reduce(0, +)
             bar.advance(by: batch.count)
-            let confidence = drop.confidence(within: targetDrop)
-            if drop.samples >= Self.fewest, confidence < clear || confidence > 1 - clear { break }
+            let confidence = found.drop.confidence(within: targetDrop)
+            if found.drop.samples >= Self.fewest, confidence < clear || confidence > 1 - clear { break }
         }
+        let drop = found.drop
         let samples = Double(max(1, drop.samples))
-        return RecipeSearchResult.Trial(
-            recipe: recipe, steps: steps, accuracy: split.labels == nil ? nil : Double(correct) / samples,
-            agreement: Double(agreeing) / samples, drop: drop.points, drop95: drop.interval95,
-            confidence: drop.confidence(within: targetDrop), samples: drop.samples, lost: drop.lost, gained: drop.gained,
+        let answers = samples * Double(task.places)
+        var trial = RecipeSearchResult.Trial(
+            recipe: recipe, steps: steps, drop: drop.points, drop95: drop.interval95, confidence: drop.confidence(within: targetDrop),
+            samples: drop.samples, lost: drop.lost, gained: drop.gained,
             spikesPerNeuron: Double(spikes) / samples / Double(max(1, snn.neuronCount)), decision: .beyond, seconds: 0)
+        switch split.reference {
+        case .answers:
+            trial.accuracy = split.hasLabels ? Double(found.correct) / answers : nil
+            trial.agreement = Double(found.agreeing) / answers
+        case .errors(_, let variance): trial.determination = 1 - found.error / samples / variance
+        case .values: trial.deviation = drop.points / 100
+        }
+        return trial
+    }
+
+    /// Sums over the samples that have been judged.
+    private struct Found {
+        var drop: PairedDrop
+        var agreeing = 0
+        var correct = 0
+        /// Of mean squared distances from the targets.
+        var error = 0.0
+    }
+
+    private func take(_ output: Tensor, of snn: Graph, _ task: OutputTask, _ batch: Batch, into found: inout Found) throws {
+        let first = found.drop.samples
+        switch split.reference {
+        case .answers(let expected):
+            let answers = try task.answers(output, of: snn)
+            let labels = split.hasLabels ? try task.labels(of: batch) : nil
+            for sample in 0..<batch.count {
+                var (lost, gained) = (0, 0)
+                for place in sample * task.places..<(sample + 1) * task.places {
+                    let (answer, other) = (answers[place], Int(expected[first * task.places + place]))
+                    if answer == other { found.agreeing += 1 }
+                    guard let label = labels?[place] else {
+                        lost += answer == other ? 0 : 1
+                        continue
+                    }
+                    if answer == label { found.correct += 1 }
+                    if answer != other { lost += other == label ? 1 : 0 }
+                    if answer != other { gained += answer == label ? 1 : 0 }
+                }
+                found.drop.add(lost: lost, gained: gained)
+            }
+        case .errors(let errors, let variance):
+            guard let targets = batch.targets else { return }
+            let squares = try Distances.differences(output, targets, what: "targets").squares
+            for (sample, square) in squares.enumerated() {
+                found.error += square
+                found.drop.add((square - errors[first + sample]) / variance)
+            }
+        case .values(let values, let variance):
+            let size = output.count / max(1, batch.count)
+            let wanted = Tensor(Array(values[first * size..<(first + batch.count) * size]), shape: output.shape)
+            for square in try Distances.differences(output, wanted, what: "outputs of the ANN").squares {
+                found.drop.add(square / variance)
+            }
+        }
     }
 }
 

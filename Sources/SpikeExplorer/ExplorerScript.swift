@@ -95,23 +95,28 @@ enum ExplorerScript {
           }
         }
 
+        const nameOf = index => (run.hasAnswers && run.classes.length > 1 ? 'class ' : 'number ') + run.classes[index];
+
         function show(newStep) {
           step = newStep;
           $('step').value = step;
           $('step').setAttribute('aria-valuetext', 'step ' + step + ' of ' + run.steps);
           $('shown').textContent = step + ' of ' + run.steps;
           const answer = run.answers[step - 1];
-          const parts = ['After ' + step + ' of ' + run.steps + (run.steps === 1 ? ' step: class ' : ' steps: class ') + answer];
-          if (run.label !== undefined) parts.push(answer === run.label ? 'right' : 'the label is ' + run.label);
+          const said = run.hasAnswers ? 'class ' + answer : 'the output is ' + number(run.scores[step - 1][0], 3);
+          const parts = ['After ' + step + ' of ' + run.steps + (run.steps === 1 ? ' step: ' : ' steps: ') + said];
+          if (!run.hasAnswers && run.ann) parts.push('the ANN gives ' + number(run.ann[0], 3));
+          if (!run.hasAnswers && run.scores[0].length > 1) parts.push('and other numbers');
+          if (run.hasAnswers && run.label !== undefined) parts.push(answer === run.label ? 'right' : 'the label is ' + run.label);
           if (run.annAnswer !== undefined) parts.push(answer === run.annAnswer ? 'the ANN says the same' : 'the ANN says ' + run.annAnswer);
           $('answer').textContent = parts.join(', ') + '.';
-          $('answer').className = run.label === undefined ? '' : answer === run.label ? 'right' : 'wrong';
+          $('answer').className = run.label === undefined || !run.hasAnswers ? '' : answer === run.label ? 'right' : 'wrong';
           for (const cursor of document.querySelectorAll('[data-left]')) {
             cursor.setAttribute('x', +cursor.dataset.left + (step - 1) * cursor.dataset.width);
           }
           $('table').replaceChildren(...run.classes.map((name, index) => {
             const row = element('tr');
-            row.append(element('th', {scope: 'row'}, 'class ' + name), element('td', {}, number(run.scores[step - 1][index], 3)));
+            row.append(element('th', {scope: 'row'}, nameOf(index)), element('td', {}, number(run.scores[step - 1][index], 3)));
             if (run.ann) row.append(element('td', {}, number(run.ann[index], 3)));
             return row;
           }));
@@ -132,7 +137,9 @@ enum ExplorerScript {
           const ofANN = run.annAnswer === undefined ? -1 : run.classes.indexOf(run.annAnswer);
           if (ofANN >= 0 && !strong.includes(ofANN)) strong.push(ofANN);
           const svg = drawing('svg', {viewBox: '0 0 ' + width + ' ' + height, role: 'img',
-            'aria-label': 'scores of the classes over time steps; the largest at the end is class ' + run.answers[run.steps - 1]});
+            'aria-label': run.hasAnswers
+              ? 'scores of the classes over time steps; the answer at the end is class ' + run.answers[run.steps - 1]
+              : 'the outputs over time steps'});
           for (let i = 0; i <= 4; i++) {
             const v = low + (high - low) * i / 4;
             svg.append(drawing('line', {x1: left, x2: width - right, y1: y(v), y2: y(v), class: 'grid'}),
@@ -155,7 +162,7 @@ enum ExplorerScript {
           $('scores').replaceChildren(svg);
           $('legend').replaceChildren(...strong.map((index, place) => {
             const item = element('li');
-            item.append(element('span', {class: 'key c' + place}), 'class ' + run.classes[index]);
+            item.append(element('span', {class: 'key c' + place}), nameOf(index));
             return item;
           }));
           $('scores-caption').textContent = 'The output so far after each step' + (run.ann ? '; dashed, what the ANN gives.' : '.');

@@ -6,7 +6,7 @@ internal import SpikeGraph
 
 /// Serves the live page of an ``Explorer`` to this machine alone, at an address that holds a random token.
 public final class ExplorerServer: Sendable {
-    /// How many connections are worked on at a time; more wait.
+    /// How many connections are worked on at a time; more wait, but not for those that ask nothing.
     package static let mostConnections = 128
 
     /// Where the page is.
@@ -33,6 +33,7 @@ public final class ExplorerServer: Sendable {
         }
         let token = RequestRules.makeToken()
         let page = ExplorerPage(nonce: RequestRules.makeToken())
+        let connections = Connections()
         // One thread: it only passes bytes on. Simulations have a thread of their own.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
@@ -42,7 +43,7 @@ public final class ExplorerServer: Sendable {
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .serverChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(ConnectionLimit(most: Self.mostConnections))
+                        try channel.pipeline.syncOperations.addHandler(ConnectionLimit(connections, most: Self.mostConnections))
                     }
                 }
                 .childChannelInitializer { channel in
@@ -52,7 +53,8 @@ public final class ExplorerServer: Sendable {
                         try pipeline.addHandler(ByteLimit())
                         try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
                         try pipeline.addHandler(
-                            RequestHandler(explorer: explorer, rules: rules, page: page, patience: TimeAmount(patience)))
+                            RequestHandler(
+                                explorer: explorer, rules: rules, page: page, connections: connections, patience: TimeAmount(patience)))
                     }
                 }
             channel = try await bootstrap.bind(host: "127.0.0.1", port: port).get()

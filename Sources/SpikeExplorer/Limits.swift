@@ -24,34 +24,82 @@ final class ByteLimit: ChannelInboundHandler {
     }
 }
 
-/// Takes in a new connection only while fewer than `most` are open: the others wait in the system's queue, and cost nothing here.
+/// The open connections, and which of them still owe their request. Touched on the server's one thread alone.
+final class Connections: @unchecked Sendable {
+    private(set) var open = 0
+    /// The one that has been silent for longest first.
+    private var silent: [(channel: any Channel, since: NIODeadline)] = []
+
+    var longestSilent: (channel: any Channel, since: NIODeadline)? { silent.first }
+
+    func opened(_ channel: any Channel) {
+        open += 1
+        silent.append((channel, .now()))
+    }
+
+    /// Its request has come.
+    func asked(_ channel: any Channel) { silent.removeAll { $0.channel === channel } }
+
+    func closed(_ channel: any Channel) {
+        open -= 1
+        asked(channel)
+    }
+}
+
+/// Takes in a new connection only while fewer than `most` are open: the others wait in the system's queue, and cost nothing here. They do
+/// not wait for those that say nothing: of these the one that has been silent for longest gives way, after a moment in which any browser
+/// would have sent its request.
 final class ConnectionLimit: ChannelDuplexHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
     typealias OutboundIn = Never
 
     private let most: Int
-    private var open = 0
+    private let patience: TimeAmount
+    private let connections: Connections
     private var isHolding = false
+    private var deadline: Scheduled<Void>?
 
-    init(most: Int) {
+    init(_ connections: Connections, most: Int, patience: TimeAmount = .milliseconds(250)) {
+        self.connections = connections
         self.most = most
+        self.patience = patience
     }
 
     func read(context: ChannelHandlerContext) {
-        if open < most { context.read() } else { isHolding = true }
+        if connections.open < most {
+            context.read()
+        } else {
+            isHolding = true
+            makeRoom(context)
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        open += 1
-        let closed = unwrapInboundIn(data).closeFuture.hop(to: context.eventLoop)
-        closed.assumeIsolated().whenComplete { _ in
-            self.open -= 1
+        let channel = unwrapInboundIn(data)
+        connections.opened(channel)
+        channel.closeFuture.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
+            self.connections.closed(channel)
             guard self.isHolding else { return }
             self.isHolding = false
             context.read()
         }
         context.fireChannelRead(data)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        context.fireChannelInactive()
+    }
+
+    private func makeRoom(_ context: ChannelHandlerContext) {
+        guard isHolding, deadline == nil, let longest = connections.longestSilent else { return }
+        let rest = longest.since + patience - .now()
+        guard rest > .zero else { return longest.channel.close(promise: nil) }
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: rest) {
+            self.deadline = nil
+            self.makeRoom(context)
+        }
     }
 
     /// A connection that could not be taken in (too many open files, say) is no reason to end the server.

@@ -11,6 +11,7 @@ final class RequestHandler: ChannelInboundHandler {
     private let explorer: Explorer
     private let rules: RequestRules
     private let page: ExplorerPage
+    private let connections: Connections
     /// How long a request may take to arrive, and its answer to be taken.
     private let patience: TimeAmount
     private var route: Route?
@@ -20,10 +21,11 @@ final class RequestHandler: ChannelInboundHandler {
     private var ticket: RunQueue.Ticket?
     private var deadline: Scheduled<Void>?
 
-    init(explorer: Explorer, rules: RequestRules, page: ExplorerPage, patience: TimeAmount) {
+    init(explorer: Explorer, rules: RequestRules, page: ExplorerPage, connections: Connections, patience: TimeAmount) {
         self.explorer = explorer
         self.rules = rules
         self.page = page
+        self.connections = connections
         self.patience = patience
     }
 
@@ -53,6 +55,7 @@ final class RequestHandler: ChannelInboundHandler {
         case .end:
             deadline?.cancel()
             isComplete = true
+            connections.asked(context.channel)
             if let route { answer(route, context) }
         }
     }

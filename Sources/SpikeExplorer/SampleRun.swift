@@ -1,4 +1,5 @@
 internal import Foundation
+internal import SpikeEvaluation
 package import SpikeGraph
 internal import SpikeReference
 
@@ -25,13 +26,16 @@ package struct SampleRun: Encodable, Sendable {
     package var steps: Int
     /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, else 1.
     package var growth: Int
-    /// The classes whose scores are sent: all of few, else the largest at the end.
+    /// Whether the answers are classes; else only numbers are shown.
+    package var hasAnswers: Bool
+    /// The classes whose scores are sent: all of few, else the largest at the end. Of another output the positions of numbers.
     package var classes: [Int]
     /// The output after each step, `[steps][class]`.
     package var scores: [[Float]]
-    /// The largest output of all after each step.
+    /// What the network answers after each step (``OutputTask``): the largest output of all, or whether one score is above its
+    /// threshold; where a sample has no single class for an answer, the position of the first number shown.
     package var answers: [Int]
-    /// The ANN's output for the same classes, and its largest of all.
+    /// The ANN's output for the same classes, and its answer.
     package var ann: [Float]?
     package var annAnswer: Int?
     package var layers: [Layer]
@@ -57,6 +61,11 @@ package struct SampleRun: Encodable, Sendable {
             onStep: { _ in outputs.append(Self.firstSample(try simulation.outputs())) })
         let annOutput = try ann.map { Self.firstSample(try ReferenceExecutor($0).run(batch.inputs)) }
         let final = outputs.last ?? []
+        let task = try? OutputTask(of: snn, hasLabels: batch.labels != nil, targets: batch.targets)
+        func answer(_ values: [Float], of graph: Graph) throws -> Int? {
+            guard let task = try? task?.asked(of: graph), task.kind != .values, task.places == 1 else { return nil }
+            return try task.answers(Tensor(values, shape: [1, values.count]), of: graph).first
+        }
         guard (outputs + [annOutput ?? []]).allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
             throw SpikeletError(.invalidData, "an output of the network is not finite", remedy: "look at another sample")
         }
@@ -67,9 +76,11 @@ package struct SampleRun: Encodable, Sendable {
         label = batch.labels?.first
         growth = snn.spiking?.code == .radix ? 2 : 1
         scores = outputs.map { output in shown.map { output[$0] } }
-        answers = outputs.map(Self.largest)
+        let answers = try outputs.compactMap { try answer($0, of: snn) }
+        hasAnswers = answers.count == outputs.count
+        self.answers = hasAnswers ? answers : outputs.map { _ in shown.first ?? 0 }
         self.ann = annOutput.map { output in shown.map { $0 < output.count ? output[$0] : 0 } }
-        annAnswer = annOutput.map(Self.largest)
+        annAnswer = try ann.flatMap { ann in try annOutput.flatMap { try answer($0, of: ann) } }
         layers = snn.nodes.compactMap { recorders[$0.name]?.layer }
     }
 
@@ -77,10 +88,6 @@ package struct SampleRun: Encodable, Sendable {
     private static func firstSample(_ outputs: [Tensor]) -> [Float] {
         guard let output = outputs.first, output.elementType == .float32, let samples = output.shape.first, samples > 0 else { return [] }
         return Array(output.floats.prefix(output.count / samples))
-    }
-
-    private static func largest(_ values: [Float]) -> Int {
-        values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
     }
 
     /// The classes worth looking at: all of few, else the largest of either network, in order.
@@ -129,7 +136,7 @@ package struct SampleRun: Encodable, Sendable {
             bytes += positions.map { UInt8(bitPattern: Int8(clamping: Int(emitted[$0]))) }
             // Places of the last row that no neuron has.
             bytes += [UInt8](repeating: 0, count: metadata.channels.count * metadata.height * metadata.width - positions.count)
-            metadata.totals.append(Int(emitted.reduce(Float(0)) { $0 + abs($1) }))
+            metadata.totals.append(Int(emitted.reduce(0.0) { $0 + Double(abs($1)) }))
         }
 
         var layer: Layer {

@@ -9,8 +9,18 @@ package import SpikeGraph
 #error("the files that Spikelet reads are little-endian, and so are the machines that it is made for")
 #endif
 
-/// The memory of this machine in bytes. An allocation of more ends the program, so that large claims are held against it first.
-package let physicalMemory = max(1 << 30, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)))
+/// The memory of this machine in bytes.
+private let physicalMemory = max(1 << 30, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)))
+
+/// Whether so many bytes can be had. An allocation of more than there are, or than this process may have (`ulimit -v`), ends the program,
+/// so that large claims are held against it first.
+package func hasMemory(for bytes: Int) -> Bool {
+    guard bytes <= physicalMemory else { return false }
+    guard bytes >= 1 << 24 else { return true }
+    guard let place = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0), place != MAP_FAILED else { return false }
+    munmap(place, bytes)
+    return true
+}
 
 /// Bytes to parse: a file, of which only what is asked for comes into memory, or an array. Every access is checked against
 /// what is there before anything is allocated.
@@ -58,11 +68,7 @@ package struct ByteSource: Sendable {
             let size = overflow ? "more bytes than can be counted" : "\(length) bytes"
             throw malformed("\(size) at offset \(offset) were expected, but the file ends at \(count)", remedy: .incomplete)
         }
-        guard length <= physicalMemory else {
-            throw malformed(
-                "\(length) bytes are more than this machine's memory (\(physicalMemory))",
-                remedy: .other("split the file, or use a larger machine"))
-        }
+        guard hasMemory(for: length) else { throw tooLarge(length) }
         return try [Value](unsafeUninitializedCapacity: valueCount) { buffer, initialized in
             // The buffer may be larger than was asked for.
             let target = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<length])
@@ -95,6 +101,13 @@ package struct ByteSource: Sendable {
     package enum Remedy {
         case incomplete, damaged
         case other(String)
+    }
+
+    /// More bytes than there is memory for.
+    package func tooLarge(_ bytes: Int) -> SpikeletError {
+        malformed(
+            "\(bytes) bytes are more than the memory that this machine has to give",
+            remedy: .other("split the file, allow more (ulimit -v), or use a larger machine"))
     }
 
     /// An error that names this file.

@@ -70,12 +70,18 @@ public enum SNNFile {
         } catch let error as DecodingError {
             throw malformed(error.sentence(about: "the graph")).located(place)
         } catch let error as SpikeletError {
-            let sorted = error.code == .unsupported ? error : malformed(error.message, at: error.location, remedy: error.remedy)
+            let sorted =
+                error.code == .unsupported
+                ? error : malformed(error.message, details: error.details, at: error.location, remedy: error.remedy)
             throw sorted.located(place)
         }
     }
 
-    private static func malformed(_ message: String, at location: String? = nil, remedy: String? = nil) -> SpikeletError {
-        SpikeletError(.malformedFile, message, at: location, remedy: remedy ?? "the file is damaged: fetch it or convert the model again")
+    private static func malformed(
+        _ message: String, details: [String] = [], at location: String? = nil, remedy: String? = nil
+    ) -> SpikeletError {
+        SpikeletError(
+            .malformedFile, message, details: details, at: location,
+            remedy: remedy ?? "the file is damaged: fetch it or convert the model again")
     }
 }

@@ -63,14 +63,9 @@ struct SafetensorsHeader {
         guard shape.allSatisfy({ $0 >= 0 }), offsets[0] >= 0, offsets[1] >= offsets[0] else {
             throw failure("a negative size or place: shape \(shape), data_offsets \(offsets)")
         }
-        // Zeros are left out at first, so that the sizes may be multiplied in any order later.
-        var bits = type.bits
-        for size in shape where size > 0 {
-            let (product, overflow) = bits.multipliedReportingOverflow(by: size)
-            guard !overflow else { throw failure("the shape \(shape) has more elements than can be counted") }
-            bits = product
+        guard let bits = Shape.count(of: shape, elementSize: type.bits) else {
+            throw failure("the shape \(shape) has more elements than can be counted")
         }
-        if shape.contains(0) { bits = 0 }
         guard bits % 8 == 0, bits / 8 == offsets[1] - offsets[0] else {
             throw failure("\(offsets[1] - offsets[0]) bytes for \(tensor.dtype)\(shape), which takes \(bits) bits")
         }

@@ -4,7 +4,8 @@ public struct Batch: Sendable {
     public var inputs: [Tensor]
     /// The class of each sample.
     public var labels: [Int]?
-    /// What a regression should give for each sample, `[N, …]` float32.
+    /// What the network should give for each sample, `[N, …]`: float32, the values of a regression; int64, the class of each place,
+    /// as for segmentation.
     public var targets: Tensor?
 
     /// Samples of a network with several inputs.

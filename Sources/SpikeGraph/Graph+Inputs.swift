@@ -20,7 +20,7 @@ extension Graph {
             return false
         }
         for (input, tensor) in zip(inputs, tensors) {
-            guard tensor.elementType == input.type.elementType, tensor.shape == input.type.shape.resolved(batch: batch) else {
+            guard tensor.elementType == input.type.elementType, tensor.shape == input.type.shape.sizes(batch: batch) else {
                 throw SpikeletError(
                     .invalidData, "input '\(input.name)' is \(ValueType(tensor)), the network takes \(input.type)",
                     remedy: remedy(for: tensor, at: input))
@@ -56,7 +56,8 @@ extension ValueType {
     fileprivate func openBatch(of tensor: Tensor) -> Int? {
         guard tensor.rank == shape.rank else { return nil }
         for (dimension, size) in zip(shape.dimensions, tensor.shape) where dimension.batchFactor > 0 {
-            return (size - dimension.constant) / dimension.batchFactor
+            let (open, overflow) = size.subtractingReportingOverflow(dimension.constant)
+            return overflow ? nil : open / dimension.batchFactor
         }
         return nil
     }

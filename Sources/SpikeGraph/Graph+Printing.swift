@@ -15,7 +15,7 @@ extension Graph: CustomStringConvertible {
         }
         for output in outputs { rows.append([output.name, "Output", output.value, types[output.value]?.shape.description ?? "", "", ""]) }
         let kind = spiking.map { "spiking network (\($0.recipe), \($0.schedule.rawValue))" } ?? "network"
-        return "\(kind) '\(name)': \(nodes.count) nodes, \(parameterCount) parameters\n"
+        return "\(kind) '\(name)'".visible + ": \(nodes.count) nodes, \(parameterCount) parameters\n"
             + TextTable.format(rows, rightAligned: [4], names: [0, 2])
     }
 }
@@ -23,13 +23,14 @@ extension Graph: CustomStringConvertible {
 /// Plain text tables for terminals.
 public enum TextTable {
     /// Columns as wide as their widest cell, two spaces apart, a rule under the header row. Where a line would pass `width`
-    /// columns, the widest column of text gives way, ending in `…`.
+    /// columns, the widest column of text gives way, ending in `…`. What would break a line or control a terminal is written out.
     ///
     /// - Parameter names: columns of names, such as `layer4.0.conv1`. They give way last, and at the front, since the end of a name is
     ///   what tells it from others.
     public static func format(_ rows: [[String]], rightAligned: Set<Int> = [], names: Set<Int> = [], width: Int = 100) -> String {
+        let rows = rows.map { $0.map(\.visible) }
         guard let header = rows.first else { return "" }
-        var widths = header.indices.map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+        var widths = header.indices.map { column in rows.map { column < $0.count ? $0[column].columns : 0 }.max() ?? 0 }
         let others = widths.indices.filter { !names.contains($0) }
         for columns in [others, Array(widths.indices)] {
             let least = columns.count < widths.count ? 10 : 8
@@ -41,10 +42,8 @@ public enum TextTable {
         }
         func line(_ row: [String]) -> String {
             var text = zip(row.indices, row).map { column, cell in
-                let room = widths[column] - 1
-                let fitted =
-                    cell.count <= widths[column] ? cell : names.contains(column) ? "…\(cell.suffix(room))" : "\(cell.prefix(room))…"
-                let padding = String(repeating: " ", count: widths[column] - fitted.count)
+                let fitted = fitted(cell, columns: widths[column], keepsEnd: names.contains(column))
+                let padding = String(repeating: " ", count: widths[column] - fitted.columns)
                 return rightAligned.contains(column) ? padding + fitted : fitted + padding
             }.joined(separator: "  ")
             while text.last == " " { text.removeLast() }
@@ -52,5 +51,16 @@ public enum TextTable {
         }
         let rule = widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
         return ([line(header), rule] + rows.dropFirst().map(line)).joined(separator: "\n") + "\n"
+    }
+
+    /// As much of a cell as there is room for, with `…` for the rest.
+    private static func fitted(_ cell: String, columns: Int, keepsEnd: Bool) -> String {
+        guard cell.columns > columns else { return cell }
+        var room = columns - 1
+        let kept = (keepsEnd ? Array(cell.reversed()) : Array(cell)).prefix { character in
+            room -= character.columns
+            return room >= 0
+        }
+        return keepsEnd ? "…" + String(kept.reversed()) : String(kept) + "…"
     }
 }

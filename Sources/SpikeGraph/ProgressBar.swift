@@ -103,6 +103,7 @@ public final class ProgressBar: @unchecked Sendable {
     ///
     /// - Parameter left: the seconds that are left, where they can be told.
     package static func line(title: String, unit: String, completed: Int, total: Int?, left: Double?) -> String {
+        let title = title.visible
         guard let total, total > 0 else { return "\(title)  \(grouped(completed)) \(unit)" }
         let share = min(1, Double(completed) / Double(total))
         let width = 24

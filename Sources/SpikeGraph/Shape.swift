@@ -25,9 +25,21 @@ public struct Dimension: Hashable, Sendable, ExpressibleByIntegerLiteral, Custom
     public var known: Int? { batchFactor == 0 ? constant : nil }
 
     /// The number at batch size `batch`.
-    public func resolved(batch: Int) -> Int { constant + batchFactor * batch }
+    ///
+    /// - Precondition: it fits an `Int`.
+    public func resolved(batch: Int) -> Int {
+        guard let number = number(batch: batch) else { preconditionFailure("\(self) at a batch of \(batch) is more than can be counted") }
+        return number
+    }
 
-    /// Both numbers have to be sizes of a legal graph (see ``isSize``), so that the sum cannot overflow.
+    /// The number at batch size `batch`; `nil` where it fits no `Int`.
+    func number(batch: Int) -> Int? {
+        let (product, overflow0) = batchFactor.multipliedReportingOverflow(by: batch)
+        let (sum, overflow1) = constant.addingReportingOverflow(product)
+        return overflow0 || overflow1 ? nil : sum
+    }
+
+    /// - Precondition: both numbers are sizes of a legal graph (see ``isSize``), so that the sum cannot overflow.
     public static func + (a: Dimension, b: Dimension) -> Dimension {
         Dimension(a.constant + b.constant, batchFactor: a.batchFactor + b.batchFactor)
     }
@@ -100,10 +112,39 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     public var rank: Int { dimensions.count }
 
     /// The size of an axis.
-    public subscript(axis: Int) -> Dimension { dimensions[axis] }
+    ///
+    /// - Precondition: `axis` is one of `0 ..< rank`; ``axis(_:rank:)`` checks and counts from the end.
+    public subscript(axis: Int) -> Dimension {
+        precondition(dimensions.indices.contains(axis), "axis \(axis) of a shape of \(rank) axes")
+        return dimensions[axis]
+    }
 
     /// Concrete sizes at batch size `batch`.
+    ///
+    /// - Precondition: they fit an `Int`.
     public func resolved(batch: Int) -> [Int] { dimensions.map { $0.resolved(batch: batch) } }
+
+    /// The sizes at batch size `batch`; `nil` where one fits no `Int`.
+    func sizes(batch: Int) -> [Int]? {
+        let sizes = dimensions.compactMap { $0.number(batch: batch) }
+        return sizes.count == rank ? sizes : nil
+    }
+
+    /// The number of elements of an array of these sizes: what every array, from a file or not, is held against.
+    ///
+    /// - Parameter elementSize: counts something else than elements, such as their bytes.
+    /// - Returns: `nil` where a size is below 0, and where there are more than can be counted. A zero does not hide what stands
+    ///   beside it, so that the sizes may be multiplied in any order later.
+    package static func count(of sizes: [Int], elementSize: Int = 1) -> Int? {
+        var product = elementSize
+        for size in sizes {
+            guard size >= 0 else { return nil }
+            let (next, overflow) = product.multipliedReportingOverflow(by: max(size, 1))
+            guard !overflow else { return nil }
+            product = next
+        }
+        return sizes.contains(0) ? 0 : product
+    }
 
     /// The sizes, where none depends on the batch.
     public var known: [Int]? {
@@ -115,7 +156,7 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     public var count: Dimension? { Self.product(dimensions) }
 
     /// Whether every axis has a size (see ``Dimension/isSize``), and one sample has fewer than 2³¹ elements.
-    var isLegal: Bool {
+    package var isLegal: Bool {
         guard dimensions.allSatisfy(\.isSize) else { return false }
         var count = 1
         for size in resolved(batch: 1) {

@@ -28,25 +28,36 @@ public struct SpikeletError: Error, Equatable, CustomStringConvertible {
 
     /// The class of the failure.
     public var code: Code
-    /// What is wrong, as a sentence without its full stop.
+    /// What is wrong, as a sentence without its full stop; with ``details`` it ends in a colon.
     public var message: String
+    /// Lines below the message, where one sentence is not enough: `- node 'a': …`.
+    public var details: [String]
     /// Where: a file, a node, a byte offset.
     public var location: String?
     /// What the reader can do about it.
     public var remedy: String?
 
     /// An error in words.
-    public init(_ code: Code, _ message: String, at location: String? = nil, remedy: String? = nil) {
+    public init(_ code: Code, _ message: String, details: [String] = [], at location: String? = nil, remedy: String? = nil) {
         self.code = code
         self.message = message
+        self.details = details
         self.location = location
         self.remedy = remedy
     }
 
+    /// The location and the message on one line, a line for each detail, one for the remedy. Names in them can break no line, nor
+    /// control a terminal.
     public var description: String {
-        var text = location.map { "\($0): \(message)" } ?? message
-        if let remedy { text += "\n  → \(remedy)" }
+        var text = (location.map { "\($0): \(message)" } ?? message).visible
+        for detail in details { text += "\n  \(detail.visible)" }
+        if let remedy { text += "\n  → \(remedy.visible)" }
         return text
+    }
+
+    /// The first of many items as ``details``, and how many more there are.
+    package static func list(_ items: [String], most: Int = 20) -> [String] {
+        items.prefix(most).map { "- \($0)" } + (items.count > most ? ["- and \(items.count - most) more"] : [])
     }
 
     /// The same error, seen from further out: `file.onnx: node 'conv1': …`.

@@ -34,32 +34,34 @@ public struct Tensor: Sendable, Equatable {
         }
     }
 
-    /// - Parameter values: exactly as many as the product of `shape`.
+    /// - Precondition: `values` are exactly as many as the product of `shape`.
     public init(_ values: [Float], shape: [Int]) {
         self.init(storage: .float32(values), shape: shape)
     }
 
-    /// - Parameter values: exactly as many as the product of `shape`.
+    /// - Precondition: `values` are exactly as many as the product of `shape`.
     public init(_ values: [Int64], shape: [Int]) {
         self.init(storage: .int64(values), shape: shape)
     }
 
-    /// - Parameter values: exactly as many as the product of `shape`.
+    /// - Precondition: `values` are exactly as many as the product of `shape`.
     public init(_ values: [Bool], shape: [Int]) {
         self.init(storage: .bool(values), shape: shape)
     }
 
     /// A tensor of any type.
+    ///
+    /// - Precondition: there are exactly as many values as the product of `shape`, whose sizes are none below 0.
     public init(storage: Storage, shape: [Int]) {
         self.shape = shape
         contents = .array(storage)
-        precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
+        requirePlaces(shape)
     }
 
     /// - Parameter values: exactly as many as the product of `shape`.
     package init(mapped values: MappedFloats, shape: [Int]) {
         self.init(.mapped(values), shape: shape)
-        precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
+        requirePlaces(shape)
     }
 
     private init(_ contents: Contents, shape: [Int]) {
@@ -68,8 +70,15 @@ public struct Tensor: Sendable, Equatable {
     }
 
     /// The same number everywhere.
+    ///
+    /// - Precondition: the sizes are none below 0, and their product can be counted.
     public init(repeating value: Float, shape: [Int]) {
-        self.init([Float](repeating: value, count: shape.reduce(1, *)), shape: shape)
+        guard let count = Shape.count(of: shape) else { preconditionFailure("\(shape) is no shape of a tensor") }
+        self.init([Float](repeating: value, count: count), shape: shape)
+    }
+
+    private func requirePlaces(_ shape: [Int]) {
+        precondition(Shape.count(of: shape) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
     }
 
     /// A rank-0 tensor.
@@ -126,14 +135,19 @@ public struct Tensor: Sendable, Equatable {
         return values
     }
 
-    /// The same values under another shape with as many places.
+    /// The same values under another shape.
+    ///
+    /// - Precondition: it has as many places.
     public func reshaped(to shape: [Int]) -> Tensor {
-        precondition(shape.reduce(1, *) == count, "a tensor of shape \(shape) needs as many values as its shape has places")
+        requirePlaces(shape)
         return Tensor(contents, shape: shape)
     }
 
     /// Samples `range` of the first axis.
+    ///
+    /// - Precondition: the tensor has such an axis, and it has all of these.
     public func samples(_ range: Range<Int>) -> Tensor {
+        precondition(range.lowerBound >= 0 && range.upperBound <= shape.first ?? 0, "samples \(range) of a tensor of shape \(shape)")
         let size = shape.dropFirst().reduce(1, *)
         let bounds = range.lowerBound * size..<range.upperBound * size
         let part = [range.count] + shape.dropFirst()
@@ -144,10 +158,15 @@ public struct Tensor: Sendable, Equatable {
         }
     }
 
-    /// Float32 tensors joined along the first axis. All have the same shape behind it; there is at least one.
+    /// Float32 tensors joined along the first axis.
+    ///
+    /// - Precondition: there is at least one; all have a first axis, and the same sizes behind it.
     public static func joined(_ parts: [Tensor]) -> Tensor {
+        guard let first = parts.first, first.rank > 0 else { preconditionFailure("nothing to join: \(parts.count) tensors of rank 0") }
+        let misfit = parts.first { $0.rank != first.rank || $0.shape.dropFirst() != first.shape.dropFirst() }
+        precondition(misfit == nil, "a tensor of shape \(misfit?.shape ?? []) joined to one of shape \(first.shape)")
         let samples = parts.reduce(0) { $0 + $1.shape[0] }
-        return Tensor(parts.flatMap(\.floats), shape: [samples] + parts[0].shape.dropFirst())
+        return Tensor(parts.flatMap(\.floats), shape: [samples] + first.shape.dropFirst())
     }
 
     /// Elementwise map of a float32 tensor.

@@ -37,11 +37,20 @@ public enum Verifier {
         }
         if Set(outputs.map(\.name)).count != outputs.count { problems.append("two outputs have the same name") }
         for input in inputs where !input.type.shape.isLegal { problems.append("input '\(input.name)' cannot be \(input.type)") }
+        // Shape rules count on legal sizes: what has others has no type, and nothing behind it is looked at.
+        var types: [String: ValueType] = [:]
+        for input in inputs where input.type.shape.isLegal { types[input.name] = types[input.name] ?? input.type }
+        for (name, tensor) in constants.sorted(by: { $0.key < $1.key }) {
+            let type = ValueType(tensor)
+            if type.shape.dimensions.allSatisfy(\.isSize) {
+                types[name] = type
+            } else {
+                problems.append("constant '\(name)' cannot be \(type)")
+            }
+        }
 
         let (ordered, cycle) = topologicalOrder(nodes, given: Set(inputs.map(\.name)).union(constants.keys))
         if !cycle.isEmpty { problems.append("the network has a cycle: " + cycle.map { "'\($0)'" }.joined(separator: " → ")) }
-        var types = Dictionary(inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
-        for (name, tensor) in constants { types[name] = ValueType(tensor) }
         for node in ordered {
             // A node behind one that was refused has no types to check: one report for each cause.
             let inputTypes = node.inputs.compactMap { types[$0] }
@@ -77,9 +86,7 @@ public enum Verifier {
 
     private static func report(_ problems: [String]) throws {
         guard !problems.isEmpty else { return }
-        let shown = problems.prefix(20).map { "\n  - \($0)" }.joined()
-        let rest = problems.count > 20 ? "\n  - and \(problems.count - 20) more" : ""
-        throw SpikeletError(.invalidModel, "the network is not well formed:\(shown)\(rest)")
+        throw SpikeletError(.invalidModel, "the network is not well formed:", details: SpikeletError.list(problems))
     }
 
     /// Nodes after those they read from, otherwise in the order given; and the names along one cycle, where there is any.

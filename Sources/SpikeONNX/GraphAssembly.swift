@@ -80,11 +80,10 @@ struct GraphAssembly {
         }
         guard !bad.isEmpty else { return }
         let lines = nodes.flatMap { node in
-            node.inputs.compactMap { bad[$0] }.map { "\n  - node '\(node.name)' (\(node.operator.name)): tensor \($0)" }
+            node.inputs.compactMap { bad[$0] }.map { "node '\(node.name)' (\(node.operator.name)): tensor \($0)" }
         }
         throw SpikeletError(
-            .invalidModel,
-            "weights are not finite numbers:" + lines.prefix(20).joined() + (lines.count > 20 ? "\n  - and \(lines.count - 20) more" : ""),
+            .invalidModel, "weights are not finite numbers:", details: SpikeletError.list(lines),
             remedy: "the training diverged or the file is damaged: check the weights, and export again")
     }
 }

@@ -35,7 +35,7 @@ public struct ImportReport: Sendable, Hashable, Codable, CustomStringConvertible
         lines.append("operators: \(list(operators)); \(parameterCount) parameters")
         if fileOperators != operators { lines.append("in the file: \(list(fileOperators))") }
         lines += actions + warnings.map { "warning: \($0)" }
-        return lines.joined(separator: "\n")
+        return lines.map(\.visible).joined(separator: "\n")
     }
 }
 

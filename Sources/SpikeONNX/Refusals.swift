@@ -27,14 +27,14 @@ struct Refusals {
     func report() throws {
         guard !kinds.isEmpty else { return }
         let total = nodes.values.reduce(0) { $0 + $1.count }
-        let lines = kinds.map { kind in
+        let lines = kinds.flatMap { kind in
             let names = nodes[kind] ?? []
-            let hint = kind.hint.isEmpty ? "" : "\n      → \(kind.hint)"
-            return "\n  - \(kind.operator): \(names.count == 1 ? "1 node" : "\(names.count) nodes"): "
-                + "\(names.joined(separator: ", "))\n      \(kind.reason)" + hint
+            let count = names.count == 1 ? "1 node" : "\(names.count) nodes"
+            return ["- \(kind.operator): \(count): \(names.joined(separator: ", "))", "    \(kind.reason)"]
+                + (kind.hint.isEmpty ? [] : ["    → \(kind.hint)"])
         }
         throw SpikeletError(
-            .unsupported, "\(total == 1 ? "1 node" : "\(total) nodes") cannot be imported:" + lines.joined(),
+            .unsupported, "\(total == 1 ? "1 node" : "\(total) nodes") cannot be imported:", details: lines,
             remedy: "change these places in the model and export it again"
                 + (hasUnknownOperators ? "; Documentation/Operators.md lists what is supported" : ""))
     }

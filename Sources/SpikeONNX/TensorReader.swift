@@ -60,17 +60,12 @@ final class TensorReader {
 
     /// The sizes, and their product.
     private func shape(of proto: ONNXTensorProto) throws -> (shape: [Int], count: Int) {
-        var count = 1
-        for size in proto.dims {
-            let (product, overflow) = count.multipliedReportingOverflow(by: Int(size))
-            guard size >= 0, size <= Self.axisLimit, !overflow, product <= 1 << 40, proto.dims.count <= 64 else {
-                throw SpikeletError(
-                    .malformedFile, "its shape \(proto.dims.prefix(64)) is impossible",
-                    remedy: "the file is damaged: export the model again")
-            }
-            count = product
+        let shape = proto.dims.map { Int($0) }
+        guard shape.count <= 64, shape.allSatisfy({ $0 <= Self.axisLimit }), let count = Shape.count(of: shape), count <= 1 << 40 else {
+            throw SpikeletError(
+                .malformedFile, "its shape \(proto.dims.prefix(64)) is impossible", remedy: "the file is damaged: export the model again")
         }
-        return (proto.dims.map { Int($0) }, count)
+        return (shape, count)
     }
 
     /// Large external weights stay in their file, mapped into memory.

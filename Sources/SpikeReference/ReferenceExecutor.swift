@@ -26,8 +26,8 @@ public struct ReferenceExecutor: Sendable {
     /// - Parameters:
     ///   - inputs: one tensor for each input of the graph, `[N, …]`.
     ///   - observe: called after each node with what it read and what it made.
-    ///   - rewrite: may give another tensor of the same shape for what a node made; the nodes behind it read that.
-    /// - Throws: ``SpikeletError`` where the inputs do not fit the network.
+    ///   - rewrite: may give another tensor of the same type and shape for what a node made; the nodes behind it read that.
+    /// - Throws: ``SpikeletError`` where the inputs do not fit the network, or a tensor of `rewrite` not its node.
     public func run(
         _ inputs: [Tensor], observe: ((Node, [Tensor], [Tensor]) throws -> Void)? = nil, rewrite: ((Node, Tensor) throws -> Tensor)? = nil
     ) throws -> [Tensor] {
@@ -36,8 +36,8 @@ public struct ReferenceExecutor: Sendable {
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for (node, lastReads) in zip(graph.nodes, lastReads) {
             let operands = node.inputs.compactMap { values[$0] }
-            var results = try Self.evaluate(node.operator, operands, batch: batch)
-            if let rewrite { results = try results.map { try rewrite(node, $0) } }
+            var results = try Self.compute(node.operator, operands, batch: batch)
+            if let rewrite { results = try results.map { try Self.rewritten($0, by: rewrite, of: node) } }
             try observe?(node, operands, results)
             for (name, result) in zip(node.outputs, results) { values[name] = result }
             for name in lastReads { values[name] = nil }
@@ -45,12 +45,35 @@ public struct ReferenceExecutor: Sendable {
         return graph.outputs.compactMap { values[$0.value] }
     }
 
+    private static func rewritten(_ made: Tensor, by rewrite: (Node, Tensor) throws -> Tensor, of node: Node) throws -> Tensor {
+        let other = try rewrite(node, made)
+        guard ValueType(other) == ValueType(made) else {
+            throw SpikeletError(.invalidData, "\(ValueType(other)) cannot stand for \(ValueType(made))", at: "node '\(node.name)'")
+        }
+        return other
+    }
+
     /// What one operator makes of its inputs. Spiking operators act as in the first step of a simulation; hooks do nothing.
     ///
     /// - Parameters:
-    ///   - inputs: of types that the operator's shape rule accepts.
+    ///   - inputs: as many as the operator takes, of types that its shape rule accepts.
     ///   - batch: the number of samples N, for a reshape that names it; where it is not given, the size of the first axis.
+    /// - Throws: ``SpikeletError`` where the inputs are others.
     public static func evaluate(_ operator: Operator, _ inputs: [Tensor], batch: Int? = nil) throws -> [Tensor] {
+        let payload = `operator`.payload
+        guard payload.arity.contains(inputs.count) else {
+            throw SpikeletError(.invalidData, "\(inputs.count) inputs do not fit", at: payload.label)
+        }
+        switch `operator` {
+        // Their rules name the batch, which is known below.
+        case .expand, .reshape: break
+        default: _ = try payload.outputTypes(inputs.map { ValueType($0) }, constants: inputs)
+        }
+        return try compute(`operator`, inputs, batch: batch)
+    }
+
+    /// ``evaluate(_:_:batch:)`` for a node of a graph, whose inputs have been checked: for others memory would be read that is not theirs.
+    package static func compute(_ operator: Operator, _ inputs: [Tensor], batch: Int?) throws -> [Tensor] {
         let x = inputs[0]
         let output: Tensor =
             switch `operator` {

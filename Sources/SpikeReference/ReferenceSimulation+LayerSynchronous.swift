@@ -11,7 +11,7 @@ private enum Signal {
 
 extension ReferenceSimulation {
     /// The layer-synchronous schedule: each node goes through all steps before the next node starts.
-    func runLayers(_ inputs: [Tensor], steps count: Int, observe: Observer?, onStep: ((Int) throws -> Void)?) throws {
+    func runLayers(_ inputs: [Tensor], steps count: Int, emission: Emission?, observe: Observer?, onStep: ((Int) throws -> Void)?) throws {
         batch = try graph.check(inputs: inputs)
         if description.code == .radix, let digits = description.steps, digits != count {
             throw SpikeletError(
@@ -21,7 +21,7 @@ extension ReferenceSimulation {
         var signals = graph.constants.mapValues { Signal.still($0) }
         for (input, tensor) in zip(graph.inputs, inputs) { signals[input.name] = .still(tensor) }
         for node in graph.nodes where !readout.contains(node.name) {
-            signals[node.outputs[0]] = try run(node, signals: signals, count: count, observe: observe)
+            signals[node.outputs[0]] = try run(node, signals: signals, count: count, emission: emission, observe: observe)
         }
         for index in 0..<count {
             var values: [String: Tensor] = [:]
@@ -31,7 +31,9 @@ extension ReferenceSimulation {
         }
     }
 
-    private func run(_ node: Node, signals: [String: Signal], count: Int, observe: Observer?) throws -> Signal {
+    private func run(
+        _ node: Node, signals: [String: Signal], count: Int, emission: Emission?, observe: Observer?
+    ) throws -> Signal {
         let operands = node.inputs.compactMap { signals[$0] }
         func operand(at index: Int) -> Tensor { tensor(operands[0], at: index, of: count) }
         var results: [Tensor] = []
@@ -40,8 +42,14 @@ extension ReferenceSimulation {
             var state = neuronNode.initialState(shape: operand(at: 0).shape)
             for index in 0..<count { neuronNode.neuron.integrate(operand(at: index), state: &state, at: TimeStep(index, of: count)) }
             for index in 0..<count {
-                results.append(neuronNode.neuron.emit(&state, at: TimeStep(index, of: count)))
-                keep(state, spikes: results[index], of: node)
+                let time = TimeStep(index, of: count)
+                if neuronNode.canBeForced, let sent = emission?(node, index) {
+                    neuronNode.emit(sent, state: &state, at: time)
+                    results.append(sent)
+                } else {
+                    results.append(neuronNode.neuron.emit(&state, at: time))
+                }
+                try keep(state, spikes: results[index], of: node)
             }
         case .runningMaximumPool(let pool):
             var state = RunningMaximum(window: pool.window, growth: description.growth)

@@ -51,6 +51,10 @@ public final class ReferenceSimulation {
         readoutProducers = graph.producers.filter { readout.contains($1.name) }
         let shown = graph.outputs.map(\.value) + readoutProducers.values.flatMap(\.inputs)
         accumulated = Set(shown).subtracting(readoutProducers.keys).subtracting(graph.constants.keys).sorted()
+        for value in accumulated where graph.types[value]?.elementType != .float32 {
+            let type = graph.types[value].map { "\($0)" } ?? "unknown"
+            throw SpikeletError(.unsupported, "output '\(value)' of type \(type)", remedy: "outputs are summed over the steps: float32")
+        }
     }
 
     /// Forgets everything: membranes, sums, counts, the batch size.
@@ -76,6 +80,14 @@ public final class ReferenceSimulation {
     public func run(
         _ inputs: [Tensor], steps: Int, timeVarying: Bool = false, observe: Observer? = nil, onStep: ((Int) throws -> Void)? = nil
     ) throws -> [Tensor] {
+        try run(inputs, steps: steps, timeVarying: timeVarying, emission: nil, observe: observe, onStep: onStep)
+    }
+
+    /// The same with spikes that another simulator sent: layers then read those.
+    package func run(
+        _ inputs: [Tensor], steps: Int, timeVarying: Bool = false, emission: Emission?, observe: Observer? = nil,
+        onStep: ((Int) throws -> Void)? = nil
+    ) throws -> [Tensor] {
         guard steps >= 1, steps <= 1 << 20 else {
             throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
         }
@@ -89,9 +101,11 @@ public final class ReferenceSimulation {
         case .streaming:
             for step in 0..<steps {
                 if timeVarying {
-                    try self.step(inputs.map { $0.samples(step..<step + 1).reshaped(to: Array($0.shape.dropFirst())) }, observe: observe)
+                    try self.step(
+                        inputs.map { $0.samples(step..<step + 1).reshaped(to: Array($0.shape.dropFirst())) }, emission: emission,
+                        observe: observe)
                 } else {
-                    try self.step(inputs, isSameInput: step > 0, observe: observe)
+                    try self.step(inputs, isSameInput: step > 0, emission: emission, observe: observe)
                 }
                 try onStep?(step + 1)
             }
@@ -100,7 +114,7 @@ public final class ReferenceSimulation {
                 throw SpikeletError(
                     .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
             }
-            try runLayers(inputs, steps: steps, observe: observe, onStep: onStep)
+            try runLayers(inputs, steps: steps, emission: emission, observe: observe, onStep: onStep)
         }
         return try outputs()
     }
@@ -115,6 +129,12 @@ public final class ReferenceSimulation {
     /// - Throws: where the inputs do not fit, or their batch size is not that of the steps before.
     @discardableResult
     public func step(_ inputs: [Tensor], isSameInput: Bool = false, observe: Observer? = nil) throws -> [Tensor] {
+        try step(inputs, isSameInput: isSameInput, emission: nil, observe: observe)
+    }
+
+    /// The same with spikes that another simulator sent.
+    @discardableResult
+    package func step(_ inputs: [Tensor], isSameInput: Bool = false, emission: Emission?, observe: Observer? = nil) throws -> [Tensor] {
         guard description.schedule == .streaming else {
             throw SpikeletError(
                 .unsupported, "single steps of a network with the \(description.schedule.rawValue) schedule", remedy: "simulate whole runs")
@@ -138,8 +158,14 @@ public final class ReferenceSimulation {
                 switch node.operator {
                 case .neuron(let neuronNode):
                     var state = states[node.name] ?? neuronNode.initialState(shape: operands[0].shape)
-                    result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
-                    keep(state, spikes: result, of: node)
+                    if neuronNode.canBeForced, let sent = emission?(node, steps) {
+                        neuronNode.neuron.integrate(operands[0], state: &state, at: TimeStep(steps))
+                        neuronNode.emit(sent, state: &state, at: TimeStep(steps))
+                        result = sent
+                    } else {
+                        result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
+                    }
+                    try keep(state, spikes: result, of: node)
                 case .runningMaximumPool(let pool):
                     result = try pools[node.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
                 default:
@@ -162,7 +188,10 @@ public final class ReferenceSimulation {
     }
 
     /// Takes note of a neuron node's state and of the spikes it just emitted.
-    func keep(_ state: NeuronState, spikes: Tensor, of node: Node) {
+    ///
+    /// - Throws: where spikes cannot be counted.
+    func keep(_ state: NeuronState, spikes: Tensor, of node: Node) throws {
+        _ = try spikes.spikeCount(of: node.name)
         states[node.name] = state
         var total = counts[node.name]?.floats ?? [Float](repeating: 0, count: spikes.count)
         let emitted = spikes.floats

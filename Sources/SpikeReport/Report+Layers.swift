@@ -15,10 +15,12 @@ extension Report {
         let trace = result.activity
         let hasErrors = result.layers.contains { $0.error != nil }
         let correlations = result.correlations
+        let floats = Set((result.floatLayers ?? []).map(\.name))
         let rows = result.layers.map { layer -> [String] in
             let parts = [layer.error?.inherited, layer.error?.clipping, layer.error?.rounding, layer.error?.unevenness, layer.error?.total]
             return [
-                layer.title, "\(layer.neurons)", layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
+                layer.title + (floats.contains(layer.name) ? " (float32)" : ""), "\(layer.neurons)",
+                layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
                 figure(layer.spikesPerNeuron, digits: 3),
             ]
                 + (trace == nil ? [] : [correlations[layer.name].map { figure($0, digits: 4) } ?? "–"])
@@ -32,7 +34,8 @@ extension Report {
             let legend = Page.legend(["inherited", "clipping", "rounding", "unevenness"], from: 1)
             figures += figureBox(
                 ResultCharts.errors(result) + legend,
-                "What each layer's difference from the ANN is made of, relative to its activations (root mean squares).")
+                "What each layer's difference from the ANN is made of, relative to its activations (root mean squares)."
+                    + (result.precision == "int8" ? " What int8's rounding changes is part of the unevenness." : ""))
         }
         figures += figureBox(ResultCharts.spikes(result), "Spikes per neuron at \(result.steps.last?.steps ?? 0) steps.")
         if let trace, let drawing = ResultCharts.correlations(trace) {
@@ -91,7 +94,8 @@ extension Report {
                 ActivityCharts.raster(layer, steps: trace.steps),
                 "Spikes of \(layer.watched.count) of \(layer.neurons) neurons on one sample.")
             if let plot = ActivityCharts.membranes(layer) {
-                body += figureBox(plot, "Membranes of three neurons" + (layer.threshold == nil ? "." : "; the dashed line is θ."))
+                let sums = trace.precision == "int8" ? ", as float32 sums of the int8 spikes" : ""
+                body += figureBox(plot, "Membranes of three neurons\(sums)" + (layer.threshold == nil ? "." : "; the dashed line is θ."))
             }
             if let plot = ActivityCharts.maps(layer.maps, size: layer.mapSize, title: "spikes of \(layer.title) by place") {
                 body += figureBox(plot, "Where the layer spikes: its first channels.")

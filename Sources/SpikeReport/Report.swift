@@ -127,10 +127,16 @@ public struct Report: Sendable {
 
     // MARK: Sections about answers
 
-    private var stepSection: Section { ResultCharts.isRegression(results) ? errorSection : accuracySection }
+    /// Classes have their accuracy, values their error; of both kinds each has its own drawing.
+    private var stepSection: Section {
+        let regressions = results.count { ResultCharts.isRegression([$0]) }
+        var section = regressions == 0 ? accuracySection : errorSection
+        if regressions > 0, regressions < results.count { section.body = accuracySection.body + section.body }
+        return section
+    }
 
     private var errorSection: Section {
-        let rows = results.indices.flatMap { index in
+        let rows = results.indices.filter { ResultCharts.isRegression([results[$0]]) }.flatMap { index in
             results[index].steps.map { step -> [String] in
                 func number(_ value: Double?) -> String { value.map { figure($0, digits: 4) } ?? "–" }
                 return [
@@ -152,7 +158,7 @@ public struct Report: Sendable {
     }
 
     private var accuracySection: Section {
-        let rows = results.indices.flatMap { index in
+        let rows = results.indices.filter { !ResultCharts.isRegression([results[$0]]) }.flatMap { index in
             results[index].steps.map { step in
                 [
                     names[index], "\(step.steps)", step.accuracy.map { figure($0 * 100) } ?? "–",
@@ -166,7 +172,7 @@ public struct Report: Sendable {
         var body = "<div class=\"pair\">"
         body += figureBox(
             ResultCharts.accuracy(results) + legend,
-            "Accuracy after each step. The dashed line is the ANN, bands are 95 % intervals (Wilson).")
+            "Accuracy after each step. The dashed line is the ANN, bands are 95 % intervals.")
         body += figureBox(ResultCharts.accuracy(results, isClose: true), "The same near the ANN, where good recipes differ.")
         body += "</div>" + stepsToANN + details("Every number", Page.table(header, rows)) + earlyExits
         return Section(id: "steps", title: "Does it survive, and at how many steps?", body: body)
@@ -240,13 +246,14 @@ public struct Report: Sendable {
         var items: [String] = []
         for (index, result) in results.enumerated() {
             var text = "\(names[index]): \(result.samples) samples, \(figure(result.seconds, digits: 1)) s, \(result.precision)"
-            text += "; spikes and operations counted on the first \(result.countedSamples) by the reference executor"
+            text += "; spikes and operations counted on the first \(result.countedSamples)"
             if let timing = result.timing {
                 text +=
                     "; one sample of \(timing.steps) steps took \(figure(timing.secondsOfOneSample * 1e3)) ms (median of \(timing.runs))"
                 text += ", in batches \(figure(timing.samplesPerSecondAndThread, digits: 0)) samples a second and thread"
             }
             items.append(text + ".")
+            if let judgedBy = result.judgedBy { items.append("\(names[index]) is judged by: \(judgedBy).") }
             if let settings = result.settings {
                 let parts = settings.keys.sorted().map {
                     "\($0) \(settings[$0].map { $0.count == 64 ? String($0.prefix(12)) + "…" : $0 } ?? "")"

@@ -6,7 +6,8 @@ enum ResultCharts {
     /// Accuracy (or agreement) over steps, a curve for each result with its 95 % interval; the ANN dashed.
     ///
     /// - Parameter isClose: only what is near the ANN, where the differences between good recipes are.
-    static func accuracy(_ results: [EvaluationResult], isClose: Bool = false) -> String {
+    static func accuracy(_ all: [EvaluationResult], isClose: Bool = false) -> String {
+        let results = all.filter { !isRegression([$0]) }
         let values = results.flatMap { $0.steps.flatMap { $0.confidence95 + [quality($0)] } } + results.compactMap { $0.ann?.accuracy }
         let best = 100 * (results.flatMap { [$0.ann?.accuracy].compactMap { $0 } + $0.steps.map(quality) }.max() ?? 1)
         let low = isClose ? max(0, best - 6) : max(0, (values.min() ?? 0) * 100 - 1)
@@ -16,7 +17,7 @@ enum ResultCharts {
             x: .steps(results.flatMap { $0.steps.map(\.steps) }),
             y: .linear(low...high, label: "\(qualityName(results)), %"))
         let floor = plot.y.range.lowerBound
-        for (index, result) in results.enumerated() {
+        for (index, result) in all.enumerated() where !isRegression([result]) {
             if let ann = result.ann?.accuracy, ann * 100 >= floor {
                 plot.curve([(plot.x.range.lowerBound, ann * 100), (plot.x.range.upperBound, ann * 100)], "ann")
             }
@@ -38,14 +39,15 @@ enum ResultCharts {
     }
 
     /// The root mean square error of regressions over steps, with its 95 % interval; the ANN's dashed.
-    static func distances(_ results: [EvaluationResult]) -> String {
+    static func distances(_ all: [EvaluationResult]) -> String {
+        let results = all.filter { isRegression([$0]) }
         let values = results.flatMap { result in
             result.steps.flatMap { $0.confidence95 + [distance($0)] } + [result.ann?.error?.rootMeanSquare].compactMap { $0 }
         }
         var plot = Plot(
             "error over time steps", x: .steps(results.flatMap { $0.steps.map(\.steps) }),
             y: .linear(0...max(values.max() ?? 1, 1e-9), label: "root mean square error"))
-        for (index, result) in results.enumerated() {
+        for (index, result) in all.enumerated() where isRegression([result]) {
             if let ann = result.ann?.error?.rootMeanSquare {
                 plot.curve([(plot.x.range.lowerBound, ann), (plot.x.range.upperBound, ann)], "ann")
             }

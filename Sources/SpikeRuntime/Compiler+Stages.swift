@@ -9,9 +9,18 @@ extension Assembly {
         name: String, input: String, target: Int?, expression: Expression, parameters: NeuronParameters, isInteger: Bool
     ) -> NeuronStage {
         let channels = expression.layout.channels
+        var expression = expression
+        expression.terms = expression.terms.flatMap { $0.split() }
         var units = Units(channels: channels)
-        if isInteger, let found = Units(expression, parameters: parameters, signals: builder.signals, description: description) {
-            units = found
+        var floatReason = isInteger ? floats[name] : nil
+        if isInteger, floatReason == nil {
+            do throws(Units.NotWhole) {
+                units = try Units(
+                    expression, parameters: parameters, signals: builder.signals, description: description,
+                    activations: activations(of: name, channels: channels))
+            } catch {
+                floatReason = error.reason
+            }
         }
         let lanes = self.lanes(expression, parameters: parameters, units: units, isOutput: target == nil)
         func constant(_ value: Float) -> Memory { units.memory([Float](repeating: value, count: channels), lanes) }
@@ -20,7 +29,7 @@ extension Assembly {
             name: name, input: input, target: target, layout: expression.layout, isFlat: expression.isFlat, rule: parameters.rule,
             isInteger: units.isInteger, shift: units.shift, lanes: lanes, branches: [], threshold: constant(parameters.threshold),
             initial: units.memory(initial, lanes), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound,
-            offsetLimit: units.offsetLimit)
+            restingBound: units.restingBound, offsetLimit: units.offsetLimit, roundingError: units.error, floatReason: floatReason)
         // Lanes that only fill a byte or a tile never fire.
         for lane in 0..<lanes.count where lanes.neuron(lane) == nil {
             if units.isInteger {
@@ -47,8 +56,20 @@ extension Assembly {
                 stage.analog = AnalogLayer(input, of: graph, lanes: lanes, unitScale: units.fine)
             }
         }
-        for term in expression.terms { addBranches(of: term, to: &stage, units: units) }
+        for (index, term) in expression.terms.enumerated() {
+            addBranches(of: term, levels: units.isInteger ? units.levels[index] : [], to: &stage, units: units)
+        }
         return stage
+    }
+
+    /// What a spike of each channel of a layer stands for, by the scaler behind it.
+    private func activations(of name: String, channels: Int) -> [Float] {
+        let scales = graph.nodes.first { node in
+            guard case .voltageScaler = node.operator, let input = node.inputs.first else { return false }
+            return graph.node(named: name)?.outputs.contains(input) == true
+        }
+        guard case .voltageScaler(let scaler)? = scales?.operator, [1, channels].contains(scaler.scales.count) else { return [1] }
+        return scaler.scales
     }
 
     /// Tiles for a stage, by what a pixel and step costs, in cycles: some for itself, some for each row that is added. Rows are
@@ -91,7 +112,7 @@ extension Assembly {
         }
     }
 
-    private mutating func addBranches(of term: Term, to stage: inout NeuronStage, units: Units) {
+    private mutating func addBranches(of term: Term, levels: [Int8], to stage: inout NeuronStage, units: Units) {
         guard case .spikes(let number) = term.source else {
             if case .values(let name) = term.source {
                 stage.branches.append(
@@ -117,7 +138,7 @@ extension Assembly {
             switch term.synapses {
             case .dense(let weights, _, let window):
                 if let pool = term.pool, !units.isInteger, Self.isGlobal(pool, term, window), signal.encoding != .counts {
-                    let packed = units.packRows(weights, term: term, window: window, gathered: window, lanes: stage.lanes)
+                    let packed = units.packRows(weights, levels: levels, term: term, window: window, gathered: window, lanes: stage.lanes)
                     made = branch(
                         .counted(signal: number, isMinus: isMinus, channels: term.channels, pool: pool), window, packed)
                     break
@@ -129,10 +150,10 @@ extension Assembly {
                         identity: Layout(channels: signal.layout.channels, height: Int(unpooled.height), width: Int(unpooled.width)))
                 }
                 let view = view(number, isMinus: isMinus, channels: term.channels, window: read, rows: spike_rows(gathered))
-                let packed = units.packRows(weights, term: term, window: window, gathered: gathered, lanes: stage.lanes)
+                let packed = units.packRows(weights, levels: levels, term: term, window: window, gathered: gathered, lanes: stage.lanes)
                 made = branch(.gather(view: view), gathered, packed)
                 if allowsDense(term, of: stage, window: window) {
-                    made.dense = units.packDense(weights, term: term, window: window, lanes: stage.lanes)
+                    made.dense = units.packDense(levels, term: term, window: window, lanes: stage.lanes)
                 }
             case .identity, .depthwise:
                 let (weights, window) = diagonal(term, over: source)
@@ -165,7 +186,7 @@ extension Assembly {
     /// Whether the dense kernel can stand in for gathering: whole bytes of channels, several pixels to share the reading of weights.
     private func allowsDense(_ term: Term, of stage: NeuronStage, window: spike_window) -> Bool {
         readsNumbers(term, of: stage) && term.channels.lowerBound % 8 == 0 && stage.lanes.block == 1 && stage.lanes.blocks >= 4
-            && window.places <= Int(SPIKE_LARGEST_DENSE)
+            && window.places <= Limits.densePlaces
     }
 
     /// Whether a pool makes one pixel of the whole picture, and synapses one of that: then spikes are counted before they meet weights.

@@ -21,7 +21,14 @@ public struct Compiler {
         guard let description = graph.spiking else {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
-        var assembly = Assembly(graph, description: description, precision: precision)
+        let program = try assembled(graph, description, floats: [:])
+        let floats = Resolution.beyondBudget(program.roundingErrors)
+        return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
+    }
+
+    /// - Parameter floats: layers that are to be float32, and why.
+    private func assembled(_ graph: Graph, _ description: SpikingDescription, floats: [String: String]) throws -> Program {
+        var assembly = Assembly(graph, description: description, precision: precision, floats: floats)
         try assembly.addNodes()
         try assembly.addOutputs()
         return assembly.finish()
@@ -33,6 +40,8 @@ struct Assembly {
     let graph: Graph
     let description: SpikingDescription
     let precision: Precision
+    /// Layers that are float32 in spite of int8, and why.
+    let floats: [String: String]
     let readout: Set<String>
     var builder: ExpressionBuilder
     var stages: [(position: Int, stage: Stage)] = []
@@ -53,12 +62,13 @@ struct Assembly {
         var rows: [Int32]
     }
 
-    init(_ graph: Graph, description: SpikingDescription, precision: Precision) {
+    init(_ graph: Graph, description: SpikingDescription, precision: Precision, floats: [String: String]) {
         self.graph = graph
         self.description = description
         self.precision = precision
+        self.floats = floats
         readout = graph.readoutNodes
-        builder = ExpressionBuilder(graph, canPool: description.code == .rate || (description.steps ?? 16) <= 15)
+        builder = ExpressionBuilder(graph)
     }
 
     mutating func addNodes() throws {
@@ -81,7 +91,7 @@ struct Assembly {
                 stillNodes.append(node)
             } else {
                 let known = builder.pools.count
-                if !builder.add(node) { reasons[node.name] = "it cannot be folded into the synapses around it" }
+                builder.add(node)
                 for pool in builder.pools[known...] { stages.append((position, .pool(pool))) }
             }
         }
@@ -114,7 +124,7 @@ struct Assembly {
             !madeByReadout.contains($0) && graph.constants[$0] == nil
         }
         for value in accumulated.sorted() {
-            guard ExpressionBuilder.layout(of: graph, value) != nil else {
+            guard ExpressionBuilder.layout(of: graph, value) != nil, graph.types[value]?.elementType == .float32 else {
                 let type = graph.types[value].map { "\($0)" } ?? "unknown"
                 throw SpikeletError(
                     .unsupported, "output '\(value)' of type \(type)", remedy: "outputs are [N, C], [N, C, L] or [N, C, H, W], float32")
@@ -146,7 +156,11 @@ struct Assembly {
         let node = graph.nodes[position]
         for input in node.inputs { demand(input) }
         stages.append(
-            (position, .generic(GenericStage(node: node, reason: reasons[node.name] ?? "what reads it is not folded"))))
+            (
+                position,
+                .generic(
+                    GenericStage(node: node, reason: reasons[node.name] ?? builder.reasons[node.name] ?? "what reads it is not folded"))
+            ))
     }
 
     /// The number of a list view; made if it is new.
@@ -218,7 +232,7 @@ struct NeuronParameters {
             rule = .init(kind: SPIKE_NEURON_SIGNED, isHardReset: false, limit: neuron.maximumCount ?? -1, growth: 1)
             encoding = .signed
             (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
-        case let neuron as BurstIFNode where (1...1 << 12).contains(neuron.maximumBurst) && neuron.threshold > 0:
+        case let neuron as BurstIFNode where (1...Limits.count).contains(neuron.maximumBurst) && neuron.threshold > 0:
             rule = .init(kind: SPIKE_NEURON_BURST, isHardReset: false, limit: neuron.maximumBurst, growth: 1)
             encoding = .counts
             (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
@@ -228,8 +242,8 @@ struct NeuronParameters {
             (threshold, initial, rounding) = (1, 0, 0.5)
         default: return nil
         }
-        // Not a number, and thresholds that could never be reached by whole numbers, are left to the reference.
-        guard threshold.isFinite, initial.isFinite else { return nil }
+        // What is no number cannot be made a whole one.
+        guard ([threshold, initial] + initialOffsets).allSatisfy(\.isFinite), reset?.isFinite != false else { return nil }
     }
 
     private init(growth: Int) {

@@ -1,8 +1,8 @@
 internal import CSpikeKernels
 internal import SpikeGraph
 
-// Convolutions, matrices and pools over expressions. Each gives nil where the expression cannot take it in; the value is then
-// computed by the reference path.
+// Convolutions, matrices and pools over expressions. Each gives nil where the expression cannot take it in, and throws
+// `Limits.Exceeded` where the kernels cannot; the value is then computed by the reference path.
 
 extension Expression {
     /// A convolution.
@@ -10,19 +10,17 @@ extension Expression {
     /// - Parameters:
     ///   - weights: [features, channels / groups, kernel…].
     ///   - bias: for each feature.
-    func convolved(_ weights: Tensor, groups: Int, bias: [Float]?, window: spike_window) -> Expression? {
+    func convolved(_ weights: Tensor, groups: Int, bias: [Float]?, window: spike_window) throws -> Expression? {
         guard !isFlat, isFoldable else { return nil }
         if terms.contains(where: { if case .identity = $0.synapses { false } else { true } }) {
-            return groups == 1 ? composed(with: weights, bias: bias, window: window) : nil
+            return groups == 1 ? try composed(with: weights, bias: bias, window: window) : nil
         }
         let features = weights.shape[0]
         let places = window.places
-        // The engine's positions in lists are 16-bit numbers for a column of the kernel, and its windows have up to 1024 places.
-        let largest = (1 << 16) / max(1, Int(window.kernel_height))
-        guard places <= 1024, terms.allSatisfy({ ($0.channels.count + 7) / 8 * 8 <= largest }) else { return nil }
         let values = weights.floats
         let groupChannels = layout.channels / groups
         let groupFeatures = features / groups
+        if groupChannels != 1 || groupFeatures != 1 { try Self.check(window) }
         var result = self
         result.layout = window.output(channels: features)
         result.terms = []
@@ -67,6 +65,13 @@ extension Expression {
         return result
     }
 
+    /// Whether a window between channels is one for the engine.
+    private static func check(_ window: spike_window) throws {
+        _ = try Limits.product(
+            Int(window.kernel_height), Int(window.kernel_width), within: Limits.places,
+            "its window has \(window.kernel_height)×\(window.kernel_width) places")
+    }
+
     /// What a convolution makes of the offset.
     private func offset(behind weights: Tensor, groups: Int, bias: [Float]?, window: spike_window) -> Offset {
         guard case .channels(let old) = offset else { return .evaluated }
@@ -85,7 +90,7 @@ extension Expression {
 
     /// A convolution behind synapses with no neuron between, as after the bottlenecks of MobileNetV2: their product, where one of
     /// the two looks at single places.
-    private func composed(with weights: Tensor, bias: [Float]?, window: spike_window) -> Expression? {
+    private func composed(with weights: Tensor, bias: [Float]?, window: spike_window) throws -> Expression? {
         let features = weights.shape[0]
         let values = weights.floats
         let outer = window.places
@@ -112,13 +117,16 @@ extension Expression {
                 else { return nil }
             } else {
                 guard window.pad_top == 0, window.pad_left == 0 else { return nil }
-                joint.stride_y = innerWindow.stride_y * window.stride_y
-                joint.stride_x = innerWindow.stride_x * window.stride_x
+                (joint.stride_y, joint.stride_x) = try innerWindow.strides(times: window.stride_y, window.stride_x)
                 (joint.out_height, joint.out_width) = (window.out_height, window.out_width)
             }
+            joint = try joint.checked()
+            try Self.check(joint)
             let innerPlaces = innerWindow.places
-            var product = [Float](repeating: 0, count: features * inputs * joint.places)
-            guard product.count <= 1 << 26 else { return nil }
+            let size = try Limits.product(
+                features, inputs, joint.places, within: Limits.composedWeights,
+                "joined with the synapses before it, it has \(inputs) inputs")
+            var product = [Float](repeating: 0, count: size)
             for feature in 0..<features {
                 for channel in 0..<middle {
                     for place in 0..<outer {
@@ -147,10 +155,11 @@ extension Expression {
     }
 
     /// A matrix product of a vector with `matrix` [features of the vector, features of the result], plus `bias`.
-    func multiplied(by matrix: [Float], features: Int, bias: [Float]?) -> Expression? {
+    func multiplied(by matrix: [Float], features: Int, bias: [Float]?) throws -> Expression? {
         let window = spike_window(whole: layout)
         guard isFoldable, features > 0, matrix.count == layout.count * features else { return nil }
-        let (places, inputs) = (layout.pixels, layout.count)
+        try Self.check(window)
+        let inputs = layout.count
         // The vector's features are channels, rows, columns, in this order: a convolution that covers everything.
         var transposed = [Float](repeating: 0, count: matrix.count)
         for input in 0..<inputs {
@@ -158,16 +167,18 @@ extension Expression {
         }
         var image = self
         image.isFlat = false
-        guard places <= 1024 else { return nil }
-        return image.convolved(
+        return try image.convolved(
             Tensor(transposed, shape: [features, layout.channels, layout.height, layout.width]), groups: 1, bias: bias, window: window)
     }
 
     /// The mean over windows.
     ///
     /// - Parameter hasOneDivisor: although windows reach into the padding, the divisor is the same for all.
-    func averaged(_ window: spike_window, hasOneDivisor: Bool) -> Expression? {
-        guard !isFlat, isFoldable, window.staysInside || hasOneDivisor && isPlain, window.places <= 1 << 14 else { return nil }
+    func averaged(_ window: spike_window, hasOneDivisor: Bool) throws -> Expression? {
+        guard !isFlat, isFoldable, window.staysInside || hasOneDivisor && isPlain else { return nil }
+        _ = try Limits.product(
+            Int(window.kernel_height), Int(window.kernel_width), within: Limits.pooledPlaces,
+            "its window has \(window.kernel_height)×\(window.kernel_width) places")
         let factor = Float(window.places)
         var result = self
         result.layout = window.output(channels: layout.channels)
@@ -180,10 +191,11 @@ extension Expression {
                 copy.pool = window
                 copy.scale = term.scale.map { $0 / factor }
             case .dense(let weights, let features, let inner):
-                guard let (composed, outer) = Self.compose(weights, inner, window) else { return nil }
+                guard let (composed, outer) = try Self.compose(weights, inner, window) else { return nil }
+                try Self.check(outer)
                 copy.synapses = .dense(composed, features: features, outer)
             case .depthwise(let weights, let inner):
-                guard let (composed, outer) = Self.compose(weights, inner, window) else { return nil }
+                guard let (composed, outer) = try Self.compose(weights, inner, window) else { return nil }
                 copy.synapses = .depthwise(composed, outer)
             }
             result.terms.append(copy)
@@ -197,19 +209,23 @@ extension Expression {
     }
 
     /// One window for a convolution and a mean over its output.
-    private static func compose(_ weights: [Float], _ inner: spike_window, _ outer: spike_window) -> ([Float], spike_window)? {
+    private static func compose(_ weights: [Float], _ inner: spike_window, _ outer: spike_window) throws -> ([Float], spike_window)? {
         guard outer.staysInside, outer.dilation_y == 1, outer.dilation_x == 1, inner.dilation_y == 1, inner.dilation_x == 1,
             outer.places <= 16
         else { return nil }
         var window = inner
         (window.out_height, window.out_width) = (outer.out_height, outer.out_width)
-        window.kernel_height = (outer.kernel_height - 1) * inner.stride_y + inner.kernel_height
-        window.kernel_width = (outer.kernel_width - 1) * inner.stride_x + inner.kernel_width
-        window.stride_y = inner.stride_y * outer.stride_y
-        window.stride_x = inner.stride_x * outer.stride_x
+        (window.stride_y, window.stride_x) = try inner.strides(times: outer.stride_y, outer.stride_x)
+        let height = (Int(outer.kernel_height) - 1) * Int(inner.stride_y) + Int(inner.kernel_height)
+        let width = (Int(outer.kernel_width) - 1) * Int(inner.stride_x) + Int(inner.kernel_width)
+        let size = try Limits.product(
+            weights.count / inner.places, height, width, within: Limits.composedWeights,
+            "joined with the synapses before it, its window has \(height)×\(width) places")
+        (window.kernel_height, window.kernel_width) = (Int32(height), Int32(width))
+        window = try window.checked()
         let (oldWidth, newWidth) = (Int(inner.kernel_width), Int(window.kernel_width))
         let factor = Float(outer.places)
-        var composed = [Float](repeating: 0, count: weights.count / inner.places * window.places)
+        var composed = [Float](repeating: 0, count: size)
         for index in weights.indices {
             let (row, place) = (index / inner.places, index % inner.places)
             let (ky, kx) = (place / oldWidth, place % oldWidth)
@@ -221,5 +237,15 @@ extension Expression {
             }
         }
         return (composed, window)
+    }
+}
+
+extension spike_window {
+    /// The strides of a window over this one's output, seen from this one's input.
+    fileprivate func strides(times y: Int32, _ x: Int32) throws -> (Int32, Int32) {
+        func product(_ a: Int32, _ b: Int32) throws -> Int32 {
+            Int32(try Limits.product(Int(a), Int(b), within: Limits.extent, "joined with the synapses before it, its stride is \(a)·\(b)"))
+        }
+        return (try product(stride_y, y), try product(stride_x, x))
     }
 }

@@ -178,11 +178,17 @@ extension spike_window {
     }
 
     /// A window of the graph, placed over an input of one or two spatial axes.
+    ///
+    /// - Throws: where it does not fit the input, or the kernels' numbers do not hold it.
     init(_ window: Window, over layout: Layout) throws {
         self.init(identity: layout)
         let flat = window.rank == 1
         let placement = try window.placement(over: flat ? [layout.width] : [layout.height, layout.width])
         let (y, x) = (0, flat ? 0 : 1)
+        let numbers = placement.output + placement.padsBegin + window.kernel + window.strides + window.dilations
+        guard numbers.allSatisfy({ $0 <= Limits.extent }) else {
+            throw Limits.Exceeded(reason: "its window has more than \(Limits.extent) places")
+        }
         if !flat {
             out_height = Int32(placement.output[y])
             kernel_height = Int32(window.kernel[y])
@@ -195,6 +201,7 @@ extension spike_window {
         stride_x = Int32(window.strides[x])
         dilation_x = Int32(window.dilations[x])
         pad_left = Int32(placement.padsBegin[x])
+        self = try checked()
     }
 
     /// A window over everything.

@@ -10,8 +10,8 @@ struct ExpressionBuilder {
     private(set) var pools: [PoolStage] = []
     private var expressions: [String: Expression] = [:]
     private var pooled: [PoolKey: Int] = [:]
-    /// Running sums of pools are 16-bit numbers.
-    let canPool: Bool
+    /// Why nodes are left to the reference path.
+    private(set) var reasons: [String: String] = [:]
 
     private struct PoolKey: Hashable {
         var source: Int
@@ -19,9 +19,8 @@ struct ExpressionBuilder {
         var isInstantaneous: Bool
     }
 
-    init(_ graph: Graph, canPool: Bool) {
+    init(_ graph: Graph) {
         self.graph = graph
-        self.canPool = canPool
         spiking = graph.spikingValues
     }
 
@@ -33,16 +32,14 @@ struct ExpressionBuilder {
             ? Expression(values: value, layout: layout, isFlat: isFlat) : Expression(still: layout, isFlat: isFlat)
     }
 
-    /// The layout of a value of one to three axes behind the batch; `nil` for others.
+    /// The layout of a value of one to three axes behind the batch; `nil` for others, and for sizes that the kernels do not take.
     static func layout(of graph: Graph, _ value: String) -> (Layout, isFlat: Bool)? {
         guard let shape = graph.types[value]?.shape, shape.rank >= 2, shape.rank <= 4, shape[0] == .batch else { return nil }
         let sizes = shape.dimensions.dropFirst().compactMap(\.known)
         guard sizes.count == shape.rank - 1 else { return nil }
-        return switch sizes.count {
-        case 1: (Layout(channels: sizes[0], height: 1, width: 1), false)
-        case 2: (Layout(channels: sizes[0], height: 1, width: sizes[1]), false)
-        default: (Layout(channels: sizes[0], height: sizes[1], width: sizes[2]), false)
-        }
+        let (height, width) = (sizes.count > 2 ? sizes[1] : 1, sizes.count > 1 ? sizes[sizes.count - 1] : 1)
+        let layout = Layout(channels: sizes[0], height: height, width: width)
+        return Limits.hold(layout) ? (layout, false) : nil
     }
 
     /// Makes a neuron's output a spike train.
@@ -53,18 +50,24 @@ struct ExpressionBuilder {
 
     /// Takes note of a node that is no neuron.
     ///
-    /// - Returns: whether it was taken into an expression; else its value is the reference path's.
-    @discardableResult
-    mutating func add(_ node: Node) -> Bool {
-        let made: Expression? =
-            switch node.operator {
-            case .runningMaximumPool(let pool): self.pool(node, pool.window, isInstantaneous: false)
-            case .maxPool(let pool): self.pool(node, pool.window, isInstantaneous: true)
-            default: linear(node)
+    /// What cannot be taken into an expression is the reference path's, for a reason that is kept.
+    mutating func add(_ node: Node) {
+        do {
+            let made: Expression? =
+                switch node.operator {
+                case .runningMaximumPool(let pool): try self.pool(node, pool.window, isInstantaneous: false)
+                case .maxPool(let pool): try self.pool(node, pool.window, isInstantaneous: true)
+                default: try linear(node)
+                }
+            if let made {
+                expressions[node.outputs[0]] = made
+                return
             }
-        guard let made else { return false }
-        expressions[node.outputs[0]] = made
-        return true
+        } catch let error as Limits.Exceeded {
+            reasons[node.name] = error.reason
+            return
+        } catch {}
+        reasons[node.name] = "it cannot be folded into the synapses around it"
     }
 
     private func constant(_ node: Node, _ position: Int) -> Tensor? {
@@ -72,7 +75,7 @@ struct ExpressionBuilder {
     }
 
     /// Expressions are only for values of shapes that have a layout; the input's own layout is known already.
-    private func linear(_ node: Node) -> Expression? {
+    private func linear(_ node: Node) throws -> Expression? {
         guard Self.layout(of: graph, node.outputs[0]) != nil else { return nil }
         let x = expression(of: node.inputs[0])
         switch node.operator {
@@ -98,16 +101,17 @@ struct ExpressionBuilder {
             guard node.inputs.allSatisfy({ graph.constants[$0] == nil }), parts.allSatisfy({ !$0.isFlat }) else { return nil }
             return .joined(parts)
         case .conv(let conv):
-            guard conv.window.rank <= 2, let weights = constant(node, 1), node.inputs.count == 2 || constant(node, 2) != nil,
-                let window = try? spike_window(conv.window, over: x.layout)
-            else { return nil }
-            return x.convolved(weights, groups: conv.groups, bias: constant(node, 2)?.floats, window: window)
-        case .gemm(let gemm): return matrix(gemm, x, node)
+            guard conv.window.rank <= 2, let weights = constant(node, 1), node.inputs.count == 2 || constant(node, 2) != nil else {
+                return nil
+            }
+            return try x.convolved(
+                weights, groups: conv.groups, bias: constant(node, 2)?.floats, window: spike_window(conv.window, over: x.layout))
+        case .gemm(let gemm): return try matrix(gemm, x, node)
         case .matMul:
             guard let weights = constant(node, 1), weights.rank == 2, graph.types[node.inputs[0]]?.shape.rank == 2 else { return nil }
-            return x.multiplied(by: weights.floats, features: weights.shape[1], bias: nil)
+            return try x.multiplied(by: weights.floats, features: weights.shape[1], bias: nil)
         case .averagePool(let pool):
-            guard pool.window.rank <= 2, let window = try? spike_window(pool.window, over: x.layout),
+            guard pool.window.rank <= 2,
                 let placement = try? pool.window.placement(
                     over: pool.window.rank == 1 ? [x.layout.width] : [x.layout.height, x.layout.width])
             else { return nil }
@@ -119,12 +123,12 @@ struct ExpressionBuilder {
                     return last + (pool.window.kernel[axis] - 1) * pool.window.dilations[axis]
                         < input[axis] + placement.padsBegin[axis] + placement.padsEnd[axis]
                 }
-            return x.averaged(window, hasOneDivisor: hasOneDivisor)
-        case .globalAveragePool: return x.averaged(spike_window(whole: x.layout), hasOneDivisor: true)
+            return try x.averaged(spike_window(pool.window, over: x.layout), hasOneDivisor: hasOneDivisor)
+        case .globalAveragePool: return try x.averaged(spike_window(whole: x.layout), hasOneDivisor: true)
         case .reduceMean(let reduce):
             let rank = graph.types[node.inputs[0]]?.shape.rank ?? 0
             guard rank >= 3, (try? reduce.reducedAxes(rank: rank)) == Set(2..<rank) else { return nil }
-            return x.averaged(spike_window(whole: x.layout), hasOneDivisor: true)
+            return try x.averaged(spike_window(whole: x.layout), hasOneDivisor: true)
         default: return nil
         }
     }
@@ -179,7 +183,7 @@ struct ExpressionBuilder {
         return copy
     }
 
-    private func matrix(_ gemm: Gemm, _ x: Expression, _ node: Node) -> Expression? {
+    private func matrix(_ gemm: Gemm, _ x: Expression, _ node: Node) throws -> Expression? {
         guard !gemm.transposeA, let weights = constant(node, 1), node.inputs.count == 2 || constant(node, 2) != nil else { return nil }
         let (rows, columns) = (weights.shape[0], weights.shape[1])
         var matrix = weights.floats
@@ -196,20 +200,23 @@ struct ExpressionBuilder {
             guard tensor.count == features || tensor.count == 1 else { return nil }
             bias = (0..<features).map { gemm.beta * tensor.floats[tensor.count == 1 ? 0 : $0] }
         }
-        return x.multiplied(by: matrix, features: features, bias: bias)
+        return try x.multiplied(by: matrix, features: features, bias: bias)
     }
 
     /// Max pooling of spikes that nothing but positive factors lie on: the pool's output is a spike train of its own.
-    private mutating func pool(_ node: Node, _ window: Window, isInstantaneous: Bool) -> Expression? {
+    private mutating func pool(_ node: Node, _ window: Window, isInstantaneous: Bool) throws -> Expression? {
         let x = expression(of: node.inputs[0])
-        guard window.rank <= 2, Self.layout(of: graph, node.outputs[0]) != nil, !x.isFlat, canPool || isInstantaneous, x.hasNoOffset,
-            let place = try? spike_window(window, over: x.layout), place.places <= 4096,
+        guard window.rank <= 2, Self.layout(of: graph, node.outputs[0]) != nil, !x.isFlat, x.hasNoOffset,
             x.terms.allSatisfy({ $0.isPlainSpikes && $0.scale.allSatisfy { $0 > 0 } })
         else { return nil }
         // A sum of two trains in one channel is not a spike train.
         guard x.terms.reduce(0, { $0 + $1.targetCount }) == x.layout.channels,
             Set(x.terms.flatMap { $0.firstTarget..<$0.firstTarget + $0.targetCount }).count == x.layout.channels
         else { return nil }
+        let place = try spike_window(window, over: x.layout)
+        _ = try Limits.product(
+            Int(place.kernel_height), Int(place.kernel_width), within: Limits.maximumPlaces,
+            "its window has \(place.kernel_height)×\(place.kernel_width) places")
         var result = x
         result.layout = place.output(channels: x.layout.channels)
         result.terms = []

@@ -33,13 +33,20 @@ struct GatherCost {
         guard let pool, pool.kernel_height == pool.stride_y, pool.kernel_width == pool.stride_x, pool.dilation_y == 1,
             pool.dilation_x == 1, pool.pad_top == 0, pool.pad_left == 0, pool.staysInside, window.dilation_y == 1, window.dilation_x == 1
         else { return nil }
-        var result = window
+        func times(_ a: Int32, _ b: Int32) -> Int32? {
+            let (product, overflows) = a.multipliedReportingOverflow(by: b)
+            return overflows || product > Limits.extent ? nil : product
+        }
         // What the pool leaves out at the far border stays left out.
-        (result.height, result.width) = (pool.out_height * pool.kernel_height, pool.out_width * pool.kernel_width)
-        (result.kernel_height, result.kernel_width) = (window.kernel_height * pool.stride_y, window.kernel_width * pool.stride_x)
-        (result.stride_y, result.stride_x) = (window.stride_y * pool.stride_y, window.stride_x * pool.stride_x)
-        (result.pad_top, result.pad_left) = (window.pad_top * pool.stride_y, window.pad_left * pool.stride_x)
-        return result.places * channels <= 4096 ? result : nil
+        guard let height = times(pool.out_height, pool.kernel_height), let width = times(pool.out_width, pool.kernel_width),
+            let kernelHeight = times(window.kernel_height, pool.stride_y), let kernelWidth = times(window.kernel_width, pool.stride_x),
+            let strideY = times(window.stride_y, pool.stride_y), let strideX = times(window.stride_x, pool.stride_x),
+            let top = times(window.pad_top, pool.stride_y), let left = times(window.pad_left, pool.stride_x)
+        else { return nil }
+        var result = window
+        (result.height, result.width, result.kernel_height, result.kernel_width) = (height, width, kernelHeight, kernelWidth)
+        (result.stride_y, result.stride_x, result.pad_top, result.pad_left) = (strideY, strideX, top, left)
+        return result.places * channels <= 4096 ? try? result.checked() : nil
     }
 }
 

@@ -53,8 +53,12 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
 
     /// Measures.
     ///
-    /// - Parameter densities: shares of neurons that spike in a step.
+    /// - Parameters:
+    ///   - densities: shares of neurons that spike in a step.
+    ///   - steps: from 1 to 64; other numbers count as the nearest of these.
+    ///   - runs: for each time; at least 1.
     public init(densities: [Double] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5], steps: Int = 32, runs: Int = 15) {
+        let (steps, runs) = (min(max(steps, 1), Program.longestBlock), max(runs, 1))
         let isa = spike_isa_default()
         instructionSet = String(cString: spike_isa_name(isa))
         self.steps = steps

@@ -108,7 +108,7 @@ extension NetworkBenchmark: CustomStringConvertible {
         func milliseconds(_ seconds: Double) -> String { String(format: "%.3f ms", seconds * 1000) }
         func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
         return """
-            '\(network)' (\(recipe)), \(precision): \(steps) steps, batches of \(batchSize), \(threads) thread\(threads == 1 ? "" : "s")
+            '\(network.visible)' (\(recipe.visible)), \(precision): \(steps) steps, batches of \(batchSize), \(threads) thread\(threads == 1 ? "" : "s")
             \(milliseconds(secondsPerSample)) a sample (median of \(runs) runs; quartiles \(milliseconds(quartiles[0])), \
             \(milliseconds(quartiles[1]))), \(milliseconds(processorSecondsPerSample)) of processor time
             density \(String(format: "%.2f", density * 100)) %, \(String(format: "%.3f", spikesPerNeuron)) spikes per neuron

@@ -8,8 +8,23 @@ extension Program: CustomStringConvertible {
         stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
     }
 
-    var hasPools: Bool {
-        stages.contains { if case .pool(let pool) = $0 { !pool.isInstantaneous } else { false } }
+    /// The most steps of a simulation: the running sums of pools have room for so many.
+    var mostSteps: Int {
+        let counts = stages.compactMap { stage -> Int? in
+            guard case .pool(let pool) = stage, !pool.isInstantaneous else { return nil }
+            return signals[pool.source].largestCount
+        }
+        return Limits.sum / (counts.max() ?? 1)
+    }
+
+    /// How many steps of the streaming schedule go through a stage together: fewer than usual where lists of so many could become
+    /// longer than their starts can say.
+    var longestBlock: Int {
+        let entries = views.map { view in
+            let signal = signals[view.signal]
+            return Double(signal.layout.count) * Double(signal.largestCount) * Double(view.multiplicity)
+        }
+        return Int(max(1, min(Double(Self.longestBlock), 0.99 * Double(Limits.list) / max(1, entries.max() ?? 1))))
     }
 
     /// The nodes that the reference path computes, step by step, and why.
@@ -17,10 +32,24 @@ extension Program: CustomStringConvertible {
         stages.compactMap { if case .generic(let stage) = $0 { (stage.node.name, stage.reason) } else { nil } }
     }
 
-    /// Stages that are float32 although int8 was asked for.
-    public var floatStages: [String] {
+    /// The layers of neurons that are float32 although int8 was asked for, and why.
+    public var floatStages: [(node: String, reason: String)] {
         guard precision == .int8 else { return [] }
-        return stages.compactMap { if case .neurons(let stage) = $0, stage.target != nil, !stage.isInteger { stage.name } else { nil } }
+        return stages.compactMap { stage in
+            switch stage {
+            case .neurons(let stage): stage.floatReason.map { (stage.name, $0) }
+            case .generic(let stage): if case .neuron = stage.node.operator { (stage.node.name, stage.reason) } else { nil }
+            case .pool: nil
+            }
+        }
+    }
+
+    /// For each layer in whole numbers, how far rounding moves its activations.
+    var roundingErrors: [(node: String, error: Double)] {
+        stages.compactMap { stage in
+            guard case .neurons(let stage) = stage, stage.isInteger else { return nil }
+            return (stage.name, stage.roundingError)
+        }
     }
 
     /// Bytes of the packed weights.
@@ -49,9 +78,8 @@ extension Program: CustomStringConvertible {
         let generic = genericNodes
         lines.append(
             generic.isEmpty ? "everything is fused" : "\(generic.count) nodes run on the reference path, step by step")
-        if !floatStages.isEmpty { lines.append("float32 in spite of int8: " + floatStages.joined(separator: ", ")) }
-        lines.append("\(memoryPlan(steps: spikingDescription.steps ?? 32))")
-        return lines.joined(separator: "\n")
+        for stage in floatStages { lines.append("float32 in spite of int8: \(stage.node) (\(stage.reason))") }
+        return lines.map { $0.visible + "\n" }.joined() + "\(memoryPlan(steps: spikingDescription.steps ?? 32))"
     }
 
     private var isaName: String { String(cString: spike_isa_name(spike_isa_default())) }
@@ -66,7 +94,8 @@ extension Program: CustomStringConvertible {
             }
         let layout = stage.layout
         var line = "  \(stage.name): \(kind) \(layout.channels)×\(layout.height)×\(layout.width), "
-        line += stage.isInteger ? "int8 (membranes in 1/\(1 << stage.shift) of a weight's unit)" : "float32"
+        let error = String(format: "%.2f", stage.roundingError * 100)
+        line += stage.isInteger ? "int8 (membranes in 1/\(1 << stage.shift) of a weight's unit, rounding \(error) %)" : "float32"
         line += ", tiles of \(stage.lanes.tile)"
         if stage.lanes.block > 1 { line += " (\(stage.lanes.block) pixels)" }
         if stage.evaluatesOffset { line += stage.analog == nil ? ", analog current" : ", analog current in one pass" }

@@ -26,10 +26,11 @@ extension Program {
     /// How many steps of the streaming schedule go through a stage together.
     static let longestBlock = 64
 
-    /// - Parameter steps: T, or K.
+    /// - Parameter steps: T, or K; numbers outside of 1 … 2²⁰ count as the nearest of these.
     public func memoryPlan(steps: Int) -> MemoryPlan {
-        let isWhole = schedule == .layerSynchronous || steps <= Self.longestBlock
-        let block = isWhole ? steps : Self.longestBlock
+        let steps = min(max(steps, 1), 1 << 20)
+        let isWhole = schedule == .layerSynchronous || steps <= longestBlock
+        let block = isWhole ? steps : longestBlock
         var plan = MemoryPlan(steps: steps, weights: weightBytes, spikes: 0, lists: 0, state: 0, stage: "")
         var alive = Set<Int>()
         for (index, stage) in stages.enumerated() {
@@ -44,7 +45,7 @@ extension Program {
             case .pool(let pool):
                 name = pool.name
                 alive.insert(pool.target)
-                if !isWhole, !pool.isInstantaneous { plan.state += signals[pool.source].layout.count * 2 }
+                if !isWhole, !pool.isInstantaneous { plan.state += signals[pool.source].layout.count * 4 }
             case .generic(let stage): name = stage.node.name
             }
             let spikes = alive.reduce(0) { $0 + signals[$1].stepBytes * block }
@@ -68,7 +69,7 @@ extension MemoryPlan: CustomStringConvertible {
         return """
             memory of one sample at \(steps) steps: peak \(size(peak)) = weights \(size(weights)), spikes \(size(spikes)), \
             lists \(size(lists)) (at a density of 10 %), state \(size(state))
-            most is in use at \(stage)
+            most is in use at \(stage.visible)
             """
     }
 }

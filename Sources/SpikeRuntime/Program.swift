@@ -68,11 +68,13 @@ struct ListView: Sendable {
 
     /// How often a spike can be in the lists.
     var multiplicity: Int {
-        func overlap(_ kernel: Int32, _ stride: Int32, _ dilation: Int32) -> Int {
-            Int(dilation > 1 ? kernel : (kernel + stride - 1) / stride)
+        // Once for each output that sees it.
+        func overlap(_ kernel: Int32, _ stride: Int32, _ dilation: Int32, _ outputs: Int32) -> Int {
+            Int(min(dilation > 1 ? kernel : (kernel + stride - 1) / stride, outputs))
         }
-        return overlap(window.kernel_height, window.stride_y, window.dilation_y)
-            * overlap(window.kernel_width, window.stride_x, window.dilation_x) * overlap(rows.kernel_height, rows.stride, rows.dilation)
+        return overlap(window.kernel_height, window.stride_y, window.dilation_y, window.out_height)
+            * overlap(window.kernel_width, window.stride_x, window.dilation_x, window.out_width)
+            * overlap(rows.kernel_height, rows.stride, rows.dilation, rows.out_height)
     }
 
     /// Starts of one step.
@@ -191,19 +193,25 @@ struct NeuronStage: Sendable {
     var unitScale: [Float]
     /// The most that a step's current can be, in the stage's unit (int8), before offsets.
     var currentBound: Int
+    /// The most that a membrane starts from, or is left at by a spike, in the same unit.
+    var restingBound: Int
     /// What the analog part of a current is limited to (int8).
     var offsetLimit: Float
+    /// How far 8-bit weights move the layer's activations, as a share of their range.
+    var roundingError: Double
+    /// Why the stage is float32 where whole numbers were asked for.
+    var floatReason: String?
 
     /// For how many steps no membrane can meet the bound that keeps whole numbers from overflowing; beyond, kernels look.
     var provenSteps: Int {
-        guard isInteger, currentBound > 0 else { return 0 }
+        guard isInteger else { return 0 }
         // Each value of the reference path is limited as the analog offset is.
-        let analog = 1 + branches.count { if case .values = $0.kind { true } else { false } }
+        let values = branches.count { if case .values = $0.kind { true } else { false } }
         // A radix code's doubling is part of what its unit was chosen by: synapses reach half of the limit, an analog current once more.
-        if let exponent = rule.exponent { return analog == 1 ? exponent + 1 : 0 }
-        return (Int(SPIKE_MEMBRANE_LIMIT) - 2 * currentBound) / (currentBound + analog * Int(offsetLimit))
+        if let exponent = rule.exponent { return values == 0 ? exponent + 1 : 0 }
+        let step = currentBound + (values + (evaluatesOffset ? 1 : 0)) * Int(offsetLimit)
+        return (Int(SPIKE_MEMBRANE_LIMIT) - restingBound) / max(1, step)
     }
-
 }
 
 /// Max pooling over a spike train.

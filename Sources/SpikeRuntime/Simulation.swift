@@ -20,7 +20,7 @@ public final class Simulation {
     /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
     public var largestChunk = 8
 
-    /// For tests of single layers: all samples then go through the network together.
+    /// Sees, and may replace, what each layer sends: all samples then go through the network together.
     package var forcing: SpikeForcing?
     /// For tests: from how many spikes a neuron on the dense kernel is taken; `nil` for what was measured.
     package var denseCrossover: Double?
@@ -166,7 +166,7 @@ public final class Simulation {
     ) throws -> Finished {
         // Under the layer-synchronous schedule all steps are one block; else blocks bound the memory that spikes take.
         let isStreaming = program.schedule == .streaming
-        let longest = exitConfidence == nil ? Program.longestBlock : 8
+        let longest = exitConfidence == nil ? program.longestBlock : min(8, program.longestBlock)
         let length = isStreaming ? min(longest, steps) : steps
         var stepSums: [[String: [Float]]] = []
         let delay = program.spikingDescription.readoutDelay ?? 0
@@ -195,56 +195,6 @@ public final class Simulation {
             stepsUsed: [Int](repeating: stepsUsed, count: worker.samples))
     }
 
-    private func check(_ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?) throws -> Int {
-        guard steps >= 1, steps <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
-        }
-        let isStreaming = program.schedule == .streaming
-        if program.code == .radix, let digits = program.spikingDescription.steps, digits != steps {
-            throw SpikeletError(
-                .invalidOption, "\(steps) steps for a radix code of \(digits)",
-                remedy: "simulate it with --steps \(digits); convert again for another number")
-        }
-        if let digits = program.fewestDigits, steps > digits {
-            throw SpikeletError(.invalidOption, "\(steps) steps for a radix code of \(digits)", remedy: "simulate \(digits) steps")
-        }
-        if program.hasPools, steps > Int(Int16.max) {
-            throw SpikeletError(
-                .invalidOption, "\(steps) steps of a network with max pooling", remedy: "the engine simulates up to \(Int16.max) of them")
-        }
-        if let exitConfidence {
-            guard isStreaming else {
-                throw SpikeletError(
-                    .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
-            }
-            guard exitConfidence > 0, exitConfidence <= 1 else {
-                throw SpikeletError(.invalidOption, "an exit confidence of \(exitConfidence)", remedy: "give a probability, such as 0.95")
-            }
-        }
-        guard timeVarying else { return try program.graph.check(inputs: inputs) }
-        guard isStreaming else {
-            throw SpikeletError(
-                .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
-        }
-        if let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
-            throw SpikeletError(
-                .invalidData, "a time-varying input of shape \(short.shape) for \(steps) steps",
-                remedy: "its first axis counts time steps: [T, N, …]")
-        }
-        return try (0..<steps).map { step in try program.graph.check(inputs: inputs.map { Self.step($0, step) }) }[0]
-    }
-
-    /// One step of [T, N, …].
-    private static func step(_ tensor: Tensor, _ index: Int) -> Tensor {
-        tensor.samples(index..<index + 1).reshaped(to: Array(tensor.shape.dropFirst()))
-    }
-
-    /// Some samples of [T, N, …].
-    private static func samplesInTime(_ tensor: Tensor, _ range: Range<Int>) -> Tensor {
-        let steps = (0..<tensor.shape[0]).map { step(tensor, $0).samples(range) }
-        return Tensor(steps.flatMap(\.floats), shape: [tensor.shape[0], range.count] + tensor.shape.dropFirst(2))
-    }
-
     // MARK: Single steps
 
     /// One time step of the streaming schedule, for live data.
@@ -252,27 +202,24 @@ public final class Simulation {
     /// - Parameters:
     ///   - inputs: what arrives in this step, one tensor `[N, …]` for each input of the network.
     ///   - isSameInput: whether the inputs are those of the step before; what depends on them alone is then not computed again.
-    /// - Throws: where the inputs do not fit, or their batch size is not that of the steps before.
+    /// - Throws: where the inputs do not fit, or their batch size is not that of the steps before. After an error in the network itself
+    ///   the simulation begins anew.
     public func step(_ inputs: [Tensor], isSameInput: Bool = false) throws {
         guard program.schedule == .streaming else {
             throw SpikeletError(
                 .unsupported, "single steps of a network with the \(program.schedule.rawValue) schedule", remedy: "simulate whole runs")
         }
         if finished != nil { reset() }
-        let size: Int
-        if isSameInput, let batch {
-            size = batch
-        } else {
-            size = try program.graph.check(inputs: inputs)
-        }
+        let size = try program.graph.check(inputs: inputs)
         if let batch, batch != size {
             throw SpikeletError(
                 .invalidData, "a batch of \(size) samples in the middle of a simulation of \(batch)",
                 remedy: "call reset() before a new batch")
         }
+        try checkSums(steps + 1)
         if workers.isEmpty {
             batch = size
-            let parts = min(threads, size)
+            let parts = forcing == nil ? min(threads, size) : 1
             let recording = Recording(countsSpikes: recording.contains(.spikeCounts), keepsSteps: false)
             workers = (0..<parts).map { part in
                 Worker(
@@ -280,6 +227,7 @@ public final class Simulation {
                     threads: Threads(count: max(1, threads / parts), crew: crew), isa: isa, recording: recording)
             }
         }
+        for worker in workers { worker.forcing = forcing }
         var begin = 0
         let pieces = workers.map { worker -> [Tensor] in
             defer { begin += worker.samples }
@@ -295,7 +243,10 @@ public final class Simulation {
                 lock.with { errors[index] = error }
             }
         }
-        if let error = errors.compactMap({ $0 }).first { throw error }
+        if let error = errors.compactMap({ $0 }).first {
+            reset()
+            throw error
+        }
         steps += 1
         if steps == program.spikingDescription.readoutDelay { ignored = joined { $0.sums() } }
     }

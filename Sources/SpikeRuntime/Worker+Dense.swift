@@ -48,7 +48,7 @@ extension Worker {
     /// Whether a branch reads numbers in the place of spikes, one by one, in this block: always where it costs no more, else where so
     /// many spike that the dense kernel is the faster. Makes the numbers if so.
     func makeNumbers(_ branch: Branch, _ block: Block) -> Bool {
-        guard block.steps < 8 else { return false }
+        guard block.hasNumbers else { return false }
         switch branch.kind {
         case .masked(let signal, _, _) where branch.readsNumbers && denseCrossover != .infinity:
             makeNumbers(of: signal, block)

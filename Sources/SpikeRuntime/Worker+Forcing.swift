@@ -2,17 +2,19 @@ internal import CSpikeKernels
 package import SpikeGraph
 
 /// Sees the spikes of a layer of neurons in one step, `[N, …]`, and says what they are to be from there on: tests of single layers
-/// feed each of them what the reference computed.
+/// feed each of them what the reference computed, counters take note of them.
 package typealias SpikeForcing = (_ node: String, _ step: Int, _ spikes: Tensor) -> Tensor
 
 extension Worker {
-    /// Lets a test replace what a layer has just sent.
+    /// Lets an observer see, or replace, what a layer has just sent.
     func force(_ number: Int, by forcing: SpikeForcing, _ block: Block) {
         let signal = program.signals[number]
         let (channels, pixels, width) = (signal.layout.channels, signal.layout.pixels, signal.layout.width)
         for step in 0..<block.steps {
             guard let spikes = dense(number, step, block) else { return }
-            let forced = forcing(signal.stage, steps + step, spikes).floats
+            let wanted = forcing(signal.stage, steps + step, spikes)
+            if wanted == spikes { continue }
+            let forced = wanted.floats
             for sample in 0..<samples {
                 for isMinus in signal.encoding == .signed ? [false, true] : [false] {
                     guard let start = plane(number, sample: sample, isMinus: isMinus, block) else { return }

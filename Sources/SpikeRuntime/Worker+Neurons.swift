@@ -3,10 +3,10 @@ internal import SpikeGraph
 
 extension Worker {
     /// Synapses, integration, firing and packing of one layer, for all samples and the steps of a block.
-    func run(_ stage: NeuronStage, _ index: Int, _ block: Block) {
+    func run(_ stage: NeuronStage, _ index: Int, _ block: Block) throws {
         for branch in stage.branches where !makeNumbers(branch, block) {
             switch branch.kind {
-            case .gather(let view), .scatter(let view): makeLists(view, block)
+            case .gather(let view), .scatter(let view): try makeLists(view, block)
             case .masked, .counted, .values: break
             }
         }
@@ -46,7 +46,9 @@ extension Worker {
         let pieces = lanes.tiles * samples
         let parts = threads.count > 1 ? min(stage.layout.height, (4 * threads.count + pieces - 1) / pieces) : 1
         var saturated = [UInt64](repeating: 0, count: threads.count)
-        for slot in 0..<threads.count { _ = scratch(slot, bytes: Int(SPIKE_POSITIONS) * block.steps * lanes.tile * 4) }
+        // Where numbers are read, several places of the output are worked on together.
+        let together = block.hasNumbers ? Int(SPIKE_POSITIONS) : 1
+        for slot in 0..<threads.count { _ = scratch(slot, bytes: together * block.steps * lanes.tile * 4) }
         saturated.withUnsafeMutableBufferPointer { saturated in
             nonisolated(unsafe) let saturated = saturated
             threads.forEach(pieces * parts) { piece, slot in
@@ -149,7 +151,7 @@ extension Worker {
         result.negative = branch.isNegative
         result.channels = Int32(branch.entryStride)
         result.rows = Int32(branch.rows)
-        result.each_column = branch.window.dilation_x != 1 || branch.rows > 1 << 16
+        result.each_column = branch.window.dilation_x != 1 || branch.rows > Limits.column
         result.weights = UnsafeRawPointer(branch.weights.start + tile * branch.tileBytes)
         let first = tile * stage.lanes.tile
         switch branch.kind {
@@ -259,7 +261,7 @@ extension Worker {
         _ = makeTrain(stage.target, block)
         let isCounts = source.encoding == .counts
         let sumStride = (source.channelStride + 15) / 16 * 16
-        let sumBytes = samples * source.layout.pixels * sumStride * 2
+        let sumBytes = samples * source.layout.pixels * sumStride * 4
         let keepsSums = !block.isWhole && !stage.isInstantaneous
         if keepsSums, poolSums[index] == nil {
             let sums = Buffer()
@@ -296,7 +298,7 @@ extension Worker {
             job.row_end = Int32(rows.upperBound)
             job.growth = growth
             job.instantaneous = stage.isInstantaneous
-            job.sums = poolSums[index].map { UnsafePointer($0.counts + sample * source.layout.pixels * sumStride) }
+            job.sums = poolSums[index].map { UnsafePointer($0.integers + sample * source.layout.pixels * sumStride) }
             job.window = stage.window
             (isCounts ? table.pointee.pool_counts : table.pointee.pool_bits)?(&job)
         }
@@ -314,7 +316,7 @@ extension Worker {
                     UnsafePointer($0.assumingMemoryBound(to: UInt8.self))
                 }
             }
-            update.sums = poolSums[index].map { $0.counts + sample * source.layout.pixels * sumStride }
+            update.sums = poolSums[index].map { $0.integers + sample * source.layout.pixels * sumStride }
             update.strides = source.strides
             update.sum_stride = Int32(sumStride)
             update.height = Int32(source.layout.height)

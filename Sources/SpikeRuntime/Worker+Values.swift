@@ -168,7 +168,7 @@ extension Worker {
                 for step in 0..<block.steps { results.append(neuron.emit(&state, at: time(step))) }
             }
             genericStates[node.name] = program.schedule == .streaming ? state : nil
-            record(node.name, results)
+            try record(node.name, results)
         case .runningMaximumPool(let pool):
             var state = genericPools[node.name] ?? GenericMaximum(window: pool.window, growth: program.code == .radix ? 2 : 1)
             for step in 0..<block.steps { results.append(try state.advance(operands(step)[0])) }
@@ -179,9 +179,9 @@ extension Worker {
         values[node.outputs[0]] = results
     }
 
-    private func record(_ name: String, _ spikes: [Tensor]) {
+    private func record(_ name: String, _ spikes: [Tensor]) throws {
         let size = spikes.first?.count ?? 0
-        for tensor in spikes { totals[name, default: 0] += Int(tensor.floats.reduce(0) { $0 + abs($1) }) }
+        for tensor in spikes { totals[name, default: 0] += try tensor.spikeCount(of: name) }
         guard recording.countsSpikes else { return }
         if counts[name] == nil {
             let buffer = Buffer()
@@ -198,7 +198,7 @@ extension Worker {
     /// What a node makes of its inputs: convolutions by the engine's own unrolling, the rest by the reference.
     func evaluate(_ node: Node, _ inputs: [Tensor]) throws -> Tensor {
         if case .conv(let conv) = node.operator, let result = convolve(conv, inputs) { return result }
-        return try ReferenceExecutor.evaluate(node.operator, inputs, batch: samples)[0]
+        return try ReferenceExecutor.compute(node.operator, inputs, batch: samples)[0]
     }
 
     /// A plain convolution: the same product as the reference's, so the same numbers, unrolled faster.

@@ -95,7 +95,7 @@ final class Worker {
         for (index, stage) in program.stages.enumerated() {
             switch stage {
             case .neurons(let stage):
-                run(stage, index, block)
+                try run(stage, index, block)
                 if let forcing, let target = stage.target { force(target, by: forcing, block) }
             case .pool(let stage): run(stage, index, block)
             case .generic(let stage): try run(stage, block)
@@ -112,6 +112,8 @@ final class Worker {
         var isWhole: Bool
         /// The inputs change from step to step.
         var variesInTime: Bool
+        /// The numbers that a radix code's spikes are the digits of are below 128.
+        var hasNumbers: Bool { steps < 8 }
     }
 
     // MARK: Memory
@@ -164,12 +166,13 @@ final class Worker {
     // MARK: Lists
 
     /// Makes the lists of a view, unless they are there.
-    func makeLists(_ number: Int, _ block: Block) {
+    ///
+    /// - Throws: where they would be longer than their starts can say.
+    func makeLists(_ number: Int, _ block: Block) throws {
         guard entries[number] == nil else { return }
         let view = program.views[number]
         let signal = program.signals[view.signal]
         let startCount = block.steps * view.startCount
-        let starts = buffer(samples * startCount * 4)
         // Room for as many entries as there are spikes, and for what vectors write behind the last. Steps are split where there are too
         // few samples for all threads.
         let parts = threads.parts(of: block.steps, samples: samples)
@@ -184,7 +187,14 @@ final class Worker {
             }
             stride = max(stride, begin)
         }
+        guard stride <= Limits.list else {
+            throw SpikeletError(
+                .unsupported,
+                "the spikes of '\(signal.name)' in \(block.steps) steps: \(stride) entries of lists, more than \(Limits.list)",
+                remedy: "simulate fewer steps, or with the reference (ReferenceSimulation, --reference)")
+        }
         let entries = buffer(samples * stride * 2)
+        let starts = buffer(samples * startCount * 4)
         self.starts[number] = starts
         self.entries[number] = entries
         entryStrides[number] = stride

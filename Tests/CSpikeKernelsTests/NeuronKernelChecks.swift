@@ -165,7 +165,9 @@ func checkPool(_ table: spike_kernel_table, isCounts: Bool, _ random: inout Seed
     let sumStride = (channels + 15) / 16 * 16
     job.sum_stride = Int32(sumStride)
     let hasSums = random.chance(0.5)
-    let sums = (0..<height * width * sumStride).map { _ in Int16(hasSums ? random.int(0...9) : 0) }
+    // After many steps sums are large, and lie far apart.
+    let (least, spread) = growth == 1 ? random.pick([(0, 9), (0, 100_000), (2_000_000_000, 40_000)]) : (0, 9)
+    let sums = (0..<height * width * sumStride).map { _ in hasSums ? Int32(random.int(least...least + spread)) : 0 }
     if hasSums { job.sums = UnsafePointer(arena.make(sums, filler: 0)) }
     // Sixteen channels are looked at together.
     let outBits = arena.make(out.bits(), slack: 8, filler: 0)
@@ -217,7 +219,7 @@ func checkPoolSums(_ table: spike_kernel_table, _ random: inout SeededGenerator)
     (job.height, job.width, job.channels) = (Int32(spikes.height), Int32(spikes.width), Int32(spikes.channels))
     (job.steps, job.growth) = (Int32(spikes.steps), Int32(random.int(1...2)))
     job.sum_stride = Int32(spikes.channels + 2)
-    let start = (0..<spikes.height * spikes.width * (spikes.channels + 2)).map { _ in Int16(random.int(0...9)) }
+    let start = (0..<spikes.height * spikes.width * (spikes.channels + 2)).map { _ in Int32(random.int(0...9)) }
     let sums = arena.make(start, filler: 0)
     job.sums = sums
     table.pool_sums(&job)

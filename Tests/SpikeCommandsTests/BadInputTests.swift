@@ -155,7 +155,7 @@ import Testing
             Case("\(evaluate) fewlabels.npz", "fewlabels.npz: 24 samples, but 2 labels"),
             Case("\(evaluate) none.npz", "none.npz: ", "empty"),
             Case("\(evaluate) wide.npy --ann tiny.onnx", "wide.npy: ", "float32[2, 1, 8, 7]"),
-            Case("\(evaluate) data.npz --ann linear.onnx", "4 classes", "3"),
+            Case("\(evaluate) data.npz --ann linear.onnx", "float32[N, 4]", "3 classes"),
         ])
     }
 

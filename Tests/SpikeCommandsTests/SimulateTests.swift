@@ -98,6 +98,53 @@ import Testing
         #expect(more.errors.contains("tx.npy: ") && more.errors.contains("7 steps"))
     }
 
+    @Test func `events are the same as bytes, truth values and numbers`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        let events = (0..<6 * 3 * 64).map { UInt8($0 * 7919 % 3 == 0 ? 1 : 0) }
+        let shape = [6, 3, 1, 8, 8]
+        try NPY.write(Tensor(events.map { Float($0) }, shape: shape), to: folder.file("f.npy"))
+        try NPY.write(Tensor(events.map { $0 == 1 }, shape: shape), to: folder.file("b.npy"))
+        try folder.write(npy("|u1", shape, events), "u.npy")
+        for (kind, said) in [
+            ("f", ""), ("b", ""), ("u", "note: u.npy: the bytes of a time-varying input are taken as they are, not divided by 255\n"),
+        ] {
+            for extra in [[], ["--reference"]] {
+                let run = try await Program.run(
+                    ["simulate", "snn.safetensors", "--input", "\(kind).npy", "--time-varying", "--steps", "6", "--output", "\(kind)y.npy"]
+                        + extra,
+                    in: folder.path)
+                #expect(run.status == 0)
+                #expect(run.errors == said)
+            }
+        }
+        #expect(try folder.tensor("fy.npy") == folder.tensor("by.npy"))
+        #expect(try folder.tensor("fy.npy") == folder.tensor("uy.npy"))
+        #expect(try folder.tensor("fy.npy").floats.contains { $0 != 0 })
+    }
+
+    @Test func `bytes that look like counts, and become 0…1, are pointed out`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        let counts = (0..<24 * 64).map { UInt8($0 * 7919 % 13) }
+        try folder.write(npy("|u1", [24, 1, 8, 8], counts), "counts.npy")
+        try folder.write(npy("|u1", [24, 1, 8, 8], counts.map { $0 * 20 }), "grey.npy")
+        let said =
+            "note: counts.npy: no byte is above 12, and bytes become 0…1 by 1/255: counts or events should be saved as float32 instead\n"
+        for line in [
+            "simulate snn.safetensors --input counts.npy", "run \(Repository.tiny) --input counts.npy",
+            "benchmark snn.safetensors --input counts.npy --runs 1",
+            "evaluate snn.safetensors --data counts.npy --ann \(Repository.tiny) --steps 2",
+            "convert \(Repository.tiny) --calibration counts.npy --output c.safetensors",
+        ] {
+            let run = try await Program.run(line.split(separator: " ").map(String.init), in: folder.path)
+            #expect(run.status == 0 && run.errors.contains(said), "\(line): \(run.errors)")
+            let grey = try await Program.run(
+                line.replacingOccurrences(of: "counts.npy", with: "grey.npy").split(separator: " ").map(String.init), in: folder.path)
+            #expect(grey.status == 0 && !grey.errors.contains("no byte is above"), "\(line): \(grey.errors)")
+        }
+    }
+
     @Test func `a radix code shows the weighted partial sums`() async throws {
         let folder = try Folder()
         try await folder.makeNetwork(recipe: "radix", options: ["--steps", "4"])

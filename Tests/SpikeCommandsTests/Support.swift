@@ -24,17 +24,22 @@ enum Program {
 
     /// Runs the program to its end.
     ///
-    /// - Parameter errors: where standard error goes; collected into the result without it.
-    static func run(_ arguments: [String], in folder: String, errors terminal: FileHandle? = nil) async throws -> Run {
+    /// - Parameters:
+    ///   - program: another one, that runs it.
+    ///   - given: where standard output goes; collected into the result without it.
+    ///   - terminal: the same for standard error.
+    static func run(
+        _ arguments: [String], in folder: String, program: URL = url, output given: FileHandle? = nil, errors terminal: FileHandle? = nil
+    ) async throws -> Run {
         // Files, not pipes: nobody has to read while it runs.
         let capture = try Folder()
         let (output, errors) = (try capture.create("output"), try capture.create("errors"))
         let process = Process()
-        process.executableURL = url
+        process.executableURL = program
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
+        process.standardOutput = given ?? output
         process.standardError = terminal ?? errors
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             process.terminationHandler = { _ in continuation.resume() }

@@ -108,4 +108,31 @@ struct QuantizedFileTests {
         let spiking = try decoded(snn, input).outputs[0]
         expectEqual(spiking, result, "the SNN and the ANN")
     }
+
+    /// Tolerance: 3 of 320 outputs by one step of the output's own quantiser. In 16 bits, sums in float32 are rounded by about as much as a
+    /// step in a few of a hundred thousand activations.
+    @Test(arguments: files.filter { $0.hasPrefix("plain_qdq") })
+    func `QuantizeLinear rounds as ONNX Runtime, near ties too`(name: String) throws {
+        let ann = try network(name)
+        let input = try expected("plain")
+        let step = try #require(quantizers(ann).last?.step)
+        let result = try ReferenceExecutor(ann).run([input])[0]
+        for reference in [name, "\(name).optimised"] {
+            let difference = compare(result, try expected(reference), step: step)
+            #expect(difference.places <= 3 && difference.steps <= 1, "\(reference): \(difference)")
+        }
+        let spiking = try decoded(QuantizedConverter()(ann), input).outputs[0]
+        let difference = compare(spiking, result, step: step)
+        #expect(difference.places <= 3 && difference.steps <= 1, "the SNN: \(difference)")
+    }
+
+    @Test func `a quantiser of never positive numbers runs, and its spikes are negative`() throws {
+        let ann = try network("negative_qdq")
+        let input = try expected("plain")
+        #expect(quantizers(ann).contains { $0.levels == 0 && $0.lowest == -255 })
+        let result = try ReferenceExecutor(ann).run([input])[0]
+        let step = try #require(quantizers(ann).last?.step)
+        let difference = compare(result, try expected("negative_qdq"), step: step)
+        #expect(difference.places <= 3 && difference.steps <= 1, "\(difference)")
+    }
 }

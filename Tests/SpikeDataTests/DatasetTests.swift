@@ -33,6 +33,44 @@ import Testing
         return samples
     }
 
+    // MARK: Indices
+
+    @Test(arguments: [-1, 2, 3, 100_000_000, Int.max, .min]) func `a sample that is not there is an error`(index: Int) throws {
+        let targets = Self.floats([1, 2], [2, 1])
+        let datasets = try [
+            Dataset(Self.array("|u1", "(2, 2)", [0, 1, 128, 255])), Dataset(Self.floats([1, 2, 3, 4], [2, 2])),
+            Dataset(Self.floats([1, 2, 3, 4], [2, 2]), targets: targets),
+            Dataset(Self.floats([1, 2, 3, 4], [2, 2]), labels: NumericArray(Tensor([0, 1] as [Int64], shape: [2]))),
+        ]
+        for dataset in datasets {
+            expectError(.invalidData, "there is no sample \(index) among 2") { _ = try dataset.batch(at: [index]) }
+            expectError(.invalidData, "there is no sample \(index) among 2") { _ = try dataset.batch(at: [0, index, 1]) }
+            #expect(try dataset.batch(at: [1, 0, 1]).count == 3)
+            #expect(try dataset.batch(at: []).count == 0)
+        }
+    }
+
+    @Test func `a source gives what it says`() throws {
+        struct Source: SampleSource {
+            var given: [Tensor]
+            let count = 5
+            let sampleShapes = [[2]]
+            func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] { given }
+        }
+        #expect(try Dataset(Source(given: [Tensor(repeating: 1, shape: [3, 2])])).batch(at: [0, 1, 2]).count == 3)
+        let (few, narrow) = (Tensor(repeating: 1, shape: [2, 2]), Tensor(repeating: 1, shape: [3, 1]))
+        for given in [[], [few], [narrow], [Tensor([Int64](repeating: 1, count: 6), shape: [3, 2])]] {
+            expectError(.invalidData, "3 samples come as") { _ = try Dataset(Source(given: given)).batch(at: [0, 1, 2]) }
+        }
+    }
+
+    #if compiler(>=6.2)
+    @Test func `values outside an array are not read`() async {
+        await #expect(processExitsWith: .failure) { _ = NumericArray(Tensor([1, 2] as [Float], shape: [2])).floats(in: 1..<3) }
+        await #expect(processExitsWith: .failure) { _ = NumericArray(Tensor([1, 2] as [Float], shape: [2])).floats(in: -1..<1) }
+    }
+    #endif
+
     // MARK: Numbers
 
     @Test func `bytes become floats by 1/255`() throws {
@@ -102,6 +140,38 @@ import Testing
         #expect(await error(Self.floats([1, -1], [2])).message == "label -1 of sample 1 is below 0")
         #expect(await error(Self.floats([1, 0, 0, 1], [2, 2])).remedy?.contains("argmax") == true)
         #expect(await error(Self.floats([1], [])).message.contains("shape"))
+    }
+
+    @Test func `classes of places and values of a regression are targets`() throws {
+        let x = tensor([1, 2, 3, 4], [2, 2])
+        func dataset(_ name: String, _ array: Tensor) throws -> Dataset {
+            try NPZ.write([("x", x), (name, array)], to: folder.file("t.npz"))
+            return try Dataset(path: folder.file("t.npz"))
+        }
+        // Integers of several places a sample.
+        let places = Tensor([Int64(0), 2, 1, 1], shape: [2, 2])
+        let segmented = try dataset("labels", places)
+        #expect(segmented.labels == nil && segmented.targets == places)
+        #expect(try segmented.batch(at: [1]).targets == places.samples(1..<2))
+        // Fractions, or several numbers a sample, are values; whole numbers, one a sample, are classes.
+        for name in ["labels", "y"] {
+            #expect(try dataset(name, tensor([0.5, 2], [2])).targets == tensor([0.5, 2], [2]))
+            #expect(try dataset(name, tensor([1, 2, 3, 4], [2, 2])).targets == tensor([1, 2, 3, 4], [2, 2]))
+            #expect(try dataset(name, tensor([0, 1], [2, 1])).labels == [0, 1])
+        }
+        #expect(try dataset("targets", Tensor([Int64(3), 4], shape: [2])).targets == tensor([3, 4], [2]))
+        for array in [tensor([1, 0, 0, 1], [2, 2]), Tensor([Int64(1), 0, 0, 1], shape: [2, 2])] {
+            #expect(throws: SpikeletError.self) { try dataset("y", array) }
+        }
+        #expect(throws: SpikeletError.self) { try dataset("labels", Tensor([Int64(0), -1, 0, 0], shape: [2, 2])) }
+        // A network of several inputs has them too.
+        try NPZ.write([("a", x), ("b", x), ("targets", tensor([0.5, 2], [2]))], to: folder.file("m.npz"))
+        #expect(try Dataset(path: folder.file("m.npz"), inputs: ["a", "b"]).targets == tensor([0.5, 2], [2]))
+        try NPZ.write([("x", x), ("y", tensor([0, 1], [2])), ("targets", x)], to: folder.file("b.npz"))
+        #expect(throws: SpikeletError.self) { try Dataset(path: folder.file("b.npz")) }
+        // Other classes are other data.
+        let other = try DataLoader(dataset("labels", Tensor([Int64(0), 2, 1, 0], shape: [2, 2]))).digest()
+        #expect(try DataLoader(segmented).digest() != other)
     }
 
     // MARK: Shapes

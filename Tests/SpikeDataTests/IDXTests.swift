@@ -1,6 +1,7 @@
 import Foundation
 import SpikeData
 import SpikeGraph
+import TestSupport
 import Testing
 
 @Suite struct IDXTests {
@@ -29,6 +30,18 @@ import Testing
         #expect(try read(0x0E, [0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0]).floats() == [1, -2])
         #expect(try read(0x0E, [UInt8](repeating: 0, count: 16)).elementType == .float64)
         #expect(try read(0x08, [1, 255]).shape == [1, 2])
+    }
+
+    @Test func `labels are looked at before images are decompressed`() throws {
+        let folder = try TemporaryFolder()
+        let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 100, 0, 0, 0, 100]
+        var images = try gzip(header + noise(30_000))
+        images[images.count / 2] ^= 0xFF
+        try folder.write(images, "train-images-idx3-ubyte.gz")
+        try folder.write([0, 0, 8, 1, 0, 0, 0, 2, 1, 1], "train-labels-idx1-ubyte")
+        expectError(.invalidData, "3 samples, but 2 labels") { _ = try Dataset(path: folder.path) }
+        try folder.write([0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 0], "train-labels-idx1-ubyte")
+        expectError(.malformedFile, "images-idx3") { _ = try Dataset(path: folder.path) }
     }
 
     @Test func `several gzip members are one file`() throws {

@@ -24,6 +24,35 @@ import Testing
         for (name, tensor) in Self.arrays { #expect(try archive.array(name).tensor() == tensor) }
     }
 
+    /// What unpacking an array would find is found after what can be told without.
+    @Test(arguments: [
+        (Tensor([1, 2] as [Int64], shape: [2]), "labels", "3 samples, but 2 labels"),
+        (Tensor([1, -2, 3] as [Int64], shape: [3]), "labels", "label -2 of sample 1"),
+        (Tensor([1, 0, 0, 0, 1, 0, 0, 0, 1] as [Int64], shape: [3, 3]), "y", "the labels have the shape"),
+        (Tensor([1, 2] as [Float], shape: [2]), "targets", "3 samples, but targets of shape [2]"),
+        (Tensor([1, 2, 3] as [Int64], shape: [3]), "labels", "wrong checksum"),
+    ])
+    func `labels are looked at before images are unpacked`(other: Tensor, name: String, message: String) throws {
+        let folder = try TemporaryFolder()
+        let images = Tensor((0..<3000).map { Float($0) }, shape: [3, 1000])
+        try NPZ.write([("images", images), (name, other)], to: folder.file("a.npz"))
+        var bytes = try #require(folder.read("a.npz"))
+        // In the middle of the images, which come first.
+        bytes[6000] ^= 1
+        try folder.write(bytes, "a.npz")
+        expectError(nil, message) { _ = try Dataset(path: folder.file("a.npz")) }
+        expectError(nil, message) { _ = try Dataset(path: folder.file("a.npz"), inputs: ["images"]) }
+    }
+
+    @Test func `an array of another kind of file is not unpacked`() throws {
+        // 64 MiB of zeros in 64 KiB.
+        let archive = try ZIPBuilder(method: 8, contents: [UInt8](repeating: 0, count: 1 << 26)).archive()
+        let npz = try NPZ(bytes: archive)
+        let start = ContinuousClock.now
+        for _ in 0..<20 { expectError(.malformedFile, "not an .npy file") { _ = try npz.array("x") } }
+        #expect(ContinuousClock.now - start < .seconds(2))
+    }
+
     @Test func `the same arrays give the same bytes, fewer when compressed`() throws {
         #expect(try Self.written(compressed: false) == Self.written(compressed: false))
         #expect(try Self.written(compressed: true).count < Self.written(compressed: false).count / 2)

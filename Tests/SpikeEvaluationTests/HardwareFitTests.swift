@@ -1,3 +1,4 @@
+import SpikeConversion
 import SpikeEvaluation
 import SpikeFormats
 import SpikeGraph
@@ -98,5 +99,42 @@ import Testing
         let other = try PortabilityCheck(snn, exported: generic, for: .norse, steps: 8).run([Batch(x, labels: labels)])
         #expect((other.predicted ?? 2) <= 1)
         #expect(other.description.contains("predicted drop"))
+    }
+
+    /// As `export --check` writes, reads and measures, for a number of steps that nobody named.
+    @Test(arguments: ["burst", "radix"])
+    func `what a check predicts is what the file gives when it is read and simulated`(name: String) throws {
+        let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
+        var generator = SeededGenerator(11)
+        func random(_ shape: [Int]) -> Tensor {
+            Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: -0.5...0.6, using: &generator) }, shape: shape)
+        }
+        let ann = try Graph(
+            name: "ann", inputs: [.init("x", ValueType(.float32, [.batch, 1, 6, 6]))], outputs: [.init("y", value: "y")],
+            nodes: [
+                Node("conv", .conv(Conv(window: window)), inputs: ["x", "w", "b"]),
+                Node("pool", .maxPool(MaxPool(window: Window(kernel: [2, 2], strides: [2, 2]))), inputs: ["conv"]),
+                Node("relu", .relu(Relu()), inputs: ["pool"]), Node("flat", .flatten(Flatten()), inputs: ["relu"]),
+                Node("y", .gemm(Gemm(transposeB: true)), inputs: ["flat", "d"]),
+            ], constants: ["w": random([3, 1, 3, 3]), "b": random([3]), "d": random([4, 27])])
+        let x = Tensor((0..<24 * 36).map { _ in Float.random(in: 0...1, using: &generator) }, shape: [24, 1, 6, 6])
+        func classes(_ outputs: Tensor) -> [Int] {
+            let values = outputs.floats
+            return (0..<24).map { sample in (1..<4).reduce(0) { values[sample * 4 + $1] > values[sample * 4 + $0] ? $1 : $0 } }
+        }
+        let labels = try classes(ReferenceExecutor(ann).run([x])[0])
+        let recipe = try #require(Recipe.named(name))
+        let snn = try RecipeConverter(recipe.options(recipe.usualSteps), calibration: [Batch(x)])(ann)
+        for profile in NIRProfile.all {
+            let export = try NIRExporter(profile, approximate: true)(snn)
+            let result = try PortabilityCheck(snn, exported: export.graph, for: profile, steps: export.steps).run([Batch(x, labels: labels)]
+            )
+            #expect(result.steps == (name == "burst" ? 8 : 32) && result.ownSteps == recipe.usualSteps)
+            let found = try classes(
+                ReferenceSimulation(NIRImporter(profile.dynamics)(export.graph)).run([x], steps: export.steps)[0].reshaped(to: [24, 4]))
+            #expect(result.predicted == Double(zip(found, labels).count { $0 == $1 }) / 24, "\(profile.name)")
+            let own = try classes(ReferenceSimulation(snn).run([x], steps: recipe.usualSteps)[0])
+            #expect(result.accuracy == Double(zip(own, labels).count { $0 == $1 }) / 24)
+        }
     }
 }

@@ -36,6 +36,34 @@ import Testing
         #expect(footprint.membraneBytes == 8 && footprint.connectionSparsity == 0.5)
     }
 
+    @Test func `constants among spikes are no operations: a normalisation costs what its weights cost, in the ANN too`() throws {
+        /// x → neurons, or a rectifier → normalisation → convolution of 1×3 with padding → mean.
+        func graph(_ source: SpikeGraph.Operator, spiking: SpikingDescription?) throws -> Graph {
+            try Graph(
+                name: "normalised", inputs: [.init("x", ValueType(.float32, [.batch, 2, 1, 3]))], outputs: [.init("y", value: "flat")],
+                nodes: [
+                    Node("source", source, inputs: ["x"]),
+                    Node("bn", .batchNormalization(BatchNormalization()), inputs: ["source", "gamma", "beta", "mean", "variance"]),
+                    Node(
+                        "conv", .conv(Conv(window: Window(kernel: [1, 3], padsBegin: [0, 1], padsEnd: [0, 1]))), inputs: ["bn", "w", "b"]),
+                    Node("mean_pool", .globalAveragePool(GlobalAveragePool()), inputs: ["conv"]),
+                    Node("flat", .flatten(Flatten()), inputs: ["mean_pool"]),
+                ],
+                constants: [
+                    "gamma": tensor([0.7, -0.3], [2]), "beta": tensor([0.5, 0.25], [2]), "mean": tensor([0.1, 0], [2]),
+                    "variance": tensor([2, 0.5], [2]), "w": Tensor(repeating: 1, shape: [2, 2, 1, 3]), "b": tensor([1, 2], [2]),
+                ], spiking: spiking)
+        }
+        let snn = try graph(.neuron(NeuronNode(IFNode())), spiking: SpikingDescription(recipe: "test"))
+        let ann = try graph(.relu(Relu()), spiking: nil)
+        let x = tensor([1, 0, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0] + [0, 1, 0, 0, 0, 1], [3, 2, 1, 3])
+        let counts = try #require(Evaluator(snn, ann: ann, steps: [1, 2]).run([Batch(x, labels: [0, 0, 0])]).counts)
+        // At the border a spike reaches two places, else three, of two features each.
+        #expect(counts.perSample == [2 * 4, 0, 2 * (6 + 4)])
+        #expect(counts.layers[0].accumulates == [14.0 / 3, 14.0 / 3] && counts.layers[0].multiplyAccumulates == [0, 0])
+        #expect(counts.ann.effectiveMultiplyAccumulates == 14.0 / 3 && counts.ann.multiplyAccumulates == 2 * 2 * 7)
+    }
+
     /// x → neurons → `between` → linear (ones), two features.
     private func graph(_ neuron: any Neuron, _ between: SpikeGraph.Operator) throws -> Graph {
         try Graph(

@@ -89,7 +89,7 @@ struct RecipeSearchTests {
         #expect(result.annAccuracy == nil)
         #expect(choice.accuracy == nil)
         #expect(choice.gained == 0)
-        #expect(abs(choice.drop - 100 * (1 - choice.agreement)) < 1e-9)
+        #expect(abs(choice.drop - 100 * (1 - (choice.agreement ?? 0))) < 1e-9)
         #expect(!result.description.contains("accuracy  "))
         // One batch without labels is enough to do without.
         var mixed = try Bundled.training(700) { $0 }

@@ -42,6 +42,28 @@ struct SampleRunTests {
         }
     }
 
+    @Test func `one score is a class by its threshold, and what is no class is shown as a number`() throws {
+        /// Neurons (θ = 1) of two inputs, the first minus the second.
+        func network(sigmoid: Bool) throws -> Graph {
+            try Graph(
+                name: "score", inputs: [.init("x", ValueType(.float32, [.batch, 2]))],
+                outputs: [.init("y", value: sigmoid ? "sigmoid" : "difference")],
+                nodes: [
+                    Node("neurons", .neuron(NeuronNode(IFNode())), inputs: ["x"]),
+                    Node("difference", .gemm(Gemm()), inputs: ["neurons", "w"]),
+                ] + (sigmoid ? [Node("sigmoid", .sigmoid(Sigmoid()), inputs: ["difference"])] : []),
+                constants: ["w": Tensor([1, -1] as [Float], shape: [2, 1])], spiking: SpikingDescription(recipe: "test"))
+        }
+        // Spikes after 1, 2, 3 and 4 steps: 0 1 1 2 of the first neuron, 0 0 0 1 of the second.
+        let inputs = Tensor([0.5, 0.25] as [Float], shape: [1, 2])
+        let classes = try SampleRun(network(sigmoid: true), ann: nil, sample: 0, batch: Batch(inputs), steps: 4)
+        #expect(classes.hasAnswers && classes.answers == [0, 1, 1, 1])
+        let labelled = try SampleRun(network(sigmoid: false), ann: nil, sample: 0, batch: Batch(inputs, labels: [1]), steps: 4)
+        #expect(labelled.hasAnswers && labelled.answers == [0, 1, 1, 1])
+        let values = try SampleRun(network(sigmoid: false), ann: nil, sample: 0, batch: Batch(inputs), steps: 4)
+        #expect(!values.hasAnswers && values.answers == [0, 0, 0, 0] && values.scores.map { $0[0] } == [0, 0.5, 1.0 / 3, 0.25])
+    }
+
     @Test func `steps that no page shows and data of another network are refused`() throws {
         let sample = try Sample()
         expectError(.invalidOption, "time steps", "1 to 256") { _ = try Explorer(sample.snn, data: sample.data, steps: 257) }

@@ -57,4 +57,29 @@ import Testing
             _ = try? JSON.decode(Anything.self, from: text)
         }
     }
+
+    @Test func `a number that does not fit its place is found`() {
+        struct Entry: Codable {
+            var whole: Int
+            var part: Double
+            var small: Float?
+        }
+        func complaint(_ text: String) -> String {
+            do {
+                return "\(try JSON.decode([String: [Entry]].self, from: Array(text.utf8)))"
+            } catch let error as DecodingError {
+                return error.sentence(about: "the document")
+            } catch {
+                return "\(error)"
+            }
+        }
+        let first = #"{"whole": 1, "part": 0.5}"#
+        for (number, place) in [("0.5", "b[1].whole"), ("1e300", "b[1].whole"), ("18446744073709551615", "b[1].whole")] {
+            let text = #"{"a": [\#(first), \#(first)], "b": [\#(first), {"whole": \#(number), "part": 1e300}], "c": [\#(first)]}"#
+            let found = complaint(text)
+            #expect(found.hasPrefix("\(place) cannot be read: "), "\(number): \(found)")
+        }
+        #expect(complaint(#"{"a": [{"whole": 1, "part": 2, "small": 1e300}]}"#).contains("a[0].small"))
+        #expect(complaint("{").contains("the document cannot be read"))
+    }
 }

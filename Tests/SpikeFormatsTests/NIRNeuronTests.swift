@@ -134,6 +134,28 @@ import Testing
         return NIRGraph(nodes: nodes, edges: [.init("input", "n"), .init("n", "back"), .init("back", "n"), .init("n", "output")] + edges)
     }
 
+    @Test func `sizes that cannot be counted are refused`() {
+        func graph(_ shape: [Int], _ nodes: [String: NIRNode]) -> NIRGraph {
+            let inner = nodes.keys.sorted()
+            let path = ["input"] + inner + ["output"]
+            return NIRGraph(
+                nodes: nodes.merging(["input": NIRNode(.input(shape: shape)), "output": NIRNode(.output(shape: [1]))]) { $1 },
+                edges: zip(path, path.dropFirst()).map { .init($0, $1) })
+        }
+        let flatten = NIRNode(.flatten(NIRFlatten(inputShape: nil)))
+        for shape in [[1 << 40, 1 << 40], [Int.max], [1 << 20, 1 << 20]] {
+            expectError(.invalidModel, "node 'input'", "an Input of shape") { _ = try NIRImporter()(graph(shape, ["flatten": flatten])) }
+        }
+        // Padding alone makes more of a picture than can be counted.
+        let wide = NIRConvolution(
+            weight: Tensor(repeating: 1, shape: [4096, 1, 1, 1]), bias: Tensor(repeating: 0, shape: [4096]), inputShape: nil,
+            stride: [1, 1],
+            padding: [1 << 29, 1 << 29], dilation: [1, 1])
+        expectError(.invalidModel, "node 'conv'", "its output cannot be") {
+            _ = try NIRImporter()(graph([1, 2, 2], ["conv": NIRNode(.convolution(wide)), "flatten": flatten]))
+        }
+    }
+
     @Test func `a layer that reads itself hears what it emitted in the step before`() throws {
         // Neuron 0 drives neuron 1 with a weight of 0.5; both get 0.25 from the bias.
         let weight = Tensor([0, 0, 0.5, 0] as [Float], shape: [2, 2])

@@ -160,7 +160,7 @@ import Testing
     func `a damaged graph is refused with its place`(old: String, new: String, message: String) throws {
         let error = try error(replacing: old, by: new)
         #expect(error.code == .malformedFile)
-        #expect(error.message.contains(message), "\(error)")
+        #expect(error.description.contains(message), "\(error)")
         #expect(error.location?.hasPrefix("\(folder.file("n")): metadata 'spikelet'") == true)
         #expect(error.remedy != nil)
     }

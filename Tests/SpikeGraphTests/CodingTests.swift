@@ -37,6 +37,8 @@ struct LeakyTestNeuron: Neuron {
             .quantizer(try Quantizer(step: 0.25, levels: 4, rounding: .down)),
             .neuron(NeuronNode(try QuantizerNode(threshold: 9, levels: 7, lowest: -8, rounding: .halfUp))),
             .neuron(NeuronNode(try QuantizerNode(threshold: 1, levels: 200, rounding: .halfToEven, digits: 8))),
+            .quantizer(try Quantizer(step: 0.1, levels: 0, lowest: -3, rounding: .halfToEven, divisor: 4)),
+            .neuron(NeuronNode(try QuantizerNode(threshold: 1, levels: 0, lowest: -200, rounding: .halfToEven, divisor: 4, digits: 8))),
         ]
     }
 

@@ -16,14 +16,49 @@ import Testing
         #expect(ties.map { Quantizer.Rounding.down($0) } == [-2, -1, 0, 1, 2, 2, 2])
     }
 
-    @Test func `a half that float32 has rounded is one still, where halves go to even`() {
+    @Test func `halves alone are ties, as IEEE 754 has them`() throws {
         let rule = Quantizer.Rounding.halfToEven
-        #expect(rule(2.5000002) == 2 && rule(Float(3.5).nextDown) == 4 && rule(-2.5000002) == -2)
-        #expect(rule(100.5002) == 100 && rule(100.502) == 101)
-        // No more than 2⁻⁸, however large the number.
-        #expect(rule(40000.51) == 40001 && rule(65534.25) == 65534)
+        #expect(rule(Float(2.5).nextUp) == 3 && rule(Float(3.5).nextDown) == 3 && rule(Float(-2.5).nextDown) == -3)
+        #expect(rule(127.49999) == 127 && rule(127.5) == 128 && rule(40000.51) == 40001)
         #expect(rule(.infinity) == .infinity && rule(.nan).isNaN)
         #expect(Quantizer.Rounding.halfUp(2.4999998) == 2)
+        // A pixel of ½ in bytes of 1/255 is 127.49999.
+        #expect(try Quantizer(step: 0.003921569, levels: 255, rounding: .halfToEven).level(of: 0.5) == 127)
+    }
+
+    @Test func `a half of a mean is one however float32 has rounded it`() throws {
+        let rule = Quantizer.Rounding.halfToEven
+        for divisor in [2, 4, 16] {
+            #expect(rule(2.5000002, divisor: divisor) == 2 && rule(Float(3.5).nextDown, divisor: divisor) == 4)
+            #expect(rule(.infinity, divisor: divisor) == .infinity && rule(.nan, divisor: divisor).isNaN)
+        }
+        #expect(rule(2.5000002, divisor: nil) == 3 && rule(1 / 3, divisor: 3) == 0)
+        let quantizer = try Quantizer(step: 0.1, levels: 255, rounding: .halfToEven, divisor: 4)
+        let neuron = try QuantizerNode(threshold: 1, levels: 255, rounding: .halfToEven, divisor: 4, digits: 8)
+        for sum in 0...1023 {
+            // Four levels in any order: the exact mean decides.
+            let expected = (Float(sum) / 4).rounded(.toNearestOrEven)
+            let levels = [sum / 4, sum / 3 - sum / 4, sum / 2, sum - sum / 2 - sum / 3].map { Float($0) * 0.1 }
+            #expect(quantizer.level(of: levels.reduce(0, +) / 4) == min(255, expected))
+            var state = neuron.initialState(shape: [1])
+            let current = levels.reversed().reduce(0, +) * (1 / 0.1 as Float) / 4
+            neuron.integrate(Tensor([current], shape: [1]), state: &state, at: TimeStep(0, of: 1))
+            let emitted = (0..<8).reduce(Float(0)) { 2 * $0 + neuron.emit(&state, at: TimeStep($1, of: 8)).floats[0] }
+            #expect(emitted == min(255, expected))
+        }
+        for divisor in [0, -1, 1 << 25] {
+            expectError(.invalidModel, "divided by") {
+                _ = try Quantizer(step: 1, levels: 4, rounding: .halfToEven, divisor: divisor)
+            }
+        }
+    }
+
+    @Test func `all levels may be below zero`() throws {
+        let quantizer = try Quantizer(step: 0.5, levels: 0, lowest: -255, rounding: .halfToEven)
+        #expect([1, 0, -0.2, -0.75, -1.25, -1000].map { quantizer.level(of: $0) } == [0, 0, 0, -2, -2, -255])
+        #expect(quantizer.linearity(isConstant: [false]) == .nonlinear)
+        let decoded = try JSONDecoder().decode(Quantizer.self, from: JSONEncoder().encode(quantizer))
+        #expect(decoded == quantizer)
     }
 
     @Test func `steps and levels outside their ranges are refused, in files too`() {
@@ -60,7 +95,7 @@ import Testing
     @Test(arguments: Quantizer.Rounding.allCases) func `a neuron emits the quantiser's level, unary and radix`(
         rounding: Quantizer.Rounding
     ) throws {
-        for (lowest, levels) in [(0, 1), (0, 3), (0, 5), (-3, 5), (-6, 2)] {
+        for (lowest, levels) in [(0, 1), (0, 3), (0, 5), (-3, 5), (-6, 2), (-5, 0)] {
             let quantizer = try Quantizer(step: 1, levels: levels, lowest: lowest, rounding: rounding)
             for sixteenths in -160...160 {
                 let activation = Float(sixteenths) / 16

@@ -54,6 +54,19 @@ import Testing
         #expect(Shape([.batch, 3]).known == nil)
     }
 
+    @Test func `the sizes of an array have a count, or are refused`() {
+        #expect(Shape.count(of: []) == 1)
+        #expect(Shape.count(of: [2, 3, 4]) == 24)
+        #expect(Shape.count(of: [2, 3, 4], elementSize: 8) == 192)
+        #expect(Shape.count(of: [3, 0, 2]) == 0)
+        #expect(Shape.count(of: [-1, 2]) == nil)
+        #expect(Shape.count(of: [-1, -2]) == nil)
+        #expect(Shape.count(of: [1 << 32, 1 << 31]) == nil)
+        #expect(Shape.count(of: [1 << 31, 1 << 31], elementSize: 4) == nil)
+        // A zero hides nothing: somebody will multiply the others.
+        #expect(Shape.count(of: [0, 1 << 40, 1 << 40]) == nil)
+    }
+
     @Test func `types print as element type and shape`() {
         #expect(float([.batch, 3]).description == "float32[N, 3]")
         #expect(ValueType(Tensor([Int64(1), 2], shape: [2])).description == "int64[2]")

@@ -68,4 +68,21 @@ import Testing
         #expect(ProgressBar.line(title: "t", unit: "u", completed: 5, total: nil, left: nil) == "t  5 u")
         #expect(ProgressBar.line(title: "t", unit: "u", completed: 9, total: 3, left: 0).contains("0 s left"))
     }
+
+    #if compiler(>=6.2)
+    @Test func `what a tensor cannot be or give ends the program`() async {
+        await #expect(processExitsWith: .failure) { _ = Tensor.joined([]) }
+        await #expect(processExitsWith: .failure) {
+            // As many numbers, in another shape.
+            _ = Tensor.joined([Tensor(repeating: 0, shape: [1, 4]), Tensor(repeating: 0, shape: [2, 2, 2])])
+        }
+        await #expect(processExitsWith: .failure) { _ = Tensor(repeating: 0, shape: [3, 0]).samples(5..<9) }
+        await #expect(processExitsWith: .failure) { _ = Tensor([Float](), shape: [0, 1 << 40, 1 << 40]) }
+        await #expect(processExitsWith: .failure) {
+            var state = NeuronState(membrane: Tensor(repeating: 0, shape: [4]))
+            state.memory["count"] = Tensor(repeating: 0, shape: [1])
+            _ = state.emit(remembering: "count") { membrane, memory in membrane + memory }
+        }
+    }
+    #endif
 }

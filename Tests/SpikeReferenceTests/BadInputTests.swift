@@ -55,6 +55,28 @@ import Testing
         for run in try Self.runners() { expectError(.invalidData, "'b' holds \(strange) in sample 2") { try run([good, bad]) } }
     }
 
+    @Test func `an operator by itself takes as many inputs as it has`() {
+        for (op, inputs) in [
+            (Operator.relu(Relu()), []), (.relu(Relu()), [good, good]), (.add(Add()), []), (.add(Add()), [good]),
+            (.gemm(Gemm()), [good]), (.concat(Concat(axis: 1)), []),
+        ] {
+            expectError(.invalidData, "\(op.payload.label): \(inputs.count) inputs do not fit") {
+                _ = try ReferenceExecutor.evaluate(op, inputs)
+            }
+        }
+    }
+
+    @Test func `an output that is no float32 number cannot be summed over the steps`() throws {
+        let nodes = [
+            fires("s", "a"), Node("c", .cast(Cast(to: .int64)), inputs: ["a"]),
+        ]
+        let graph = try Graph(
+            name: "two", inputs: [Graph.Input("a", ValueType(.float32, [.batch, 2]))],
+            outputs: [Graph.Output("y", value: "s"), Graph.Output("z", value: "c")], nodes: nodes, constants: [:],
+            spiking: SpikingDescription(recipe: "test"))
+        expectError(.unsupported, "output 'c' of type int64[N, 2]") { _ = try ReferenceSimulation(graph) }
+    }
+
     @Test func `an empty batch is an error`() throws {
         let empty = Tensor([Float](), shape: [0, 2])
         for run in try Self.runners() { expectError(.invalidData, "no samples") { try run([empty, empty]) } }
@@ -121,5 +143,35 @@ import Testing
         expectError { _ = try simulation.run([Tensor(scalar: 1)], steps: 3) }
         expectError(.invalidData, "no step") { _ = try simulation.outputs() }
         #expect(try simulation.run([good], steps: 3) == expected)
+    }
+
+    @Test func `an operator takes what its shape rule accepts`() throws {
+        let (matrix, row) = (Tensor(repeating: 1, shape: [3, 2]), Tensor(repeating: 1, shape: [2]))
+        #expect(try ReferenceExecutor.evaluate(.add(Add()), [matrix, row])[0].shape == [3, 2])
+        let conv = Operator.conv(Conv(window: Window(kernel: [3, 3])))
+        let image = Tensor(repeating: 1, shape: [1, 2, 4, 4])
+        let wrong: [(Operator, [Tensor])] = [
+            (.relu(Relu()), []), (.relu(Relu()), [row, row]), (.add(Add()), [matrix]),
+            (.add(Add()), [matrix, Tensor(repeating: 1, shape: [4])]),
+            (.gemm(Gemm()), [matrix, Tensor(repeating: 1, shape: [3, 2])]), (conv, [image]),
+            // Weights of two channels and a 3 × 3 kernel are more than these.
+            (conv, [image, Tensor(repeating: 1, shape: [8, 1, 3, 3])]), (conv, [image, Tensor(repeating: 1, shape: [8, 2, 1, 1])]),
+            (.globalAveragePool(GlobalAveragePool()), [row]), (.relu(Relu()), [Tensor([1] as [Int64], shape: [1])]),
+            (.reshape(Reshape(sizes: [.fixed(constant: 7, batchFactor: 0)])), [matrix]),
+            (.neuron(NeuronNode(IFNode(), initialOffsets: [1, 2, 3])), [matrix]),
+        ]
+        for (operation, inputs) in wrong { expectError { _ = try ReferenceExecutor.evaluate(operation, inputs) } }
+        expectError(.invalidData, "Relu: 0 inputs") { _ = try ReferenceExecutor.evaluate(.relu(Relu()), []) }
+    }
+
+    @Test func `what stands for a node's output has its shape`() throws {
+        let graph = try Graph(
+            name: "g", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 2]))], outputs: [Graph.Output("y", value: "r")],
+            nodes: [Node("r", .relu(Relu()), inputs: ["x"])], constants: [:])
+        let executor = ReferenceExecutor(graph)
+        #expect(try executor.run([good], rewrite: { _, made in made.map { $0 + 1 } })[0].floats == [Float](repeating: 2, count: 6))
+        expectError(.invalidData, "node 'r'", "float32[1, 2] cannot stand for float32[3, 2]") {
+            _ = try executor.run([good], rewrite: { _, _ in Tensor(repeating: 0, shape: [1, 2]) })
+        }
     }
 }

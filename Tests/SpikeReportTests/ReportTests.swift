@@ -54,6 +54,23 @@ struct ReportTests {
         return reader
     }
 
+    @Test func `classes and values side by side have a drawing each`() throws {
+        let (classes, _) = try Self.measured(.radix, steps: 4)
+        var values = classes
+        values.judgedBy = "values (10 a sample): the data have targets"
+        for index in values.steps.indices {
+            (values.steps[index].accuracy, values.steps[index].agreement) = (nil, nil)
+            values.steps[index].error = .init(rootMeanSquare: 0.25, meanAbsolute: 0.125)
+            values.steps[index].confidence95 = [0.125, 0.5]
+        }
+        let page = try read(Report([classes, values]).html)
+        let titles = ["Accuracy after each step", "Error after so many steps"]
+        for title in titles { #expect(page.text.contains(title), "\(title)") }
+        #expect(page.text.contains("is judged by: values (10 a sample)") && page.text.contains("judged by different measures"))
+        let alone = try read(Report([values]).html)
+        #expect(!alone.text.contains(titles[0]) && alone.text.contains(titles[1]))
+    }
+
     @Test func `a page is well formed, needs nothing from outside, and says in text what it draws`() throws {
         for (recipe, steps) in [(Recipe.calibrated, 8), (.radix, 4), (.signed, 8)] {
             let (result, _) = try Self.measured(recipe, steps: steps)
@@ -97,6 +114,20 @@ struct ReportTests {
         }
         #expect(trace.imageShape == [1, 28, 28] && trace.image.count == 784)
         #expect(snn.spiking?.recipe == "calibrated")
+    }
+
+    @Test func `under int8 the page names the layers that stay float32, and numbers that met their bounds`() throws {
+        var (result, _) = try Self.measured(.radix, steps: 4)
+        result.precision = "int8"
+        result.floatLayers = [.init(name: result.layers[1].name, reason: "too fine for it")]
+        result.saturations = 3
+        result.activity?.precision = "int8"
+        let text = try read(Report([result]).html).text
+        for part in ["relu2 (float32)", "float32 in spite of int8: relu2 (too fine for it)", "3 currents or membranes met the bounds"] {
+            #expect(text.contains(part), "\(part)")
+        }
+        #expect(!text.contains("relu1 (float32)") && !text.contains("by the reference executor"))
+        #expect(text.contains("What int8's rounding changes is part of the unevenness"))
     }
 
     @Test func `a regression shows its error over steps`() throws {

@@ -81,7 +81,12 @@ private func images(_ count: Int) -> Tensor {
         for step in 0..<70 { try simulation.step([input], isSameInput: step % 3 != 0) }
         #expect(try simulation.outputs() == whole)
         #expect(simulation.steps == 70)
-        #expect(throws: SpikeletError.self) { try simulation.step([images(2)]) }
+        for other in [[images(2)], [images(4)], [images(9)], [], [input, input], [Tensor(repeating: 0, shape: [3, 3, 11, 12])]] {
+            for isSameInput in [false, true] {
+                #expect(throws: SpikeletError.self) { try simulation.step(other, isSameInput: isSameInput) }
+            }
+        }
+        #expect(try simulation.outputs() == whole)
         // A run starts afresh, whatever was before.
         #expect(try simulation.run([images(2)], steps: 1).first?.shape == [2, 10])
     }
@@ -94,6 +99,20 @@ private func images(_ count: Int) -> Tensor {
             let expected = try ReferenceSimulation(graph).run([moving], steps: steps, timeVarying: true)
             #expect(try Simulation(graph).run([moving], steps: steps, timeVarying: true) == expected, "seed \(seed)")
         }
+    }
+
+    @Test func `whole numbers may change over time, too`() throws {
+        let graph = try Graph(
+            name: "whole", inputs: [.init("x", ValueType(.int64, [.batch, 2]))], outputs: [.init("y", value: "y")],
+            nodes: [
+                Node("c", .cast(Cast(to: .float32)), inputs: ["x"]),
+                Node("y", .neuron(NeuronNode(BurstIFNode(threshold: 1, initialMembrane: 0))), inputs: ["c"]),
+            ], constants: [:], spiking: SpikingDescription(recipe: "test"))
+        let moving = Tensor((0..<24).map { Int64($0 % 5) }, shape: [4, 3, 2])
+        let simulation = try Simulation(graph)
+        simulation.largestChunk = 2
+        let expected = try ReferenceSimulation(graph).run([moving], steps: 4, timeVarying: true)
+        #expect(try simulation.run([moving], steps: 4, timeVarying: true) == expected)
     }
 
     @Test(arguments: [SPIKE_ISA_SCALAR, SPIKE_ISA_AVX2, SPIKE_ISA_NEON, SPIKE_ISA_AVX512].map(\.rawValue))

@@ -345,6 +345,11 @@ static void check_lists_and_pools(const spike_kernel_table *table, const spike_k
     uint16_t *entries[2];
     uint32_t *starts[2], ends[2];
     uint8_t *pooled[2];
+    // After many steps running sums are large, and lie far apart.
+    const int sum_stride = (channels + 15) / 16 * 16, growth = 1 + seed % 2, has_sums = growth == 1 && draw(2);
+    const size_t sum_count = (size_t)height * (size_t)width * (size_t)sum_stride;
+    int32_t *sums = zeros(sum_count * 4);
+    for (size_t i = 0; i < sum_count; i++) sums[i] = seed % 4 ? between(0, 9) : between(2000000000, 2000060000);
     const int whole = (int)draw(2), begin = whole ? 0 : between(0, channels - 1), count = whole ? channels : between(1, channels - begin);
     for (int k = 0; k < 2; k++) {
         const spike_kernel_table *chosen = k ? plain : table;
@@ -358,7 +363,8 @@ static void check_lists_and_pools(const spike_kernel_table *table, const spike_k
         ends[k] = lists.end_entry;
         const spike_pool pool = {
             .plus = bits, .out_plus = pooled[k], .strides = strides, .out_strides = {pixel, out_row, out_step}, .channels = channels,
-            .steps = steps, .row_end = window.out_height, .growth = 1 + seed % 2, .window = window};
+            .steps = steps, .row_end = window.out_height, .growth = growth, .sums = has_sums ? sums : NULL,
+            .sum_stride = sum_stride, .window = window};
         chosen->pool_bits(&pool);
     }
     expect_same("list_bits ends", &ends[0], &ends[1], sizeof(ends[0]), seed);
@@ -366,7 +372,7 @@ static void check_lists_and_pools(const spike_kernel_table *table, const spike_k
     expect_same("list_bits starts", starts[0], starts[1], start_count * 4, seed);
     expect_same("pool_bits", pooled[0], pooled[1], out_step * (size_t)steps, seed);
     for (int k = 0; k < 2; k++) free(entries[k]), free(starts[k]), free(pooled[k]);
-    free(bits);
+    free(bits), free(sums);
 }
 
 typedef struct {

@@ -5,6 +5,8 @@ import Spikelet
 //                        [--runs 9] [--program] [--json FILE]
 // spikelet-bench accuracy SNN.safetensors --input X.npz [--batch N] [--steps T] [--threads 1]
 // spikelet-bench kernels [--json FILE]
+// spikelet-bench precisions [--networks cnn,vgg] [--recipes radix,calibrated] [--steps 4,8,32] [--digits 3,4,8] [--read 8,16,32]
+//                        [--data FOLDER] [--limit N] [--threads N] [--json FILE]     from the repository's folder; resumes from FILE
 // spikelet-bench recipes [--data FOLDER] [--limit N] [--json FILE]     from the repository's folder; resumes from FILE
 
 /// The options behind the command's name, as name → value; a name without a value is a flag.
@@ -97,12 +99,26 @@ func kernels(_ named: [String: String]) throws {
     if let file = named["json"] { try encode(result).write(to: URL(fileURLWithPath: file)) }
 }
 
+/// int8 against float32 on the bundled networks.
+func precisions(_ named: [String: String]) throws {
+    func list(_ name: String, _ usual: String) -> [String] { (named[name] ?? usual).split(separator: ",").map(String.init) }
+    func numbers(_ name: String, _ usual: String) -> [Int] { list(name, usual).compactMap { Int($0) } }
+    var table = try PrecisionTable(
+        data: named["data"], limit: Int(named["limit"] ?? "") ?? 10_000, threads: Int(named["threads"] ?? "") ?? 2,
+        json: named["json"] ?? "Documentation/Results/precisions.json")
+    let recipes = list("recipes", "radix,calibrated,signed,burst,local-threshold-balancing").map { name in
+        (name, name == "radix" ? numbers("digits", "1,2,3,4,5,6,7,8,9,10") : numbers("steps", "4,8,16,32,64,128,256"))
+    }
+    try table.run(networks: list("networks", "cnn,vgg,resnet,mobile"), recipes: recipes, read: numbers("read", ""))
+}
+
 do {
     let (free, named) = options(CommandLine.arguments.dropFirst(2))
     switch CommandLine.arguments.dropFirst().first {
     case "network": try network(free, named)
     case "accuracy": try accuracy(free, named)
     case "kernels": try kernels(named)
+    case "precisions": try precisions(named)
     case "recipes":
         var tables = try RecipeTables(
             folder: named["data"] ?? "Datasets/FashionMNIST", limit: Int(named["limit"] ?? "10000") ?? 10_000,
@@ -112,6 +128,7 @@ do {
         print(
             "usage: spikelet-bench network SNN --input X.npz [--batch N] [--steps T] [--threads N] [--precision float32|int8]\n"
                 + "       spikelet-bench kernels [--json FILE]\n"
+                + "       spikelet-bench precisions [--networks N,…] [--recipes R,…] [--steps T,…] [--digits K,…] [--read T,…] [--limit N]\n"
                 + "       spikelet-bench recipes [--data FOLDER] [--limit N] [--json FILE]")
         exit(64)
     }

@@ -7,4 +7,10 @@
 /// depends on the shapes and the numbers alone, not on how many threads the caller runs.
 void spike_dense_product(int transpose_a, int transpose_b, int m, int n, int k, const float *a, const float *b, float beta, float *c);
 
+/// Takes the memory that products need while there is room for it: where the address space is limited (`ulimit -v`), they could wait for
+/// it in vain later. Products do so themselves, and end the program where there is none; who asks before can say more.
+///
+/// Returns how many products may run at a time: 0 where there is not memory for one.
+int spike_dense_reserve(void);
+
 #endif

@@ -17,6 +17,29 @@
 // 2^16) of what is active in the K rows of the input that the output row sees, in order, with a start for every x. Then what a
 // window sees, all of its rows, is one contiguous run of the list, whatever the stride and the padding.
 
+// What fits. A number that is kept in fewer bits than it could need has its bound here, once: `Limits` in SpikeRuntime asks for it
+// when a program is made, and sends what exceeds it another way. Kernels keep to their own arrays whatever they are given.
+
+/// Positions of a column of a list, and channels of one that is read by channel: entries are told apart modulo this.
+#define SPIKE_LARGEST_COLUMN (1 << 16)
+/// Entries of a list of one sample and block of steps: starts are 32-bit numbers.
+#define SPIKE_LARGEST_LIST UINT32_MAX
+/// Spikes of a neuron in a step: counts are 16-bit numbers.
+#define SPIKE_LARGEST_COUNT (1 << 12)
+/// A neuron's spikes in a whole simulation where a pool adds them up: its running sums are 32-bit numbers.
+#define SPIKE_LARGEST_SUM INT32_MAX
+/// Coordinates of windows, padding included; weight rows; numbers of a depthwise layer's weights.
+#define SPIKE_LARGEST_EXTENT (1 << 30)
+/// Steps of a radix code: sums over them double 16 times.
+#define SPIKE_LARGEST_RADIX 16
+/// Lanes of a tile.
+#define SPIKE_LARGEST_TILE 128
+/// Places of a window over which spikes are maximised.
+#define SPIKE_LARGEST_POOL 4096
+/// Places of a window that the dense kernel takes, and places of the output that it works on together.
+#define SPIKE_LARGEST_DENSE 128
+#define SPIKE_POSITIONS 8
+
 typedef enum { SPIKE_ISA_SCALAR = 0, SPIKE_ISA_AVX2 = 1, SPIKE_ISA_NEON = 2, SPIKE_ISA_AVX512 = 3, SPIKE_ISA_COUNT = 4 } spike_isa;
 
 /// Lists of active rows. `starts[step * step_stride + y * (width + 1) + x]` is the first entry of column x for output row y.
@@ -231,7 +254,8 @@ typedef struct {
 } spike_list_job;
 
 /// Running-maximum pooling of output rows [row_begin, row_end): Σ ← growth·Σ + spikes, emits max Σ − growth·(max Σ before).
-/// `sums`: Σ before the first step, [height][width][sum_stride] int16, or NULL for zeros. Instantaneous: max of the spikes.
+/// `sums`: Σ before the first step, [height][width][sum_stride], or NULL for zeros; strides are multiples of 16. Instantaneous: max of
+/// the spikes. Windows of up to SPIKE_LARGEST_POOL places, of which at least one lies in the input.
 typedef struct {
     const uint8_t *plus;
     const uint8_t *minus;
@@ -245,7 +269,7 @@ typedef struct {
     int32_t row_begin, row_end;
     int32_t growth;
     bool instantaneous;
-    const int16_t *sums;
+    const int32_t *sums;
     int32_t sum_stride;
     spike_window window;
 } spike_pool;
@@ -256,7 +280,7 @@ typedef struct {
     const uint8_t *minus;
     const int16_t *counts;
     spike_strides strides;
-    int16_t *sums;
+    int32_t *sums;
     int32_t sum_stride;
     int32_t height, width;
     int32_t channels;
@@ -406,11 +430,6 @@ typedef struct {
     const void *values;
     int64_t value_stride;
 } spike_branch;
-
-/// Places of the output that dense synapses work on together.
-#define SPIKE_POSITIONS 8
-/// Places of their kernels.
-#define SPIKE_LARGEST_DENSE 128
 
 typedef enum { SPIKE_NEURON_IF, SPIKE_NEURON_SIGNED, SPIKE_NEURON_BURST, SPIKE_NEURON_NONE } spike_neuron_kind;
 

@@ -17,11 +17,12 @@ struct PotentialCorrection {
     /// Samples used at most.
     static let samples = 128
 
-    /// - Returns: the corrected network, and the number of layers whose correction was kept.
-    func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int) {
-        let portions = try portions(of: data)
-        guard portions.count >= 2 else { return (snn, 0) }
-        var simulation = LayerwiseSimulation(snn, steps: steps, rectifiers: rectifiers, inputs: portions)
+    /// - Returns: the corrected network, the number of layers whose correction was kept, and of the samples used: 0 where there are not
+    ///   enough, and nothing is corrected.
+    func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
+        let portions = try CalibrationPortions(of: data, first: Self.samples, for: snn)
+        guard portions.samples > 0 else { return (snn, 0, 0) }
+        var simulation = LayerwiseSimulation(snn, steps: steps, rectifiers: rectifiers, inputs: portions.inputs)
         let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
         let bar = ProgressBar("correcting potentials", total: layers.count, unit: "layers")
         defer { bar.finish() }
@@ -44,17 +45,19 @@ struct PotentialCorrection {
             simulation.finish(node, isBetter ? corrected : plain, stillNeeded: later)
             bar.advance()
         }
-        return (try snn.applying(patch), kept)
+        return (try snn.applying(patch), kept, portions.samples)
     }
 
     /// Mean activation − mean rate of each channel, in spikes a step.
     private func meanError(_ layers: [LayerwiseSimulation.Layer]) -> [Float] {
-        var sums: [Double] = []
+        var (sums, samples): ([Double], Double) = ([], 0)
         for layer in layers {
-            let difference = zip(layer.target.channelMeans, layer.rate.channelMeans).map { $0 - $1 }
+            let count = Double(layer.target.shape[0])
+            let difference = zip(layer.target.channelMeans, layer.rate.channelMeans).map { count * ($0 - $1) }
             sums = sums.isEmpty ? difference : zip(sums, difference).map(+)
+            samples += count
         }
-        return sums.map { Float($0 / Double(layers.count)) }
+        return sums.map { Float($0 / samples) }
     }
 
     /// The squared difference of rate and activation, over the portions that no correction was fitted on.
@@ -62,19 +65,5 @@ struct PotentialCorrection {
         layers.enumerated().filter { $0.offset % 2 == 1 }.reduce(0) { sum, layer in
             zip(layer.element.target.floats, layer.element.rate.floats).reduce(sum) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
         }
-    }
-
-    /// The first samples, in an even number of equal portions.
-    private func portions(of data: any BatchSource) throws -> [[Tensor]] {
-        let size = 16
-        var portions: [[Tensor]] = []
-        var pass = try data.makePass()
-        while let batch = try pass.next() {
-            for start in stride(from: 0, to: batch.count - batch.count % size, by: size) {
-                portions.append(batch.inputs.map { $0.samples(start..<start + size) })
-                if portions.count * size >= Self.samples { return portions }
-            }
-        }
-        return portions
     }
 }

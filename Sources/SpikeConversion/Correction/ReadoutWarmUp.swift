@@ -19,21 +19,14 @@ struct ReadoutWarmUp {
     /// - Returns: the network with the delay, and with what it brought among its facts.
     func callAsFunction(_ snn: Graph, ann: Graph, data: any BatchSource) throws -> Graph {
         guard var description = snn.spiking else { return snn }
-        var portions: [[Tensor]] = []
-        var pass = try data.makePass()
-        let executor = ReferenceExecutor(ann)
-        var expected: [[Float]] = []
-        while portions.count < 2 || portions.count * 16 < Self.samples, let batch = try pass.next() {
-            for start in stride(from: 0, to: batch.count, by: 16) {
-                portions.append(batch.inputs.map { $0.samples(start..<min(start + 16, batch.count)) })
-                expected.append(try executor.run(portions[portions.count - 1])[0].floats)
-            }
-        }
-        guard portions.count >= 2 else {
+        let portions = try CalibrationPortions(of: data, first: Self.samples, for: snn).inputs
+        guard !portions.isEmpty else {
             description.readoutDelay = nil
-            description.warnings.append("too few calibration samples to estimate a readout delay: at least 32 are needed")
+            description.warnings.append("no readout delay is estimated: that takes two calibration samples, or batches, at least")
             return try snn.applying(Patch(), spiking: description)
         }
+        let executor = ReferenceExecutor(ann)
+        let expected = try portions.map { try executor.run($0)[0].floats }
         let bar = ProgressBar("estimating the readout delay", total: candidates.count, unit: "delays")
         defer { bar.finish() }
         var trials: [(delay: Int, fitted: Double, heldOut: Double)] = []

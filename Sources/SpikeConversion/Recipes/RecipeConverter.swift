@@ -42,11 +42,16 @@ public struct RecipeConverter: Sendable {
         description.facts["calibrationSamples"] = "\(plan.samples)"
         var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
+        snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
             let placed = rectifiers.enumerated().map { (tailorName($0, 1), $1.operator) }
             let correction = PotentialCorrection(steps: options.steps, rectifiers: Dictionary(uniqueKeysWithValues: placed))
-            let (corrected, kept) = try correction(snn, data: calibration)
+            let (corrected, kept, samples) = try correction(snn, data: calibration)
             description.facts["correctedLayers"] = "\(kept) of \(rectifiers.count)"
+            description.facts["correctionSamples"] = "\(samples)"
+            if samples == 0 {
+                description.warnings.append("potentials are not corrected: that takes two calibration samples, or batches, at least")
+            }
             snn = try corrected.applying(Patch(), spiking: description)
         }
         switch options.readoutDelay {

@@ -84,7 +84,8 @@ struct ActivationMoments {
 extension ActivationMoments.Moments {
     /// Moments of min(bound, max(0, x)) for a normal x; a bound is taken as far out in the tail, and cuts the mean alone.
     func rectified(bound: Double?) -> Self {
-        let deviation = max(variance.squareRoot(), 1e-12)
+        guard variance > 0 else { return Self(mean: min(max(0, mean), bound ?? .infinity), variance: 0) }
+        let deviation = variance.squareRoot()
         let ratio = mean / deviation
         let density = exp(-ratio * ratio / 2) / (2 * Double.pi).squareRoot()
         let share = 0.5 * erfc(-ratio / 2.0.squareRoot())

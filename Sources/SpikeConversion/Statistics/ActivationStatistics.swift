@@ -1,3 +1,4 @@
+import Foundation
 public import SpikeGraph
 import SpikeReference
 
@@ -66,25 +67,51 @@ public struct ActivationStatistics: Sendable, Hashable {
         let values = tensor.floats
         var halves = self.halves.removeValue(forKey: value) ?? [LayerActivations](repeating: LayerActivations(channels: count), count: 2)
         for sample in 0..<tensor.shape[0] {
-            let start = sample * count * size
-            let half = Self.half(of: values[start..<start + count * size])
-            halves[half].samples = (halves[half].samples ?? 0) + 1
-            for channel in 0..<count {
-                let row = start + channel * size..<start + (channel + 1) * size
-                halves[half].channels[channel].add(values[row])
-                if let known { halves[half].negatives[channel].add(known[row].lazy.map { -$0 }) }
+            let rows = sample * count * size..<(sample + 1) * count * size
+            let share = Self.shareOfFirstHalf((known ?? values)[rows])
+            for (half, share) in [share, ActivationHistogram.wholeShare - share].enumerated() where share > 0 {
+                halves[half].add(values[rows], before: known?[rows], share: share)
             }
         }
         self.halves[value] = halves
     }
 
-    /// Which half a sample belongs to: by what its activations are, since its place in the data must not matter. (FNV-1a, a number
-    /// at a time.)
-    private static func half(of activations: some Sequence<Float>) -> Int {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for value in activations { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
-        return Int((hash ^ hash >> 32) & 1)
+    /// How much of a sample belongs to the first half, in parts of `ActivationHistogram.wholeShare`: by what its activations are, since
+    /// its place in the data must not matter. One sample in eight belongs to both, so that activations that differ little, as those of
+    /// two exports of a network do, come to halves that differ little.
+    ///
+    /// The projection on a random direction of as many signs, and the length, of the sample's activations are cut into strips; every
+    /// second strip is the first half's. Lengths a power of two apart have the same strip.
+    private static func shareOfFirstHalf(_ activations: ArraySlice<Float>) -> Int {
+        var (projection, squares) = (0.0, 0.0)
+        var generator: UInt64 = 0
+        var signs: UInt64 = 0
+        for (index, value) in activations.enumerated() {
+            if index % 64 == 0 {
+                // SplitMix64.
+                generator &+= 0x9e37_79b9_7f4a_7c15
+                signs = (generator ^ generator >> 30) &* 0xbf58_476d_1ce4_e5b9
+                signs = (signs ^ signs >> 27) &* 0x94d0_49bb_1331_11eb
+                signs ^= signs >> 31
+            }
+            let value = Double(value)
+            projection += signs & 1 == 0 ? value : -value
+            squares += value * value
+            signs >>= 1
+        }
+        guard squares > 0 else { return ActivationHistogram.wholeShare }
+        let length = squares.squareRoot()
+        let strips = Self.strips * (projection / length + log2(length.significand))
+        let phase = strips - 2 * (strips / 2).rounded(.down)
+        // 1 in the middle of the first half's strips, 0 in that of the second's.
+        let share = 0.5 + Self.steepness * (abs(phase - 1) - 0.5)
+        return Int((min(1, max(0, share)) * Double(ActivationHistogram.wholeShare)).rounded())
     }
+
+    /// So many strips to a unit of the projection and to a doubling of the length: an even number.
+    private static let strips = 16.0
+    /// A sample belongs to one half wholly but where this times its distance from the border between them is less than ½ strip.
+    private static let steepness = 8.0
 
     /// Takes in all that other statistics have seen.
     public mutating func merge(_ other: ActivationStatistics) {

@@ -1,11 +1,12 @@
 import SpikeGraph
 import SpikeReference
 
-/// Thresholds by local threshold balancing: all start at 0, and every batch moves each of them by a step of gradient descent
-/// on its own clipping error, θ ← θ + 2 · mean(max(0, x − θ)), while the network behind already reads min(x, θ).
+/// Thresholds by local threshold balancing: all start at 0, and every portion of the data moves each of them by a step of gradient
+/// descent on its own clipping error, θ ← θ + 2 · mean(max(0, x − θ)), while the network behind already reads min(x, θ).
 ///
-/// Thresholds only grow, so that the number of batches, passes × batches of the data, is a parameter: more of them clip
-/// less. Rounding is not part of the objective. Source: Bu, Li & Yu, "Inference-Scale Complexity in ANN-SNN Conversion for
+/// Thresholds only grow, so that the number of steps, passes × portions of the data, is a parameter: more of them clip
+/// less. A portion is 100 samples, however the data is batched (of a network of a fixed batch size, whole batches). Rounding is not
+/// part of the objective. Source: Bu, Li & Yu, "Inference-Scale Complexity in ANN-SNN Conversion for
 /// High-Performance and Low-Power Applications", CVPR 2025.
 struct LocalThresholdBalancing {
     var passes: Int
@@ -15,51 +16,81 @@ struct LocalThresholdBalancing {
     func thresholds(of rectifiers: [Node], in graph: Graph, data: any BatchSource) throws -> ([String: [Float]], samples: Int) {
         // A Clip behind each rectifier would need a bound a channel; clipping in the executor's own pass needs none.
         let names = Set(rectifiers.map(\.name))
-        var thresholds: [String: [Float]] = [:]
+        let size = graph.inputs.first?.type.shape.dimensions.first?.known.map { max($0, Self.portion - Self.portion % max(1, $0)) }
+        let portion = size ?? Self.portion
+        var layers: [String: Layer] = [:]
         let bar = ProgressBar("balancing thresholds", total: data.batchCount.map { $0 * passes }, unit: "batches")
         defer { bar.finish() }
         let executor = ReferenceExecutor(graph)
         var samples = 0
+        func step() {
+            for name in names { layers[name]?.step() }
+        }
         for _ in 0..<passes {
             samples = 0
             var pass = try data.makePass()
             while let batch = try pass.next() {
-                var next = thresholds
-                _ = try executor.run(
-                    batch.inputs,
-                    rewrite: { node, output in
-                        guard names.contains(node.name) else { return output }
-                        let (moved, clipped) = step(output, from: next[node.name])
-                        next[node.name] = moved
-                        return clipped
-                    })
-                thresholds = next
-                samples += batch.count
+                var start = 0
+                while start < batch.count {
+                    let end = min(batch.count, start + portion - samples % portion)
+                    let inputs = start == 0 && end == batch.count ? batch.inputs : batch.inputs.map { $0.samples(start..<end) }
+                    _ = try executor.run(
+                        inputs,
+                        rewrite: { node, output in
+                            guard names.contains(node.name) else { return output }
+                            return layers[node.name, default: Layer(output, isPerChannel: isPerChannel)].clip(output)
+                        })
+                    samples += end - start
+                    start = end
+                    if samples % portion == 0 { step() }
+                }
                 bar.advance()
             }
+            if samples % portion != 0 { step() }
         }
         guard samples > 0 else {
             throw SpikeletError(
                 .invalidData, "the calibration data holds no sample", remedy: "give at least one sample; some hundred are usual")
         }
-        return (thresholds, samples)
+        return (layers.mapValues(\.thresholds), samples)
     }
 
-    /// One batch of one layer: the thresholds after it, and the activations clipped at those before.
-    private func step(_ activations: Tensor, from thresholds: [Float]?) -> (moved: [Float], clipped: Tensor) {
-        let channels = isPerChannel && activations.rank > 1 ? activations.shape[1] : 1
-        var moved = thresholds ?? [Float](repeating: 0, count: channels)
-        let before = moved
-        var values = activations.floats
-        let size = channels == 1 ? values.count : activations.shape.dropFirst(2).reduce(1, *)
-        var excess = [Double](repeating: 0, count: channels)
-        for index in values.indices {
-            let channel = index / size % channels
-            excess[channel] += Double(max(0, values[index] - before[channel]))
-            values[index] = min(values[index], before[channel])
+    /// Samples of a step.
+    private static let portion = 100
+
+    /// The thresholds of one layer, and what a portion has shown of it so far.
+    private struct Layer {
+        var thresholds: [Float]
+        private var excess: [Double]
+        /// Activations of a channel.
+        private var count = 0
+
+        init(_ activations: Tensor, isPerChannel: Bool) {
+            thresholds = [Float](repeating: 0, count: isPerChannel && activations.rank > 1 ? activations.shape[1] : 1)
+            excess = thresholds.map(Double.init)
         }
-        let count = Double(values.count / channels)
-        for channel in 0..<channels { moved[channel] += Float(2 * excess[channel] / count) }
-        return (moved, Tensor(values, shape: activations.shape))
+
+        /// Takes in some samples' activations.
+        ///
+        /// - Returns: the same, clipped at the thresholds before this portion.
+        mutating func clip(_ activations: Tensor) -> Tensor {
+            var values = activations.floats
+            let channels = thresholds.count
+            let size = channels == 1 ? values.count : activations.shape.dropFirst(2).reduce(1, *)
+            for index in values.indices {
+                let channel = index / size % channels
+                excess[channel] += Double(max(0, values[index] - thresholds[channel]))
+                values[index] = min(values[index], thresholds[channel])
+            }
+            count += values.count / channels
+            return Tensor(values, shape: activations.shape)
+        }
+
+        /// Moves the thresholds, at the end of a portion.
+        mutating func step() {
+            for channel in thresholds.indices { thresholds[channel] += Float(2 * excess[channel] / Double(count)) }
+            excess = excess.map { _ in 0 }
+            count = 0
+        }
     }
 }

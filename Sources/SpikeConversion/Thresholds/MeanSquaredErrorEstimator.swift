@@ -26,16 +26,22 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     static let unseenSamples = [0.25, 1, 4, 16, 64]
     /// So many samples are added of the whole layer's activations as they are: a channel may also do what it has never shown.
     private static let samplesOfTheLayer = 0.25
-    /// Fewer samples than this in a half say nothing, and the fewest are taken.
-    private static let fewestToTry = 4
-    /// More have to gain this share of the squared error: less is chance.
-    private static let leastGain = 0.02
+    /// Up to so many samples in a half say nothing, and the fewest are taken; from so many on they count in full.
+    private static let samplesToTry = (none: 3.0, full: 5.0)
+    /// More have to gain a share of the squared error: up to the first it is chance, from the second on it counts in full.
+    private static let gain = (none: 0.01, full: 0.11)
+    /// A gain smaller than the largest by this counts for 1/e of it.
+    private static let temperature = 0.02
     /// So many channels are enough to choose for all.
     private static let mostTried = 32
+    /// Thresholds are at least this share of the largest activation that counts.
+    private static let leastOfOwn = 1.0 / 32
+    /// And this of its layer's: a layer has no threshold further below its own, so that a search would be idle.
+    private static let leastOfLayer = 1.0 / 1024
 
     public func threshold(_ histogram: ActivationHistogram) -> Float {
         let (bins, largest) = (histogram.bins, Double(histogram.maximum))
-        return best(from: largest / 32, to: largest) { error(of: Self.threshold($0), bins: bins) }
+        return best(ThresholdGrid(from: largest * Self.leastOfOwn, to: largest)) { error(of: ThresholdGrid.threshold($0), bins: bins) }
     }
 
     public func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
@@ -43,20 +49,25 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
         var whole = OfTheWhole(layer)
         return mixtures(layer, channels: layer.channels.indices).map { mixture in
             guard mixture.largest > 0 else { return 0 }
-            return best(from: mixture.smallest, to: mixture.largest) { number in
+            return best(mixture.grid) { number in
                 let (seen, added) = errors(of: number, mixture, &whole)
                 return seen + unseen * added
             }
         }
     }
 
+    /// The threshold of least error. The error is smooth but not convex in θ: the place is found on coarse steps, then refined.
+    private func best(_ grid: ThresholdGrid, _ error: (Int) -> Double) -> Float {
+        Float(grid.threshold(at: grid.refined(grid.place(grid.coarseErrors(error)), error)))
+    }
+
     /// The number whose thresholds, chosen on one half of the samples, have the least squared error on the other, every channel's
-    /// relative to its variance.
+    /// relative to its variance. Between numbers that are nearly as good it is a mean.
     package func unseenSamples(_ halves: [LayerActivations]) -> Double {
         let fewest = Self.unseenSamples[0]
-        guard halves.count == 2, halves.allSatisfy({ $0.samples ?? 0 >= Self.fewestToTry }) else { return fewest }
+        let samples = halves.compactMap(\.sampleMass).min() ?? 0
         let shapes = halves.compactMap { LayerShape($0) }
-        guard shapes.count == 2 else { return fewest }
+        guard halves.count == 2, shapes.count == 2, samples > Self.samplesToTry.none else { return fewest }
         let count = halves[0].channels.count
         let tried = Array(stride(from: 0, to: count, by: max(1, count / Self.mostTried)).prefix(Self.mostTried))
         var sums = Self.unseenSamples.map { _ in 0.0 }
@@ -66,18 +77,28 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
                 let variance = shapes[there].variance(ofChannel: channel)
                 guard variance > 0 else { continue }
                 let others = halves[there].channels[channel].bins
+                let grid = mixture.grid
                 // Errors are sums over what is mixed: one walk serves all weights. A fine grid would not change the choice.
-                let candidates = Self.coarse(from: mixture.smallest, to: mixture.largest)
-                let found = candidates.map { errors(of: $0, mixture, &whole) }
+                let found = grid.coarseErrors { errors(of: $0, mixture, &whole) }
                 for (index, unseen) in Self.unseenSamples.enumerated() {
-                    let mixed = found.map { $0.seen + unseen * $0.added }
-                    let best = mixed.indices.min { mixed[$0] < mixed[$1] } ?? 0
-                    sums[index] += error(of: Self.threshold(candidates[best]), bins: others) / variance
+                    let threshold = grid.threshold(at: grid.place(found.map { $0.seen + unseen * $0.added }))
+                    sums[index] += error(of: threshold, bins: others) / variance
                 }
             }
         }
-        let best = sums.indices.min { sums[$0] < sums[$1] } ?? 0
-        return sums[best] < (1 - Self.leastGain) * sums[0] ? Self.unseenSamples[best] : fewest
+        guard sums[0] > 0 else { return fewest }
+        let gains = sums.map { 1 - $0 / sums[0] }
+        let largest = gains.max() ?? 0
+        func part(_ number: Double, _ range: (none: Double, full: Double)) -> Double {
+            min(1, max(0, (number - range.none) / (range.full - range.none)))
+        }
+        var (sum, total) = (0.0, 0.0)
+        for (gain, unseen) in zip(gains, Self.unseenSamples).dropFirst() {
+            let weight = exp((gain - largest) / Self.temperature)
+            sum += weight * log(unseen / fewest)
+            total += weight
+        }
+        return fewest * exp(part(samples, Self.samplesToTry) * part(largest, Self.gain) * sum / total)
     }
 
     /// What a channel's threshold is chosen for: its own samples, a part of the layer's, and unseen ones.
@@ -87,9 +108,11 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
         var unseen: [ActivationHistogram.Bin] = []
         /// How much of the whole layer's activations counts.
         var partOfWhole = 0.0
+        /// Of the channel, and of all that counts.
+        var (ownMaximum, largest): (Double, Double)
+
         /// Where the best threshold is.
-        var smallest: Double
-        var largest: Double
+        var grid: ThresholdGrid { ThresholdGrid(from: max(ownMaximum * leastOfOwn, largest * leastOfLayer), to: largest) }
     }
 
     /// The squared errors of a layer's activations as a whole, each found once for all channels.
@@ -104,46 +127,25 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
         let (shape, whole) = (LayerShape(layer), layer.whole)
         return channels.map { index in
             let channel = layer.channels[index]
-            var mixture = Mixture(own: channel.bins, smallest: 0, largest: Double(channel.maximum))
-            if let shape, let samples = layer.samples {
-                let ofSample = Double(channel.count) / Double(samples)
+            var mixture = Mixture(own: channel.bins, ownMaximum: Double(channel.maximum), largest: Double(channel.maximum))
+            if let shape, let samples = layer.sampleMass {
+                let ofSample = channel.mass / samples
                 mixture.unseen = shape.bins(ofChannel: index, count: ofSample)
-                mixture.partOfWhole = Self.samplesOfTheLayer * ofSample / Double(whole.count)
+                mixture.partOfWhole = Self.samplesOfTheLayer * ofSample / whole.mass
                 mixture.largest = max(mixture.largest, Double(whole.maximum), mixture.unseen.last?.upper ?? 0)
             }
-            mixture.smallest = (channel.nonZeroCount == 0 ? mixture.largest : Double(channel.maximum)) / 32
             return mixture
         }
     }
 
     /// The squared errors of a threshold on what was seen, of the channel and of its layer, and on one unseen sample.
     private func errors(of number: Int, _ mixture: Mixture, _ whole: inout OfTheWhole) -> (seen: Double, added: Double) {
-        let threshold = Self.threshold(number)
+        let threshold = ThresholdGrid.threshold(number)
         let (own, unseen) = (error(of: threshold, bins: mixture.own), error(of: threshold, bins: mixture.unseen))
         guard mixture.partOfWhole > 0 else { return (own, unseen) }
         let ofWhole = whole.errors[number] ?? error(of: threshold, bins: whole.bins)
         whole.errors[number] = ofWhole
         return (own + mixture.partOfWhole * ofWhole, unseen)
-    }
-
-    /// Thresholds are on a grid that all channels share: so many to a doubling, tried coarsely first.
-    private static let (thresholdsOfDoubling, coarseStep) = (152, 8)
-
-    private static func threshold(_ number: Int) -> Double { exp2(Double(number) / Double(thresholdsOfDoubling)) }
-
-    private static func coarse(from least: Double, to largest: Double) -> [Int] {
-        let ofDoubling = Double(thresholdsOfDoubling / coarseStep)
-        let (first, last) = (Int((log2(least) * ofDoubling).rounded(.down)), Int((log2(largest) * ofDoubling).rounded(.up)))
-        return (first...max(first, last)).map { $0 * coarseStep }
-    }
-
-    /// The threshold of least error in a range.
-    private func best(from least: Double, to largest: Double, _ error: (Int) -> Double) -> Float {
-        // The error is smooth but not convex in θ: a geometric grid, refined once around its best point.
-        func best(_ candidates: [Int]) -> Int { zip(candidates.map(error), candidates).min { $0.0 < $1.0 }?.1 ?? 0 }
-        let coarse = best(Self.coarse(from: least, to: largest))
-        let fine = best(Array(coarse - Self.coarseStep...coarse + Self.coarseStep))
-        return Float(min(largest, Self.threshold(fine)))
     }
 
     /// The sum of squared errors at threshold `threshold`. Bins ascend.

@@ -1,9 +1,9 @@
-import SpikeGraph
+package import SpikeGraph
 
 /// The thresholds of all rectifiers of a network.
-struct ThresholdPlan {
+package struct ThresholdPlan {
     /// For each rectifier's name, θ of each channel, or of the layer.
-    private(set) var thresholds: [String: [Float]] = [:]
+    package private(set) var thresholds: [String: [Float]] = [:]
     private(set) var warnings: [String] = []
     /// The number of samples that they are based on.
     private(set) var samples = 0
@@ -18,14 +18,25 @@ struct ThresholdPlan {
             let balancing = LocalThresholdBalancing(passes: passes, isPerChannel: options.isPerChannel)
             (thresholds, samples) = try balancing.thresholds(of: rectifiers, in: graph, data: data)
             for rectifier in rectifiers { balance(rectifier) }
+            keepDivisible(options)
             return
         }
         let statistics = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: graph, data: data)
+        choose(rectifiers, options, statistics)
+    }
+
+    /// From what data has said.
+    package init(_ options: ConversionOptions, rectifiers: [Node], _ statistics: ActivationStatistics) {
+        choose(rectifiers, options, statistics)
+    }
+
+    private mutating func choose(_ rectifiers: [Node], _ options: ConversionOptions, _ statistics: ActivationStatistics) {
         samples = statistics.samples
         for rectifier in rectifiers {
             let value = rectifier.outputs[0]
             choose(rectifier, options, statistics.activations(of: value), halves: statistics.halves(of: value))
         }
+        keepDivisible(options)
     }
 
     /// Without data: from bounds of rectifiers, and from batch normalisations that are still in the file.
@@ -75,6 +86,17 @@ struct ThresholdPlan {
         thresholds[rectifier.name] =
             options.isPerChannel
             ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
+    }
+
+    /// Currents are divided by what a spike stands for: thresholds grow to where float32 can say the quotient.
+    private mutating func keepDivisible(_ options: ConversionOptions) {
+        let least = Float.leastNormalMagnitude / options.spikeShare
+        for (name, found) in thresholds.sorted(by: { $0.key < $1.key }) where found.contains(where: { $0 < least }) {
+            warnings.append(
+                "'\(name)': a spike would stand for less than float32 divides by; thresholds below \(least) are raised to it "
+                    + "(scale the weights in front of it up, and those behind it down)")
+            thresholds[name] = found.map { max($0, least) }
+        }
     }
 
     /// Gives thresholds that were found elsewhere their floor and their bound.

@@ -23,45 +23,62 @@ public enum IDX {
         0x08: .uint8, 0x09: .int8, 0x0B: .int16, 0x0C: .int32, 0x0D: .float32, 0x0E: .float64,
     ]
 
+    /// The type and the shape of the array in a file, without reading, or decompressing, the rest.
+    ///
+    /// - Throws: ``SpikeletError``, as ``read(_:)``.
+    package static func head(_ path: String) throws -> ArrayHead { try Layout(ByteSource(path: path)).head }
+
     private static func array(_ source: ByteSource) throws -> NumericArray {
-        let isCompressed = try source.bytes(at: 0, count: min(2, source.count)) == [0x1F, 0x8B]
-        let file = isCompressed ? try source.bytes(at: 0, count: source.count) : []
-        // 255 axes at most, of 4 bytes each.
-        let longestHeader = 4 + 255 * 4
-        let start: [UInt8]
-        if isCompressed {
-            start = try decompressed(source) { () throws(Deflate.Failure) in
-                try Deflate.prefix(of: file[...], format: .gzip, count: longestHeader)
+        let layout = try Layout(source)
+        var bytes =
+            layout.isCompressed
+            ? try decompressed(source) { try Deflate.inflate(whole(source), format: .gzip, size: layout.offset + layout.size) }
+            : try source.bytes(at: 0, count: source.count)
+        let head = layout.head
+        swapBytes(&bytes, from: layout.offset, elementSize: head.elementType.size)
+        return NumericArray(head.elementType, shape: head.shape, bytes: bytes[layout.offset...])
+    }
+
+    private static func whole(_ source: ByteSource) -> Deflate.Input { Deflate.Input(source: source, range: 0..<source.count) }
+
+    /// What the beginning of a file says, held against its size.
+    private struct Layout {
+        let head: ArrayHead
+        let isCompressed: Bool
+        /// Where the values begin, and how many bytes they take.
+        let (offset, size): (Int, Int)
+
+        init(_ source: ByteSource) throws {
+            isCompressed = try source.bytes(at: 0, count: min(2, source.count)) == [0x1F, 0x8B]
+            // 255 axes at most, of 4 bytes each.
+            let longestHeader = 4 + 255 * 4
+            let start =
+                isCompressed
+                ? try decompressed(source) { try Deflate.prefix(of: whole(source), format: .gzip, count: longestHeader) }
+                : try source.bytes(at: 0, count: min(longestHeader, source.count))
+            let (elementType, shape) = try header(start, source)
+            head = ArrayHead(elementType: elementType, shape: shape)
+            offset = 4 + 4 * shape.count
+            guard let size = Shape.count(of: shape, elementSize: elementType.size), size <= Int.max - offset else {
+                throw source.malformed("its shape \(shape) is absurd: no machine holds so many values")
             }
-        } else {
-            start = try source.bytes(at: 0, count: min(longestHeader, source.count))
+            self.size = size
+            if isCompressed {
+                guard Deflate.isPossible(size: offset + size, compressedSize: source.count) else {
+                    throw source.malformed("truncated: \(source.count) compressed bytes cannot hold shape \(shape)", remedy: .incomplete)
+                }
+            } else {
+                let present = source.count - offset
+                guard present >= size else {
+                    throw source.malformed(
+                        "truncated: \(elementType) values of shape \(shape) take \(size) bytes, and only \(present) are there",
+                        remedy: .incomplete)
+                }
+                guard present == size else {
+                    throw source.malformed("\(present - size) bytes follow after the array of shape \(shape)")
+                }
+            }
         }
-        let (elementType, shape) = try header(start, source)
-        let offset = 4 + 4 * shape.count
-        guard let size = NumericArray.byteCount(elementType, shape: shape), size <= Int.max - offset else {
-            throw source.malformed("its shape \(shape) is absurd: no machine holds so many values")
-        }
-        var bytes: [UInt8]
-        if isCompressed {
-            guard Deflate.isPossible(size: offset + size, compressedSize: source.count) else {
-                throw source.malformed("truncated: \(source.count) compressed bytes cannot hold shape \(shape)", remedy: .incomplete)
-            }
-            bytes = try decompressed(source) { () throws(Deflate.Failure) in
-                try Deflate.inflate(file[...], format: .gzip, size: offset + size)
-            }
-        } else {
-            guard source.count - offset >= size else {
-                throw source.malformed(
-                    "truncated: \(elementType) values of shape \(shape) take \(size) bytes, and only \(source.count - offset) are there",
-                    remedy: .incomplete)
-            }
-            guard source.count - offset == size else {
-                throw source.malformed("\(source.count - offset - size) bytes follow after the array of shape \(shape)")
-            }
-            bytes = try source.bytes(at: 0, count: source.count)
-        }
-        swapBytes(&bytes, from: offset, elementSize: elementType.size)
-        return NumericArray(elementType, shape: shape, bytes: bytes[offset...])
     }
 
     private static func header(_ start: [UInt8], _ source: ByteSource) throws -> (NumericType, shape: [Int]) {
@@ -75,10 +92,10 @@ public enum IDX {
         return (type, shape)
     }
 
-    private static func decompressed(_ source: ByteSource, _ body: () throws(Deflate.Failure) -> [UInt8]) throws -> [UInt8] {
+    private static func decompressed(_ source: ByteSource, _ body: () throws -> [UInt8]) throws -> [UInt8] {
         do {
             return try body()
-        } catch {
+        } catch let error as Deflate.Failure {
             switch error {
             case .tooShort: throw source.malformed("truncated: its compressed data ends too early", remedy: .incomplete)
             case .tooLong: throw source.malformed("more bytes follow after the array")

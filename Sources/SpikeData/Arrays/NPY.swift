@@ -16,7 +16,8 @@ public enum NPY {
     ///
     /// - Parameter name: the file's name, for messages.
     public static func read(bytes: [UInt8], name: String = "array.npy") throws -> NumericArray {
-        try array(ByteSource(bytes, name: name))
+        let header = try NPYHeader(ByteSource(bytes, name: name))
+        return array(header, bytes, from: header.dataOffset)
     }
 
     /// Writes a tensor as `.npy` (version 1, little-endian). The file appears whole or not at all.
@@ -31,34 +32,41 @@ public enum NPY {
 
     private static func array(_ source: ByteSource) throws -> NumericArray {
         let header = try NPYHeader(source)
-        var bytes = try source.bytes(at: header.dataOffset, count: source.count - header.dataOffset)
-        if header.isBigEndian { swapBytes(&bytes, from: 0, elementSize: header.elementType.size) }
-        if header.isFortranOrder { bytes = rowMajor(bytes, shape: header.shape, elementSize: header.elementType.size) }
-        return NumericArray(header.elementType, shape: header.shape, bytes: bytes[...])
+        return array(header, try source.bytes(at: header.dataOffset, count: source.count - header.dataOffset), from: 0)
+    }
+
+    /// - Parameter start: where in `bytes` the values begin.
+    private static func array(_ header: NPYHeader, _ bytes: [UInt8], from start: Int) -> NumericArray {
+        var bytes = bytes
+        if header.isBigEndian { swapBytes(&bytes, from: start, elementSize: header.elementType.size) }
+        let values =
+            header.isFortranOrder ? rowMajor(bytes[start...], shape: header.shape, elementSize: header.elementType.size) : bytes[start...]
+        return NumericArray(header.elementType, shape: header.shape, bytes: values)
     }
 
     /// Column-major (the first axis varies fastest) to row-major.
-    private static func rowMajor(_ bytes: [UInt8], shape: [Int], elementSize: Int) -> [UInt8] {
+    private static func rowMajor(_ bytes: ArraySlice<UInt8>, shape: [Int], elementSize: Int) -> ArraySlice<UInt8> {
         guard shape.count > 1, !bytes.isEmpty else { return bytes }
         var strides = [elementSize]
         for size in shape.dropLast() { strides.append(strides[strides.count - 1] * size) }
         var index = [Int](repeating: 0, count: shape.count)
         var source = 0
         return bytes.withUnsafeBytes { input in
-            [UInt8](unsafeUninitializedCapacity: bytes.count) { output, initialized in
-                for place in stride(from: 0, to: bytes.count, by: elementSize) {
-                    for offset in 0..<elementSize { output.initializeElement(at: place + offset, to: input[source + offset]) }
-                    // Count like an odometer: the last axis first.
-                    for axis in shape.indices.reversed() {
-                        index[axis] += 1
-                        source += strides[axis]
-                        guard index[axis] == shape[axis] else { break }
-                        source -= strides[axis] * shape[axis]
-                        index[axis] = 0
+            ArraySlice(
+                [UInt8](unsafeUninitializedCapacity: bytes.count) { output, initialized in
+                    for place in stride(from: 0, to: bytes.count, by: elementSize) {
+                        for offset in 0..<elementSize { output.initializeElement(at: place + offset, to: input[source + offset]) }
+                        // Count like an odometer: the last axis first.
+                        for axis in shape.indices.reversed() {
+                            index[axis] += 1
+                            source += strides[axis]
+                            guard index[axis] == shape[axis] else { break }
+                            source -= strides[axis] * shape[axis]
+                            index[axis] = 0
+                        }
                     }
-                }
-                initialized = bytes.count
-            }
+                    initialized = bytes.count
+                })
         }
     }
 }

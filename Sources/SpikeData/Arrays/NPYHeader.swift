@@ -14,9 +14,15 @@ struct NPYHeader: Equatable {
 extension NPYHeader {
     private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
     private static let longest = 1 << 20
+    /// No header reaches further.
+    static let longestStart = longest + 12
 
     /// Reads the header, and holds its claims against the bytes that are there, before anything is allocated for them.
-    init(_ source: ByteSource) throws {
+    ///
+    /// - Parameters:
+    ///   - source: the file, or its first ``longestStart`` bytes.
+    ///   - size: of the whole file, where `source` is not all of it.
+    init(_ source: ByteSource, size: Int? = nil) throws {
         let start = try source.bytes(at: 0, count: min(source.count, 12))
         guard start.starts(with: Self.magic) else {
             throw source.malformed("not an .npy file: it does not start with \\x93NUMPY")
@@ -53,10 +59,10 @@ extension NPYHeader {
             return number
         }
         guard shape.count <= 64 else { throw source.malformed("it claims \(shape.count) axes") }
-        guard let expected = NumericArray.byteCount(elementType, shape: shape) else {
+        guard let expected = Shape.count(of: shape, elementSize: elementType.size) else {
             throw source.malformed("its shape \(shape) is absurd: no machine holds so many values")
         }
-        let present = source.count - dataOffset
+        let present = (size ?? source.count) - dataOffset
         guard expected <= present else {
             throw source.malformed(
                 "truncated: \(elementType) values of shape \(shape) take \(expected) bytes, and only \(present) are there",

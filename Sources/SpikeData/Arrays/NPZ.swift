@@ -31,10 +31,26 @@ public struct NPZ: Sendable {
     ///
     /// - Throws: ``SpikeletError``: `invalidData` where there is none of that name, `malformedFile`.
     public func array(_ name: String) throws -> NumericArray {
+        _ = try head(name)
+        return try NPY.read(bytes: try archive.contents(of: entry(name)), name: "\(path): array '\(name)'")
+    }
+
+    /// The type and the shape of the array `name`, and how many bytes are there for it, without unpacking it: a few bytes of an archive can
+    /// become gigabytes, so that whatever can be told from this is told first.
+    ///
+    /// - Throws: ``SpikeletError``, as ``array(_:)``.
+    package func head(_ name: String) throws -> ArrayHead {
+        let entry = try entry(name)
+        let start = try archive.start(of: entry, count: NPYHeader.longestStart)
+        let header = try NPYHeader(ByteSource(start, name: "\(path): array '\(name)'"), size: entry.size)
+        return ArrayHead(elementType: header.elementType, shape: header.shape)
+    }
+
+    private func entry(_ name: String) throws -> ZIPReader.Entry {
         guard let entry = archive.entries.first(where: { $0.name == name + ".npy" }) else {
             throw SpikeletError(.invalidData, "it has no array '\(name)'", at: path, remedy: contentsHint)
         }
-        return try NPY.read(bytes: try archive.contents(of: entry), name: "\(path): array '\(name)'")
+        return entry
     }
 
     /// What the archive holds, for messages.

@@ -24,6 +24,12 @@ public enum NumericType: String, Sendable, Hashable, CaseIterable {
     public var isFloatingPoint: Bool { self == .float16 || self == .float32 || self == .float64 }
 }
 
+/// What is known of an array before its values are read.
+package struct ArrayHead: Equatable, Sendable {
+    package var elementType: NumericType
+    package var shape: [Int]
+}
+
 /// An array as a file holds it: in the file's own element type, so that 60,000 images of bytes stay bytes, and row-major
 /// (the last axis varies fastest), whatever the file's order was.
 public struct NumericArray: Sendable, Equatable {
@@ -34,13 +40,15 @@ public struct NumericArray: Sendable, Equatable {
     /// Little-endian; `count * elementType.size` of them.
     private let bytes: ArraySlice<UInt8>
 
+    package var head: ArrayHead { ArrayHead(elementType: elementType, shape: shape) }
+
     /// The number of elements.
     public var count: Int { bytes.count / elementType.size }
 
     /// - Parameter bytes: little-endian, row-major, as many as the shape needs.
     package init(_ elementType: NumericType, shape: [Int], bytes: ArraySlice<UInt8>) {
         precondition(
-            NumericArray.byteCount(elementType, shape: shape) == bytes.count, "an array needs as many bytes as its shape has places")
+            Shape.count(of: shape, elementSize: elementType.size) == bytes.count, "an array needs as many bytes as its shape has places")
         self.elementType = elementType
         self.shape = shape
         self.bytes = bytes
@@ -51,17 +59,10 @@ public struct NumericArray: Sendable, Equatable {
         NumericArray(elementType, shape: shape, bytes: bytes)
     }
 
-    /// The bytes an array takes; `nil` where that is no sensible number. Sizes that only a zero elsewhere in the shape
-    /// would hide are refused too: somebody will multiply them.
-    static func byteCount(_ elementType: NumericType, shape: [Int]) -> Int? {
-        var product = elementType.size
-        for size in shape {
-            guard size >= 0 else { return nil }
-            let (next, overflow) = product.multipliedReportingOverflow(by: max(size, 1))
-            guard !overflow else { return nil }
-            product = next
-        }
-        return shape.contains(0) ? 0 : product
+    /// Of bytes, the largest, if it is at most `limit`: then they are counts or marks, perhaps, rather than grey levels.
+    func largestByte(atMost limit: UInt8) -> UInt8? {
+        guard elementType == .uint8, !bytes.contains(where: { $0 > limit }) else { return nil }
+        return bytes.max()
     }
 
     // MARK: Values
@@ -70,6 +71,8 @@ public struct NumericArray: Sendable, Equatable {
     public func floats() -> [Float] { floats(in: 0..<count) }
 
     /// The values at flat positions `range` as float32.
+    ///
+    /// - Precondition: all of them are positions of the array.
     public func floats(in range: Range<Int>) -> [Float] {
         switch elementType {
         case .float16: map(UInt16.self, range) { Float(halfBits: $0) }
@@ -142,7 +145,9 @@ public struct NumericArray: Sendable, Equatable {
     }
 
     private func map<T: FixedWidthInteger, R>(_: T.Type, _ range: Range<Int>, _ transform: (T) throws -> R) rethrows -> [R] {
-        try bytes.withUnsafeBytes { buffer in
+        // The buffer below checks nothing.
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "values \(range) of an array of \(count)")
+        return try bytes.withUnsafeBytes { buffer in
             try [R](unsafeUninitializedCapacity: range.count) { output, initialized in
                 for (place, position) in range.enumerated() {
                     let raw = buffer.loadUnaligned(fromByteOffset: position * MemoryLayout<T>.size, as: T.self)

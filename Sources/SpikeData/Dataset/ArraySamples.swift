@@ -14,35 +14,56 @@ struct ArraySamples: SampleSource {
 
     /// - Parameter array: `[N, …]`; with a normalisation `[N, C, …]`.
     init(_ array: NumericArray, name: String, normalization: Normalization?) throws {
-        guard let count = array.shape.first else {
-            throw SpikeletError(.invalidData, "the inputs are a single number, not an array of samples", at: name, remedy: Self.shapeRemedy)
-        }
-        guard count > 0 else {
-            throw SpikeletError(
-                .invalidData, "the dataset is empty: it has 0 samples", at: name, remedy: "give data with at least one sample")
-        }
-        guard array.count > 0 else {
-            throw SpikeletError(
-                .invalidData, "samples of shape \(Array(array.shape.dropFirst())) hold no values", at: name, remedy: Self.shapeRemedy)
-        }
         self.array = array
         self.name = name
-        self.sampleSize = array.count / count
-        var channels: [(mean: Float, deviation: Float)]?
-        if let normalization {
-            do {
-                channels = try normalization.perChannel(array.shape.count > 1 ? array.shape[1] : 1)
-            } catch let error as SpikeletError {
-                throw error.located(name)
-            }
-        }
-        self.channels = channels
+        sampleSize = array.count / (try Self.count(array.head, name: name))
+        channels = try Self.channels(array.head, normalization, name: name)
         if array.elementType == .uint8 {
             byteTables = (channels ?? [(mean: 0, deviation: 1)]).map { channel in
                 (0..<256).map { (Float($0) / 255 - channel.mean) / channel.deviation }
             }
         } else {
             byteTables = nil
+        }
+    }
+
+    /// The number of samples that an array of this shape holds.
+    ///
+    /// - Throws: ``SpikeletError`` (`invalidData`) where there are none.
+    static func count(_ head: ArrayHead, name: String) throws -> Int {
+        guard let count = head.shape.first else {
+            throw SpikeletError(.invalidData, "the inputs are a single number, not an array of samples", at: name, remedy: shapeRemedy)
+        }
+        guard count > 0 else {
+            throw SpikeletError(
+                .invalidData, "the dataset is empty: it has 0 samples", at: name, remedy: "give data with at least one sample")
+        }
+        guard !head.shape.contains(0) else {
+            throw SpikeletError(
+                .invalidData, "samples of shape \(Array(head.shape.dropFirst())) hold no values", at: name, remedy: shapeRemedy)
+        }
+        return count
+    }
+
+    /// What a normalisation does to each channel.
+    ///
+    /// - Throws: ``SpikeletError`` (`invalidOption`) where it does not fit.
+    static func channels(
+        _ head: ArrayHead, _ normalization: Normalization?, name: String
+    ) throws -> [(mean: Float, deviation: Float)]? {
+        do {
+            return try normalization?.perChannel(head.shape.count > 1 ? head.shape[1] : 1)
+        } catch let error as SpikeletError {
+            throw error.located(name)
+        }
+    }
+
+    /// What a person should hear of the array: bytes that are no grey levels, as it seems, are divided by 255 all the same.
+    var caution: String? {
+        array.largestByte(atMost: 15).flatMap { largest in
+            largest == 0
+                ? nil
+                : "\(name): no byte is above \(largest), and bytes become 0…1 by 1/255: counts or events should be saved as float32 instead"
         }
     }
 
@@ -59,6 +80,8 @@ struct ArraySamples: SampleSource {
             [Float](unsafeUninitializedCapacity: indices.count * sampleSize) { output, initialized in
                 var place = 0
                 for index in indices {
+                    // Neither buffer checks its indices.
+                    precondition(index >= 0 && index < count, "sample \(index) of \(count)")
                     var position = index * sampleSize
                     for table in tables {
                         table.withUnsafeBufferPointer { table in

@@ -17,7 +17,12 @@ extension DataLoader {
             }
         }
         take(orderedLabels ?? [])
-        take(dataset.targets?.floats ?? [])
+        switch dataset.targets?.storage {
+        case .float32(let values): take(values)
+        case .int64(let values): take(values)
+        case .bool(let values): take(values)
+        case nil: take([Float]())
+        }
         return try hash.finish()
     }
 }

@@ -14,7 +14,7 @@ extension Dataset {
     }
 
     /// Opens a dataset from its path. The kind is told from the name: an `.npz` file (arrays `images` or `x`, and `labels` or `y` if it has
-    /// labels, or `targets` for a regression), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain
+    /// labels, or `targets` for a regression; labels that are no whole numbers are targets too), an `.npy` file (inputs only), a folder of IDX files as the MNIST family names them, plain
     /// or `.gz`, or a folder of JPEG and PNG pictures, with a folder for each class.
     ///
     /// uint8 becomes float by 1/255. Images `[N, H, W]` in IDX files become `[N, 1, H, W]`. Pictures become `[N, 3, H, W]`; they stay on
@@ -60,27 +60,7 @@ extension Dataset {
             let (images, labels) = try Self.readIDXFolder(path, split: split)
             try self.init(images, labels: labels, normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npz") {
-            let archive = try NPZ(path)
-            func array(_ names: [String]) throws -> NumericArray? {
-                let present = names.filter(archive.names.contains)
-                guard present.count < 2 else {
-                    throw SpikeletError(
-                        .invalidData, "it has both '\(present[0])' and '\(present[1])'", at: path, remedy: "keep one of them in the file")
-                }
-                return try present.first.map { try archive.array($0) }
-            }
-            guard let images = try array(["images", "x"]) else {
-                throw SpikeletError(
-                    .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
-                    remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")
-            }
-            let (labels, targets) = (try array(["labels", "y"]), try array(["targets"]))
-            guard labels == nil || targets == nil else {
-                throw SpikeletError(
-                    .invalidData, "it has both labels and targets", at: path,
-                    remedy: "keep one: labels are class numbers, targets what a regression should give")
-            }
-            try self.init(images, labels: labels, targets: targets, normalization: normalization, name: path)
+            try self.init(NPZ(path), normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npy") {
             try self.init(try NPY.read(path), normalization: normalization, name: path)
         } else {
@@ -90,6 +70,29 @@ extension Dataset {
                 .invalidData, "its kind is not known from its name", at: path,
                 remedy: "give an .npz file, an .npy file, a folder of pictures or a folder of IDX files")
         }
+    }
+
+    /// The arrays of an archive. What can be told by their shapes and by the small ones is told before the inputs are unpacked.
+    private init(_ archive: NPZ, normalization: Normalization?, name path: String) throws {
+        func name(_ names: [String]) throws -> String? {
+            let present = names.filter(archive.names.contains)
+            guard present.count < 2 else {
+                throw SpikeletError(
+                    .invalidData, "it has both '\(present[0])' and '\(present[1])'", at: path, remedy: "keep one of them in the file")
+            }
+            return present.first
+        }
+        guard let inputs = try name(["images", "x"]) else {
+            throw SpikeletError(
+                .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
+                remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")
+        }
+        let head = try archive.head(inputs)
+        let count = try ArraySamples.count(head, name: path)
+        _ = try ArraySamples.channels(head, normalization, name: path)
+        let answers = try Answers(archive, samples: count, name: path)
+        let samples = try ArraySamples(archive.array(inputs), name: path, normalization: normalization)
+        try self.init([samples], as: samples, answers: answers, name: path)
     }
 
     private static func isFolder(_ path: String) -> Bool {
@@ -128,13 +131,19 @@ extension Dataset {
                 .invalidData, "this folder has no images of the split '\(chosen.rawValue)'", at: folder,
                 remedy: "use --split \(present[0].rawValue), or add the missing files")
         }
-        var images = try IDX.read(imagePath)
-        guard images.shape.count >= 2 else {
+        let head = try IDX.head(imagePath)
+        guard head.shape.count >= 2 else {
             throw SpikeletError(
-                .invalidData, "\(images.shape) is no shape of images", at: imagePath,
+                .invalidData, "\(head.shape) is no shape of images", at: imagePath,
                 remedy: "the file should hold [N, H, W]; perhaps it holds the labels")
         }
+        // Before the images are decompressed.
+        let labels = try idxFile(chosen, "labels-idx1", in: folder).map { path in
+            try Answers.checkLabels(IDX.head(path), samples: ArraySamples.count(head, name: folder), name: folder)
+            return try IDX.read(path)
+        }
+        var images = try IDX.read(imagePath)
         if images.shape.count == 3 { images = images.reshaped(to: [images.shape[0], 1, images.shape[1], images.shape[2]]) }
-        return (images, try idxFile(chosen, "labels-idx1", in: folder).map { try IDX.read($0) })
+        return (images, labels)
     }
 }

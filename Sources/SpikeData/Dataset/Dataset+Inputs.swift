@@ -2,7 +2,7 @@ import SpikeGraph
 
 extension Dataset {
     /// The samples of a network of several inputs: an `.npz` file with an array `[N, …]` for each, under its name; labels, if it has
-    /// them, under `labels` or `y`.
+    /// them, under `labels` or `y`, or `targets`.
     ///
     /// uint8 becomes float by 1/255; other numbers are taken as they are.
     ///
@@ -21,28 +21,23 @@ extension Dataset {
                 .invalidData, "it has no array '\(missing)'; \(archive.contentsHint)", at: path,
                 remedy: "save an array for each of the network's inputs, under its name: \(list)")
         }
-        let parts = try inputs.map { try ArraySamples(archive.array($0), name: "\(path): '\($0)'", normalization: nil) }
-        let labels = try ["labels", "y"].first { archive.names.contains($0) && !inputs.contains($0) }.map {
-            try archive.array($0).integers()
+        // All that can be told by their shapes, before any of them is unpacked.
+        let counts = try inputs.map { try ArraySamples.count(archive.head($0), name: "\(path): '\($0)'") }
+        guard Set(counts).count == 1, let count = counts.first else {
+            let list = zip(inputs, counts).map { "'\($0)' \($1)" }.joined(separator: ", ")
+            throw SpikeletError(
+                .invalidData, "the inputs have not as many samples: \(list)", at: path, remedy: "save one row for each sample in all arrays"
+            )
         }
-        try self.init(InputSamples(parts, names: inputs, path: path), labels: labels?.map { Int($0) }, name: path)
+        let answers = try Answers(archive, except: inputs, samples: count, name: path)
+        let parts = try inputs.map { try ArraySamples(archive.array($0), name: "\(path): '\($0)'", normalization: nil) }
+        try self.init(parts, as: InputSamples(parts: parts), answers: answers, name: path)
     }
 }
 
 /// Several arrays of as many samples, one for each input.
 private struct InputSamples: SampleSource {
-    private let parts: [ArraySamples]
-
-    init(_ parts: [ArraySamples], names: [String], path: String) throws {
-        let counts = Set(parts.map(\.count))
-        guard counts.count == 1 else {
-            let list = zip(names, parts).map { "'\($0)' \($1.count)" }.joined(separator: ", ")
-            throw SpikeletError(
-                .invalidData, "the inputs have not as many samples: \(list)", at: path, remedy: "save one row for each sample in all arrays"
-            )
-        }
-        self.parts = parts
-    }
+    let parts: [ArraySamples]
 
     var count: Int { parts[0].count }
     var sampleShapes: [[Int]] { parts.flatMap(\.sampleShapes) }

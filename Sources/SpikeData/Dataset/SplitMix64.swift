@@ -30,6 +30,8 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
 
     /// `0 ..< count` in random order (Fisher and Yates, from the end). The standard library's shuffle is not used because
     /// its order may change from one version to the next.
+    ///
+    /// - Precondition: `count` is not below 0.
     public mutating func permutation(of count: Int) -> [Int] {
         var order = Array(0..<count)
         for last in stride(from: count - 1, to: 0, by: -1) {

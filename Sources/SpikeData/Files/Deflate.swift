@@ -29,20 +29,30 @@ enum Deflate {
         size / 1032 <= compressedSize
     }
 
+    /// Compressed bytes of a file, which are read piece by piece while they are decompressed.
+    struct Input {
+        var source: ByteSource
+        var range: Range<Int>
+    }
+
     /// Decompresses all of `input`, which must become `size` bytes: neither fewer nor more.
-    static func inflate(_ input: ArraySlice<UInt8>, format: Format, size: Int) throws(Failure) -> [UInt8] {
-        guard isPossible(size: size, compressedSize: input.count) else { throw .tooShort }
+    ///
+    /// - Throws: ``Failure``; what reading the file throws.
+    static func inflate(_ input: Input, format: Format, size: Int) throws -> [UInt8] {
+        guard isPossible(size: size, compressedSize: input.range.count) else { throw Failure.tooShort }
         let (output, state) = try run(input, format: format, capacity: size)
         switch state {
         case .ended(let rest) where output.count == size && rest == 0: return output
-        case .ended where output.count < size: throw .tooShort
-        case .inputUsedUp: throw .tooShort
-        default: throw .tooLong
+        case .ended where output.count < size: throw Failure.tooShort
+        case .inputUsedUp: throw Failure.tooShort
+        default: throw Failure.tooLong
         }
     }
 
     /// Decompresses the first `count` bytes, or all where there are fewer.
-    static func prefix(of input: ArraySlice<UInt8>, format: Format, count: Int) throws(Failure) -> [UInt8] {
+    ///
+    /// - Throws: as ``inflate(_:format:size:)``.
+    static func prefix(of input: Input, format: Format, count: Int) throws -> [UInt8] {
         try run(input, format: format, capacity: count).output
     }
 
@@ -53,51 +63,58 @@ enum Deflate {
         case outputFull
     }
 
-    private static func run(_ input: ArraySlice<UInt8>, format: Format, capacity: Int) throws(Failure) -> (output: [UInt8], State) {
-        guard capacity < physicalMemory else { throw .outOfMemory }
+    private static func run(_ input: Input, format: Format, capacity: Int) throws -> (output: [UInt8], State) {
+        guard capacity < Int.max, hasMemory(for: capacity) else { throw Failure.outOfMemory }
         var stream = z_stream()
-        guard spike_inflate_init(&stream, format.windowBits) == Z_OK else { throw .outOfMemory }
+        guard spike_inflate_init(&stream, format.windowBits) == Z_OK else { throw Failure.outOfMemory }
         defer { inflateEnd(&stream) }
-        var result: Result<State, Failure> = .success(.inputUsedUp)
-        let output = input.withUnsafeBufferPointer { source in
-            // One byte more than is wanted shows whether there is more.
-            [UInt8](unsafeUninitializedCapacity: capacity + 1) { target, initialized in
-                result = inflate(&stream, from: source, into: target, produced: &initialized, format: format)
-                if initialized > capacity, case .success = result { result = .success(.outputFull) }
-                initialized = min(initialized, capacity)
-            }
+        var state = State.inputUsedUp
+        // One byte more than is wanted shows whether there is more.
+        let output = try [UInt8](unsafeUninitializedCapacity: capacity + 1) { target, initialized in
+            let wanted = UnsafeMutableBufferPointer(rebasing: target[..<(capacity + 1)])
+            state = try inflate(&stream, from: input, into: wanted, produced: &initialized, format: format)
+            if initialized > capacity { state = .outputFull }
+            initialized = min(initialized, capacity)
         }
-        return (output, try result.get())
+        return (output, state)
     }
 
     private static func inflate(
-        _ stream: inout z_stream, from source: UnsafeBufferPointer<UInt8>, into target: UnsafeMutableBufferPointer<UInt8>,
-        produced: inout Int, format: Format
-    ) -> Result<State, Failure> {
-        // zlib counts in 32 bits: large data goes through it in pieces.
-        let piece = 1 << 30
-        var consumed = 0
+        _ stream: inout z_stream, from input: Input, into target: UnsafeMutableBufferPointer<UInt8>, produced: inout Int, format: Format
+    ) throws -> State {
+        // zlib counts in 32 bits: large results go through it in pieces.
+        let (inputPiece, outputPiece) = (1 << 18, 1 << 30)
+        var place = input.range.lowerBound
         while true {
-            let available = min(source.count - consumed, piece)
-            let room = min(target.count - produced, piece)
-            // zlib does not write through the pointer to its input, but its C type says that it may.
-            stream.next_in = source.baseAddress.map { UnsafeMutablePointer(mutating: $0 + consumed) }
-            stream.avail_in = UInt32(available)
-            stream.next_out = target.baseAddress.map { $0 + produced }
-            stream.avail_out = UInt32(room)
-            let status = CZlib.inflate(&stream, Z_NO_FLUSH)
-            consumed += available - Int(stream.avail_in)
-            produced += room - Int(stream.avail_out)
-            switch status {
-            case Z_STREAM_END:
-                guard format == .gzip, consumed < source.count else { return .success(.ended(rest: source.count - consumed)) }
-                guard inflateReset(&stream) == Z_OK else { return .failure(.outOfMemory) }
-            case Z_OK, Z_BUF_ERROR:
-                if produced == target.count { return .success(.outputFull) }
-                if consumed == source.count { return .success(.inputUsedUp) }
-            case Z_MEM_ERROR: return .failure(.outOfMemory)
-            default: return .failure(.damaged(stream.msg.map { String(cString: $0) } ?? "error \(status)"))
+            let piece = try input.source.bytes(at: place, count: min(inputPiece, input.range.upperBound - place))
+            let end = try piece.withUnsafeBufferPointer { source -> State? in
+                var consumed = 0
+                defer { place += consumed }
+                while true {
+                    let room = min(target.count - produced, outputPiece)
+                    // zlib does not write through the pointer to its input, but its C type says that it may.
+                    stream.next_in = source.baseAddress.map { UnsafeMutablePointer(mutating: $0 + consumed) }
+                    stream.avail_in = UInt32(source.count - consumed)
+                    stream.next_out = target.baseAddress.map { $0 + produced }
+                    stream.avail_out = UInt32(room)
+                    let status = CZlib.inflate(&stream, Z_NO_FLUSH)
+                    consumed = source.count - Int(stream.avail_in)
+                    produced += room - Int(stream.avail_out)
+                    let rest = input.range.upperBound - place - consumed
+                    switch status {
+                    case Z_STREAM_END:
+                        guard format == .gzip, rest > 0 else { return .ended(rest: rest) }
+                        guard inflateReset(&stream) == Z_OK else { throw Failure.outOfMemory }
+                    case Z_OK, Z_BUF_ERROR:
+                        if produced == target.count { return .outputFull }
+                        if rest == 0 { return .inputUsedUp }
+                    case Z_MEM_ERROR: throw Failure.outOfMemory
+                    default: throw Failure.damaged(stream.msg.map { String(cString: $0) } ?? "error \(status)")
+                    }
+                    if consumed == source.count { return nil }
+                }
             }
+            if let end { return end }
         }
     }
 

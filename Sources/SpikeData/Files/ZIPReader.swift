@@ -34,8 +34,24 @@ struct ZIPReader {
     ///
     /// - Throws: ``SpikeletError``: `malformedFile`, or `unsupported` for encryption and other compressions.
     func contents(of entry: Entry) throws -> [UInt8] {
+        let contents = try bytes(of: entry, count: entry.size)
+        guard ZIP.checksum([contents]) == entry.checksum else { throw malformed(entry, "has a wrong checksum (CRC-32)") }
+        return contents
+    }
+
+    /// The first `count` bytes of an entry, or all where there are fewer; nothing behind them is looked at.
+    ///
+    /// - Throws: ``SpikeletError``, as ``contents(of:)``.
+    func start(of entry: Entry, count: Int) throws -> [UInt8] { try bytes(of: entry, count: min(count, entry.size)) }
+
+    private func malformed(_ entry: Entry, _ message: String, _ remedy: ByteSource.Remedy = .damaged) -> SpikeletError {
+        source.malformed("entry '\(entry.name)' \(message)", remedy: remedy)
+    }
+
+    /// The first `count` bytes of an entry, which has as many. All of them have to be all that it holds.
+    private func bytes(of entry: Entry, count: Int) throws -> [UInt8] {
         func malformed(_ message: String, _ remedy: ByteSource.Remedy = .damaged) -> SpikeletError {
-            source.malformed("entry '\(entry.name)' \(message)", remedy: remedy)
+            self.malformed(entry, message, remedy)
         }
         guard entry.flags & 1 == 0 else {
             throw SpikeletError(
@@ -49,19 +65,22 @@ struct ZIPReader {
         guard start <= directoryOffset, entry.compressedSize <= directoryOffset - start else {
             throw malformed("reaches past the end of the archive's data", .incomplete)
         }
-        let contents: [UInt8]
         switch entry.method {
         case 0:
             guard entry.size == entry.compressedSize else { throw malformed("is stored, yet has two different sizes") }
-            contents = try source.bytes(at: start, count: entry.size)
+            return try source.bytes(at: start, count: count)
         case 8:
             guard Deflate.isPossible(size: entry.size, compressedSize: entry.compressedSize) else {
                 throw malformed("claims that \(entry.compressedSize) bytes become \(entry.size), which deflate cannot do")
             }
-            let compressed = try source.bytes(at: start, count: entry.compressedSize)
+            let compressed = Deflate.Input(source: source, range: start..<start + entry.compressedSize)
             do {
-                contents = try Deflate.inflate(compressed[...], format: .raw, size: entry.size)
-            } catch {
+                return count < entry.size
+                    ? try Deflate.prefix(of: compressed, format: .raw, count: count)
+                    : try Deflate.inflate(compressed, format: .raw, size: entry.size)
+            } catch Deflate.Failure.outOfMemory {
+                throw source.tooLarge(entry.size)
+            } catch let error as Deflate.Failure {
                 throw malformed(error.message(expected: entry.size))
             }
         default:
@@ -69,8 +88,6 @@ struct ZIPReader {
                 .unsupported, "entry '\(entry.name)' uses compression method \(entry.method)", at: source.name,
                 remedy: "save the archive with numpy.savez or numpy.savez_compressed")
         }
-        guard ZIP.checksum([contents]) == entry.checksum else { throw malformed("has a wrong checksum (CRC-32)") }
-        return contents
     }
 
     // MARK: The directory

@@ -121,10 +121,8 @@ struct ImageFolder {
     /// One error for all problems; nothing where there are none.
     static func report(_ problems: [String], at path: String) throws {
         guard !problems.isEmpty else { return }
-        let shown = 20
-        let rest = problems.count > shown ? "\n  - and \(problems.count - shown) more" : ""
         throw SpikeletError(
-            .invalidData, "not all of its pictures can be used:" + problems.prefix(shown).map { "\n  - \($0)" }.joined() + rest, at: path,
+            .invalidData, "not all of its pictures can be used:", details: SpikeletError.list(problems), at: path,
             remedy: "repair these files or take them out")
     }
 }

@@ -61,11 +61,9 @@ struct ImageLabels {
         let labels = files.map(label)
         let missing = zip(files, labels).filter { $0.1 == nil }.map(\.0)
         guard missing.isEmpty else {
-            let rest = missing.count > 20 ? "\n  - and \(missing.count - 20) more" : ""
             throw SpikeletError(
-                .invalidData,
-                "\(missing.count) of \(files.count) pictures in \(folder) have no class in it:"
-                    + missing.prefix(20).map { "\n  - \($0)" }.joined() + rest, at: path, remedy: Self.remedy)
+                .invalidData, "\(missing.count) of \(files.count) pictures in \(folder) have no class in it:",
+                details: SpikeletError.list(missing), at: path, remedy: Self.remedy)
         }
         return labels.compactMap { $0 }
     }

@@ -12,13 +12,13 @@ public struct ImageTransform: Sendable, Equatable {
     }
 
     /// `nil`: pictures keep their size.
-    public var resize: Size?
+    public let resize: Size?
     /// `nil`: nothing is cut off. Where the picture is smaller, it gets a black border.
-    public var crop: Size?
+    public let crop: Size?
     /// How pixels between pixels are made.
-    public var interpolation: Interpolation
+    public let interpolation: Interpolation
     /// One channel instead of three: L = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
-    public var isGrey: Bool
+    public let isGrey: Bool
 
     /// Without arguments: what torchvision's ResNets and most others there are evaluated with, but for the normalisation.
     ///

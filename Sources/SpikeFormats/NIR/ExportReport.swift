@@ -28,6 +28,8 @@ public struct ExportFinding: Sendable, Hashable {
 public struct NIRExport: Sendable {
     /// The network as NIR.
     public var graph: NIRGraph
+    /// T, for which it was written.
+    public var steps: Int
     /// Replaced, since the user allowed it.
     public var approximations: [ExportFinding]
     /// What a reader has to know to do the same; no change of meaning.

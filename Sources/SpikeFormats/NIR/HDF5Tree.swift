@@ -158,12 +158,7 @@ private struct HDF5TreeParser {
             guard let size = Int(exactly: size), size < 1 << 40 else { throw damaged }
             return size
         }
-        var count = 1
-        for size in shape {
-            let (product, overflow) = count.multipliedReportingOverflow(by: size)
-            guard !overflow else { throw damaged }
-            count = product
-        }
+        guard let count = Shape.count(of: shape) else { throw damaged }
         return (shape, count)
     }
 

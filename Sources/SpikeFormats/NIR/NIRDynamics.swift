@@ -112,8 +112,9 @@ public struct NIRProfile: Sendable {
 
     private static let hardReset = "resets membranes to 0, which loses what is above θ"
 
-    /// No reader: whatever plain arrays can say.
-    static let arrays = NIRProfile(name: "arrays", summary: "plain arrays", dynamics: NIRDynamics(), otherNeuron: nil)
+    /// No reader: whatever plain arrays can say. A threshold is that of one spike, however many there may be in a step.
+    static let arrays = NIRProfile(
+        name: "arrays", summary: "plain arrays", dynamics: NIRDynamics(isMultiSpike: true), otherNeuron: nil)
 
     init(
         name: String, summary: String, dynamics: NIRDynamics, otherNeuron: String?, threshold: Float = 1, flattensSamples: Bool = false,

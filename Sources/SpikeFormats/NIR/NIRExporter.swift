@@ -14,13 +14,18 @@ public import SpikeGraph
 /// something to replace it with:
 /// * an initial membrane v₀ by a current v₀/T in each of T steps;
 /// * max pooling by m + relu(x − m), one integrate-and-fire neuron for each comparison;
-/// * signed, burst, radix and quantiser neurons by integrate-and-fire ones with the same largest activation.
+/// * signed, burst, radix and quantiser neurons by integrate-and-fire ones with the same largest activation, a signed quantiser
+///   by two: one of them for what is below zero.
+///
+/// A max pool of what is no spike, as in relu(maxpool(conv(x))), is written behind the neurons that read it: the maximum of
+/// rectified values is the rectified maximum.
 public struct NIRExporter: Sendable {
     /// The rules of the reader that the file is for.
     public var profile: NIRProfile
     /// Whether what NIR or the reader cannot say is replaced by what comes near.
     public var approximate: Bool
-    /// T, over which an initial membrane is spread; by default the network's own, of a radix code 32.
+    /// T, over which an initial membrane is spread; by default the network's own, and at least 32 for a network whose layers
+    /// wait for each other.
     public var steps: Int?
 
     /// An exporter for one reader.
@@ -28,6 +33,13 @@ public struct NIRExporter: Sendable {
         self.profile = profile
         self.approximate = approximate
         self.steps = steps
+    }
+
+    /// T where nobody names one: the network's own; at least 32 where layers wait for each other, since as rate codes that all
+    /// advance in every step they need more. The digits of a radix code are no time steps at all.
+    public static func usualSteps(_ description: SpikingDescription) -> Int {
+        let own = description.code == .rate ? description.steps ?? 32 : 32
+        return description.schedule == .streaming ? own : max(32, own)
     }
 
     /// - Throws: ``SpikeletError``: `unsupported`, with a list of everything that cannot be said.
@@ -40,19 +52,18 @@ public struct NIRExporter: Sendable {
                 .unsupported, "the network has \(snn.inputs.count) inputs and \(snn.outputs.count) outputs",
                 remedy: "export a network with one of each")
         }
-        // The digits of a radix code are no time steps of a rate code.
-        let steps = steps ?? (description.code == .rate ? description.steps : nil) ?? 32
+        let steps = steps ?? Self.usualSteps(description)
         var folding = NIRFolding(snn, profile: profile, steps: steps)
         try folding.run()
         let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
         guard impossible.isEmpty else {
             throw SpikeletError(
-                .unsupported, "NIR for \(profile.name) cannot say:" + impossible.map { "\n  - \($0.text)" }.joined(),
+                .unsupported, "NIR for \(profile.name) cannot say:", details: impossible.map { "- \($0.text)" },
                 remedy: "convert a network without it")
         }
         guard approximate || replaced.isEmpty else {
             throw SpikeletError(
-                .unsupported, "NIR for \(profile.name) cannot say:" + replaced.map { "\n  - \($0.text)" }.joined(),
+                .unsupported, "NIR for \(profile.name) cannot say:", details: replaced.map { "- \($0.text)" },
                 remedy: "allow these replacements with --approximate, and measure their cost with --check DATA")
         }
         var notes: [String] = []
@@ -70,6 +81,6 @@ public struct NIRExporter: Sendable {
         if profile.dynamics.readsMetadata, let delay = description.readoutDelay, delay > 0 {
             folding.graph.metadata["readout_delay"] = .numbers(Tensor([Int64(delay)], shape: [1]))
         }
-        return NIRExport(graph: folding.graph, approximations: replaced, notes: notes)
+        return NIRExport(graph: folding.graph, steps: steps, approximations: replaced, notes: notes)
     }
 }

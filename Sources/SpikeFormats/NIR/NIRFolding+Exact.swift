@@ -20,7 +20,8 @@ extension NIRFolding {
     private mutating func scaled(_ value: FoldedValue, by scale: [Float], _ node: Node) -> FoldedValue {
         let name = scaleNode(reading: materialize(value, for: node.name), by: scale, shape: value.shape, base: node.name)
         return FoldedValue(
-            terms: [.init(node: name, shape: value.shape, scale: [Float](repeating: 1, count: value.channels))], shape: value.shape)
+            terms: [.init(node: name, shape: value.shape, scale: [Float](repeating: 1, count: value.channels))], shape: value.shape,
+            most: value.scaled(by: scale).most, postponed: value.postponed)
     }
 
     /// A convolution as it is.

@@ -3,82 +3,181 @@ import SpikeGraph
 extension NIRFolding {
     /// What a neuron is as integrate-and-fire with threshold 1 and a rate code.
     private struct RateNeuron {
-        /// The current that makes one spike a step.
-        var threshold: Float
-        /// What a spike stands for, in the unit of the neuron's own spikes.
-        var gain: Float = 1
-        /// v₀.
-        var membrane: Float = 0
+        /// Neurons that say one sign of the value.
+        struct Side {
+            /// −1 for neurons that count what is below zero.
+            var sign: Float = 1
+            /// The current that makes one spike a step.
+            var threshold: Float
+            /// What a spike stands for, in the unit of the neuron's own spikes.
+            var gain: Float = 1
+            /// v₀.
+            var membrane: Float = 0
+            /// The most spikes a step.
+            var most: Float = 1
+        }
+
+        var sides: [Side]
         /// What is lost, and what comes instead.
-        var change: (subject: String, replacement: String)?
+        var changes: [(subject: String, replacement: String)] = []
+        /// The reader's neurons do the same as these, if their threshold is.
+        var isReaders = false
     }
 
+    /// - Returns: `nil` for neurons that no integrate-and-fire neuron with one threshold is like.
     private func rateNeuron(_ neuron: any Neuron) -> RateNeuron? {
         switch neuron {
         case let neuron as IFNode:
             guard neuron.threshold > 0 else { return nil }
-            var result = RateNeuron(threshold: neuron.threshold, membrane: neuron.initialMembrane)
-            if case .to(let value) = neuron.reset, profile.dynamics.reset == .subtraction || value != 0 {
-                result.change = ("hard resets", "reset by subtraction")
+            var result = RateNeuron(sides: [.init(threshold: neuron.threshold, membrane: neuron.initialMembrane)])
+            if case .to(let value) = neuron.reset {
+                result.isReaders = profile.dynamics.reset == .value && value == 0
+                if !result.isReaders {
+                    let instead = profile.dynamics.reset == .subtraction ? "reset by subtraction" : "to 0"
+                    result.changes = [("hard resets to \(value)", instead)]
+                }
             }
             return result
+        case let neuron as MultiSpikeIFNode:
+            // What it can say has no bound: nothing that sends one spike a step stands for it.
+            guard profile.dynamics.isMultiSpike, neuron.threshold.values.count == 1 else { return nil }
+            return RateNeuron(sides: [.init(threshold: neuron.threshold[0])], isReaders: true)
         case let neuron as SignedIFNode:
             guard neuron.threshold > 0 else { return nil }
-            return RateNeuron(
-                threshold: neuron.threshold, membrane: neuron.initialMembrane,
-                change: ("spikes that are taken back", "spikes that stand"))
+            var result = RateNeuron(
+                sides: [.init(threshold: neuron.threshold, membrane: neuron.initialMembrane)],
+                changes: [("spikes that are taken back", "spikes that stand")])
+            if let most = neuron.maximumCount, most < steps {
+                result.changes.append(("at most \(most) spikes in all", "at most \(steps), one a step"))
+            }
+            return result
         case let neuron as BurstIFNode:
             guard neuron.threshold > 0 else { return nil }
+            let burst = Float(neuron.maximumBurst)
+            if profile.dynamics.isMultiSpike {
+                return RateNeuron(
+                    sides: [.init(threshold: neuron.threshold, membrane: neuron.initialMembrane, most: burst)],
+                    changes: [("at most \(neuron.maximumBurst) spikes a step", "any number")])
+            }
             return RateNeuron(
-                threshold: neuron.threshold, membrane: neuron.initialMembrane,
-                change: profile.dynamics.isMultiSpike
-                    ? ("a most number of spikes a step", "any number") : ("several spikes a step", "one spike a step"))
+                sides: [.init(threshold: burst * neuron.threshold, gain: burst, membrane: burst * neuron.initialMembrane)],
+                changes: burst == 1
+                    ? [] : [("up to \(neuron.maximumBurst) spikes a step", "one spike a step, worth \(neuron.maximumBurst) of them")])
         case let neuron as RadixNode:
             let levels = Float(1 << neuron.digits) - 1
             return RateNeuron(
-                threshold: levels, gain: levels, membrane: levels / 2,
-                change: ("radix codes", "rate codes with the same largest activation"))
+                sides: [.init(threshold: levels, gain: levels, membrane: levels / 2)],
+                changes: [("radix codes", "rate codes of the same largest activation, not rounded to \(Int(levels)) levels")])
         case let neuron as QuantizerNode:
-            guard neuron.threshold > 0, neuron.levels > 0 else { return nil }
+            guard neuron.threshold > 0 else { return nil }
+            var result = RateNeuron(sides: [])
             // T steps of a current x/Δ are rounded to counts of Δ; so many in the largest activation.
-            return RateNeuron(
-                threshold: Float(neuron.levels), gain: Float(neuron.levels) / neuron.threshold, membrane: Float(neuron.levels) / 2,
-                change: (neuron.lowest < 0 ? "signed quantisers" : "quantisers", "rate codes with the same largest activation"))
+            for (sign, levels) in [(Float(1), neuron.levels), (Float(-1), -neuron.lowest)] where levels > 0 {
+                let most = Float(levels)
+                result.sides.append(
+                    .init(
+                        sign: sign, threshold: most, gain: most / neuron.threshold, membrane: neuron.rounding == .down ? 0 : most / 2))
+            }
+            let count = neuron.levels - neuron.lowest
+            let bounds = "of the same largest activation, not rounded to \(count) level\(count == 1 ? "" : "s")"
+            result.changes = [
+                neuron.lowest < 0
+                    ? ("signed quantisers", "two rate codes, one of each sign, \(bounds)") : ("quantisers", "rate codes \(bounds)")
+            ]
+            return result.sides.isEmpty ? nil : result
         default: return nil
         }
     }
 
-    mutating func neurons(_ value: FoldedValue, _ neuronNode: NeuronNode, _ node: Node) -> FoldedValue? {
-        guard let rate = rateNeuron(neuronNode.neuron) else { return refuse(node, "neurons of the kind \(node.operator.name)") }
-        let isArrays = profile.name == NIRProfile.arrays.name
-        if let change = rate.change, !isArrays { find(change.subject, replacement: change.replacement, node: node.name) }
-        var membranes = [Float](repeating: rate.membrane, count: value.channels)
-        for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < membranes.count { membranes[channel] += offset }
-        let gain = [Float](repeating: rate.gain, count: value.channels)
-        if profile.isExact {
-            let metadata =
-                membranes.contains { $0 != 0 } ? ["v_init": NIRMetadata.numbers(Tensor(membranes, shape: [membranes.count]))] : [:]
-            let sources = materialize(value, for: node.name)
-            let name = addNeurons(shape: value.shape, threshold: rate.threshold, named: node.name, metadata: metadata)
-            connect(sources, to: name)
-            return FoldedValue(terms: [.init(node: name, shape: value.shape, scale: gain)], shape: value.shape)
+    mutating func neurons(_ value: FoldedValue, _ neuronNode: NeuronNode, _ node: Node) throws -> FoldedValue? {
+        guard value.postponed.isEmpty else { return try neurons(inFrontOfPools: value, neuronNode, node) }
+        guard let rate = rateNeuron(neuronNode.neuron) else {
+            return refuse(node, "neurons of the kind \(type(of: neuronNode.neuron).kind)")
         }
-        var current = value.scaled(by: [1 / rate.threshold])
-        let initial = membranes.map { $0 / rate.threshold }
+        let isArrays = profile.name == NIRProfile.arrays.name
+        if !isArrays {
+            for change in rate.changes { find(change.subject, replacement: change.replacement, node: node.name) }
+            if !rate.isReaders { runOtherwise.append(node.name) }
+        }
+        var result = FoldedValue(terms: [], shape: value.shape)
+        // Plain arrays hold a layer's weights and thresholds; signs are for who reads them.
+        for side in isArrays ? Array(rate.sides.prefix(1)) : rate.sides {
+            var current = value
+            if rate.sides.count > 1 {
+                for index in current.terms.indices { current.terms[index].isExclusive = false }
+            }
+            if side.sign < 0, !isArrays { current = profile.isExact ? exactly(current, scaledBy: [-1], node) : current.scaled(by: [-1]) }
+            var membranes = [Float](repeating: side.membrane, count: value.channels)
+            for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < membranes.count {
+                membranes[channel] += side.sign * offset
+            }
+            let name = layer(of: side.threshold, isReaders: rate.isReaders, reading: current, membranes: membranes, node)
+            result.terms.append(
+                .init(node: name, shape: value.shape, scale: [Float](repeating: side.sign * side.gain, count: value.channels)))
+            result.most = side.sign > 0 ? [Float](repeating: side.gain * side.most, count: value.channels) : nil
+        }
+        return result
+    }
+
+    /// relu(max z) = max relu(z): the neurons come first, and then the pools, of spikes.
+    private mutating func neurons(inFrontOfPools value: FoldedValue, _ neuronNode: NeuronNode, _ node: Node) throws -> FoldedValue? {
+        // Behind a flattened pool each place may have a number of its own.
+        guard neuronNode.initialOffsets.isEmpty || neuronNode.initialOffsets.count == value.channels else {
+            return refuse(node, "initial membranes that differ from place to place")
+        }
+        var bare = value
+        bare.postponed = []
+        guard var result = try neurons(bare, neuronNode, node) else { return nil }
+        for step in value.postponed {
+            switch step.operator {
+            case .flatten, .reshape:
+                if result.postponed.isEmpty {
+                    guard let flat = flattened(result, step) else { return nil }
+                    result = flat
+                } else {
+                    result.postponed.append(step)
+                }
+            default:
+                guard let pooled = try maximumPool(result, step) else { return nil }
+                result = pooled
+                note("'\(step.name)' stands behind '\(node.name)': the maximum of rectified values is the rectified maximum")
+            }
+        }
+        return result
+    }
+
+    /// - Parameters:
+    ///   - threshold: the current that makes one spike a step.
+    ///   - membranes: v₀ of each channel.
+    private mutating func layer(
+        of threshold: Float, isReaders: Bool, reading value: FoldedValue, membranes: [Float], _ node: Node
+    ) -> String {
         var metadata: [String: NIRMetadata] = [:]
-        if isArrays {
+        if profile.isExact {
+            if membranes.contains(where: { $0 != 0 }) { metadata["v_init"] = .numbers(Tensor(membranes, shape: [membranes.count])) }
+            let sources = materialize(value, for: node.name)
+            let name = addNeurons(shape: value.shape, threshold: threshold, named: node.name, metadata: metadata)
+            connect(sources, to: name)
+            return name
+        }
+        var current = value.scaled(by: [1 / threshold])
+        let initial = membranes.map { $0 / threshold }
+        if profile.name == NIRProfile.arrays.name {
             metadata["v_init"] = .numbers(Tensor(initial, shape: [initial.count]))
         } else if initial.contains(where: { $0 != 0 }) {
             find("initial membrane potentials", replacement: "v₀/\(steps) more current in each of \(steps) steps", node: node.name)
             current = current.adding(initial.map { $0 / Float(steps) })
         }
         let sources = materialize(current, for: node.name)
-        let name = addNeurons(shape: value.shape, threshold: profile.threshold, named: node.name, metadata: metadata)
+        // The network's neurons spike where v ≥ θ.
+        let own = profile.dynamics.isStrict ? Float(1).nextDown : 1
+        let name = addNeurons(
+            shape: value.shape, threshold: isReaders ? own : profile.threshold, named: node.name, metadata: metadata)
         connect(sources, to: name)
-        return FoldedValue(terms: [.init(node: name, shape: value.shape, scale: gain)], shape: value.shape)
+        return name
     }
 
-    private mutating func addNeurons(shape: [Int], threshold: Float, named name: String, metadata: [String: NIRMetadata] = [:]) -> String {
+    mutating func addNeurons(shape: [Int], threshold: Float, named name: String, metadata: [String: NIRMetadata] = [:]) -> String {
         let zeros = Tensor(repeating: 0, shape: shape)
         let thresholds = Tensor(repeating: threshold, shape: shape)
         let neuron: NIRNeuron
@@ -95,82 +194,5 @@ extension NIRFolding {
                 .integrateAndFire, ["r": Tensor(repeating: 1, shape: shape), "v_threshold": thresholds, "v_reset": zeros])
         }
         return add(.neuron(neuron), named: name, metadata: metadata)
-    }
-
-    // MARK: Max pooling
-
-    /// One side of a comparison: places of the window, and neurons that say how much more another place has.
-    private struct Maximum {
-        var place: Int
-        var neurons: [String] = []
-    }
-
-    /// max(a, b) = a + relu(b − a), for rates: one layer of neurons for each comparison, in a tree.
-    mutating func maximumPool(_ value: FoldedValue, _ window: Window, _ node: Node) throws -> FoldedValue? {
-        guard profile.name != NIRProfile.arrays.name else {
-            return opaque([value], shape: sampleShape(node.outputs[0]) ?? value.shape, node)
-        }
-        let placement = try window.placement(over: Array(value.shape.dropFirst()))
-        let places = window.kernel.reduce(1, *)
-        guard value.bias.isEmpty, value.terms.allSatisfy({ $0.scale.allSatisfy { $0 >= 0 } }),
-            !window.dilations.contains(where: { $0 != 1 }),
-            places > 1, !value.terms.contains(where: { $0.node == "input" })
-        else { return refuse(node, "max pooling of other things than spikes") }
-        find("max pooling", replacement: "m + relu(x − m), by \(places - 1) neurons for each output", node: node.name)
-        // Spikes of each channel are counted in units of the largest that arrives.
-        var unit = [Float](repeating: 0, count: value.channels)
-        for term in value.terms {
-            for (channel, scale) in term.scale.enumerated() { unit[term.offset + channel] = max(unit[term.offset + channel], scale) }
-        }
-        unit = unit.map { $0 > 0 ? $0 : 1 }
-        var counted = value
-        for (index, term) in value.terms.enumerated() {
-            // Divided, not multiplied by the inverse: that would not always make 1 of the largest.
-            counted.terms[index].scale = term.scale.enumerated().map { $1 / unit[term.offset + $0] }
-        }
-        let shape = [value.channels] + placement.output
-        var round = (0..<places).map { Maximum(place: $0) }
-        while round.count > 1 {
-            var next: [Maximum] = []
-            for index in stride(from: 0, to: round.count - 1, by: 2) {
-                let (a, b) = (round[index], round[index + 1])
-                let difference = layer(
-                    counted, taps(value.shape, window, placement, [(b.place, 1), (a.place, -1)]), bias: nil, shape: shape,
-                    base: "\(node.name)_difference")
-                // A hard reset to 0 of a membrane that is 1 is a subtraction; v > θ would miss v = θ.
-                let neurons = addNeurons(
-                    shape: shape, threshold: profile.dynamics.reset == .value ? 0.5 : profile.threshold, named: "\(node.name)_more")
-                connect(materialize(difference, for: node.name), to: neurons)
-                connect(b.neurons, to: neurons)
-                for name in a.neurons {
-                    let minus = FoldedValue.Term(node: name, shape: shape, scale: [Float](repeating: -1, count: value.channels))
-                    connect([diagonal(minus, channels: value.channels, base: node.name)], to: neurons)
-                }
-                next.append(Maximum(place: a.place, neurons: a.neurons + [neurons]))
-            }
-            if round.count % 2 == 1 { next.append(round[round.count - 1]) }
-            round = next
-        }
-        var result = layer(
-            counted, taps(value.shape, window, placement, [(round[0].place, 1)]), bias: nil, shape: shape,
-            base: "\(node.name)_first")
-        for neurons in round[0].neurons {
-            result.terms.append(.init(node: neurons, shape: shape, scale: [Float](repeating: 1, count: value.channels)))
-        }
-        return result.scaled(by: unit)
-    }
-
-    /// A kernel that picks places of a window, each with a weight, channel by channel.
-    private func taps(_ shape: [Int], _ window: Window, _ placement: Window.Placement, _ picked: [(place: Int, weight: Float)])
-        -> SymmetricKernel
-    {
-        let (channels, size) = (shape[0], window.kernel.reduce(1, *))
-        var weight = [Float](repeating: 0, count: channels * size)
-        for channel in 0..<channels { for (place, number) in picked { weight[channel * size + place] = number } }
-        let conv = Conv(window: Window(kernel: window.kernel, strides: window.strides), groups: channels)
-        let tensor = Tensor(weight, shape: [channels, 1] + window.kernel)
-        // Undilated: there is always a way to make the padding even.
-        return SymmetricKernel(conv, weight: tensor, over: Array(shape.dropFirst()), placement: placement)
-            ?? SymmetricKernel(dense: tensor, strides: window.strides, padding: placement.padsBegin)
     }
 }

@@ -10,6 +10,7 @@ extension NIRFolding {
         guard let shape = sampleShape(node.outputs[0]) else {
             return refuse(node, "a value of shape \(snn.types[node.outputs[0]]?.shape ?? [])")
         }
+        guard inputs.allSatisfy({ $0.map { isRead($0, by: node) } ?? true }) else { return nil }
         switch node.operator {
         case .identity, .dropout, .voltageHook: return inputs[0]
         case .voltageScaler(let scaler): return inputs[0].flatMap { scale($0, by: scaler.scales, node) }
@@ -28,6 +29,7 @@ extension NIRFolding {
             guard let value = inputs[0], let numbers = normalized(constants.compactMap { $0?.floats }, normalization.epsilon),
                 numbers.scale.count == value.channels
             else { return refuse(node, "normalisation by values that are computed") }
+            guard keepsOrder(value, numbers.scale) else { return nil }
             if profile.isExact { roundsOtherwise(node) }
             return value.scaled(by: numbers.scale).adding(numbers.bias)
         case .concat(let concat):
@@ -50,16 +52,16 @@ extension NIRFolding {
             else { return refuse(node, "a mean over other axes than the spatial ones") }
             return try wholeAverage(value, flattened: !reduce.keepsDimensions, node)
         case .flatten, .reshape:
-            guard let value = inputs[0] else { return nil }
+            guard var value = inputs[0] else { return nil }
             if sampleShape(node.inputs[0]) == shape { return value }
             guard shape.count == 1 else { return refuse(node, "a change of shape other than flattening") }
+            guard value.postponed.isEmpty else {
+                value.postponed.append(node)
+                return value
+            }
             return flattened(value, node)
-        case .neuron(let neuronNode): return inputs[0].flatMap { neurons($0, neuronNode, node) }
-        case .runningMaximumPool(let pool): return try inputs[0].flatMap { try maximumPool($0, pool.window, node) }
-        case .maxPool(let pool): return try inputs[0].flatMap { try maximumPool($0, pool.window, node) }
-        case .globalMaxPool:
-            guard let value = inputs[0] else { return nil }
-            return try maximumPool(value, Window(kernel: Array(value.shape.dropFirst())), node)
+        case .neuron(let neuronNode): return try inputs[0].flatMap { try neurons($0, neuronNode, node) }
+        case .runningMaximumPool, .maxPool, .globalMaxPool: return try inputs[0].flatMap { try maximumPool($0, node) }
         default:
             guard profile.name != NIRProfile.arrays.name else { return opaque(inputs.compactMap { $0 }, shape: shape, node) }
             return refuse(node, "\(node.operator.name), which acts on every step by itself")
@@ -98,6 +100,7 @@ extension NIRFolding {
         guard factors.count == 1 || factors.count == value.channels else {
             return refuse(node, "scales that differ from place to place")
         }
+        guard keepsOrder(value, factors) else { return nil }
         return profile.isExact ? exactly(value, scaledBy: factors, node) : value.scaled(by: factors)
     }
 
@@ -121,12 +124,14 @@ extension NIRFolding {
                 result.terms.append(term)
             }
         }
+        result.most = a.most.flatMap { most in b.most.map { zip(most, $0).map { $0 + $1 } } }
         return b.bias.isEmpty ? result : result.adding(b.bias)
     }
 
     private mutating func joined(_ inputs: [FoldedValue?], shape: [Int], _ node: Node) -> FoldedValue? {
         var result = FoldedValue(terms: [], shape: shape)
         var bias: [Float] = []
+        var most: [Float] = []
         for input in inputs {
             guard let input, input.shape.count == shape.count else { return refuse(node, "concatenation with a constant") }
             for term in input.terms {
@@ -136,7 +141,9 @@ extension NIRFolding {
                 result.terms.append(moved)
             }
             bias += input.bias.isEmpty ? [Float](repeating: 0, count: input.channels) : input.bias
+            most += input.most ?? []
         }
+        if most.count == result.channels { result.most = most }
         if bias.contains(where: { $0 != 0 }) { result.bias = bias }
         return result
     }
@@ -314,13 +321,6 @@ struct SymmetricKernel {
         let ones = weight.shape.dropFirst(2).map { _ in 1 }
         (strides, dilations, padding) = (ones, ones, ones.map { _ in 0 })
         dense = weight
-    }
-
-    init(dense: Tensor, strides: [Int], padding: [Int]) {
-        self.dense = dense
-        self.strides = strides
-        self.padding = padding
-        dilations = strides.map { _ in 1 }
     }
 
     /// The part that reads some of the channels, each scaled.

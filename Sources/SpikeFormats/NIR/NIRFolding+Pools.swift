@@ -23,7 +23,9 @@ extension NIRFolding {
                 weight: Tensor(repeating: 1 / divisor, shape: [value.channels, 1] + window.kernel), over: sizes, placement: placement)
             guard let kernel else { return refuse(node, "uneven padding of a dilated pool") }
             let source = value.bias.isEmpty ? value : plain(value, for: node.name)
-            return layer(source, kernel, bias: nil, shape: shape, base: node.name)
+            var result = layer(source, kernel, bias: nil, shape: shape, base: node.name)
+            result.most = source.most
+            return result
         }
         return pooled(value, kernel: window.kernel, stride: window.strides, output: placement.output, node)
     }
@@ -65,7 +67,9 @@ extension NIRFolding {
             terms.append(
                 .init(node: name, shape: [group[0].shape[0]] + output, scale: group[0].scale.map(scaled), offset: group[0].offset))
         }
-        return FoldedValue(terms: terms, bias: isSum ? value.bias.map { $0 * size } : value.bias, shape: [value.channels] + output)
+        return FoldedValue(
+            terms: terms, bias: isSum ? value.bias.map { $0 * size } : value.bias, shape: [value.channels] + output,
+            most: isSum ? value.most?.map { $0 * size } : value.most)
     }
 
     mutating func flattened(_ value: FoldedValue, _ node: Node) -> FoldedValue? {
@@ -81,7 +85,8 @@ extension NIRFolding {
                     scale: group[0].scale.flatMap { [Float](repeating: $0, count: size) }, offset: group[0].offset * size))
         }
         return FoldedValue(
-            terms: terms, bias: value.bias.flatMap { [Float](repeating: $0, count: size) }, shape: [value.channels * size])
+            terms: terms, bias: value.bias.flatMap { [Float](repeating: $0, count: size) }, shape: [value.channels * size],
+            most: value.most?.flatMap { [Float](repeating: $0, count: size) })
     }
 
     /// Whether it only sums up a window of each channel: so SumPool2d is read.

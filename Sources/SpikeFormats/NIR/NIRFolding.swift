@@ -19,8 +19,14 @@ struct FoldedValue {
     var terms: [Term]
     /// Added to each channel; empty for nothing.
     var bias: [Float] = []
-    /// Without samples. Where a reader cannot flatten, a flattened value keeps the shape it had.
+    /// Without samples. Where a reader cannot flatten, a flattened value keeps the shape it had. Of a value with `postponed`
+    /// nodes it is the shape before them.
     var shape: [Int]
+    /// What each channel without its bias is at most, in the mean over many steps, where it is a sum of spikes that never falls
+    /// below zero; `nil` where nothing bounds it.
+    var most: [Float]?
+    /// Max pools, and flattenings of theirs, that are made of the neurons that read the value, and not of the value itself.
+    var postponed: [Node] = []
 
     var channels: Int { shape.first ?? 1 }
 
@@ -32,6 +38,7 @@ struct FoldedValue {
             return term
         }
         copy.bias = bias.indices.map { bias[$0] * factors[factors.count == 1 ? 0 : $0] }
+        copy.most = factors.allSatisfy { $0 >= 0 } ? most?.enumerated().map { $1 * factors[factors.count == 1 ? 0 : $0] } : nil
         return copy
     }
 
@@ -55,6 +62,10 @@ struct NIRFolding {
     private(set) var notes: [String] = []
     /// Nodes whose arithmetic the file cannot keep in its order.
     private var rounded: [String] = []
+    /// Neurons that the reader runs otherwise than the network does.
+    var runOtherwise: [String] = []
+    /// Nodes that give whole numbers and are no neurons.
+    var wholeNodes: Set<String> = []
     private var values: [String: FoldedValue] = [:]
     private let readers: [String: Int]
     /// The scale nodes that there are, by what they read and by their numbers.
@@ -95,7 +106,7 @@ struct NIRFolding {
                 values[node.outputs[0]] = value
             }
         }
-        if let value = values[shown] {
+        if let value = values[shown], isRead(value, by: nil) {
             let names = materialize(value, for: "output")
             let shape = value.shape
             graph.nodes["output"] = NIRNode(.output(shape: shape))
@@ -103,11 +114,10 @@ struct NIRFolding {
         }
         describeTiming()
         if !rounded.isEmpty { notes.append("rounded in another order than in the network: " + rounded.joined(separator: ", ")) }
-        if let other = profile.otherNeuron {
-            let neurons = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
+        if let other = profile.otherNeuron, !runOtherwise.isEmpty {
             let replacement =
                 profile.threshold == 1 ? "what it does" : "a threshold of \(profile.threshold), which makes up for it on average"
-            if !neurons.isEmpty { find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil) }
+            find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil)
         }
         if profile.ignoresConvolutionBias { dropConvolutionBiases() }
     }
@@ -139,13 +149,15 @@ struct NIRFolding {
     /// - Parameter replacement: what the file says instead, or `nil` where there is nothing.
     mutating func find(_ subject: String, replacement: String?, node: String?) {
         if let index = findings.firstIndex(where: { $0.subject == subject && $0.replacement == replacement }) {
-            if let node { findings[index].nodes.append(node) }
+            if let node, !findings[index].nodes.contains(node) { findings[index].nodes.append(node) }
         } else {
             findings.append(ExportFinding(subject, replacement: replacement, nodes: node.map { [$0] } ?? []))
         }
     }
 
     mutating func roundsOtherwise(_ node: Node) { rounded.append(node.name) }
+
+    mutating func note(_ text: String) { notes.append(text) }
 
     // MARK: Nodes and edges
 
@@ -211,7 +223,7 @@ struct NIRFolding {
             FoldedValue.Term(
                 node: name, shape: value.channels == term.shape[0] ? term.shape : [value.channels] + term.shape.dropFirst(), scale: ones)
         }
-        return FoldedValue(terms: terms, shape: value.shape)
+        return FoldedValue(terms: terms, shape: value.shape, most: value.bias.isEmpty ? value.most : nil, postponed: value.postponed)
     }
 
     /// A node that scales each channel of what it reads.

@@ -53,6 +53,14 @@ extension NIRNode {
             if let bias { members["bias"] = .numbers(bias) }
         case .scale(let scale): members = ["scale": .numbers(scale)]
         case .convolution(let convolution):
+            let sizeCounts = [convolution.stride, convolution.padding, convolution.dilation].map(\.count)
+            guard (1...2).contains(convolution.rank), sizeCounts.allSatisfy({ $0 == convolution.rank }),
+                convolution.inputShape?.count ?? convolution.rank == convolution.rank
+            else {
+                throw SpikeletError(
+                    .invalidData, "a convolution of \(convolution.rank) axes with \(sizeCounts) strides, paddings and dilations",
+                    remedy: "give one of each for one or two axes")
+            }
             members = [
                 "weight": .numbers(convolution.weight), "bias": .numbers(convolution.bias), "groups": size(convolution.groups),
             ]

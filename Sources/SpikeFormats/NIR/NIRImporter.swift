@@ -175,8 +175,10 @@ struct NIRAssembly {
         let operation = node.operation
         if case .input(let shape) = operation, !isInner || sources.isEmpty {
             guard sources.isEmpty else { throw SpikeletError(.invalidModel, "something goes into an Input") }
-            guard shape.allSatisfy({ $0 > 0 }), !shape.isEmpty else { throw SpikeletError(.invalidModel, "an Input of shape \(shape)") }
             let type = ValueType(.float32, Shape([.batch] + shape.map { Dimension($0) }))
+            guard shape.allSatisfy({ $0 > 0 }), !shape.isEmpty, type.shape.isLegal else {
+                throw SpikeletError(.invalidModel, "an Input of shape \(shape)")
+            }
             inputs.append(.init(name, type))
             (values[name], types[name]) = (name, type)
             return
@@ -273,6 +275,8 @@ struct NIRAssembly {
     private mutating func append(_ name: String, _ operation: Operator, _ inputs: [String]) throws {
         let node = Node(name, operation, inputs: inputs)
         let output = try operation.payload.outputTypes(inputs.compactMap { types[$0] }, constants: inputs.map { constants[$0] })
+        // Here already, since the next node multiplies its sizes.
+        for type in output where !type.shape.isLegal { throw SpikeletError(.invalidModel, "its output cannot be \(type)") }
         nodes.append(node)
         types[name] = output.first
         values[name] = name

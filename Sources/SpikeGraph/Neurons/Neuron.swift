@@ -45,10 +45,13 @@ extension Neuron {
 extension Neuron {
     /// A step of the streaming schedule: integrate, then emit.
     ///
+    /// - Precondition: the rule emits one number a neuron, as it has to: what reads them relies on it.
     /// - Returns: the spikes, shaped like `current`.
     public func step(_ current: Tensor, state: inout NeuronState, at time: TimeStep) -> Tensor {
         integrate(current, state: &state, at: time)
-        return emit(&state, at: time)
+        let spikes = emit(&state, at: time)
+        precondition(spikes.shape == current.shape, "\(Self.kind) emits \(spikes.shape) for a current of \(current.shape)")
+        return spikes
     }
 }
 
@@ -88,6 +91,8 @@ public struct NeuronState: Sendable, Equatable {
     }
 
     /// v ← factor · v + current.
+    ///
+    /// - Precondition: there is a current for each neuron.
     public mutating func add(_ current: Tensor, afterScaling factor: Float = 1) {
         var values = membrane.floats
         let added = current.floats
@@ -117,10 +122,13 @@ public struct NeuronState: Sendable, Equatable {
     }
 
     /// Lets every neuron emit, by its membrane and one number that it remembers under `name` (0 at first).
+    ///
+    /// - Precondition: what ``memory`` holds under `name` is shaped like the layer.
     @inlinable
     public mutating func emit(remembering name: String, _ rule: (_ membrane: inout Float, _ memory: inout Float) -> Float) -> Tensor {
         var remembered = memory[name]?.floats ?? [Float](repeating: 0, count: membrane.count)
         var values = membrane.floats
+        precondition(remembered.count == values.count, "\(remembered.count) remembered numbers of \(values.count) neurons")
         var emitted = values
         values.withUnsafeMutableBufferPointer { values in
             remembered.withUnsafeMutableBufferPointer { remembered in

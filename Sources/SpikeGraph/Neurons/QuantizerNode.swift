@@ -16,19 +16,23 @@ public struct QuantizerNode: Neuron {
     public static let schedules: Set<SpikingDescription.Schedule> = [.layerSynchronous]
     /// θ, in the unit of the current that arrives.
     public let threshold: Float
-    /// L, the largest count.
+    /// L, the largest count; zero of a neuron whose spikes are all negative.
     public let levels: Int
     /// l, the smallest count: zero, or below.
     public let lowest: Int
     /// How ties are rounded.
     public let rounding: Quantizer.Rounding
+    /// The quantiser's ``Quantizer/divisor``.
+    public let divisor: Int?
     /// K of a radix code; `nil` for unary spikes.
     public let digits: Int?
 
     /// - Throws: for a threshold that is not positive, levels that a ``Quantizer`` cannot have or K digits cannot express,
     ///   and for K outside 1…16.
-    public init(threshold: Float, levels: Int, lowest: Int = 0, rounding: Quantizer.Rounding, digits: Int? = nil) throws {
-        _ = try Quantizer(step: threshold, levels: levels, lowest: lowest, rounding: rounding)
+    public init(threshold: Float, levels: Int, lowest: Int = 0, rounding: Quantizer.Rounding, divisor: Int? = nil, digits: Int? = nil)
+        throws
+    {
+        _ = try Quantizer(step: threshold, levels: levels, lowest: lowest, rounding: rounding, divisor: divisor)
         if let digits {
             _ = try RadixNode(digits: digits)
             guard max(levels, -lowest) < 1 << digits else {
@@ -39,17 +43,18 @@ public struct QuantizerNode: Neuron {
         self.levels = levels
         self.lowest = lowest
         self.rounding = rounding
+        self.divisor = divisor
         self.digits = digits
     }
 
-    private enum CodingKeys: String, CodingKey { case threshold, levels, lowest, rounding, digits }
+    private enum CodingKeys: String, CodingKey { case threshold, levels, lowest, rounding, divisor, digits }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
             threshold: container.decode(Float.self, forKey: .threshold), levels: container.decode(Int.self, forKey: .levels),
             lowest: container.decode(Int.self, forKey: .lowest), rounding: container.decode(Quantizer.Rounding.self, forKey: .rounding),
-            digits: container.decodeIfPresent(Int.self, forKey: .digits))
+            divisor: container.decodeIfPresent(Int.self, forKey: .divisor), digits: container.decodeIfPresent(Int.self, forKey: .digits))
     }
 
     public func initialState(shape: [Int]) -> NeuronState {
@@ -64,7 +69,7 @@ public struct QuantizerNode: Neuron {
         let (least, most) = (bound(lowest, at: time), bound(levels, at: time))
         let weight = digits.map { Float(sign: .plus, exponent: $0 - 1 - time.index, significand: 1) } ?? 1
         return state.emit { membrane in
-            if time.index == 0 { membrane = min(most, max(least, rounding(membrane / threshold))) }
+            if time.index == 0 { membrane = min(most, max(least, rounding(membrane / threshold, divisor: divisor))) }
             let spike: Float = membrane >= weight ? 1 : membrane <= -weight ? -1 : 0
             membrane -= weight * spike
             return spike

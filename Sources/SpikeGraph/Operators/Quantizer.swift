@@ -13,12 +13,7 @@ public struct Quantizer: OperatorPayload {
     public enum Rounding: String, Sendable, Hashable, Codable, CaseIterable {
         /// ⌊u + ½⌋.
         case halfUp = "half-up"
-        /// To the nearest; halves, and what float32's rounding of sums cannot tell from them, to the even one.
-        ///
-        /// A mean of four levels that is quantised again, as QDQ files have it behind every average pool, is a half one time in
-        /// four. Computed as Σ Δ·nᵢ/4/Δ it misses the half by a rounding or two, to either side, differently for each order of
-        /// the sum. So a number within 2⁻¹⁸ of itself (but no more than 2⁻⁸) of a half is taken for one: the answer is that of
-        /// exact arithmetic, for an ANN and for spikes, as it is for the integers of ONNX Runtime.
+        /// To the nearest; halves to the even one. As IEEE 754, PyTorch's `round` and ONNX Runtime's `QuantizeLinear`.
         case halfToEven = "half-to-even"
         /// ⌊u⌋.
         case down
@@ -28,60 +23,72 @@ public struct Quantizer: OperatorPayload {
         public func callAsFunction(_ number: Float) -> Float {
             switch self {
             case .halfUp: (number + 0.5).rounded(.down)
-            case .halfToEven: halfToEven(number)
+            case .halfToEven: number.rounded(.toNearestOrEven)
             case .down: number.rounded(.down)
             }
         }
 
+        /// The whole number for `number`, which is a multiple of 1/`divisor` in exact arithmetic: its rounding is undone first.
         @inlinable
-        func halfToEven(_ number: Float) -> Float {
-            let half = (2 * number).rounded(.toNearestOrEven) / 2
-            let isTie = abs(number - half) <= min(abs(number) * 0x1p-18, 0x1p-8)
-            return (isTie ? half : number).rounded(.toNearestOrEven)
+        public func callAsFunction(_ number: Float, divisor: Int?) -> Float {
+            guard let divisor, number.isFinite else { return self(number) }
+            let exact = (number * Float(divisor)).rounded(.toNearestOrEven) / Float(divisor)
+            return self(exact)
         }
     }
 
     public static let name = "Quantizer"
     /// Δ, the activation between two levels.
     public let step: Float
-    /// L, the number of levels above zero.
+    /// L, the highest level: above zero, or zero where there are levels below it.
     public let levels: Int
     /// l, the lowest level: zero, or below.
     public let lowest: Int
     /// How ties are rounded.
     public let rounding: Rounding
+    /// Of what arrives, x/Δ is a multiple of one over this, if something is known of it.
+    ///
+    /// A mean of four levels that is quantised again with the same Δ is a half one time in four. Computed as Σ Δ·nᵢ/4/Δ it misses
+    /// the half by a rounding or two, to either side, differently for each order of the sum; so for an ANN and for its spikes. With
+    /// a divisor of 4 the answer is that of exact arithmetic, as it is for ONNX Runtime's pools of integers.
+    public let divisor: Int?
 
     /// No more levels than float32 can count.
     static let limit = 1 << 24
 
-    /// - Throws: for a step that is no positive finite number, and for levels without zero among them, none above it, or more
-    ///   than 2²⁴.
-    public init(step: Float, levels: Int, lowest: Int = 0, rounding: Rounding) throws {
+    /// - Throws: for a step that is no positive finite number; for levels without zero among them, no other, or more than 2²⁴;
+    ///   and for a divisor outside 1…2²⁴.
+    public init(step: Float, levels: Int, lowest: Int = 0, rounding: Rounding, divisor: Int? = nil) throws {
         guard step > 0, step.isFinite, (1 / step).isFinite else {
             throw SpikeletError(.invalidModel, "a quantiser of step \(step); a positive number is needed")
         }
-        guard (1...Self.limit).contains(levels), (-Self.limit...0).contains(lowest) else {
-            throw SpikeletError(.invalidModel, "a quantiser of the levels \(lowest)…\(levels); zero and some above it are needed")
+        guard (0...Self.limit).contains(levels), (-Self.limit...0).contains(lowest), lowest < levels else {
+            throw SpikeletError(.invalidModel, "a quantiser of the levels \(lowest)…\(levels); zero and at least one other are needed")
+        }
+        guard divisor.map((1...Self.limit).contains) ?? true else {
+            throw SpikeletError(.invalidModel, "a quantiser of levels divided by \(divisor ?? 0)")
         }
         self.step = step
         self.levels = levels
         self.lowest = lowest
         self.rounding = rounding
+        self.divisor = divisor
     }
 
-    private enum CodingKeys: String, CodingKey { case step, levels, lowest, rounding }
+    private enum CodingKeys: String, CodingKey { case step, levels, lowest, rounding, divisor }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
             step: container.decode(Float.self, forKey: .step), levels: container.decode(Int.self, forKey: .levels),
-            lowest: container.decode(Int.self, forKey: .lowest), rounding: container.decode(Rounding.self, forKey: .rounding))
+            lowest: container.decode(Int.self, forKey: .lowest), rounding: container.decode(Rounding.self, forKey: .rounding),
+            divisor: container.decodeIfPresent(Int.self, forKey: .divisor))
     }
 
     /// The level of an activation, before it is multiplied by Δ. A NaN stays one.
     @inlinable
     public func level(of activation: Float) -> Float {
-        let rounded = rounding(activation / step)
+        let rounded = rounding(activation / step, divisor: divisor)
         let raised = rounded < Float(lowest) ? Float(lowest) : rounded
         return raised > Float(levels) ? Float(levels) : raised
     }
@@ -92,5 +99,7 @@ public struct Quantizer: OperatorPayload {
 
     public func linearity(isConstant: [Bool]) -> Linearity { lowest == 0 ? .rectifier : .nonlinear }
 
-    public var summary: String { "step \(step), levels \(lowest)…\(levels), \(rounding.rawValue)" }
+    public var summary: String {
+        "step \(step), levels \(lowest)…\(levels), \(rounding.rawValue)" + (divisor.map { ", of means of \($0)" } ?? "")
+    }
 }

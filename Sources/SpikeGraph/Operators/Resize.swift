@@ -17,7 +17,7 @@ public struct Resize: OperatorPayload {
         case halfPixelSymmetric = "half_pixel_symmetric"
         /// The same, and 0 for a single pixel.
         case pytorchHalfPixel = "pytorch_half_pixel"
-        /// The first and last pixels of both lie on each other.
+        /// The first and last pixels of both lie on each other, whatever the scale.
         case alignCorners = "align_corners"
         /// Places are the corners of pixels.
         case asymmetric
@@ -41,7 +41,7 @@ public struct Resize: OperatorPayload {
         public var axis: Int
         /// The output's size.
         public var size: Int
-        /// Output over input; not always just the quotient of the sizes.
+        /// Output over input; not always just the quotient of the sizes, which are whole numbers.
         public var scale: Float
         /// Of ``Coordinates/cropAndResize``, the part of the axis that becomes the output: 0 is the first place, 1 the last.
         public var region: Region?

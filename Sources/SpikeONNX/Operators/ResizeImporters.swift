@@ -100,10 +100,14 @@ extension OperatorSpec {
             guard let size = shape[axis].known, size >= 1 else {
                 throw SpikeletError(.unsupported, "it resizes axis \(axis) of \(shape), the batch", remedy: "samples must stay as they are")
             }
-            let length: Int
-            var scale: Float
+            let (length, scale): (Int, Float)
             if let common {
-                (length, scale) = (Int((Double(common) * Double(size) + 0.5).rounded(.down)), common)
+                // The scale stays the common one, whatever the size is rounded to.
+                let product = (common * Float(size)).rounded()
+                guard product >= 1, product < 0x1p30 else {
+                    throw SpikeletError(.invalidModel, "axis \(axis) of \(shape) times \(common)")
+                }
+                (length, scale) = (Int(product), common)
             } else if let sizes = target.sizes {
                 guard let known = sizes[i].known, known >= 1, known < 1 << 30 else {
                     throw SpikeletError(.unsupported, "it resizes axis \(axis) to \(sizes[i])", remedy: "export with fixed image sizes")
@@ -111,11 +115,11 @@ extension OperatorSpec {
                 (length, scale) = (known, Float(known) / Float(size))
             } else {
                 scale = target.scales?[i] ?? 1
-                let product = scale * Float(size) * (region.map { $0.end - $0.start } ?? 1)
+                // A region of interest has no part in it, in ONNX Runtime as in ONNX's reference.
+                let product = scale * Float(size)
                 guard product >= 1, product < 0x1p30 else { throw SpikeletError(.invalidModel, "axis \(axis) of \(shape) times \(scale)") }
                 length = Int(product)
             }
-            if common != nil { scale = Float(length) / Float(size) }
             resized.append(Resize.Axis(axis: axis, size: length, scale: scale, region: region))
         }
         if resized.isEmpty { return node.pass(try node.input(0), because: "removed: a Resize that changes nothing") }
@@ -132,11 +136,15 @@ extension OperatorSpec {
         let policy = node.string("keep_aspect_ratio_policy") ?? "stretch"
         guard policy != "stretch", let sizes = target.sizes else { return nil }
         let ratios = try zip(axes, sizes).map { axis, size -> Float in
-            guard let size = size.known, let input = shape[axis].known, size >= 1, input >= 1 else {
+            guard let size = size.known, let input = shape[axis].known, size >= 1, size < 1 << 30, input >= 1 else {
                 throw SpikeletError(.unsupported, "it keeps the aspect ratio of axes that are open")
             }
             return Float(size) / Float(input)
         }
-        return policy == "not_larger" ? ratios.min() : ratios.max()
+        switch policy {
+        case "not_larger": return ratios.min()
+        case "not_smaller": return ratios.max()
+        default: throw SpikeletError(.invalidModel, "keep_aspect_ratio_policy is '\(policy)', which does not exist")
+        }
     }
 }

@@ -73,22 +73,23 @@ extension Resize {
     /// on the last bit.
     private func position(of place: Int, along axis: Axis, size: Int) -> Double {
         let (x, scale) = (Float(place), axis.scale)
-        // The output's exact length, which its size may be rounded from.
-        let exact = scale * Float(size)
-        let length = abs(exact - Float(axis.size)) < 1e-4 ? Float(axis.size) : exact
+        let center = (x + 0.5) / scale - 0.5
         let position: Float =
             switch coordinates {
-            case .halfPixel: (x + 0.5) / scale - 0.5
-            case .pytorchHalfPixel: axis.size == 1 ? 0 : (x + 0.5) / scale - 0.5
-            case .asymmetric: x / scale
-            case .alignCorners: axis.size == 1 || length == 1 ? 0 : x * Float(size - 1) / (length - 1)
+            case .halfPixel: center
+            case .pytorchHalfPixel: axis.size == 1 ? 0 : center
+            // The quotient of two sizes is rounded, its sizes are not.
+            case .asymmetric: scale == Float(axis.size) / Float(size) ? x * Float(size) / Float(axis.size) : x / scale
+            // By the sizes alone, as PyTorch means it and ONNX Runtime does it. ONNX's own tests take size · scale for the
+            // output's size, even where that is no whole number: the last pixels then do not lie on each other.
+            case .alignCorners: axis.size == 1 ? 0 : x * Float(size - 1) / Float(axis.size - 1)
             case .cropAndResize:
                 axis.region.map { region in
                     let last = Float(size - 1)
                     if axis.size == 1 { return 0.5 * (region.start + region.end) * last }
                     return region.start * last + x * (region.end - region.start) * last / Float(axis.size - 1)
                 } ?? x
-            case .halfPixelSymmetric: Float(size) / 2 * (1 - Float(axis.size) / length) + (x + 0.5) / scale - 0.5
+            case .halfPixelSymmetric: Float(size) / 2 * (1 - Float(axis.size) / (scale * Float(size))) + (x + 0.5) / scale - 0.5
             }
         return Double(position)
     }

@@ -1,0 +1,77 @@
+import SpikeGraph
+import SpikeReference
+import SpikeRuntime
+
+/// A run shown node by node, with the spikes that are really sent: those of a program of the engine, in its own numbers, or the reference
+/// executor's.
+///
+/// The engine shows spikes alone. The reference makes of them what lies between the layers, and membranes: float32 sums, from which each
+/// layer's own spikes are taken.
+struct ObservedRun: Sendable {
+    let snn: Graph
+    /// `nil`: the reference executor by itself.
+    let program: Program?
+
+    typealias Observer = (_ simulation: ReferenceSimulation, _ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws -> Void
+
+    /// - Parameters:
+    ///   - precision: of the engine; `nil`, or a network of a fixed batch size: the reference executor.
+    init(_ snn: Graph, precision: Precision?) throws {
+        self.snn = snn
+        if let precision { try snn.checkBatch(precision) }
+        program = try snn.hasOpenBatch ? precision.map { try Compiler(precision: $0)(snn) } : nil
+    }
+
+    init(_ snn: Graph, program: Program?) {
+        self.snn = snn
+        self.program = program
+    }
+
+    /// - Parameters:
+    ///   - observe: called as ``ReferenceSimulation`` calls its observer, with the simulation that holds membranes.
+    ///   - onStep: called after each step.
+    func callAsFunction(
+        _ inputs: [Tensor], steps: Int, observe: @escaping Observer,
+        onStep: @escaping (ReferenceSimulation, Int) throws -> Void = { _, _ in }
+    ) throws {
+        let reference = try ReferenceSimulation(snn)
+        func see(_ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws { try observe(reference, node, operands, results) }
+        guard let program else {
+            _ = try reference.run(inputs, steps: steps, observe: see, onStep: { try onStep(reference, $0) })
+            return
+        }
+        let engine = try Simulation(program)
+        var sent: [String: [Tensor]] = [:]
+        engine.forcing = { name, _, spikes in
+            sent[name, default: []].append(spikes)
+            return spikes
+        }
+        guard snn.spiking?.schedule == .streaming else {
+            _ = try engine.run(inputs, steps: steps)
+            _ = try reference.run(
+                inputs, steps: steps, emission: { sent[$0.name]?[$1] }, observe: see, onStep: { try onStep(reference, $0) })
+            return
+        }
+        // Step by step together, so that no more than one step's spikes are kept.
+        for step in 0..<steps {
+            sent = [:]
+            try engine.step(inputs, isSameInput: step > 0)
+            try reference.step(inputs, isSameInput: step > 0, emission: { node, _ in sent[node.name]?.first }, observe: see)
+            try onStep(reference, step + 1)
+        }
+    }
+}
+
+extension Graph {
+    /// Whether batches of any size fit. The engine takes no others.
+    var hasOpenBatch: Bool { inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 } }
+
+    /// - Throws: where int8 is asked of a network that only the reference executor takes.
+    func checkBatch(_ precision: Precision) throws {
+        guard hasOpenBatch || precision != .int8 else {
+            throw SpikeletError(
+                .unsupported, "a network of a fixed batch size in int8",
+                remedy: "export the model with an open batch size, or leave --precision out")
+        }
+    }
+}

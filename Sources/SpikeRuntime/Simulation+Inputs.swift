@@ -1,0 +1,74 @@
+internal import SpikeGraph
+
+// What a simulation is given: whether it fits, and its parts.
+
+extension Simulation {
+    /// Whether a run can be made of this.
+    ///
+    /// - Returns: the number of samples.
+    func check(_ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?) throws -> Int {
+        guard steps >= 1, steps <= 1 << 20 else {
+            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
+        }
+        let isStreaming = program.schedule == .streaming
+        if program.code == .radix, let digits = program.spikingDescription.steps, digits != steps {
+            throw SpikeletError(
+                .invalidOption, "\(steps) steps for a radix code of \(digits)",
+                remedy: "simulate it with --steps \(digits); convert again for another number")
+        }
+        let digits = program.fewestDigits ?? Limits.radixSteps
+        if program.fewestDigits != nil || program.code == .radix, steps > digits {
+            throw SpikeletError(.invalidOption, "\(steps) steps for a radix code of \(digits)", remedy: "simulate \(digits) steps")
+        }
+        try checkSums(steps)
+        if let exitConfidence {
+            guard isStreaming else {
+                throw SpikeletError(
+                    .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+            }
+            guard exitConfidence > 0, exitConfidence <= 1 else {
+                throw SpikeletError(.invalidOption, "an exit confidence of \(exitConfidence)", remedy: "give a probability, such as 0.95")
+            }
+        }
+        guard timeVarying else { return try program.graph.check(inputs: inputs) }
+        guard isStreaming else {
+            throw SpikeletError(
+                .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+        }
+        if let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
+            throw SpikeletError(
+                .invalidData, "a time-varying input of shape \(short.shape) for \(steps) steps",
+                remedy: "its first axis counts time steps: [T, N, …]")
+        }
+        return try (0..<steps).map { step in try program.graph.check(inputs: inputs.map { Self.step($0, step) }) }[0]
+    }
+
+    /// Whether running sums of pools have room for so many steps.
+    func checkSums(_ steps: Int) throws {
+        guard steps > program.mostSteps else { return }
+        throw SpikeletError(
+            .invalidOption, "\(steps) steps of a network with max pooling",
+            remedy: "the engine simulates up to \(program.mostSteps) of this one before a reset")
+    }
+
+    /// One step of [T, N, …].
+    static func step(_ tensor: Tensor, _ index: Int) -> Tensor {
+        tensor.samples(index..<index + 1).reshaped(to: Array(tensor.shape.dropFirst()))
+    }
+
+    /// Some samples of [T, N, …].
+    static func samplesInTime(_ tensor: Tensor, _ range: Range<Int>) -> Tensor {
+        let (steps, samples) = (tensor.shape[0], tensor.shape[1])
+        let size = tensor.shape.dropFirst(2).reduce(1, *)
+        func part<Value>(_ values: [Value]) -> [Value] {
+            (0..<steps).flatMap { values[($0 * samples + range.lowerBound) * size..<($0 * samples + range.upperBound) * size] }
+        }
+        let storage: Tensor.Storage =
+            switch tensor.storage {
+            case .float32(let values): .float32(part(values))
+            case .int64(let values): .int64(part(values))
+            case .bool(let values): .bool(part(values))
+            }
+        return Tensor(storage: storage, shape: [steps, range.count] + tensor.shape.dropFirst(2))
+    }
+}
