@@ -192,7 +192,7 @@ struct ConvertCommand: ParsableCommand {
             pooling: pooling, allowAnalog: allowAnalog)
         let snn = try converter(ann)
         guard var description = snn.spiking, let steps else { return snn }
-        description.steps = steps
+        description.code.steps = steps
         return try snn.applying(Patch(), spiking: description)
     }
 

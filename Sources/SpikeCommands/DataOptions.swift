@@ -42,7 +42,7 @@ extension SpikingDescription.Schedule: ExpressibleByArgument {}
 extension NIRDynamics.Reset: ExpressibleByArgument {}
 
 /// The numbers of time steps that every command takes.
-private let stepRange = 1...1 << 20
+private let stepRange = 1...SpikeCode.mostSteps
 
 /// A number of time steps, if it is one.
 func checkedSteps(_ steps: Int) throws -> Int {

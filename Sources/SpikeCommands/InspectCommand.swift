@@ -115,7 +115,7 @@ struct InspectCommand: ParsableCommand {
         do {
             _ = try convertibility.check(allowAnalog: false)
         } catch let error as SpikeletError {
-            verdict = "the network cannot be converted: \(error)"
+            verdict = "the network cannot be converted: \(error)".withOptionNames
         }
         try show(block: verdict)
     }

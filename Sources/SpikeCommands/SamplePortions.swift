@@ -39,9 +39,9 @@ struct SamplePortions {
         return fixed > 0 && samples % fixed == 0 ? fixed : samples
     }
 
-    /// Calls `body` with one portion after the other. A bar on standard error shows the progress.
+    /// Calls `body` with one portion after the other. ``Progress`` tells how far it has come.
     func forEach(_ title: String, _ body: (Batch) throws -> Void) throws {
-        let bar = ProgressBar(title, total: count, unit: "samples")
+        let bar = Progress.begin(title, total: count, unit: "samples")
         defer { bar.finish() }
         var pass = loader.makePass()
         while let batch = try pass.next() {

@@ -19,8 +19,7 @@ struct SimulationRecord {
     /// int8: how often a number met its bound.
     private(set) var saturations: UInt64 = 0
 
-    /// What simulates; `nil`: the reference.
-    private let program: Program?
+    private let choice: SimulatorChoice
 
     /// - Parameters:
     ///   - precision: of the engine; `nil` for the reference executor.
@@ -31,72 +30,32 @@ struct SimulationRecord {
         self.steps = steps
         self.keepsSteps = keepsSteps
         self.keepsCounts = keepsCounts
-        // The engine takes any number of samples at a time; a network of a fixed batch size takes no other.
-        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
-        guard isOpen || precision != .int8 else {
-            throw SpikeletError(
-                .unsupported, "a network of a fixed batch size in int8",
-                remedy: "export the model with an open batch size, or leave --precision out")
-        }
-        program = isOpen ? try precision.map { try Compiler(precision: $0)(snn) } : nil
+        choice = try SimulatorChoice(snn, precision: precision)
     }
 
     /// Simulates one portion.
     mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
-        let (result, after, counted): ([Tensor], [Tensor], [String: Tensor])
-        if let program {
-            (result, after, counted) = try simulate(inputs, by: program, timeVarying: timeVarying)
-        } else {
-            (result, after, counted) = try simulateByReference(inputs, timeVarying: timeVarying)
+        let simulator = try choice.simulator(threads: ProcessInfo.processInfo.activeProcessorCount)
+        // A unary code under the layer-synchronous schedule has no answer before its last step: each T is a run of its own.
+        let runsEach = keepsSteps && snn.spiking?.isReadAtEveryStep == false && snn.spiking?.code.isReadAsAWhole == false
+        var after: [Tensor] = []
+        if runsEach {
+            for count in 1..<steps {
+                after.append(try simulator.run(inputs, steps: count, timeVarying: false, recording: []).outputs[0])
+            }
         }
-        results.append(result)
-        if keepsSteps { stepOutputs.append(after) }
-        for tensor in counted.values {
+        let run = try simulator.run(
+            inputs, steps: steps, timeVarying: timeVarying,
+            recording: keepsSteps && !runsEach ? [.spikeCounts, .stepOutputs] : .spikeCounts)
+        results.append(run.outputs)
+        if keepsSteps { stepOutputs.append(after + (runsEach ? [run.outputs[0]] : run.stepOutputs.map { $0[0] })) }
+        for tensor in run.spikeCounts.values {
             neurons += tensor.count
             spikes += tensor.floats.reduce(0.0) { $0 + Double($1) }
         }
-        if keepsCounts { counts.append(counted.mapValues { Tensor($0.floats.map { Int64($0) }, shape: $0.shape) }) }
+        if keepsCounts { counts.append(run.spikeCounts.mapValues { Tensor($0.floats.map { Int64($0) }, shape: $0.shape) }) }
         samples += inputs.first?.shape.dropFirst(timeVarying ? 1 : 0).first ?? 0
-    }
-
-    /// A unary code under the layer-synchronous schedule has no answer before its last step: each T is a run of its own.
-    private var eachStepIsRun: Bool { snn.spiking?.schedule == .layerSynchronous && snn.spiking?.code == .rate }
-
-    private mutating func simulate(
-        _ inputs: [Tensor], by program: Program, timeVarying: Bool
-    ) throws -> (outputs: [Tensor], after: [Tensor], counts: [String: Tensor]) {
-        let simulation = try Simulation(program, threads: ProcessInfo.processInfo.activeProcessorCount)
-        var after: [Tensor] = []
-        if keepsSteps, eachStepIsRun {
-            for count in 1..<steps { after.append(try simulation.run(inputs, steps: count)[0]) }
-        }
-        simulation.recording = .spikeCounts
-        if keepsSteps, !eachStepIsRun { simulation.recording.insert(.stepOutputs) }
-        let result = try simulation.run(inputs, steps: steps, timeVarying: timeVarying)
-        if keepsSteps { after += eachStepIsRun ? [result[0]] : try simulation.stepOutputs().map { $0[0] } }
-        saturations += simulation.saturations
-        return (result, after, simulation.spikeCounts)
-    }
-
-    /// A bar on standard error shows the steps of a time-varying input.
-    private func simulateByReference(
-        _ inputs: [Tensor], timeVarying: Bool
-    ) throws -> (outputs: [Tensor], after: [Tensor], counts: [String: Tensor]) {
-        let simulation = try ReferenceSimulation(snn)
-        var after: [Tensor] = []
-        let (steps, keepsSteps, eachStepIsRun) = (steps, keepsSteps, eachStepIsRun)
-        if keepsSteps, eachStepIsRun {
-            for count in 1..<steps { after.append(try simulation.run(inputs, steps: count)[0]) }
-        }
-        let bar = timeVarying ? ProgressBar("simulating", total: steps, unit: "steps") : nil
-        defer { bar?.finish() }
-        let results = try simulation.run(
-            inputs, steps: steps, timeVarying: timeVarying,
-            onStep: { step in
-                bar?.advance()
-                if keepsSteps, !eachStepIsRun || step == steps { after.append(try simulation.outputs()[0]) }
-            })
-        return (results, after, simulation.spikeCounts)
+        saturations += run.saturations
     }
 
     /// All outputs after the last step.

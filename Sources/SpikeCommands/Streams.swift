@@ -90,7 +90,7 @@ func show(block: some CustomStringConvertible, terminator: String = "\n") throws
 }
 
 /// Writes a line to standard error, for what a person should know and a program need not.
-func note(_ line: String) { Streams.writeError(line.visible + "\n") }
+func note(_ line: String) { Streams.writeError(line.withOptionNames.visible + "\n") }
 
 /// Writes a result as JSON, to a file or (`-`) to standard output.
 func writeJSON(_ value: some Encodable, to path: String) throws {
@@ -104,7 +104,10 @@ func writeJSON(_ value: some Encodable, to path: String) throws {
 
 extension SpikeletCommand {
     /// Sets up the standard streams: the first thing that the program does, before anything opens a file.
-    public static func prepareStreams() { Streams.prepare() }
+    public static func prepareStreams() {
+        Streams.prepare()
+        Progress.show { ProgressBar($0) }
+    }
 
     /// Runs the command line, and ends the program with what came of it. Replaces ArgumentParser's own `main`, whose texts do not go through
     /// ``Streams``.
@@ -116,7 +119,7 @@ extension SpikeletCommand {
             try Streams.finish()
         } catch {
             code = exitCode(for: error)
-            let text = fullMessage(for: error, columns: nil)
+            let text = fullMessage(for: error, columns: nil).withOptionNames
             if code.isSuccess {
                 // Help, and the like.
                 do {

@@ -94,7 +94,7 @@ public struct Converter: Sendable {
         try SetVoltageHooks(mode: mode, momentum: momentum).run(graph)
     }
 
-    /// Runs the network over the data, so that its hooks see their activations. A bar on standard error shows the progress.
+    /// Runs the network over the data, so that its hooks see their activations. ``Progress`` tells how far it has come.
     ///
     /// - Returns: the graph with the hooks' new scales.
     /// - Throws: where the data is empty, does not fit the network, or makes NaN or infinity.
@@ -104,7 +104,7 @@ public struct Converter: Sendable {
             if case .voltageHook(let hook) = node.operator { hooks[node.name] = hook }
         }
         let executor = ReferenceExecutor(graph)
-        let bar = ProgressBar("calibrating", total: dataloader.batchCount, unit: "batches")
+        let bar = Progress.begin("calibrating", total: dataloader.batchCount, unit: "batches")
         defer { bar.finish() }
         var pass = try dataloader.makePass()
         var batches = 0

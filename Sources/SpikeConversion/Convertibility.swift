@@ -136,7 +136,8 @@ public struct Convertibility: Sendable {
             .notConvertible,
             "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:", details: list,
             remedy:
-                "replace these activations by ReLU and train again, or pass --allow-analog to keep them as they are, acting on each step")
+                "replace these activations by ReLU and train again, or pass `allowAnalog: true` to keep them as they are, acting on each step"
+        )
     }
 
     /// All obstacles, one line for each operator and reason, in the network's order.

@@ -56,7 +56,7 @@ public struct QuantizedConverter: Sendable {
         }
         let levels = Set(quantizers.map { $0.lowest == 0 ? "\($0.levels)" : "\($0.lowest)…\($0.levels)" })
         let description = SpikingDescription(
-            recipe: Self.recipe, schedule: .layerSynchronous, code: digits == nil ? .rate : .radix, steps: steps,
+            recipe: Self.recipe, schedule: .layerSynchronous, code: digits == nil ? .rate(steps: steps) : .radix(digits: steps),
             facts: ["quantizers": "\(quantizers.count)", "levels": levels.sorted().joined(separator: ", ")], warnings: warnings)
         let placed = try PlaceQuantizerNeurons(placements: placements, description: description).run(folded)
         return try SeparateConstants().run(UseRunningMaximum().run(placed))

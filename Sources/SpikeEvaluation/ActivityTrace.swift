@@ -64,13 +64,13 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     ///   - steps: T; of a radix code only its own K.
     ///   - precision: of the engine whose spikes are shown; `nil`: the reference executor's.
     public init(_ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil) throws {
-        let steps = snn.spiking?.code == .radix ? snn.spiking?.steps ?? steps : steps
-        let observed = try ObservedRun(snn, precision: precision)
+        let code = snn.spiking?.code ?? .rate()
+        let steps = code.steps(asked: steps)
+        let observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
         self.precision = observed.program?.precision.rawValue
         var layers: [String: Layer] = [:]
         var sums: [String: [Float]] = [:]
         let isStreaming = snn.spiking?.schedule == .streaming
-        let growth: Float = snn.spiking?.code == .radix ? 2 : 1
         try observed(
             inputs, steps: steps,
             observe: { simulation, node, _, results in
@@ -85,7 +85,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
                 }
                 layers[node.name] = layer
                 let first = emitted[0..<size]
-                sums[node.name] = sums[node.name].map { zip($0, first).map { growth * $0 + $1 } } ?? Array(first)
+                sums[node.name] = sums[node.name].map { zip($0, first).map { code.growth * $0 + $1 } } ?? Array(first)
             })
         for node in snn.nodes {
             guard let shape = snn.types[node.outputs[0]]?.shape.resolved(batch: 1), shape.count == 4, let sum = sums[node.name] else {
@@ -125,13 +125,9 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     /// A layer before its first step; neurons spread evenly over it are watched.
     private static func empty(_ name: String, _ node: NeuronNode, size: Int) -> Layer {
         let count = min(mostWatched, size)
-        let threshold: Float? =
-            switch node.neuron {
-            case let neuron as IFNode: neuron.threshold
-            case let neuron as SignedIFNode: neuron.threshold
-            case let neuron as BurstIFNode: neuron.threshold
-            default: nil
-            }
+        // A line in the picture of membranes: where they fire.
+        let rule = node.neuron.fastRule
+        let threshold = rule?.digits == nil ? rule?.threshold : nil
         return Layer(
             name: name, neurons: size, density: [], watched: (0..<count).map { $0 * size / count },
             spikes: Array(repeating: [], count: count), membranes: Array(repeating: [], count: min(mostMembranes, count)),

@@ -34,7 +34,7 @@ struct CalibrationSplit: Sendable {
 
     /// Runs the ANN over all data.
     init(_ data: any BatchSource, ann: Graph, threads: Int) throws {
-        let bar = ProgressBar("running the ANN", total: data.batchCount, unit: "batches")
+        let bar = Progress.begin("running the ANN", total: data.batchCount, unit: "batches")
         defer { bar.finish() }
         var found = Found()
         var batchSize = 1
@@ -149,7 +149,7 @@ private struct Found: Sendable {
         guard let variance = spread.filtered(isJudged).variance else {
             throw SpikeletError(
                 .invalidData, "\(what) are the same for all judged samples, so a drop cannot be told in shares of their variance",
-                remedy: "give samples that differ; or choose with --recipe and --steps")
+                remedy: "give samples that differ; or choose with `recipe` and `steps`")
         }
         guard !errors.isEmpty else { return (.values(judged(values), variance: variance), nil) }
         let own = judged(errors)

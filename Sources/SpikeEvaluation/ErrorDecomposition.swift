@@ -15,6 +15,7 @@ public struct ErrorDecomposition: Sendable {
     public let snn: Graph
     /// T; K for a radix code.
     public let steps: Int
+    private let code: SpikeCode
     /// At most so many samples are measured.
     public let limit: Int
     /// How many samples are worked on at a time.
@@ -35,23 +36,19 @@ public struct ErrorDecomposition: Sendable {
     public init(
         _ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1, precision: Precision? = nil
     ) throws {
-        guard steps >= 1, steps <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "give a number from 1 to \(1 << 20)")
-        }
+        try SpikeCode.check(steps: steps)
         guard limit >= 1 else { throw SpikeletError(.invalidOption, "a limit of \(limit) samples", remedy: "give 1 or more") }
-        guard (1...1024).contains(threads) else {
-            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
-        }
-        _ = try ReferenceSimulation(snn)
+        try checkThreads(threads)
         self.snn = snn
-        self.steps = snn.spiking?.code == .radix ? snn.spiking?.steps ?? steps : steps
+        code = snn.spiking?.code ?? .rate()
+        self.steps = code.steps(asked: steps)
         self.limit = limit
         self.threads = threads
+        observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
         matching = try LayerMatching(snn: snn, ann: ann)
-        observed = try ObservedRun(snn, precision: precision)
     }
 
-    /// Measures the first samples of the data. A bar on standard error shows the progress.
+    /// Measures the first samples of the data. ``Progress`` tells how far it has come.
     ///
     /// - Returns: the layers in the network's order.
     /// - Throws: where the data is empty or does not fit.
@@ -60,7 +57,7 @@ public struct ErrorDecomposition: Sendable {
         guard !portions.isEmpty else {
             throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample")
         }
-        let bar = ProgressBar("taking errors apart", total: portions.count * steps * matching.layers.count, unit: "steps of a layer")
+        let bar = Progress.begin("taking errors apart", total: portions.count * steps * matching.layers.count, unit: "steps of a layer")
         defer { bar.finish() }
         var sums = matching.layers.map { _ in Sums() }
         for start in stride(from: 0, to: portions.count, by: threads) {
@@ -92,9 +89,8 @@ public struct ErrorDecomposition: Sendable {
             activations[node.name] = results[0]
         }
 
-        let isRadix = snn.spiking?.code == .radix
         var observations: [String: Observation] = [:]
-        for layer in matching.layers { observations[layer.node.name] = Observation(neuron: layer.neuron, growth: isRadix ? 2 : 1) }
+        for layer in matching.layers { observations[layer.node.name] = Observation(neuron: layer.neuron, growth: Double(code.growth)) }
         try observed(
             inputs, steps: steps,
             observe: { _, node, operands, results in
@@ -108,7 +104,7 @@ public struct ErrorDecomposition: Sendable {
             else {
                 throw SpikeletError(.illegalGraph, "the layer '\(layer.node.name)' was never reached")
             }
-            receive(try observation.parts(layer, activation: activation, steps: steps, weight: isRadix ? 1 : 1 / Double(steps)))
+            receive(try observation.parts(layer, activation: activation, steps: steps, weight: code.weight(of: steps)))
         }
     }
 
@@ -136,7 +132,7 @@ public struct ErrorDecomposition: Sendable {
         let count = Double(max(1, neurons * samples))
         let scale = sums.activation.squareRoot()
         func relative(_ sum: Double) -> Double? { scale > 0 ? sum.squareRoot() / scale : nil }
-        let weight: Float = snn.spiking?.code == .radix ? 1 : 1 / Float(steps)
+        let weight = Float(code.weight(of: steps))
         let thresholds = layer.scales.map { $0 * Float(sums.levels) * weight }
         return LayerError(
             name: layer.node.name, rectifier: layer.rectifier.name, neurons: neurons,
@@ -221,7 +217,7 @@ private struct Observation {
         parts.placesOfChannel = size
         let threshold = neuron.currentOfSpike
         func scale(_ position: Int) -> Double { scales[position / size % scales.count] }
-        let means = Tensor(current.indices.map { Float(current[$0] / threshold * scale($0)) }, shape: shape)
+        let means = Tensor(current.indices.map { Float(current[$0] / Double(threshold[$0]) * scale($0)) }, shape: shape)
         let rectified = try ReferenceExecutor.evaluate(layer.rectifier.operator, [means])[0].floats
         for (position, annValue) in activation.floats.enumerated() {
             let (given, wanted) = (Double(rectified[position]), Double(annValue))
@@ -254,18 +250,6 @@ private struct Observation {
         var state = neuron.initialState(shape: [1, 1])
         neuron.integrate(Tensor(repeating: 1e30, shape: [1, 1]), state: &state, at: TimeStep(steps - 1, of: steps))
         return emitted(state, steps: steps)[0]
-    }
-}
-
-extension Neuron {
-    /// The current that a spike of weight 1 takes; a rule that does not say is taken to be in units of it.
-    fileprivate var currentOfSpike: Double {
-        switch self {
-        case let neuron as IFNode: Double(neuron.threshold)
-        case let neuron as SignedIFNode: Double(neuron.threshold)
-        case let neuron as BurstIFNode: Double(neuron.threshold)
-        default: 1
-        }
     }
 }
 

@@ -24,7 +24,7 @@ extension EvaluationResult {
         } catch let error as DecodingError {
             throw SpikeletError(
                 .malformedFile, "no result of an evaluation: " + error.sentence(about: "the result"),
-                remedy: "give a file that 'spikelet evaluate --json' wrote")
+                remedy: "give the JSON of an evaluation's result")
         }
         try check()
     }

@@ -61,6 +61,6 @@ extension EvaluationResult {
         let shown = rows.indices.filter(heaviest.contains).map { rows[$0].cells }
         let text = TextTable.format([header] + shown, rightAligned: Set(1..<header.count), names: [0])
         let rest = rows.count - shown.count
-        return rest > 0 ? text + "\(rest) layers with the \(left) are left out; --json has them\n" : text
+        return rest > 0 ? text + "\(rest) layers with the \(left) are left out; the JSON has them\n" : text
     }
 }

@@ -53,7 +53,12 @@ extension Evaluator {
     }
 
     /// How many values an activation can take, above zero, after so many steps.
-    private func levels(_ steps: Int) -> Int { snn.spiking?.code == .radix ? 1 << min(steps, 30) - 1 : steps }
+    private func levels(_ steps: Int) -> Int {
+        let most = snn.nodes.compactMap { node -> Int? in
+            if case .neuron(let neuronNode) = node.operator { neuronNode.neuron.spikesPerStep?.upperBound } else { nil }
+        }
+        return (snn.spiking?.code ?? .rate()).levels(steps) * max(1, most.max() ?? 1)
+    }
 
     private func layers(_ counts: OperationCounts) -> [EvaluationResult.Layer] {
         let consumers = snn.consumers

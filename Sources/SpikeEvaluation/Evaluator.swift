@@ -61,15 +61,10 @@ public struct Evaluator: Sendable {
         executor: Executor = .engine(.float32, countedSamples: 100),
         earlyExit: EarlyExit? = nil, threads: Int = 1
     ) throws {
-        guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
-            throw SpikeletError(
-                .invalidOption, "steps \(steps)",
-                remedy: "give one or more numbers of time steps from 1 to \(1 << 20), such as 1,2,4,8,16,32")
-        }
-        guard threads >= 1, threads <= 1024 else {
-            throw SpikeletError(.invalidOption, "\(threads) threads are not possible", remedy: "give a number from 1 to 1024")
-        }
-        _ = try ReferenceSimulation(snn)
+        try SpikeCode.check(steps: steps)
+        try checkThreads(threads)
+        let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
+        let choice = try SimulatorChoice(snn, precision: precision)
         let task = try task?.asked(of: snn) ?? OutputTask(of: snn)
         if let ann {
             guard ann.spiking == nil else {
@@ -83,23 +78,10 @@ public struct Evaluator: Sendable {
         self.ann = ann
         self.task = task
         annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
-        if let description = snn.spiking, description.code == .radix {
-            // A radix code is read as a whole: its K steps are the only number of steps it has.
-            self.steps = [description.steps ?? largest]
-        } else {
-            self.steps = Set(steps).sorted()
-        }
+        self.steps = (snn.spiking?.code ?? .rate()).steps(asked: steps)
         self.threads = threads
-        // The engine takes any number of samples at a time; a network of a fixed batch size takes no other.
-        let isOpen = snn.hasOpenBatch
-        if case .engine(let precision, _) = executor { try snn.checkBatch(precision) }
-        if isOpen, case .engine(let precision, _) = executor {
-            self.executor = executor
-            program = try Compiler(precision: precision)(snn)
-        } else {
-            self.executor = .reference
-            program = nil
-        }
+        program = choice.program
+        self.executor = program == nil ? .reference : executor
         self.earlyExit = earlyExit
         guard let earlyExit else { return }
         try earlyExit.check()
@@ -114,19 +96,19 @@ public struct Evaluator: Sendable {
         }
         guard program != nil else {
             throw SpikeletError(
-                .unsupported, isOpen ? "early answers of the reference executor" : "early answers of a network of a fixed batch size",
-                remedy: isOpen ? "leave them to the engine" : "export the model with an open batch size")
+                .unsupported,
+                precision == nil ? "early answers of the reference executor" : "early answers of a network of a fixed batch size",
+                remedy: precision == nil ? "leave them to the engine" : "export the model with an open batch size")
         }
     }
 
     var precision: Precision { if case .engine(let precision, _) = executor { precision } else { .float32 } }
 
-    var runsStream: Bool { snn.spiking?.schedule == .streaming }
+    var runsStream: Bool { snn.spiking?.isReadAtEveryStep == true }
 
-    /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
-    var runs: [Int] { runsStream ? steps.suffix(1) : steps }
+    var runs: [Int] { snn.spiking?.runs(for: steps) ?? [] }
 
-    /// Goes through the data once. A bar on standard error shows the progress.
+    /// Goes through the data once. ``Progress`` tells how far it has come.
     ///
     /// - Parameters:
     ///   - checkpoint: where an earlier run over the same data was broken off; its samples are skipped.
@@ -144,7 +126,7 @@ public struct Evaluator: Sendable {
         }
         var source = RemainingBatches(try data.makePass(), skipping: total.samples)
         let stepsOfBatch = runs.reduce(0, +)
-        let bar = ProgressBar("evaluating", total: data.batchCount.map { $0 * stepsOfBatch }, unit: "steps of a batch")
+        let bar = Progress.begin("evaluating", total: data.batchCount.map { $0 * stepsOfBatch }, unit: "steps of a batch")
         defer { bar.finish() }
         var uncounted = if case .engine(_, let countedSamples) = executor { max(0, countedSamples - total.samples) } else { Int.max }
         var first: [Tensor]?
@@ -171,7 +153,7 @@ public struct Evaluator: Sendable {
     }
 
     /// A batch in portions whose outputs in all steps fit into memory; sums do not depend on them.
-    private func tally(_ batch: Batch, counted: Int, counter: OperationCounter, bar: ProgressBar) throws -> Tally {
+    private func tally(_ batch: Batch, counted: Int, counter: OperationCounter, bar: any ProgressDisplay) throws -> Tally {
         let numbers = (snn.outputs.first.flatMap { snn.sizePerSample(of: $0.value) } ?? 1) * (steps.last ?? 1)
         let portion = max(1, Self.mostNumbers / max(1, numbers))
         guard program != nil, batch.count > portion else { return try tally(portion: batch, counted: counted, counter: counter, bar: bar) }
@@ -186,13 +168,13 @@ public struct Evaluator: Sendable {
         return whole ?? Tally(steps: steps)
     }
 
-    private func tally(portion batch: Batch, counted: Int, counter: OperationCounter, bar: ProgressBar?) throws -> Tally {
+    private func tally(portion batch: Batch, counted: Int, counter: OperationCounter, bar: (any ProgressDisplay)?) throws -> Tally {
         let labels = try task.labels(of: batch)
         if ann == nil, labels == nil, task.kind != .values || batch.targets == nil {
             let wanted = task.kind == .values ? "targets" : "labels"
             throw SpikeletError(
                 .invalidData, "the data has no \(wanted), so there is nothing to compare with",
-                remedy: "add \(wanted), or pass the ANN: --ann MODEL.onnx")
+                remedy: "add \(wanted), or pass the ANN: `ann: MODEL.onnx`")
         }
         var tally = Tally(steps: steps)
         tally.samples = batch.count

@@ -7,12 +7,12 @@ enum FileCheck {
     /// The most that any other number may be.
     static let mostNumber = 1e30
     /// The most time steps of a simulation.
-    static let mostSteps = 1 << 20
+    static let mostSteps = SpikeCode.mostSteps
 
     static func damaged(_ key: String, _ what: String) -> SpikeletError {
         SpikeletError(
             .malformedFile, "\(key) \(what)",
-            remedy: "the file is damaged, and was left as it is: fetch it again, or evaluate again (without --resume, or into another file)"
+            remedy: "the file is damaged, and was left as it is: fetch it again, or evaluate again (without `resume`, or into another file)"
         )
     }
 

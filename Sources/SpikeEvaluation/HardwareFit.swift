@@ -199,15 +199,10 @@ extension HardwareFit {
             let most = layers.map { isLayer($0) ? largest($0) : 1 }.max() ?? 1
             let scale = most > 0 ? levels / most : levels
             for layer in layers where isLayer(layer) && done.insert(layer.name).inserted { quantize(layer, scale: scale) }
-            let (threshold, isMultiSpike): (Float, Bool) =
-                switch neuronNode.neuron {
-                case let neuron as IFNode: (neuron.threshold, false)
-                case let neuron as MultiSpikeIFNode: (neuron.threshold.values[0], true)
-                default: (1, false)
-                }
+            let rule = neuronNode.neuron
             let neuron = try FixedPointIFNode(
-                threshold: max(1, (threshold * scale).rounded()) / scale, quantum: 1 / scale, bits: device.stateBits,
-                resetsToZero: device.profile.dynamics.reset == .value, isMultiSpike: isMultiSpike)
+                threshold: max(1, (rule.currentOfSpike[0] * scale).rounded()) / scale, quantum: 1 / scale, bits: device.stateBits,
+                resetsToZero: device.profile.dynamics.reset == .value, isMultiSpike: rule.spikesPerStep?.upperBound != 1)
             nodes[index].operator = .neuron(NeuronNode(neuron))
         }
         // Layers that no neurons follow.

@@ -14,14 +14,6 @@ struct ObservedRun: Sendable {
 
     typealias Observer = (_ simulation: ReferenceSimulation, _ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws -> Void
 
-    /// - Parameters:
-    ///   - precision: of the engine; `nil`, or a network of a fixed batch size: the reference executor.
-    init(_ snn: Graph, precision: Precision?) throws {
-        self.snn = snn
-        if let precision { try snn.checkBatch(precision) }
-        program = try snn.hasOpenBatch ? precision.map { try Compiler(precision: $0)(snn) } : nil
-    }
-
     init(_ snn: Graph, program: Program?) {
         self.snn = snn
         self.program = program
@@ -58,20 +50,6 @@ struct ObservedRun: Sendable {
             try engine.step(inputs, isSameInput: step > 0)
             try reference.step(inputs, isSameInput: step > 0, emission: { node, _ in sent[node.name]?.first }, observe: see)
             try onStep(reference, step + 1)
-        }
-    }
-}
-
-extension Graph {
-    /// Whether batches of any size fit. The engine takes no others.
-    var hasOpenBatch: Bool { inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 } }
-
-    /// - Throws: where int8 is asked of a network that only the reference executor takes.
-    func checkBatch(_ precision: Precision) throws {
-        guard hasOpenBatch || precision != .int8 else {
-            throw SpikeletError(
-                .unsupported, "a network of a fixed batch size in int8",
-                remedy: "export the model with an open batch size, or leave --precision out")
         }
     }
 }

@@ -257,7 +257,7 @@ private struct Membranes {
             for index in 0..<steps {
                 let before = next.membrane
                 let time = TimeStep(index, of: steps)
-                if node.canBeForced { node.emit(sent[index], state: &next, at: time) } else { _ = node.neuron.emit(&next, at: time) }
+                _ = node.emit(sent[index], state: &next, at: time)
                 changes += Self.changes(from: before, to: next.membrane)
             }
         }

@@ -41,7 +41,7 @@ extension EnergyEstimate {
             ]
         }
         return TextTable.format([header] + rows, rightAligned: [1, 2, 3, 4])
-            + "from the least to the most; each model's source and assumptions are in --json and --report\n"
+            + "from the least to the most; each model's source and assumptions are in the JSON and in the report\n"
     }
 
     /// 4.5 µJ.

@@ -21,7 +21,7 @@ public struct OutputComparison: Sendable {
     /// How many batches are worked on at a time.
     public let threads: Int
     /// `nil` for a network of a fixed batch size: the reference executor takes it.
-    private let program: Program?
+    private let choice: SimulatorChoice
 
     /// The numbers that one portion's outputs after all steps may have.
     private static let mostNumbers = 1 << 24
@@ -32,38 +32,28 @@ public struct OutputComparison: Sendable {
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
     /// - Throws: ``SpikeletError`` for numbers outside their ranges, and where the two networks' outputs are not the same.
     public init(_ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, threads: Int = 1) throws {
-        guard let largest = steps.max(), let least = steps.min(), least >= 1, largest <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "steps \(steps)", remedy: "give numbers of time steps from 1 to \(1 << 20)")
-        }
-        guard (1...1024).contains(threads) else {
-            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
-        }
-        _ = try ReferenceSimulation(snn)
+        try SpikeCode.check(steps: steps)
+        try checkThreads(threads)
+        choice = try SimulatorChoice(snn, precision: precision)
         func outputs(_ graph: Graph) -> [String] { graph.outputs.map { "\($0.name) \(graph.types[$0.value]?.description ?? "")" } }
         guard ann.spiking == nil, outputs(snn) == outputs(ann) else {
             throw SpikeletError(
                 .invalidData, "the ANN '\(ann.name)' has other outputs than the spiking network",
                 remedy: "pass the ONNX model that the spiking network was made from")
         }
-        let isRadix = snn.spiking?.code == .radix
         self.snn = snn
         self.ann = ann
-        self.steps = isRadix ? [snn.spiking?.steps ?? largest] : Set(steps).sorted()
+        self.steps = (snn.spiking?.code ?? .rate()).steps(asked: steps)
         self.precision = precision
         self.threads = threads
-        try snn.checkBatch(precision)
-        program = snn.hasOpenBatch ? try Compiler(precision: precision)(snn) : nil
     }
 
-    /// How long to simulate: once for all numbers of steps where layers stream; else each by itself.
-    private var runs: [Int] { snn.spiking?.schedule == .streaming ? steps.suffix(1) : steps }
-
-    /// Goes through the data once. A bar on standard error shows the progress.
+    /// Goes through the data once. ``Progress`` tells how far it has come.
     ///
     /// - Throws: where the data is empty or does not fit.
     public func run(_ data: any BatchSource) throws -> OutputErrors {
         let start = DispatchTime.now()
-        let bar = ProgressBar("comparing outputs", total: data.batchCount, unit: "batches")
+        let bar = Progress.begin("comparing outputs", total: data.batchCount, unit: "batches")
         defer { bar.finish() }
         let size = snn.outputs.reduce(0) { $0 + (snn.sizePerSample(of: $1.value) ?? 0) }
         let portion = max(1, min(32, Self.mostNumbers / max(1, size * (steps.last ?? 1))))
@@ -72,7 +62,7 @@ public struct OutputComparison: Sendable {
         var saturations = 0
         var pass = try data.makePass()
         while let batch = try pass.next() {
-            let length = program == nil ? batch.count : portion
+            let length = choice.program == nil ? batch.count : portion
             let portions = stride(from: 0, to: batch.count, by: length).map { from in
                 batch.inputs.map { $0.samples(from..<min(from + length, batch.count)) }
             }
@@ -99,7 +89,7 @@ public struct OutputComparison: Sendable {
         var errors = OutputErrors(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: nil, precision: precision.rawValue,
             seconds: Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9, warnings: snn.spiking?.warnings ?? [])
-        errors.floatLayers = EvaluationResult.FloatLayer.all(program)
+        errors.floatLayers = EvaluationResult.FloatLayer.all(choice.program)
         if precision == .int8 { errors.saturations = saturations }
         return errors
     }
@@ -107,33 +97,13 @@ public struct OutputComparison: Sendable {
     /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's; and how many numbers met int8's bounds.
     private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]], saturations: Int) {
         let expected = try ReferenceExecutor(ann).run(inputs)
-        var found = steps.map { _ in [Tensor]() }
-        var saturations = 0
-        for run in runs {
-            let isStream = snn.spiking?.schedule == .streaming
-            if let program {
-                let simulation = try Simulation(program)
-                if isStream { simulation.recording = .stepOutputs }
-                let last = try simulation.run(inputs, steps: run)
-                saturations += Int(clamping: simulation.saturations)
-                let all = isStream ? try simulation.stepOutputs() : []
-                for (column, step) in steps.enumerated() where isStream || step == run { found[column] = isStream ? all[step - 1] : last }
-            } else {
-                let simulation = try ReferenceSimulation(snn)
-                let last = try simulation.run(
-                    inputs, steps: run,
-                    onStep: { step in
-                        if isStream, let column = steps.firstIndex(of: step) { found[column] = try simulation.outputs() }
-                    })
-                if let column = steps.firstIndex(of: run) { found[column] = last }
-            }
-        }
+        let (found, saturations) = try choice.simulator().outputs(inputs, after: steps)
         if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
             throw SpikeletError(
                 .invalidModel, "an output holds \(value)",
                 remedy: "look for weights that overflow, and compare with the source network: spikelet run")
         }
-        return (expected, found, saturations)
+        return (expected, found, Int(clamping: saturations))
     }
 }
 

@@ -55,9 +55,7 @@ public struct RecipeSearch: Sendable {
             throw SpikeletError(
                 .invalidOption, "a required confidence of \(requiredConfidence)", remedy: "give a number from 0.5 to below 1, such as 0.95")
         }
-        guard (1...1024).contains(threads) else {
-            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
-        }
+        try checkThreads(threads)
         self.targetDrop = targetDrop
         self.ladders = ladders
         self.requiredConfidence = requiredConfidence
@@ -121,7 +119,7 @@ public struct RecipeSearch: Sendable {
         guard quality < min(1.5 * chance, chance + 0.1 * (1 - chance)) else { return [] }
         return [
             "the ANN itself is right on only \(RecipeSearchResult.percent(quality)) of the samples, about as by chance: "
-                + "do the labels and the normalisation (--mean, --std) fit the network?"
+                + "do the labels and the normalisation (`mean`, `std`) fit the network?"
         ]
     }
 
@@ -139,7 +137,7 @@ public struct RecipeSearch: Sendable {
     ) throws -> Graph {
         let snn = try ladder.convert(ann, choice.steps, data)
         var description = snn.spiking ?? SpikingDescription(recipe: ladder.recipe)
-        description.steps = choice.steps
+        description.code.steps = choice.steps
         description.facts["targetDrop"] = "\(targetDrop) \(result.criterion.unit)"
         description.facts["heldOutDrop"] = result.summary(of: choice)
         return try snn.applying(Patch(), spiking: description)
@@ -162,7 +160,7 @@ public struct RecipeSearch: Sendable {
             "too little data: of \(split.judgedCount + split.fittedCount) samples \(split.judgedCount) judge, on which a drop of "
                 + "\(RecipeSearchResult.points(targetDrop)) \(criterion.unit) cannot be told from none",
             remedy:
-                "give at least \(total) samples, several times as many to be surer; or a larger target; or choose with --recipe and --steps"
+                "give at least \(total) samples, several times as many to be surer; or a larger target; or choose with `recipe` and `steps`"
         )
     }
 }

@@ -97,7 +97,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
             .notConvertible, message,
             remedy: isUnsure
                 ? "\(judgedSamples) judging samples leave the drop unsure: give more calibration data, or a larger target"
-                : "give a larger target, or convert with --recipe and --steps and judge the result yourself")
+                : "give a larger target, or convert with `recipe` and `steps` and judge the result yourself")
     }
 
     static func points(_ value: Double) -> String {

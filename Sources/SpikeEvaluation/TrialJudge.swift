@@ -21,7 +21,7 @@ struct TrialJudge: Sendable {
 
     func callAsFunction(_ snn: Graph, recipe: String, steps: Int) throws -> RecipeSearchResult.Trial {
         let total = split.judgedCount
-        let bar = ProgressBar("judging \(recipe) with \(steps) steps", total: total, unit: "samples")
+        let bar = Progress.begin("judging \(recipe) with \(steps) steps", total: total, unit: "samples")
         defer { bar.finish() }
         let task = try split.task.asked(of: snn)
         let simulation = try Simulation(snn, threads: threads)

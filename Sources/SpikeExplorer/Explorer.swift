@@ -33,7 +33,7 @@ public final class Explorer: Sendable {
         guard let spiking = snn.spiking else {
             throw SpikeletError(.invalidData, "'\(snn.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
-        let usual = spiking.code == .radix ? spiking.steps ?? 4 : steps ?? spiking.steps ?? 32
+        let usual = spiking.code.steps(asked: steps ?? spiking.steps ?? 32)
         guard (1...Self.mostSteps).contains(usual) else {
             throw SpikeletError(
                 .invalidOption, "\(usual) time steps are more than a page shows", remedy: "give a number from 1 to \(Self.mostSteps)")
@@ -69,7 +69,7 @@ public final class Explorer: Sendable {
     func description() throws -> [UInt8] {
         try JSON.encode(
             Description(
-                network: snn.name, recipe: snn.spiking?.recipe ?? "", code: snn.spiking?.code.rawValue ?? "",
+                network: snn.name, recipe: snn.spiking?.recipe ?? "", code: snn.spiking?.code.kind.rawValue ?? "",
                 schedule: snn.spiking?.schedule.rawValue ?? "", steps: steps, samples: count, hasANN: ann != nil,
                 mostPictures: Self.mostPictures))
     }

@@ -63,7 +63,7 @@ public final class ExplorerServer: Sendable {
             let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
             throw SpikeletError(
                 .network, isTaken ? "port \(port) is taken by another program" : "port \(port) cannot be served: \(error)",
-                remedy: "choose another, or leave out --port for any free one")
+                remedy: "choose another, or leave out `port` for any free one")
         }
         self.group = group
         self.token = token

@@ -74,7 +74,7 @@ package struct SampleRun: Encodable, Sendable {
         self.sample = sample
         self.steps = steps
         label = batch.labels?.first
-        growth = snn.spiking?.code == .radix ? 2 : 1
+        growth = snn.spiking?.code.base ?? 1
         scores = outputs.map { output in shown.map { output[$0] } }
         let answers = try outputs.compactMap { try answer($0, of: snn) }
         hasAnswers = answers.count == outputs.count

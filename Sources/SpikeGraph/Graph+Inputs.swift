@@ -44,7 +44,7 @@ extension Graph {
             sizes.dropFirst() == tensor.shape.dropFirst()
         {
             return
-                "the model was exported for exactly \(batch) sample\(batch == 1 ? "" : "s") at a time: give so many (--batch-size \(batch)), "
+                "the model was exported for exactly \(batch) sample\(batch == 1 ? "" : "s") at a time: give so many (`batchSize: \(batch)`), "
                 + "or export it with an open first axis"
         }
         return "N is the number of samples; images are [N, channels, height, width], float32"

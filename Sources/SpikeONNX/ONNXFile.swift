@@ -98,7 +98,7 @@ struct ONNXFile {
             (8, "{\"", "a safetensors file: weights without a network", export),
             (4, "TFL3", "a TensorFlow Lite model", "export the model to ONNX with tf2onnx"),
             (1, "HDF\r\n", "an HDF5 file, perhaps a Keras model", "export the model to ONNX with tf2onnx"),
-            (1, "NUMPY", "a NumPy array", "give the model's file here and the data with --input or --calibration"),
+            (1, "NUMPY", "a NumPy array", "give the model's file here and the data with `input` or `calibration`"),
         ]
         for format in known where data.dropFirst(format.offset).starts(with: Array(format.magic.utf8)) {
             return SpikeletError(.malformedFile, "this is \(format.what)", remedy: format.remedy)

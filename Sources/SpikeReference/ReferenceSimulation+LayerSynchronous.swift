@@ -13,11 +13,6 @@ extension ReferenceSimulation {
     /// The layer-synchronous schedule: each node goes through all steps before the next node starts.
     func runLayers(_ inputs: [Tensor], steps count: Int, emission: Emission?, observe: Observer?, onStep: ((Int) throws -> Void)?) throws {
         batch = try graph.check(inputs: inputs)
-        if description.code == .radix, let digits = description.steps, digits != count {
-            throw SpikeletError(
-                .invalidOption, "\(count) steps for a radix code of \(digits)",
-                remedy: "simulate it with --steps \(digits); convert again for another number")
-        }
         var signals = graph.constants.mapValues { Signal.still($0) }
         for (input, tensor) in zip(graph.inputs, inputs) { signals[input.name] = .still(tensor) }
         for node in graph.nodes where !readout.contains(node.name) {
@@ -42,17 +37,11 @@ extension ReferenceSimulation {
             var state = neuronNode.initialState(shape: operand(at: 0).shape)
             for index in 0..<count { neuronNode.neuron.integrate(operand(at: index), state: &state, at: TimeStep(index, of: count)) }
             for index in 0..<count {
-                let time = TimeStep(index, of: count)
-                if neuronNode.canBeForced, let sent = emission?(node, index) {
-                    neuronNode.emit(sent, state: &state, at: time)
-                    results.append(sent)
-                } else {
-                    results.append(neuronNode.neuron.emit(&state, at: time))
-                }
+                results.append(neuronNode.emit(emission?(node, index), state: &state, at: TimeStep(index, of: count)))
                 try keep(state, spikes: results[index], of: node)
             }
         case .runningMaximumPool(let pool):
-            var state = RunningMaximum(window: pool.window, growth: description.growth)
+            var state = RunningMaximum(window: pool.window, growth: description.code.growth)
             for index in 0..<count { results.append(try state.advance(operand(at: index))) }
         default:
             let tensors = operands.compactMap { if case .still(let tensor) = $0 { tensor } else { nil } }
@@ -86,7 +75,7 @@ extension ReferenceSimulation {
         switch signal {
         case .steps(let tensors): tensors[index]
         case .still(let tensor):
-            description.code == .rate || index == count - 1 || tensor.elementType != .float32
+            description.code.hasConstants(inStep: index, of: count) || tensor.elementType != .float32
                 ? tensor : Tensor(repeating: 0, shape: tensor.shape)
         }
     }

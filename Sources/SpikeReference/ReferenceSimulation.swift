@@ -88,9 +88,7 @@ public final class ReferenceSimulation {
         _ inputs: [Tensor], steps: Int, timeVarying: Bool = false, emission: Emission?, observe: Observer? = nil,
         onStep: ((Int) throws -> Void)? = nil
     ) throws -> [Tensor] {
-        guard steps >= 1, steps <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
-        }
+        try description.code.check(steps: steps)
         reset()
         if timeVarying, let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
             throw SpikeletError(
@@ -158,10 +156,9 @@ public final class ReferenceSimulation {
                 switch node.operator {
                 case .neuron(let neuronNode):
                     var state = states[node.name] ?? neuronNode.initialState(shape: operands[0].shape)
-                    if neuronNode.canBeForced, let sent = emission?(node, steps) {
+                    if let sent = emission?(node, steps) {
                         neuronNode.neuron.integrate(operands[0], state: &state, at: TimeStep(steps))
-                        neuronNode.emit(sent, state: &state, at: TimeStep(steps))
-                        result = sent
+                        result = neuronNode.emit(sent, state: &state, at: TimeStep(steps))
                     } else {
                         result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
                     }
@@ -204,7 +201,7 @@ public final class ReferenceSimulation {
         for name in accumulated {
             guard let value = values[name] else { continue }
             let isFirst = steps == description.readoutDelay ?? 0
-            sums[name] = isFirst ? value : sums[name].map { $0.scaledSum(description.growth, value) } ?? value
+            sums[name] = isFirst ? value : sums[name].map { $0.scaledSum(description.code.growth, value) } ?? value
         }
         steps += 1
     }
@@ -213,7 +210,7 @@ public final class ReferenceSimulation {
     public func outputs() throws -> [Tensor] {
         guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
         var values = graph.constants
-        let divisor: Float = description.code == .rate ? Float(description.accumulatedSteps(after: steps)) : 1
+        let divisor = description.divisor(after: steps)
         for (name, sum) in sums { values[name] = divisor == 1 ? sum : sum.map { $0 / divisor } }
         for node in graph.nodes where readout.contains(node.name) {
             values[node.outputs[0]] = try ReferenceExecutor.evaluate(
@@ -227,11 +224,6 @@ public final class ReferenceSimulation {
 
     /// For each neuron node, the state after the last step.
     public var neuronStates: [String: NeuronState] { states }
-}
-
-extension SpikingDescription {
-    /// What a running sum is multiplied with before the next step is added: the weight of a step against the next one's.
-    var growth: Float { code == .radix ? 2 : 1 }
 }
 
 extension Tensor {

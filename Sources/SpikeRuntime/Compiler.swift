@@ -133,7 +133,7 @@ struct Assembly {
             demand(expression)
             let stage = makeStage(
                 name: value, input: value, target: nil, expression: expression,
-                parameters: .accumulation(growth: description.code == .radix ? 2 : 1), isInteger: false)
+                parameters: .accumulation(growth: description.code.base), isInteger: false)
             outputs[value] = graph.nodes.count + outputs.count
             stages.append((graph.nodes.count + outputs.count - 1, .neurons(stage)))
         }
@@ -222,26 +222,20 @@ struct NeuronParameters {
     /// `nil` for a neuron that the engine has no kernel for.
     init?(_ node: NeuronNode, isStreaming: Bool) {
         initialOffsets = node.initialOffsets
-        switch node.neuron {
-        case let neuron as IFNode:
-            rule = .init(kind: SPIKE_NEURON_IF, isHardReset: neuron.reset != .subtraction, limit: -1, growth: 1)
-            encoding = .bits
-            (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
-            if case .to(let value) = neuron.reset { reset = value }
-        case let neuron as SignedIFNode where neuron.threshold > 0:
-            rule = .init(kind: SPIKE_NEURON_SIGNED, isHardReset: false, limit: neuron.maximumCount ?? -1, growth: 1)
-            encoding = .signed
-            (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
-        case let neuron as BurstIFNode where (1...Limits.count).contains(neuron.maximumBurst) && neuron.threshold > 0:
-            rule = .init(kind: SPIKE_NEURON_BURST, isHardReset: false, limit: neuron.maximumBurst, growth: 1)
-            encoding = .counts
-            (threshold, initial) = (neuron.threshold, neuron.initialMembrane)
-        case let neuron as RadixNode:
-            rule = .init(kind: SPIKE_NEURON_IF, isHardReset: false, limit: -1, exponent: neuron.digits - 1, growth: 2)
-            encoding = .bits
-            (threshold, initial, rounding) = (1, 0, 0.5)
-        default: return nil
+        guard let fast = node.neuron.fastRule, fast.threshold > 0 else { return nil }
+        let kind: spike_neuron_kind
+        switch fast.kind {
+        case .single: (kind, encoding) = (SPIKE_NEURON_IF, .bits)
+        case .signed: (kind, encoding) = (SPIKE_NEURON_SIGNED, .signed)
+        case .burst:
+            guard let limit = fast.limit, (1...Limits.count).contains(limit) else { return nil }
+            (kind, encoding) = (SPIKE_NEURON_BURST, .counts)
         }
+        rule = .init(
+            kind: kind, isHardReset: fast.reset != nil, limit: fast.limit ?? -1, exponent: fast.digits.map { $0 - 1 },
+            growth: fast.digits == nil ? 1 : 2)
+        (threshold, initial, reset) = (fast.threshold, fast.initialMembrane, fast.reset)
+        rounding = fast.digits == nil ? nil : fast.threshold / 2
         // What is no number cannot be made a whole one.
         guard ([threshold, initial] + initialOffsets).allSatisfy(\.isFinite), reset?.isFinite != false else { return nil }
     }

@@ -63,7 +63,7 @@ extension Program: CustomStringConvertible {
 
     /// What runs: a line for each stage, then what is left to the reference path, and the plan for memory.
     public var description: String {
-        var lines = ["\(graph.name): \(precision.rawValue), \(schedule.rawValue), \(code.rawValue) code, kernels \(isaName)"]
+        var lines = ["\(graph.name): \(precision.rawValue), \(schedule.rawValue), \(code.kind.rawValue) code, kernels \(isaName)"]
         for stage in stages {
             switch stage {
             case .neurons(let stage): lines += self.lines(stage)

@@ -28,7 +28,7 @@ extension Program {
 
     /// - Parameter steps: T, or K; numbers outside of 1 … 2²⁰ count as the nearest of these.
     public func memoryPlan(steps: Int) -> MemoryPlan {
-        let steps = min(max(steps, 1), 1 << 20)
+        let steps = min(max(steps, 1), SpikeCode.mostSteps)
         let isWhole = schedule == .layerSynchronous || steps <= longestBlock
         let block = isWhole ? steps : longestBlock
         var plan = MemoryPlan(steps: steps, weights: weightBytes, spikes: 0, lists: 0, state: 0, stage: "")

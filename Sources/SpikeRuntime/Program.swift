@@ -256,5 +256,5 @@ public struct Program: Sendable {
     let lastReads: [Int]
 
     var schedule: SpikingDescription.Schedule { spikingDescription.schedule }
-    var code: SpikingDescription.Code { spikingDescription.code }
+    var code: SpikeCode { spikingDescription.code }
 }

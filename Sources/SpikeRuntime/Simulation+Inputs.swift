@@ -7,17 +7,10 @@ extension Simulation {
     ///
     /// - Returns: the number of samples.
     func check(_ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?) throws -> Int {
-        guard steps >= 1, steps <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
-        }
+        try program.code.check(steps: steps)
         let isStreaming = program.schedule == .streaming
-        if program.code == .radix, let digits = program.spikingDescription.steps, digits != steps {
-            throw SpikeletError(
-                .invalidOption, "\(steps) steps for a radix code of \(digits)",
-                remedy: "simulate it with --steps \(digits); convert again for another number")
-        }
         let digits = program.fewestDigits ?? Limits.radixSteps
-        if program.fewestDigits != nil || program.code == .radix, steps > digits {
+        if program.fewestDigits != nil || program.code.kind == .radix, steps > digits {
             throw SpikeletError(.invalidOption, "\(steps) steps for a radix code of \(digits)", remedy: "simulate \(digits) steps")
         }
         try checkSums(steps)

@@ -1,7 +1,7 @@
 internal import CSpikeKernels
 internal import Dispatch
 public import SpikeGraph
-internal import SpikeReference
+public import SpikeReference
 
 /// Simulates a spiking network fast.
 ///
@@ -16,7 +16,7 @@ public final class Simulation {
     /// How many may work at the same time.
     public let threads: Int
     /// What a run notes down besides its outputs.
-    public var recording: Recorders = []
+    public var recording: Recording = []
     /// The most samples that go through the network together; more share the reading of weights, fewer need less memory.
     public var largestChunk = 8
 
@@ -35,18 +35,6 @@ public final class Simulation {
     /// Of single steps: what was accumulated before the readout began.
     private var ignored: [String: [Float]] = [:]
     private var finished: Finished?
-
-    /// What a run may note down.
-    public struct Recorders: OptionSet, Sendable {
-        public let rawValue: Int
-
-        public init(rawValue: Int) { self.rawValue = rawValue }
-
-        /// The spikes of each neuron: ``Simulation/spikeCounts``.
-        public static let spikeCounts = Recorders(rawValue: 1)
-        /// The outputs after each step: ``Simulation/stepOutputs``.
-        public static let stepOutputs = Recorders(rawValue: 2)
-    }
 
     /// What is kept of a run whose workers have gone on.
     fileprivate struct Finished {
@@ -70,9 +58,7 @@ public final class Simulation {
 
     /// Prepares to run a compiled program.
     public init(_ program: Program, threads: Int = 1) throws {
-        guard (1...1024).contains(threads) else {
-            throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
-        }
+        try checkThreads(threads)
         try KernelList.checkEnvironment()
         self.program = program
         self.threads = threads
@@ -117,9 +103,7 @@ public final class Simulation {
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
         let outer = Threads(count: min(threads, chunks.count), crew: crew)
         let inner = Threads(count: max(1, threads / chunks.count), crew: crew)
-        let recording = Recording(
-            countsSpikes: self.recording.contains(.spikeCounts),
-            keepsSteps: self.recording.contains(.stepOutputs) || exitConfidence != nil)
+        let recording = exitConfidence == nil ? self.recording : self.recording.union(.stepOutputs)
 
         nonisolated(unsafe) var results = [Result<Finished, any Error>?](repeating: nil, count: chunks.count)
         nonisolated(unsafe) var spare = spareWorkers.count == outer.count ? spareWorkers : [Worker?](repeating: nil, count: outer.count)
@@ -220,7 +204,7 @@ public final class Simulation {
         if workers.isEmpty {
             batch = size
             let parts = forcing == nil ? min(threads, size) : 1
-            let recording = Recording(countsSpikes: recording.contains(.spikeCounts), keepsSteps: false)
+            let recording = self.recording.intersection(.spikeCounts)
             workers = (0..<parts).map { part in
                 Worker(
                     program, samples: (part + 1) * size / parts - part * size / parts,
@@ -307,9 +291,8 @@ public final class Simulation {
         var values = program.graph.constants
         for (name, sum) in sums {
             let size = sum.count / max(1, samples.count)
-            let isRate = program.code == .rate
-            let divisors = samples.map { isRate ? Float(program.spikingDescription.accumulatedSteps(after: $0)) : 1 }
-            let averaged = isRate ? sum.indices.map { sum[$0] / divisors[$0 / max(1, size)] } : sum
+            let divisors = samples.map { program.spikingDescription.divisor(after: $0) }
+            let averaged = divisors.allSatisfy { $0 == 1 } ? sum : sum.indices.map { sum[$0] / divisors[$0 / max(1, size)] }
             guard let shape = program.graph.types[name]?.shape.resolved(batch: samples.count) else { continue }
             values[name] = Tensor(averaged, shape: shape)
         }
@@ -356,5 +339,12 @@ extension DispatchSemaphore {
         wait()
         defer { signal() }
         return body()
+    }
+}
+
+/// Throws where there cannot be so many threads.
+package func checkThreads(_ threads: Int) throws {
+    guard (1...1024).contains(threads) else {
+        throw SpikeletError(.invalidOption, "\(threads) threads", remedy: "give a number from 1 to 1024")
     }
 }

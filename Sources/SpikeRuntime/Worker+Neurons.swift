@@ -95,7 +95,7 @@ extension Worker {
         } else if let offset = stage.offsets {
             job.offsets = UnsafeRawPointer(offset.start + first * 4)
         }
-        job.offsets_last_only = program.code == .radix
+        job.offsets_last_only = program.code.constantsComeLast
         job.layer_synchronous = program.schedule == .layerSynchronous
         job.growth = Int32(stage.rule.growth)
         job.neuron = stage.rule.kind
@@ -269,7 +269,7 @@ extension Worker {
             sums.clear(sumBytes)
             poolSums[index] = sums
         }
-        let growth: Int32 = program.code == .radix ? 2 : 1
+        let growth = Int32(program.code.base)
         let parts = threads.parts(of: target.layout.height, samples: samples)
         threads.forEach(samples * parts.count) { piece, _ in
             let (sample, rows) = (piece / parts.count, parts[piece % parts.count])

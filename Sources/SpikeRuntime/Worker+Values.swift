@@ -107,9 +107,8 @@ extension Worker {
         if let tensors = values[name] { return tensors[step] }
         if let number = program.densified[name] { return dense(number, step, block) }
         guard let still = stillSteps[min(step, stillSteps.count - 1)][name] else { return nil }
-        // A radix code doubles what came before: what does not spike comes last.
-        let isLast = step == block.steps - 1
-        return program.code == .rate || isLast || still.elementType != .float32 ? still : Tensor(repeating: 0, shape: still.shape)
+        let arrives = program.code.hasConstants(inStep: step, of: block.steps) || still.elementType != .float32
+        return arrives ? still : Tensor(repeating: 0, shape: still.shape)
     }
 
     /// A spike train's step as numbers, [samples, channels, …].
@@ -149,7 +148,7 @@ extension Worker {
             node.inputs.enumerated().compactMap { position, name in
                 guard let constant = program.graph.constants[name] else { return value(name, step, block) }
                 // A weight acts in every step of a radix code; a bias comes with the last.
-                let waits = program.code == .radix && additive.contains(position) && step != block.steps - 1
+                let waits = additive.contains(position) && !program.code.hasConstants(inStep: step, of: block.steps)
                 return waits ? Tensor(repeating: 0, shape: constant.shape) : constant
             }
         }
@@ -170,7 +169,7 @@ extension Worker {
             genericStates[node.name] = program.schedule == .streaming ? state : nil
             try record(node.name, results)
         case .runningMaximumPool(let pool):
-            var state = genericPools[node.name] ?? GenericMaximum(window: pool.window, growth: program.code == .radix ? 2 : 1)
+            var state = genericPools[node.name] ?? RunningMaximum(window: pool.window, growth: program.code.growth)
             for step in 0..<block.steps { results.append(try state.advance(operands(step)[0])) }
             genericPools[node.name] = program.schedule == .streaming ? state : nil
         default:
@@ -240,31 +239,5 @@ extension Worker {
             }
         }
         return Tensor(output, shape: [count, features, Int(window.out_height), Int(window.out_width)])
-    }
-}
-
-/// Running-maximum pooling of numbers.
-struct GenericMaximum {
-    let window: Window
-    let growth: Float
-    private var sum: Tensor?
-    private var maximum: Tensor?
-
-    init(window: Window, growth: Float) {
-        self.window = window
-        self.growth = growth
-    }
-
-    /// Σ ← g·Σ + x; emits max Σ − g·(max Σ before).
-    mutating func advance(_ input: Tensor) throws -> Tensor {
-        let sum = self.sum.map { combine($0, growth, input) } ?? input
-        let maximum = try ReferenceExecutor.evaluate(.maxPool(MaxPool(window: window)), [sum])[0]
-        let emitted = self.maximum.map { combine($0, -growth, maximum) } ?? maximum
-        (self.sum, self.maximum) = (sum, maximum)
-        return emitted
-    }
-
-    private func combine(_ a: Tensor, _ factor: Float, _ b: Tensor) -> Tensor {
-        Tensor(zip(a.floats, b.floats).map { factor * $0 + $1 }, shape: b.shape)
     }
 }

@@ -1,12 +1,10 @@
 internal import CSpikeKernels
 internal import SpikeGraph
+internal import SpikeReference
 
-/// What the steps of a block are to be recorded for.
-struct Recording: Sendable, Equatable {
-    /// The number of spikes of each neuron.
-    var countsSpikes = false
-    /// The accumulated outputs after each step.
-    var keepsSteps = false
+extension Recording {
+    var countsSpikes: Bool { contains(.spikeCounts) }
+    var keepsSteps: Bool { contains(.stepOutputs) }
 }
 
 /// Some samples on their way through a program: their spikes, membranes and sums.
@@ -51,7 +49,7 @@ final class Worker {
     /// Values of the reference path, one tensor for each step of the block.
     var values: [String: [Tensor]] = [:]
     var genericStates: [String: NeuronState] = [:]
-    var genericPools: [String: GenericMaximum] = [:]
+    var genericPools: [String: RunningMaximum] = [:]
     private var scratch: [Buffer] = []
     /// For tests: from how many spikes a neuron on the dense kernel is taken; from infinity on, nothing reads numbers.
     var denseCrossover: Double?
@@ -191,7 +189,7 @@ final class Worker {
             throw SpikeletError(
                 .unsupported,
                 "the spikes of '\(signal.name)' in \(block.steps) steps: \(stride) entries of lists, more than \(Limits.list)",
-                remedy: "simulate fewer steps, or with the reference (ReferenceSimulation, --reference)")
+                remedy: "simulate fewer steps, or with the reference executor (`reference`)")
         }
         let entries = buffer(samples * stride * 2)
         let starts = buffer(samples * startCount * 4)

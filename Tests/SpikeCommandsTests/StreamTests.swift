@@ -127,7 +127,7 @@ import Testing
     @Test func `only one place writes to the standard streams`() throws {
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Sources")
-        let allowed: Set = ["SpikeCommands/Streams.swift", "SpikeGraph/ProgressBar.swift", "SpikeletTool/Tool.swift"]
+        let allowed: Set = ["SpikeCommands/Streams.swift", "SpikeCommands/ProgressBar.swift", "SpikeletTool/Tool.swift"]
         let writing = try Regex(
             #"(^|[^\w.])(print|debugPrint|dump|NSLog|fputs|puts|printf|fwrite)\(|FileHandle\.standard|STD(OUT|ERR)_FILENO"#)
         var searched = 0

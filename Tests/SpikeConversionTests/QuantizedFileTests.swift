@@ -50,7 +50,7 @@ struct QuantizedFileTests {
         let outputs = try expected(name)
         #expect(try ReferenceExecutor(ann).run([input]) == [outputs])
         let snn = try QuantizedConverter()(ann)
-        #expect(snn.spiking?.steps == 8 && snn.spiking?.code == .radix)
+        #expect(snn.spiking?.steps == 8 && snn.spiking?.code.kind == .radix)
         #expect(try decoded(snn, input).outputs == [outputs])
     }
 
@@ -104,7 +104,7 @@ struct QuantizedFileTests {
             #expect(compare(result, outputs, step: step).steps <= 2)
         }
         let snn = try QuantizedConverter()(ann)
-        #expect(snn.spiking?.steps == (isSymmetric ? 7 : 8) && snn.spiking?.code == .radix)
+        #expect(snn.spiking?.steps == (isSymmetric ? 7 : 8) && snn.spiking?.code.kind == .radix)
         let spiking = try decoded(snn, input).outputs[0]
         expectEqual(spiking, result, "the SNN and the ANN")
     }

@@ -18,7 +18,7 @@ func quantizedNetwork(
 
 /// What the neurons of a simulation have said, decoded: for each of them the sum of its spikes, weighted by the code.
 func decoded(_ snn: Graph, _ input: Tensor) throws -> (levels: [String: Tensor], outputs: [Tensor]) {
-    let growth: Float = snn.spiking?.code == .radix ? 2 : 1
+    let growth: Float = snn.spiking?.code.kind == .radix ? 2 : 1
     var levels: [String: Tensor] = [:]
     let outputs = try ReferenceSimulation(snn).run(
         [input], steps: snn.spiking?.steps ?? 0,
@@ -136,12 +136,12 @@ struct QuantizedTheoremTests {
         var random = Random(73)
         let quantizer = try Quantizer(step: 0.75, levels: 4, rounding: .halfUp)
         let snn = try QuantizedConverter()(quantizedNetwork(&random, quantizer, quantizer))
-        #expect(snn.spiking?.steps == 4 && snn.spiking?.code == .rate)
+        #expect(snn.spiking?.steps == 4 && snn.spiking?.code.kind == .rate)
         // In units of Δ: θ = 4 Δ = λ. A spike is worth λ a step.
         #expect(snn.node(named: "snn tailor.0.1")?.operator == .neuron(NeuronNode(IFNode(threshold: 4, initialMembrane: 2))))
         #expect(snn.node(named: "snn tailor.0.2")?.operator == .voltageScaler(VoltageScaler(scale: 3)))
         let radix = try QuantizedConverter()(quantizedNetwork(&random, Quantizer(step: 0.75, levels: 15, rounding: .halfUp), quantizer))
-        #expect(radix.spiking?.steps == 4 && radix.spiking?.code == .radix)
+        #expect(radix.spiking?.steps == 4 && radix.spiking?.code.kind == .radix)
         #expect(radix.node(named: "snn tailor.0.1")?.operator == .neuron(NeuronNode(try RadixNode(digits: 4))))
         #expect(
             try radix.node(named: "snn tailor.1.1")?.operator

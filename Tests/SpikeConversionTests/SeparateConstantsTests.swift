@@ -151,7 +151,7 @@ struct SeparateConstantsTests {
     static func spiking(_ ann: Graph, radix: Bool) throws -> Graph {
         let rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }
         let description = SpikingDescription(
-            recipe: "test", schedule: radix ? .layerSynchronous : .streaming, code: radix ? .radix : .rate, steps: radix ? 3 : 8)
+            recipe: "test", schedule: radix ? .layerSynchronous : .streaming, code: radix ? .radix(digits: 3) : .rate(steps: 8))
         // In radix a spike stands for θ/(2^K − 1): ¼.
         let placed = try PlaceNeurons(
             scales: Dictionary(uniqueKeysWithValues: rectifiers.map { ($0.name, [radix ? 0.25 : 2]) }),

@@ -38,7 +38,7 @@ struct TheoremTests {
             let expected = try quantised(ann, input: input, levels: steps, threshold: Float(steps) / 4)
             let snn = try place(
                 ann, neuron: IFNode(threshold: 1, initialMembrane: 0.5), scale: Float(steps) / 4,
-                description: SpikingDescription(recipe: "test", schedule: .layerSynchronous, steps: steps))
+                description: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .rate(steps: steps)))
             let simulation = try ReferenceSimulation(snn)
             _ = try simulation.run([input], steps: steps)
             for (layer, name) in ["relu1", "relu2"].enumerated() {
@@ -58,7 +58,7 @@ struct TheoremTests {
             let expected = try quantised(ann, input: input, levels: levels, threshold: Float(levels) / 8)
             let snn = try place(
                 ann, neuron: RadixNode(digits: digits), scale: 0.125,
-                description: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits))
+                description: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits)))
             let simulation = try ReferenceSimulation(snn)
             var decoded: [String: Tensor] = [:]
             let outputs = try simulation.run(

@@ -103,6 +103,40 @@ struct ErrorDecompositionTests {
         #expect(parts.levels == 4)
     }
 
+    @Test(arguments: ["round_minimum_torchscript", "clip_first_dynamo", "straight_through_torchscript"])
+    func `where a conversion is exact no layer adds an error`(name: String) throws {
+        let ann = try Bundled.network("../../Tests/Fixtures/Quantised/qcfs_\(name).onnx")
+        var random = SeededGenerator(85)
+        let images = random.tensor(try #require(ann.inputs.first?.type.shape.resolved(batch: 4)), in: -1...3).map {
+            ($0 * 16).rounded() / 16
+        }
+        for steps in [nil, 4, 3] {
+            let snn = try QuantizedConverter(steps: steps)(ann)
+            let layers = try ErrorDecomposition(snn, ann: ann, steps: try #require(snn.spiking?.steps)).run([Batch(images)])
+            #expect(layers.count == 2)
+            for layer in layers {
+                #expect(
+                    [layer.inherited, layer.clipping, layer.rounding, layer.unevenness, layer.total].allSatisfy { abs($0 ?? 1) < 1e-6 })
+            }
+        }
+    }
+
+    @Test func `a neuron of the user's own is measured in its own unit`() throws {
+        let ann = try Graph(
+            name: "one", inputs: [.init("x", ValueType(.float32, [.batch, 1]))], outputs: [.init("y", value: "relu")],
+            nodes: [Node("relu", .relu(Relu()), inputs: ["x"])], constants: [:])
+        let placed = try PlaceNeurons(scales: ["relu": [1]], neuron: TripleIFNode(), description: SpikingDescription(recipe: "test")).run(
+            ann)
+        // Currents in thirds of a threshold of 3.
+        var node = try #require(placed.nodes.first { if case .voltageScaler = $0.operator { true } else { false } })
+        node.operator = .voltageScaler(VoltageScaler(scale: 3))
+        var patch = Patch()
+        patch.replace(node)
+        let parts = try #require(try parts(placed.applying(patch), ann, 4, Tensor([0.75], shape: [1, 1])).first)
+        #expect(parts.inherited == [0] && parts.clipping == [0] && parts.rounding == [0] && parts.unevenness == [0])
+        #expect(parts.output == [0.75])
+    }
+
     @Test func `the order of arrival alone is unevenness`() throws {
         let ann = try Graph(
             name: "two", inputs: [.init("x", ValueType(.float32, [.batch, 1]))], outputs: [.init("y", value: "relu2")],
@@ -172,5 +206,25 @@ struct ErrorDecompositionTests {
         #expect(throws: SpikeletError.self) { try ErrorDecomposition(snn, ann: ann, steps: 0) }
         #expect(throws: SpikeletError.self) { try ErrorDecomposition(snn, ann: ann, steps: 8, limit: 0) }
         #expect(throws: SpikeletError.self) { try ErrorDecomposition(snn, ann: ann, steps: 8).run([Batch]()) }
+    }
+}
+
+/// Integrate-and-fire with a threshold that is not 1.
+private struct TripleIFNode: Neuron {
+    static let kind = "TripleIFNode"
+    static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
+    var currentOfSpike: NeuronParameter { 3 }
+    var summary: String { "threshold 3" }
+
+    func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 1.5, shape: shape)) }
+
+    func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.add(current) }
+
+    func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        state.emit { membrane in
+            guard membrane >= 3 else { return 0 }
+            membrane -= 3
+            return 1
+        }
     }
 }

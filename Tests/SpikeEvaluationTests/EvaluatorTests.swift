@@ -235,18 +235,18 @@ import Testing
     }
 
     /// Neurons under the layer-synchronous schedule, and what they would be in the ANN.
-    static func layered(_ neuron: any Neuron, code: SpikingDescription.Code, steps: Int?) throws -> Graph {
+    static func layered(_ neuron: any Neuron, code: SpikeCode) throws -> Graph {
         try Graph(
             name: "layered", inputs: [.init("x", ValueType(.float32, [.batch, 2]))], outputs: [.init("y", value: "last")],
             nodes: [
                 Node("neurons", .neuron(NeuronNode(neuron)), inputs: ["x"]), Node("last", .gemm(Gemm()), inputs: ["neurons", "w"]),
             ],
             constants: ["w": tensor([1, 1, 0, 1], [2, 2])],
-            spiking: SpikingDescription(recipe: "layered", schedule: .layerSynchronous, code: code, steps: steps))
+            spiking: SpikingDescription(recipe: "layered", schedule: .layerSynchronous, code: code))
     }
 
     @Test func `a radix code reports its own K alone`() throws {
-        let snn = try Self.layered(RadixNode(digits: 3), code: .radix, steps: 3)
+        let snn = try Self.layered(RadixNode(digits: 3), code: .radix(digits: 3))
         // 5 is 101 and 1 is 001: three spikes. The first reaches two outputs, the second one.
         let result = try Evaluator(snn, steps: [1, 2, 8]).run([Batch(tensor([5, 1], [1, 2]), labels: [1])])
         #expect(result.steps.map(\.steps) == [3])
@@ -256,7 +256,7 @@ import Testing
     }
 
     @Test func `of a unary code in layers each number of steps is a run of its own`() throws {
-        let snn = try Self.layered(IFNode(), code: .rate, steps: nil)
+        let snn = try Self.layered(IFNode(), code: .rate())
         // After T steps of input a neuron holds T·x, and then fires in each of the T steps that it can.
         let data = [Batch(tensor([0.5, 0.75], [1, 2]), labels: [1])]
         let result = try Evaluator(snn, steps: [1, 2, 4]).run(data)

@@ -29,7 +29,7 @@ import Testing
         return try Graph(
             name: "net", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 1, Dimension(size), Dimension(size)]))],
             outputs: [Graph.Output("y", value: "dense")], nodes: nodes, constants: constants,
-            spiking: SpikingDescription(recipe: "test", steps: 8))
+            spiking: SpikingDescription(recipe: "test", code: .rate(steps: 8)))
     }
 
     @Test func `layers are counted as they are`() throws {

@@ -48,7 +48,7 @@ import Testing
                 "half": Tensor([0.5, 2], shape: [1, 2, 1, 1]), "w1": dyadic([4, 2, 3, 3], seed: 1), "b1": dyadic([4], seed: 2),
                 "w2": dyadic([4, 1, 3, 3], seed: 3), "w3": dyadic([3, 8, 3, 3], seed: 4), "w4": dyadic([5, 12], seed: 5),
                 "b4": dyadic([5], seed: 6),
-            ], spiking: SpikingDescription(recipe: "test", steps: 8))
+            ], spiking: SpikingDescription(recipe: "test", code: .rate(steps: 8)))
     }
 
     private static let images = Tensor(dyadic([3, 2, 8, 8], seed: 7).floats.map { abs($0) }, shape: [3, 2, 8, 8])
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test func `a delayed output and layers that wait are kept, or named`() throws {
-        var description = SpikingDescription(recipe: "test", steps: 8)
+        var description = SpikingDescription(recipe: "test", code: .rate(steps: 8))
         description.readoutDelay = 3
         let snn = try Self.network()
         func described(_ description: SpikingDescription) throws -> Graph {
@@ -108,7 +108,7 @@ import Testing
         expectError(.unsupported, "begins after 3 steps") { _ = try NIRExporter()(delayed) }
         let again = try NIRImporter(NIRProfile.spikelet.dynamics)(NIRExporter(.spikelet)(delayed).graph)
         #expect(again.spiking?.readoutDelay == 3)
-        let waiting = try described(SpikingDescription(recipe: "test", schedule: .layerSynchronous, steps: 8))
+        let waiting = try described(SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .rate(steps: 8)))
         for profile in NIRProfile.all {
             expectError(.unsupported, "wait for each other") { _ = try NIRExporter(profile)(waiting) }
         }
@@ -157,7 +157,7 @@ import Testing
                 Node("scale", .voltageScaler(VoltageScaler(scales: [2, 0.5])), inputs: ["if"]),
                 Node("pool", .runningMaximumPool(RunningMaximumPool(window: window)), inputs: ["scale"]),
                 Node("flat", .flatten(Flatten()), inputs: ["pool"]),
-            ], constants: [:], spiking: SpikingDescription(recipe: "test", steps: 64))
+            ], constants: [:], spiking: SpikingDescription(recipe: "test", code: .rate(steps: 64)))
     }
 
     @Test(arguments: [
@@ -209,7 +209,7 @@ import Testing
                     Node("y", .flatten(Flatten()), inputs: ["n"]),
                 ], constants: ["w": Tensor(repeating: 1, shape: [1, 1, 1, 1])],
                 spiking: SpikingDescription(
-                    recipe: "test", schedule: schedule, code: neuron is RadixNode ? .radix : .rate, steps: neuron is RadixNode ? 4 : nil))
+                    recipe: "test", schedule: schedule, code: neuron is RadixNode ? .radix(digits: 4) : .rate()))
             expectError(.unsupported, "instead") { _ = try NIRExporter()(snn) }
             let again = try NIRImporter()(NIRExporter(approximate: true, steps: 64)(snn).graph)
             let x = Tensor([0.25, 0.5, 0, 0.75] as [Float], shape: [1, 1, 2, 2])

@@ -104,7 +104,8 @@ enum Samples {
             ],
             origin: ["producer": "pytorch 2.9", "opset": "17", "sha256": String(repeating: "a", count: 64)],
             spiking: SpikingDescription(
-                recipe: "calibrated", schedule: .layerSynchronous, steps: 16, facts: ["samples": "512"], warnings: ["layer 'a' is dead"]))
+                recipe: "calibrated", schedule: .layerSynchronous, code: .rate(steps: 16), facts: ["samples": "512"],
+                warnings: ["layer 'a' is dead"]))
     }
 
     /// The operators that no bundled network has, all behind the value `sum2` `[N, 4]`.

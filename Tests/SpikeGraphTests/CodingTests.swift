@@ -8,6 +8,7 @@ struct LeakyTestNeuron: Neuron {
     static let kind = "LeakyTestNeuron"
     static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     var leak: Float
+    var currentOfSpike: NeuronParameter { 1 }
 
     func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
@@ -92,7 +93,7 @@ struct LeakyTestNeuron: Neuron {
         let node = Node("a", .conv(Conv(window: Self.window)), inputs: ["x", "w"], outputs: ["y"])
         #expect(try again(node) == node)
         let description = SpikingDescription(
-            recipe: "radix", schedule: .layerSynchronous, steps: 4, facts: ["samples": "512"], warnings: ["dead layer"])
+            recipe: "radix", schedule: .layerSynchronous, code: .rate(steps: 4), facts: ["samples": "512"], warnings: ["dead layer"])
         #expect(try again(description) == description)
         #expect(try String(decoding: JSONEncoder().encode(description.schedule), as: UTF8.self) == "\"layer-synchronous\"")
     }

@@ -62,13 +62,6 @@ import Testing
         #expect(error.code == .invalidModel)
     }
 
-    @Test func `a progress line shows share and time left`() {
-        let line = ProgressBar.line(title: "calibrating", unit: "batches", completed: 1500, total: 3000, left: 60)
-        #expect(line == "calibrating  1,500/3,000 batches  ████████████············  60 s left")
-        #expect(ProgressBar.line(title: "t", unit: "u", completed: 5, total: nil, left: nil) == "t  5 u")
-        #expect(ProgressBar.line(title: "t", unit: "u", completed: 9, total: 3, left: 0).contains("0 s left"))
-    }
-
     #if compiler(>=6.2)
     @Test func `what a tensor cannot be or give ends the program`() async {
         await #expect(processExitsWith: .failure) { _ = Tensor.joined([]) }

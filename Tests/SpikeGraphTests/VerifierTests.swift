@@ -206,8 +206,9 @@ struct NeuronValidityTests {
     }
 
     @Test(arguments: [
-        SpikingDescription(recipe: "test", steps: 0), SpikingDescription(recipe: "test", steps: 1 << 21),
-        .delayed(-1), .delayed(4, schedule: .layerSynchronous), .delayed(4, schedule: .layerSynchronous, code: .radix),
+        SpikingDescription(recipe: "test", code: .rate(steps: 0)), SpikingDescription(recipe: "test", code: .rate(steps: 1 << 21)),
+        .delayed(-1), .delayed(4, schedule: .layerSynchronous), .delayed(4, schedule: .layerSynchronous, code: .radix(digits: 8)),
+        SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 4, base: 1)),
     ])
     func `a description whose numbers mean nothing is no part of a graph`(description: SpikingDescription) {
         #expect(throws: SpikeletError.self) {
@@ -219,8 +220,8 @@ struct NeuronValidityTests {
 }
 
 extension SpikingDescription {
-    fileprivate static func delayed(_ delay: Int, schedule: Schedule = .streaming, code: Code = .rate) -> Self {
-        var description = SpikingDescription(recipe: "test", schedule: schedule, code: code, steps: 8)
+    fileprivate static func delayed(_ delay: Int, schedule: Schedule = .streaming, code: SpikeCode = .rate(steps: 8)) -> Self {
+        var description = SpikingDescription(recipe: "test", schedule: schedule, code: code)
         description.readoutDelay = delay
         return description
     }

@@ -146,6 +146,7 @@ func fires(_ name: String, _ input: String, _ neuron: any Neuron = IFNode()) -> 
 struct SignTestNeuron: Neuron {
     static let kind = "SignTestNeuron"
     static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
+    var currentOfSpike: NeuronParameter { 1 }
 
     func initialState(shape: [Int]) -> NeuronState {
         var state = NeuronState(membrane: Tensor(repeating: 0, shape: shape))

@@ -19,7 +19,8 @@ struct GridNetwork {
         let weights = grid.random.dyadic([3, x.shape.reduce(1, *)], bits: 3, limit: 6)
         let y = grid.network.linear(x, weights)
         let description = SpikingDescription(
-            recipe: "test", schedule: digits == nil ? .streaming : .layerSynchronous, code: digits == nil ? .rate : .radix, steps: digits)
+            recipe: "test", schedule: digits == nil ? .streaming : .layerSynchronous, code: digits == nil ? .rate() : .radix(digits: digits)
+        )
         // Whole currents, up to what the code can say.
         let most = digits.map { 1 << $0 } ?? 2
         let numbers = (0..<2 * shape.reduce(1, *)).map { _ in Float(grid.random.int(-1...most) / grid.random.int(1...3)) }

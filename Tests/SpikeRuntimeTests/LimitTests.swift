@@ -153,7 +153,7 @@ import Testing
             var x = network.fire(network.input, try RadixNode(digits: digits))
             x = try network.pool(x, [2, 2]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
             x = network.fire(x, try RadixNode(digits: digits))
-            let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits)
+            let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
             let input = Tensor((0..<64).map { _ in Float(random.int(-9...1 << digits)) }, shape: [2, 2, 4, 4])
             let program = try compare(try network.graph([x], description), input, steps: digits)
             #expect(program.genericNodes.isEmpty)

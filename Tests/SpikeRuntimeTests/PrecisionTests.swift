@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func `radix int8 counts what float32 counts, nearly`() throws {
-        let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: 4)
+        let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 4))
         let graph = try ordinaryNetwork(seed: 2, neuron: try RadixNode(digits: 4), spiking: description)
         let reference = try ReferenceSimulation(graph).run([images(2)], steps: 4)[0].floats
         let exact = try Simulation(graph).run([images(2)], steps: 4)[0].floats
@@ -71,7 +71,7 @@ import Testing
 
     @Test func `on numbers or spike by spike, a radix network gives the same bits`() throws {
         for digits in [1, 4, 7] {
-            let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits)
+            let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
             let program = try Compiler(precision: .int8)(
                 try ordinaryNetwork(seed: 5, neuron: try RadixNode(digits: digits), spiking: description))
             #expect(program.description.contains("dense above") && program.description.contains("by numbers"))

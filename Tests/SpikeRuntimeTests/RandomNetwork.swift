@@ -58,7 +58,7 @@ struct RandomNetwork {
         let layered = radix || family == .unary
         let steps = radix ? digits : random.pick([1, 2, 3, 5, 8, 13, 17, 32, 64])
         let description = SpikingDescription(
-            recipe: "test", schedule: layered ? .layerSynchronous : .streaming, code: radix ? .radix : .rate, steps: radix ? digits : nil)
+            recipe: "test", schedule: layered ? .layerSynchronous : .streaming, code: radix ? .radix(digits: digits) : .rate())
         let graph = try Graph(
             name: "random", inputs: [.init("x", ValueType(.float32, Shape([.batch] + shape.map { Dimension($0) })))], outputs: outputs,
             nodes: nodes,

@@ -38,7 +38,7 @@ import Testing
         let range = 1 << digits
         let weights = (0..<inputs).map { input in (0..<features).map { $0 % inputs == input ? 127 : random.int(-127...127) } }
         let bias = (0..<features).map { _ in random.int(-range...range) }
-        let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits)
+        let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
         let graph = try chain(
             eye(inputs), Tensor(weights.joined().map { Float($0) / 64 }, shape: [inputs, features]),
             bias: Tensor(bias.map(Float.init), shape: [features]), RadixNode(digits: digits), description)
@@ -72,7 +72,7 @@ import Testing
             let graph = try chain(
                 Tensor((0..<inputs).map { $0 % 2 == 0 ? 1 : 0.5 }, shape: [1, inputs]),
                 Tensor(weights.joined().map { Float($0) / 64 }, shape: [inputs, features]), rule,
-                SpikingDescription(recipe: "test", steps: planned))
+                SpikingDescription(recipe: "test", code: .rate(steps: planned)))
             let reference = try ReferenceSimulation(graph)
             let simulation = try Simulation(graph, precision: .int8)
             #expect(simulation.program.floatStages.isEmpty, "\(simulation.program)")
@@ -91,7 +91,7 @@ import Testing
                 let graph = try chain(
                     Tensor(repeating: 4, shape: [1, inputs]),
                     Tensor((0..<2 * inputs).map { $0 % 2 == 0 ? -2 : 0.01 }, shape: [inputs, 2]), rule,
-                    SpikingDescription(recipe: "test", schedule: schedule, steps: 32))
+                    SpikingDescription(recipe: "test", schedule: schedule, code: .rate(steps: 32)))
                 let simulation = try Simulation(graph, precision: .int8)
                 #expect(simulation.program.floatStages.isEmpty, "\(simulation.program)")
                 let x = Tensor([1] as [Float], shape: [1, 1])
@@ -110,7 +110,7 @@ import Testing
         let wide = 20_000
         let linear = try chain(
             Tensor(repeating: 1, shape: [1, wide]), Tensor(repeating: 0.75 / Float(wide), shape: [wide, 4]),
-            IFNode(threshold: 1, initialMembrane: 0.5), SpikingDescription(recipe: "test", steps: 32))
+            IFNode(threshold: 1, initialMembrane: 0.5), SpikingDescription(recipe: "test", code: .rate(steps: 32)))
         let pictures = try Graph(
             name: "mean", inputs: [.init("x", ValueType(.float32, [.batch, 1, 128, 128]))], outputs: [.init("y", value: "y")],
             nodes: [
@@ -121,7 +121,7 @@ import Testing
                 Node("b2", .neuron(NeuronNode(IFNode(threshold: 1, initialMembrane: 0.5))), inputs: ["second"]),
                 Node("y", .identity(Identity()), inputs: ["b2"]),
             ], constants: ["w1": Tensor(repeating: 1, shape: [64, 1, 1, 1]), "w2": Tensor(repeating: 0.75 / 64, shape: [64, 3])],
-            spiking: SpikingDescription(recipe: "test", steps: 16))
+            spiking: SpikingDescription(recipe: "test", code: .rate(steps: 16)))
         for (graph, shape, steps) in [(linear, [3, 1], 32), (pictures, [1, 1, 128, 128], 16)] {
             let samples = shape[0]
             let size = shape.dropFirst().reduce(1, *)
@@ -151,7 +151,7 @@ import Testing
             for feature in 0..<6 { values[feature] = largest }
             let graph = try chain(
                 random.uniform([3, inputs], 0...0.3), Tensor(values, shape: [inputs, 6]), IFNode(threshold: 1, initialMembrane: 0.5),
-                SpikingDescription(recipe: "test", steps: 32))
+                SpikingDescription(recipe: "test", code: .rate(steps: 32)))
             let program = try Compiler(precision: .int8)(graph)
             #expect(program.floatStages.map(\.node) == ["b2"])
             #expect(program.floatStages.first?.reason.contains(reason) == true, "\(program.floatStages)")
@@ -179,7 +179,7 @@ import Testing
         return try Graph(
             name: "deep", inputs: [.init("x", ValueType(.float32, [.batch, 64]))], outputs: [.init("y", value: "y")], nodes: nodes,
             constants: constants,
-            spiking: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix, steps: digits))
+            spiking: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits)))
     }
 
     @Test func `a current beyond all bounds is limited and counted`() throws {

@@ -24,7 +24,7 @@ struct PotentialCorrection {
         guard portions.samples > 0 else { return (snn, 0, 0) }
         var simulation = LayerwiseSimulation(snn, steps: steps, rectifiers: rectifiers, inputs: portions.inputs)
         let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
-        let bar = ProgressBar("correcting potentials", total: layers.count, unit: "layers")
+        let bar = Progress.begin("correcting potentials", total: layers.count, unit: "layers")
         defer { bar.finish() }
         var patch = Patch()
         var kept = 0

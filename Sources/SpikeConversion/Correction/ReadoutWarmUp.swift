@@ -27,7 +27,7 @@ struct ReadoutWarmUp {
         }
         let executor = ReferenceExecutor(ann)
         let expected = try portions.map { try executor.run($0)[0].floats }
-        let bar = ProgressBar("estimating the readout delay", total: candidates.count, unit: "delays")
+        let bar = Progress.begin("estimating the readout delay", total: candidates.count, unit: "delays")
         defer { bar.finish() }
         var trials: [(delay: Int, fitted: Double, heldOut: Double)] = []
         for delay in candidates {

@@ -80,9 +80,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
 
     /// Throws where the numbers are outside their ranges, or do not go together.
     public func validate() throws {
-        guard steps >= 1, steps <= 1 << 20 else {
-            throw SpikeletError(.invalidOption, "\(steps) time steps", remedy: "give a number from 1 to \(1 << 20); 4 to 64 are usual")
-        }
+        try SpikeCode.check(steps: steps)
         switch neuron {
         case .radix:
             _ = try RadixNode(digits: steps)
@@ -127,12 +125,14 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         }
     }
 
+    /// What spikes say.
+    public var code: SpikeCode { neuron == .radix ? .radix(digits: steps) : .rate(steps: steps) }
+
     /// L, the number of levels that a neuron's output can take above zero.
     public var levels: Int {
         switch neuron {
-        case .integrateAndFire, .signed: steps
-        case .burst(let most): steps * most
-        case .radix: 1 << steps - 1
+        case .integrateAndFire, .signed, .radix: code.levels(steps)
+        case .burst(let most): code.levels(steps) * most
         }
     }
 

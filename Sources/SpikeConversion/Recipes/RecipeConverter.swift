@@ -37,7 +37,7 @@ public struct RecipeConverter: Sendable {
             }
         let scales = plan.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var description = SpikingDescription(
-            recipe: options.recipe, schedule: options.schedule, code: options.neuron == .radix ? .radix : .rate, steps: options.steps,
+            recipe: options.recipe, schedule: options.schedule, code: options.code,
             facts: options.facts, warnings: notes + plan.warnings)
         description.facts["calibrationSamples"] = "\(plan.samples)"
         var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)

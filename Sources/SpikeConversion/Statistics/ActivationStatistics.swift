@@ -16,13 +16,13 @@ public struct ActivationStatistics: Sendable, Hashable {
     /// Statistics of nothing.
     public init() {}
 
-    /// Runs the network over all data and observes `values`, the outputs of rectifiers. A bar on standard error shows the progress.
+    /// Runs the network over all data and observes `values`, the outputs of rectifiers. ``Progress`` tells how far it has come.
     ///
     /// - Parameter values: names of values `[N, C, …]` of the graph.
     /// - Throws: where the data is empty or does not fit the network, or makes NaN or infinity.
     public init(of values: Set<String>, in graph: Graph, data: any BatchSource) throws {
         let executor = ReferenceExecutor(graph)
-        let bar = ProgressBar("observing activations", total: data.batchCount, unit: "batches")
+        let bar = Progress.begin("observing activations", total: data.batchCount, unit: "batches")
         defer { bar.finish() }
         var pass = try data.makePass()
         var batches = 0

@@ -19,7 +19,7 @@ struct LocalThresholdBalancing {
         let size = graph.inputs.first?.type.shape.dimensions.first?.known.map { max($0, Self.portion - Self.portion % max(1, $0)) }
         let portion = size ?? Self.portion
         var layers: [String: Layer] = [:]
-        let bar = ProgressBar("balancing thresholds", total: data.batchCount.map { $0 * passes }, unit: "batches")
+        let bar = Progress.begin("balancing thresholds", total: data.batchCount.map { $0 * passes }, unit: "batches")
         defer { bar.finish() }
         let executor = ReferenceExecutor(graph)
         var samples = 0

@@ -24,7 +24,7 @@ public struct DataLoader: BatchSource {
     public init(_ dataset: Dataset, batchSize: Int = 100, limit: Int? = nil, shuffleSeed: UInt64? = nil) throws {
         guard batchSize >= 1 else {
             throw SpikeletError(
-                .invalidOption, "a batch size of \(batchSize) is not possible", remedy: "use 1 or more, as in --batch-size 100")
+                .invalidOption, "a batch size of \(batchSize) is not possible", remedy: "use 1 or more, as in `batchSize: 100`")
         }
         guard limit ?? 1 >= 1 else {
             throw SpikeletError(

@@ -38,13 +38,13 @@ extension Dataset {
         if !isOfPictures, transform != nil || labels != nil {
             throw SpikeletError(
                 .invalidOption, "sizes and labels of pictures are given, but this is no folder of pictures", at: path,
-                remedy: "leave out --resize, --crop, --interpolation, --grey and --labels")
+                remedy: "leave out `resize`, `crop`, `interpolation`, `grey` and `labels`")
         }
         if isOfPictures {
             guard split == nil else {
                 throw SpikeletError(
                     .invalidOption, "a folder of pictures has no split '\(split?.rawValue ?? "")'", at: path,
-                    remedy: "leave --split out, and give the folder of the split you mean")
+                    remedy: "leave `split` out, and give the folder of the split you mean")
             }
             let folder = try ImageFolder(path, labels: labels)
             let samples = try ImageSamples(folder, transform: try transform ?? ImageTransform(), normalization: normalization)
@@ -54,7 +54,7 @@ extension Dataset {
         if let split, !isFolder {
             throw SpikeletError(
                 .invalidOption, "a single file has no split '\(split.rawValue)'", at: path,
-                remedy: "leave --split out; it chooses among the IDX files of a folder")
+                remedy: "leave `split` out; it chooses among the IDX files of a folder")
         }
         if isFolder {
             let (images, labels) = try Self.readIDXFolder(path, split: split)
@@ -123,13 +123,13 @@ extension Dataset {
         }
         if split == nil, present.count > 1 {
             throw SpikeletError(
-                .invalidOption, "this folder holds two sets of images", at: folder, remedy: "choose one: --split train or --split test")
+                .invalidOption, "this folder holds two sets of images", at: folder, remedy: "choose one: `split: train` or `split: test`")
         }
         let chosen = split ?? present[0]
         guard let imagePath = imageFile(chosen) else {
             throw SpikeletError(
                 .invalidData, "this folder has no images of the split '\(chosen.rawValue)'", at: folder,
-                remedy: "use --split \(present[0].rawValue), or add the missing files")
+                remedy: "use `split: \(present[0].rawValue)`, or add the missing files")
         }
         let head = try IDX.head(imagePath)
         guard head.shape.count >= 2 else {

@@ -36,7 +36,7 @@ final class DownloadAttempt: HTTPTransfer.Receiver, @unchecked Sendable {
     /// The size of the part when this answer is complete.
     private var end: Int?
     private var total: Int?
-    private var bar: ProgressBar?
+    private var bar: (any ProgressDisplay)?
 
     /// - Parameters:
     ///   - source: the SHA-256 of the address.
@@ -91,7 +91,7 @@ final class DownloadAttempt: HTTPTransfer.Receiver, @unchecked Sendable {
             return false
         default: throw Refused(status: response.statusCode)
         }
-        if let title { bar = ProgressBar(title, total: total, unit: "bytes", completed: part.size) }
+        if let title { bar = Progress.begin(title, total: total, unit: "bytes", completed: part.size) }
         return true
     }
 

@@ -40,7 +40,7 @@ struct ImageSamples: SampleSource {
         if shapes.count > 1 {
             throw SpikeletError(
                 .invalidData, "\(first.file) becomes \(first.shape), \(shapes[1].file) \(shapes[1].shape): a batch needs one shape",
-                at: folder.path, remedy: "cut them to one size, as in --crop 224, or resize both sides, as in --resize 224x224")
+                at: folder.path, remedy: "cut them to one size, as in `crop: 224`, or resize both sides, as in `resize: 224x224`")
         }
         self.files = folder.files
         self.folder = folder.path

@@ -38,7 +38,7 @@ public struct NIRExporter: Sendable {
     /// T where nobody names one: the network's own; at least 32 where layers wait for each other, since as rate codes that all
     /// advance in every step they need more. The digits of a radix code are no time steps at all.
     public static func usualSteps(_ description: SpikingDescription) -> Int {
-        let own = description.code == .rate ? description.steps ?? 32 : 32
+        let own = description.code.kind == .rate ? description.steps ?? 32 : 32
         return description.schedule == .streaming ? own : max(32, own)
     }
 
@@ -64,7 +64,7 @@ public struct NIRExporter: Sendable {
         guard approximate || replaced.isEmpty else {
             throw SpikeletError(
                 .unsupported, "NIR for \(profile.name) cannot say:", details: replaced.map { "- \($0.text)" },
-                remedy: "allow these replacements with --approximate, and measure their cost with --check DATA")
+                remedy: "allow these replacements with `approximate: true`, and measure their cost with `check: DATA`")
         }
         var notes: [String] = []
         if profile.dynamics.reset == .subtraction { notes.append("run it with reset by subtraction (v ← v − θ)") }

@@ -1,97 +1,11 @@
 import SpikeGraph
 
 extension NIRFolding {
-    /// What a neuron is as integrate-and-fire with threshold 1 and a rate code.
-    private struct RateNeuron {
-        /// Neurons that say one sign of the value.
-        struct Side {
-            /// −1 for neurons that count what is below zero.
-            var sign: Float = 1
-            /// The current that makes one spike a step.
-            var threshold: Float
-            /// What a spike stands for, in the unit of the neuron's own spikes.
-            var gain: Float = 1
-            /// v₀.
-            var membrane: Float = 0
-            /// The most spikes a step.
-            var most: Float = 1
-        }
-
-        var sides: [Side]
-        /// What is lost, and what comes instead.
-        var changes: [(subject: String, replacement: String)] = []
-        /// The reader's neurons do the same as these, if their threshold is.
-        var isReaders = false
-    }
-
-    /// - Returns: `nil` for neurons that no integrate-and-fire neuron with one threshold is like.
-    private func rateNeuron(_ neuron: any Neuron) -> RateNeuron? {
-        switch neuron {
-        case let neuron as IFNode:
-            guard neuron.threshold > 0 else { return nil }
-            var result = RateNeuron(sides: [.init(threshold: neuron.threshold, membrane: neuron.initialMembrane)])
-            if case .to(let value) = neuron.reset {
-                result.isReaders = profile.dynamics.reset == .value && value == 0
-                if !result.isReaders {
-                    let instead = profile.dynamics.reset == .subtraction ? "reset by subtraction" : "to 0"
-                    result.changes = [("hard resets to \(value)", instead)]
-                }
-            }
-            return result
-        case let neuron as MultiSpikeIFNode:
-            // What it can say has no bound: nothing that sends one spike a step stands for it.
-            guard profile.dynamics.isMultiSpike, neuron.threshold.values.count == 1 else { return nil }
-            return RateNeuron(sides: [.init(threshold: neuron.threshold[0])], isReaders: true)
-        case let neuron as SignedIFNode:
-            guard neuron.threshold > 0 else { return nil }
-            var result = RateNeuron(
-                sides: [.init(threshold: neuron.threshold, membrane: neuron.initialMembrane)],
-                changes: [("spikes that are taken back", "spikes that stand")])
-            if let most = neuron.maximumCount, most < steps {
-                result.changes.append(("at most \(most) spikes in all", "at most \(steps), one a step"))
-            }
-            return result
-        case let neuron as BurstIFNode:
-            guard neuron.threshold > 0 else { return nil }
-            let burst = Float(neuron.maximumBurst)
-            if profile.dynamics.isMultiSpike {
-                return RateNeuron(
-                    sides: [.init(threshold: neuron.threshold, membrane: neuron.initialMembrane, most: burst)],
-                    changes: [("at most \(neuron.maximumBurst) spikes a step", "any number")])
-            }
-            return RateNeuron(
-                sides: [.init(threshold: burst * neuron.threshold, gain: burst, membrane: burst * neuron.initialMembrane)],
-                changes: burst == 1
-                    ? [] : [("up to \(neuron.maximumBurst) spikes a step", "one spike a step, worth \(neuron.maximumBurst) of them")])
-        case let neuron as RadixNode:
-            let levels = Float(1 << neuron.digits) - 1
-            return RateNeuron(
-                sides: [.init(threshold: levels, gain: levels, membrane: levels / 2)],
-                changes: [("radix codes", "rate codes of the same largest activation, not rounded to \(Int(levels)) levels")])
-        case let neuron as QuantizerNode:
-            guard neuron.threshold > 0 else { return nil }
-            var result = RateNeuron(sides: [])
-            // T steps of a current x/Δ are rounded to counts of Δ; so many in the largest activation.
-            for (sign, levels) in [(Float(1), neuron.levels), (Float(-1), -neuron.lowest)] where levels > 0 {
-                let most = Float(levels)
-                result.sides.append(
-                    .init(
-                        sign: sign, threshold: most, gain: most / neuron.threshold, membrane: neuron.rounding == .down ? 0 : most / 2))
-            }
-            let count = neuron.levels - neuron.lowest
-            let bounds = "of the same largest activation, not rounded to \(count) level\(count == 1 ? "" : "s")"
-            result.changes = [
-                neuron.lowest < 0
-                    ? ("signed quantisers", "two rate codes, one of each sign, \(bounds)") : ("quantisers", "rate codes \(bounds)")
-            ]
-            return result.sides.isEmpty ? nil : result
-        default: return nil
-        }
-    }
-
     mutating func neurons(_ value: FoldedValue, _ neuronNode: NeuronNode, _ node: Node) throws -> FoldedValue? {
         guard value.postponed.isEmpty else { return try neurons(inFrontOfPools: value, neuronNode, node) }
-        guard let rate = rateNeuron(neuronNode.neuron) else {
+        let reader = RateStandIn.Reader(
+            resetsToZero: profile.dynamics.reset == .value, sendsSeveral: profile.dynamics.isMultiSpike, steps: steps)
+        guard let rate = neuronNode.neuron.rateStandIn(for: reader) else {
             return refuse(node, "neurons of the kind \(type(of: neuronNode.neuron).kind)")
         }
         let isArrays = profile.name == NIRProfile.arrays.name

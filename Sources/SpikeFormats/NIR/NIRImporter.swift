@@ -42,11 +42,11 @@ public struct NIRImporter: Sendable {
         for (name, item) in nir.metadata { if case .text(let text) = item, !text.isEmpty { facts["nir \(name)"] = text } }
         var steps: Int?
         if case .numbers(let tensor)? = nir.metadata["steps"], case .int64(let values) = tensor.storage, let first = values.first,
-            (1...1 << 20).contains(first)
+            (1...Int64(SpikeCode.mostSteps)).contains(Int64(first))
         {
             steps = Int(first)
         }
-        var description = SpikingDescription(recipe: "nir", steps: steps, facts: facts)
+        var description = SpikingDescription(recipe: "nir", code: .rate(steps: steps), facts: facts)
         if dynamics.readsMetadata, case .numbers(let tensor)? = nir.metadata["readout_delay"], case .int64(let values) = tensor.storage {
             description.readoutDelay = values.first.map(Int.init)
         }

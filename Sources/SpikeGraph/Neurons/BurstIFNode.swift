@@ -25,6 +25,12 @@ public struct BurstIFNode: Neuron {
         }
     }
 
+    public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
+    public var spikesPerStep: ClosedRange<Int>? { 0...maximumBurst }
+    public var fastRule: FastRule? {
+        FastRule(.burst, threshold: threshold, initialMembrane: initialMembrane, limit: maximumBurst)
+    }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }
@@ -39,6 +45,18 @@ public struct BurstIFNode: Neuron {
             membrane -= threshold * spikes
             return spikes
         }
+    }
+
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
+        let burst = Float(maximumBurst)
+        guard !reader.sendsSeveral else {
+            return RateStandIn(
+                [.init(threshold: threshold, membrane: initialMembrane, most: burst)],
+                changes: [("at most \(maximumBurst) spikes a step", "any number")])
+        }
+        let change = (subject: "up to \(maximumBurst) spikes a step", replacement: "one spike a step, worth \(maximumBurst) of them")
+        return RateStandIn(
+            [.init(threshold: burst * threshold, gain: burst, membrane: burst * initialMembrane)], changes: burst == 1 ? [] : [change])
     }
 
     public var summary: String { "threshold \(threshold), v₀ \(initialMembrane), bursts up to \(maximumBurst)" }

@@ -41,6 +41,9 @@ public struct CubaLIFNode: Neuron {
 
     public func validate() throws { try threshold?.validateAsThreshold() }
 
+    public var currentOfSpike: NeuronParameter { threshold.map { $0 / gain / synapticGain } ?? 1 }
+    public var spikesPerStep: ClosedRange<Int>? { threshold == nil ? nil : 0...1 }
+
     public func initialState(shape: [Int]) -> NeuronState {
         var state = NeuronState(membrane: Tensor(repeating: 0, shape: shape))
         state.memory["synapse"] = state.membrane

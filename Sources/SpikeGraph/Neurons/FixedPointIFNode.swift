@@ -42,6 +42,9 @@ public struct FixedPointIFNode: Neuron {
         try NeuronParameter(quantum).validateAsThreshold()
     }
 
+    public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
+    public var spikesPerStep: ClosedRange<Int>? { isMultiSpike ? nil : 0...1 }
+
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {

@@ -34,6 +34,13 @@ public struct IFNode: Neuron {
         try SpikeGraph.validate(threshold: threshold, initialMembrane: initialMembrane)
     }
 
+    public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
+    public var spikesPerStep: ClosedRange<Int>? { 0...1 }
+    public var fastRule: FastRule? {
+        let value: Float? = if case .to(let value) = reset { value } else { nil }
+        return FastRule(.single, threshold: threshold, initialMembrane: initialMembrane, reset: value)
+    }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }
@@ -51,6 +58,17 @@ public struct IFNode: Neuron {
             }
             return 1
         }
+    }
+
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
+        var result = RateStandIn([.init(threshold: threshold, membrane: initialMembrane)])
+        if case .to(let value) = reset {
+            result.isReaders = reader.resetsToZero && value == 0
+            if !result.isReaders {
+                result.changes = [("hard resets to \(value)", reader.resetsToZero ? "to 0" : "reset by subtraction")]
+            }
+        }
+        return result
     }
 
     public var summary: String {

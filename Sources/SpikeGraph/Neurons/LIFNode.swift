@@ -36,6 +36,11 @@ public struct NeuronParameter: Hashable, Sendable, Codable, ExpressibleByFloatLi
     /// The number of the neuron at a flat position of `[N, …]`.
     @inlinable public subscript(position: Int) -> Float { values.count == 1 ? values[0] : values[position % values.count] }
 
+    /// The quotient of two, neuron by neuron.
+    static func / (a: NeuronParameter, b: NeuronParameter) -> NeuronParameter {
+        NeuronParameter((0..<max(a.values.count, b.values.count)).map { a[$0] / b[$0] })
+    }
+
     /// Throws where a number is not above 0, as thresholds are.
     func validateAsThreshold() throws {
         for value in values { try SpikeGraph.validate(threshold: value, initialMembrane: 0) }
@@ -85,6 +90,9 @@ public struct LIFNode: Neuron {
 
     public func validate() throws { try threshold.validateAsThreshold() }
 
+    public var currentOfSpike: NeuronParameter { threshold / gain }
+    public var spikesPerStep: ClosedRange<Int>? { 0...1 }
+
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
@@ -119,6 +127,8 @@ public struct LINode: Neuron {
         self.gain = gain
         self.drive = drive
     }
+
+    public var currentOfSpike: NeuronParameter { 1 }
 
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 

@@ -16,6 +16,8 @@ public struct MultiSpikeIFNode: Neuron {
 
     public func validate() throws { try threshold.validateAsThreshold() }
 
+    public var currentOfSpike: NeuronParameter { threshold }
+
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.add(current) }
@@ -30,6 +32,12 @@ public struct MultiSpikeIFNode: Neuron {
         }
         state.membrane = Tensor(values, shape: state.membrane.shape)
         return Tensor(spikes, shape: state.membrane.shape)
+    }
+
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
+        // What it can say has no bound: nothing that sends one spike a step stands for it.
+        guard reader.sendsSeveral, threshold.values.count == 1 else { return nil }
+        return RateStandIn([.init(threshold: threshold[0])], isReaders: true)
     }
 
     public var summary: String { "threshold \(threshold.summary), any number of spikes" }

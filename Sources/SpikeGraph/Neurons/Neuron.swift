@@ -14,6 +14,18 @@ public protocol Neuron: Codable, Hashable, Sendable {
     /// The schedules under which the rule means what it says.
     static var schedules: Set<SpikingDescription.Schedule> { get }
 
+    /// θ: the current that is worth one spike (in the last step, of digits), for each neuron; 1 of rules that emit values.
+    var currentOfSpike: NeuronParameter { get }
+
+    /// What a neuron can emit in a step, negative for spikes taken back; `nil`, by default, for any number.
+    var spikesPerStep: ClosedRange<Int>? { get }
+
+    /// The rule as the engine's kernels know it; `nil`, by default, for a rule that runs on the reference path.
+    var fastRule: FastRule? { get }
+
+    /// What stands in for the rule where only integrate-and-fire with one threshold is understood; `nil`, by default, for nothing.
+    func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn?
+
     /// The state before the first step.
     ///
     /// - Parameter shape: of the layer, `[N, C, …]`.
@@ -21,7 +33,7 @@ public protocol Neuron: Codable, Hashable, Sendable {
 
     /// Takes up one step's current.
     ///
-    /// - Parameter current: `[N, C, …]`, in units of the threshold.
+    /// - Parameter current: `[N, C, …]`, in the unit of ``currentOfSpike``.
     func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep)
 
     /// Emits one step's spikes: for each neuron their number (negative for spikes taken back), zero almost everywhere.
@@ -38,6 +50,9 @@ public protocol Neuron: Codable, Hashable, Sendable {
 }
 
 extension Neuron {
+    public var spikesPerStep: ClosedRange<Int>? { nil }
+    public var fastRule: FastRule? { nil }
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? { nil }
     public func validate() throws {}
     public var neuronsPerSample: Int? { nil }
 }

@@ -57,6 +57,9 @@ public struct QuantizerNode: Neuron {
             divisor: container.decodeIfPresent(Int.self, forKey: .divisor), digits: container.decodeIfPresent(Int.self, forKey: .digits))
     }
 
+    public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
+    public var spikesPerStep: ClosedRange<Int>? { (lowest < 0 ? -1 : 0)...(levels > 0 ? 1 : 0) }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: 0, shape: shape))
     }
@@ -80,6 +83,21 @@ public struct QuantizerNode: Neuron {
     private func bound(_ level: Int, at time: TimeStep) -> Float {
         guard digits == nil, let count = time.count else { return Float(level) }
         return Float((Double(level) * Double(count) / Double(threshold)).rounded(.towardZero))
+    }
+
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
+        // T steps of a current x/Δ are rounded to counts of Δ; so many in the largest activation.
+        let sides = [(Float(1), levels), (Float(-1), -lowest)].filter { $0.1 > 0 }.map { sign, levels in
+            let most = Float(levels)
+            return RateStandIn.Side(sign: sign, threshold: most, gain: most / threshold, membrane: rounding == .down ? 0 : most / 2)
+        }
+        let count = levels - lowest
+        let bounds = "of the same largest activation, not rounded to \(count) level\(count == 1 ? "" : "s")"
+        let change =
+            lowest < 0
+            ? (subject: "signed quantisers", replacement: "two rate codes, one of each sign, \(bounds)")
+            : (subject: "quantisers", replacement: "rate codes \(bounds)")
+        return sides.isEmpty ? nil : RateStandIn(sides, changes: [change])
     }
 
     public var summary: String {

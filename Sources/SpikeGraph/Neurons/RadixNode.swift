@@ -28,6 +28,10 @@ public struct RadixNode: Neuron {
         try self.init(digits: decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .digits))
     }
 
+    public var currentOfSpike: NeuronParameter { 1 }
+    public var spikesPerStep: ClosedRange<Int>? { 0...1 }
+    public var fastRule: FastRule? { FastRule(.single, threshold: 1, digits: digits) }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: 0, shape: shape))
     }
@@ -45,6 +49,13 @@ public struct RadixNode: Neuron {
             membrane -= weight
             return 1
         }
+    }
+
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
+        let levels = Float(1 << digits) - 1
+        return RateStandIn(
+            [.init(threshold: levels, gain: levels, membrane: levels / 2)],
+            changes: [("radix codes", "rate codes of the same largest activation, not rounded to \(Int(levels)) levels")])
     }
 
     public var summary: String { "\(digits) digits" }

@@ -47,6 +47,9 @@ public struct RecurrentNode: Neuron {
 
     public var neuronsPerSample: Int? { bias.count }
 
+    public var currentOfSpike: NeuronParameter { neuron.neuron.currentOfSpike }
+    public var spikesPerStep: ClosedRange<Int>? { neuron.neuron.spikesPerStep }
+
     public func initialState(shape: [Int]) -> NeuronState { neuron.initialState(shape: shape) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {

@@ -33,6 +33,12 @@ public struct SignedIFNode: Neuron {
         }
     }
 
+    public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
+    public var spikesPerStep: ClosedRange<Int>? { -1...1 }
+    public var fastRule: FastRule? {
+        FastRule(.signed, threshold: threshold, initialMembrane: initialMembrane, limit: maximumCount)
+    }
+
     public func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
     }
@@ -51,6 +57,15 @@ public struct SignedIFNode: Neuron {
             standing += spike
             return spike
         }
+    }
+
+    public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
+        var result = RateStandIn(
+            [.init(threshold: threshold, membrane: initialMembrane)], changes: [("spikes that are taken back", "spikes that stand")])
+        if let maximumCount, maximumCount < reader.steps {
+            result.changes.append(("at most \(maximumCount) spikes in all", "at most \(reader.steps), one a step"))
+        }
+        return result
     }
 
     public var summary: String {

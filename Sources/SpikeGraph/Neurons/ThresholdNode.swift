@@ -10,6 +10,9 @@ public struct ThresholdNode: Neuron {
         self.threshold = threshold
     }
 
+    public var currentOfSpike: NeuronParameter { threshold }
+    public var spikesPerStep: ClosedRange<Int>? { 0...1 }
+
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.membrane = current }
@@ -41,6 +44,8 @@ public struct DelayNode: Neuron {
     public init(from decoder: any Decoder) throws {
         try self.init(steps: decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .steps))
     }
+
+    public var currentOfSpike: NeuronParameter { 1 }
 
     public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 

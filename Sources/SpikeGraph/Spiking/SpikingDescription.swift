@@ -8,22 +8,12 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
         case layerSynchronous = "layer-synchronous"
     }
 
-    /// What a spike stands for.
-    public enum Code: String, Sendable, Hashable, Codable {
-        /// Every spike stands for θ / T: activations are counts.
-        case rate
-        /// A spike in step k of K stands for θ · 2^(K−k) / (2^K − 1): activations are binary numbers (``RadixNode``).
-        case radix
-    }
-
     /// The recipe's name.
     public var recipe: String
     /// When a layer passes its spikes on.
     public var schedule: Schedule
-    /// What a spike stands for.
-    public var code: Code
-    /// The number of steps the thresholds were chosen for, where the recipe has one; K of a radix code.
-    public var steps: Int?
+    /// What spikes say.
+    public var code: SpikeCode
     /// The steps that pass before the output begins to be accumulated: until then it is what input that has not arrived yet
     /// makes of it. `nil`: none. For rate codes under the streaming schedule.
     public var readoutDelay: Int?
@@ -34,38 +24,68 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
 
     /// How a network is to be run.
     public init(
-        recipe: String, schedule: Schedule = .streaming, code: Code = .rate, steps: Int? = nil, facts: [String: String] = [:],
-        warnings: [String] = []
+        recipe: String, schedule: Schedule = .streaming, code: SpikeCode = .rate(), facts: [String: String] = [:], warnings: [String] = []
     ) {
         self.recipe = recipe
         self.schedule = schedule
         self.code = code
-        self.steps = steps
         self.facts = facts
         self.warnings = warnings
     }
 
-    /// The number of steps that an output is the sum of, after `steps` steps. Before the readout has begun it is all of them: an
+    /// The number of steps the thresholds were chosen for, where the recipe has one; K of a radix code.
+    public var steps: Int? { code.steps }
+
+    /// What an output is divided by that was accumulated over `steps` steps. Before the readout has begun these are all of them: an
     /// early answer is better than none.
-    public func accumulatedSteps(after steps: Int) -> Int {
+    public func divisor(after steps: Int) -> Float {
         let delay = readoutDelay ?? 0
-        return steps > delay ? steps - delay : steps
+        return code.divisor(after: steps > delay ? steps - delay : steps)
     }
 
     /// Throws where a number is outside its range, or two do not go together.
     public func validate() throws {
-        if let steps, !(1...1 << 20).contains(steps) {
-            throw SpikeletError(.invalidModel, "\(steps) time steps", remedy: "a simulation has from 1 to \(1 << 20) steps")
-        }
+        try code.validate()
         guard let readoutDelay else { return }
-        guard (0...1 << 20).contains(readoutDelay) else {
+        guard (0...SpikeCode.mostSteps).contains(readoutDelay) else {
             throw SpikeletError(
                 .invalidModel, "a readout delay of \(readoutDelay) steps", remedy: "it is 0 or more, and less than the steps")
         }
-        guard schedule == .streaming, code == .rate else {
+        guard schedule == .streaming, code.kind == .rate else {
             throw SpikeletError(
                 .invalidModel, "a readout delay under the \(schedule.rawValue) schedule, where no step comes too early",
                 remedy: "use it with streaming recipes")
         }
+    }
+}
+
+extension SpikingDescription {
+    private enum CodingKeys: String, CodingKey { case recipe, schedule, code, steps, base, readoutDelay, facts, warnings }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let steps = try container.decodeIfPresent(Int.self, forKey: .steps)
+        switch try container.decode(SpikeCode.Kind.self, forKey: .code) {
+        case .rate: code = .rate(steps: steps)
+        case .radix: code = .radix(digits: steps, base: try container.decodeIfPresent(Int.self, forKey: .base) ?? 2)
+        }
+        recipe = try container.decode(String.self, forKey: .recipe)
+        schedule = try container.decode(Schedule.self, forKey: .schedule)
+        readoutDelay = try container.decodeIfPresent(Int.self, forKey: .readoutDelay)
+        facts = try container.decode([String: String].self, forKey: .facts)
+        warnings = try container.decode([String].self, forKey: .warnings)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(recipe, forKey: .recipe)
+        try container.encode(schedule, forKey: .schedule)
+        try container.encode(code.kind, forKey: .code)
+        try container.encodeIfPresent(code.steps, forKey: .steps)
+        // Binary digits are what every file of radix codes has meant.
+        if code.kind == .radix, code.base != 2 { try container.encode(code.base, forKey: .base) }
+        try container.encodeIfPresent(readoutDelay, forKey: .readoutDelay)
+        try container.encode(facts, forKey: .facts)
+        try container.encode(warnings, forKey: .warnings)
     }
 }

@@ -5,6 +5,8 @@ struct RefractoryIFNode: Neuron {
     static let kind = "RefractoryIFNode"
     static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     var rest: Int
+    /// A membrane of 1 is worth a spike.
+    var currentOfSpike: NeuronParameter { 1 }
 
     func initialState(shape: [Int]) -> NeuronState {
         NeuronState(membrane: Tensor(repeating: 0.5, shape: shape))

@@ -1,8 +1,15 @@
-import SpikeGraph
+import SpikeCommands
 import Testing
 
 /// The time that a progress bar says is left.
 @Suite struct RemainingTimeTests {
+    @Test func `a progress line shows share and time left`() {
+        let line = ProgressBar.line(title: "calibrating", unit: "batches", completed: 1500, total: 3000, left: 60)
+        #expect(line == "calibrating  1,500/3,000 batches  ████████████············  60 s left")
+        #expect(ProgressBar.line(title: "t", unit: "u", completed: 5, total: nil, left: nil) == "t  5 u")
+        #expect(ProgressBar.line(title: "t", unit: "u", completed: 9, total: 3, left: 0).contains("0 s left"))
+    }
+
     /// The estimates from half-way on, each over the true rest.
     private func ratios(_ durations: [Double]) -> [Double] {
         var estimator = RemainingTime()

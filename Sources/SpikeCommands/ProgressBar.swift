@@ -4,12 +4,13 @@ import Darwin
 import Glibc
 #endif
 import Dispatch
+import Spikelet
 
 /// A line on standard error that says how far something long has come: `calibrating  42/100 batches  ████▌      3 s left`.
 ///
 /// It shows itself only on a terminal, and only once the work has taken half a second; otherwise it is silent. It is safe
 /// to advance from several threads.
-public final class ProgressBar: @unchecked Sendable {
+package final class ProgressBar: ProgressDisplay, @unchecked Sendable {
     private let title: String
     private let unit: String
     private let total: Int?
@@ -24,15 +25,12 @@ public final class ProgressBar: @unchecked Sendable {
     /// Draws between two advances too, so that the time left runs down.
     private var timer: (any DispatchSourceTimer)?
 
-    /// - Parameters:
-    ///   - total: how much there is to do, in units; `nil` where it is not known.
-    ///   - completed: what was there already (a resumed download).
-    public init(_ title: String, total: Int?, unit: String, completed: Int = 0) {
-        self.title = title
-        self.total = total
-        self.unit = unit
-        self.completed = completed
-        self.initial = completed
+    init(_ task: ProgressTask) {
+        title = task.title
+        total = task.total
+        unit = task.unit
+        completed = task.completed
+        initial = task.completed
         guard isVisible else { return }
         let timer = DispatchSource.makeTimerSource(queue: .global(qos: .utility))
         timer.schedule(deadline: .now() + 0.5, repeating: 0.25)
@@ -43,10 +41,7 @@ public final class ProgressBar: @unchecked Sendable {
 
     deinit { timer?.cancel() }
 
-    /// Says that `amount` more units are done.
-    ///
-    /// - Parameter isWork: whether they took time; else they were there already, and say nothing of the speed.
-    public func advance(by amount: Int = 1, isWork: Bool = true) {
+    package func advance(by amount: Int, isWork: Bool) {
         lock.wait()
         defer { lock.signal() }
         completed += amount
@@ -74,7 +69,7 @@ public final class ProgressBar: @unchecked Sendable {
     }
 
     /// Removes the line.
-    public func finish() {
+    package func finish() {
         lock.wait()
         defer { lock.signal() }
         timer?.cancel()

@@ -1,0 +1,49 @@
+public import SpikeGraph
+public import SpikeReference
+
+/// Who simulates a network: the engine; or the reference executor, where it is asked for, or where a network is made for batches of one
+/// size, which the engine does not take. It is chosen here alone.
+public struct SimulatorChoice: Sendable {
+    /// The network.
+    public let graph: Graph
+    /// What the engine runs; `nil`: the reference executor simulates.
+    public let program: Program?
+
+    /// - Parameter precision: of the engine; `nil` for the reference executor.
+    /// - Throws: where the graph is no spiking network, or int8 is asked of one that only the reference executor takes.
+    public init(_ snn: Graph, precision: Precision?) throws {
+        _ = try ReferenceSimulation(snn)
+        graph = snn
+        guard let precision else {
+            program = nil
+            return
+        }
+        let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
+        guard isOpen || precision != .int8 else {
+            throw SpikeletError(
+                .unsupported, "a network of a fixed batch size in int8",
+                remedy: "export the model with an open batch size, or leave `precision` out")
+        }
+        program = isOpen ? try Compiler(precision: precision)(snn) : nil
+    }
+
+    /// A simulation of its own.
+    public func simulator(threads: Int = 1) throws -> any Simulator {
+        if let program { try Simulation(program, threads: threads) } else { try ReferenceSimulation(graph) }
+    }
+}
+
+extension Simulation: Simulator {
+    public var graph: Graph { program.graph }
+
+    public func run(_ inputs: [Tensor], steps: Int, timeVarying: Bool, recording: Recording) throws -> SimulatedRun {
+        let before = self.recording
+        defer { self.recording = before }
+        self.recording = recording
+        var result = SimulatedRun(outputs: try run(inputs, steps: steps, timeVarying: timeVarying))
+        if recording.contains(.stepOutputs) { result.stepOutputs = try stepOutputs() }
+        if recording.contains(.spikeCounts) { result.spikeCounts = spikeCounts }
+        result.saturations = saturations
+        return result
+    }
+}
