@@ -112,6 +112,7 @@ struct EvaluateCommand: ParsableCommand {
         if outputs, reference || report != nil || exitConfidence != nil || exitLoss != nil {
             throw ValidationError("--outputs compares values alone: leave out --reference, --report and early exits.")
         }
+        if outputs, resume { throw ValidationError("--outputs compares values in one go: leave out --resume.") }
         if exitConfidence != nil, exitLoss != nil {
             throw ValidationError("--exit-loss chooses the confidence itself: leave out --exit-confidence.")
         }
@@ -123,7 +124,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann])
+        try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann, dataOptions.labels])
         let steps = try stepList(steps)
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let model = try ann.map { try NetworkFile.ann($0).graph }

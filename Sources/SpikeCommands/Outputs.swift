@@ -27,9 +27,25 @@ func checkOutputs(_ outputs: [String?], inputs: [String?] = []) throws {
             throw SpikeletError(
                 .fileSystem, "writing here is not permitted", at: path, remedy: "choose a place that you may write to")
         }
+        if exists { try checkKept(path, inputs: inputs.compactMap { $0 }) }
         guard taken.insert(realPath(path)).inserted else {
             throw SpikeletError(
                 .fileSystem, "the command reads or writes this file already", at: path, remedy: "choose another name")
+        }
+    }
+}
+
+/// A file that is there already must be no part of what is read: of a folder, or the weights of a model.
+private func checkKept(_ path: String, inputs: [String]) throws {
+    let place = realPath(path)
+    for input in inputs {
+        var isPart = NetworkFile.isFolder(input) && place.hasPrefix(realPath(input) + "/")
+        if !isPart, input.lowercased().hasSuffix(".onnx") {
+            isPart = ONNXImporter.externalFiles(of: input).contains { realPath($0) == place }
+        }
+        if isPart {
+            throw SpikeletError(
+                .fileSystem, "it belongs to '\(input)', which the command reads", at: path, remedy: "choose another name")
         }
     }
 }

@@ -87,6 +87,7 @@ struct SimulateCommand: ParsableCommand {
         let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
         try show("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
         try showClasses(results[0])
+        if let warning = record.precisionWarning { note("warning: \(warning)") }
         if record.saturations > 0 {
             note("warning: \(record.saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
         }

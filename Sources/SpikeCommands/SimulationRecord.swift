@@ -18,6 +18,8 @@ struct SimulationRecord {
     private(set) var samples = 0
     /// int8: how often a number met its bound.
     private(set) var saturations: UInt64 = 0
+    /// int8: if its first answers are not float32's.
+    private(set) var precisionWarning: String?
 
     private let choice: SimulatorChoice
 
@@ -47,6 +49,10 @@ struct SimulationRecord {
         let run = try simulator.run(
             inputs, steps: steps, timeVarying: timeVarying,
             recording: keepsSteps && !runsEach ? [.spikeCounts, .stepOutputs] : .spikeCounts)
+        if samples == 0, choice.program?.precision == .int8, !timeVarying, let task = try? OutputTask(of: snn) {
+            let few = inputs.map { $0.samples(0..<min($0.shape[0], 16)) }
+            precisionWarning = try PrecisionCheck(snn, task: task, inputs: few, steps: steps).warning
+        }
         results.append(run.outputs)
         if keepsSteps { stepOutputs.append(after + (runsEach ? [run.outputs[0]] : run.stepOutputs.map { $0[0] })) }
         for tensor in run.spikeCounts.values {

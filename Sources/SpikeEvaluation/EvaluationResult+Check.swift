@@ -64,6 +64,7 @@ extension EvaluationResult {
         try FileCheck.number(timing?.samplesPerSecondAndThread, "timing.samplesPerSecondAndThread")
         try FileCheck.count(timing?.steps, "timing.steps", in: 1...FileCheck.mostSteps)
         try FileCheck.count(timing?.runs, "timing.runs")
+        try precisionCheck?.check("precisionCheck")
         try earlyExit?.check("earlyExit", samples: samples)
         try activity?.check("activity")
         guard let partial else { return }

@@ -18,7 +18,8 @@ extension EvaluationResult {
     /// What int8 did not do in whole numbers of its own, in sentences; none of other precisions.
     package var int8Notes: [String] {
         let titles = Dictionary(layers.map { ($0.name, $0.label ?? $0.name) }, uniquingKeysWith: { first, _ in first })
-        return FloatLayer.notes(floatLayers?.map { .init(name: titles[$0.name] ?? $0.name, reason: $0.reason) }, saturations: saturations)
+        return [precisionCheck?.warning].compactMap { $0 }
+            + FloatLayer.notes(floatLayers?.map { .init(name: titles[$0.name] ?? $0.name, reason: $0.reason) }, saturations: saturations)
     }
 }
 

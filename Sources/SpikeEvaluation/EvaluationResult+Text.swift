@@ -46,6 +46,7 @@ extension EvaluationResult: CustomStringConvertible {
         if let model = steps.first?.energy.model {
             text += "\nenergy: \(model.visible); \(String(format: "%.1f s", seconds)), \(precision.visible)\n"
         }
+        if let precisionCheck { text += precisionCheck.line + "\n" }
         if let line = stepsToANNLine { text += line }
         if let line = confusionLine { text += line }
         if let timing { text += Self.line(timing) }

@@ -158,6 +158,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var floatLayers: [FloatLayer]?
     /// Of int8: how many currents and membranes, over all samples and steps, met the bounds of its whole numbers.
     public var saturations: Int?
+    /// Of int8: whether it says what float32 says.
+    public var precisionCheck: PrecisionCheck?
     /// How long the measurement took, in seconds.
     public var seconds: Double
     /// What the conversion and the measurement have to say to people.

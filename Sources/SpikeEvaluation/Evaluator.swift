@@ -149,6 +149,9 @@ public struct Evaluator: Sendable {
         var result = result(total, counter: counter, seconds: elapsed)
         if let earlyExit { result.earlyExit = try total.exits.result(earlyExit, hasLabels: total.hasLabels, hasANN: ann != nil) }
         result.timing = try timing(first, simulated: total)
+        if precision == .int8, let last = steps.last {
+            result.precisionCheck = try PrecisionCheck(snn, task: task, data: data, steps: last)
+        }
         return result
     }
 

@@ -42,6 +42,15 @@ public enum ONNXImporter {
         try importModel(ONNXFile(ByteSource(Array(data), name: fileName)), fileName: fileName, folder: folder)
     }
 
+    /// The files beside a model that hold its weights; none where it cannot be read, which importing it will say.
+    package static func externalFiles(of path: String) -> [String] {
+        let url = URL(fileURLWithPath: path)
+        guard let message = try? ONNXFile.read(url).message else { return [] }
+        let tensors = message.graph.initializer + message.graph.node.flatMap { $0.attribute.filter(\.hasT).map(\.t) }
+        let names = Set(tensors.flatMap { $0.externalData.filter { $0.key == "location" }.map(\.value) })
+        return names.map { url.deletingLastPathComponent().appendingPathComponent($0).path }
+    }
+
     private static func importModel(_ file: consuming ONNXFile, fileName: String, folder: URL) throws -> ImportedModel {
         try ImportSession(file, fileName: fileName, folder: folder).run()
     }

@@ -12,12 +12,12 @@ extension Assembly {
         var expression = expression
         expression.terms = expression.terms.flatMap { $0.split() }
         var units = Units(channels: channels)
-        var floatReason = isInteger ? floats[name] : nil
+        var floatReason = isInteger ? floats[name] ?? Self.reasonOfValues(expression) : nil
         if isInteger, floatReason == nil {
             do throws(Units.NotWhole) {
                 units = try Units(
                     expression, parameters: parameters, signals: builder.signals, description: description,
-                    activations: activations(of: name, channels: channels))
+                    activations: activations(of: target.map { builder.signals[$0].name } ?? name, channels: channels))
             } catch {
                 floatReason = error.reason
             }
@@ -62,14 +62,19 @@ extension Assembly {
         return stage
     }
 
-    /// What a spike of each channel of a layer stands for, by the scaler behind it.
-    private func activations(of name: String, channels: Int) -> [Float] {
-        let scales = graph.nodes.first { node in
-            guard case .voltageScaler = node.operator, let input = node.inputs.first else { return false }
-            return graph.node(named: name)?.outputs.contains(input) == true
+    /// What changes from step to step may bring many thresholds at once, and take them back later: limited to what 32 bits hold it would be
+    /// another current.
+    private static func reasonOfValues(_ expression: Expression) -> String? {
+        for term in expression.terms {
+            if case .values(let value) = term.source { return "the reference path computes '\(value)' anew in each step" }
         }
-        guard case .voltageScaler(let scaler)? = scales?.operator, [1, channels].contains(scaler.scales.count) else { return [1] }
-        return scaler.scales
+        return nil
+    }
+
+    /// What a spike of each channel of a layer stands for, by the scaler behind it.
+    private func activations(of value: String, channels: Int) -> [Float] {
+        guard let scales = scalesBehind[value], [1, channels].contains(scales.count) else { return [1] }
+        return scales
     }
 
     /// Tiles for a stage, by what a pixel and step costs, in cycles: some for itself, some for each row that is added. Rows are

@@ -53,6 +53,8 @@ struct Assembly {
     private var reasons: [String: String] = [:]
     private var outputs: [String: Int] = [:]
     private var densified: [String: Int] = [:]
+    /// By what it reads, the scales of a scaler.
+    let scalesBehind: [String: [Float]]
 
     private struct ViewKey: Hashable {
         var signal: Int
@@ -69,6 +71,9 @@ struct Assembly {
         self.floats = floats
         readout = graph.readoutNodes
         builder = ExpressionBuilder(graph)
+        scalesBehind = Dictionary(
+            graph.nodes.compactMap { if case .voltageScaler(let scaler) = $0.operator { ($0.inputs[0], scaler.scales) } else { nil } },
+            uniquingKeysWith: { first, _ in first })
     }
 
     mutating func addNodes() throws {

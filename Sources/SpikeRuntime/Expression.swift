@@ -48,6 +48,34 @@ struct Term: Sendable {
         return channels.count
     }
 
+    /// Whether it brings the same spikes to the same places as another, so that their weights can be added.
+    func isAlong(_ other: Term) -> Bool {
+        guard source == other.source, channels == other.channels, firstTarget == other.firstTarget, pool?.key == other.pool?.key else {
+            return false
+        }
+        switch (synapses, other.synapses) {
+        case (.identity, .identity): return true
+        // What a pool brings has a factor for each channel too.
+        case (.depthwise(_, let a), .depthwise(_, let b)): return a.key == b.key && scale == other.scale
+        case (.dense(_, let features, let a), .dense(_, let others, let b)):
+            return features == others && a.key == b.key && scale == other.scale
+        default: return false
+        }
+    }
+
+    /// Both together.
+    func joined(by other: Term) -> Term {
+        var sum = self
+        switch (synapses, other.synapses) {
+        case (.identity, .identity): sum.scale = zip(scale, other.scale).map(+)
+        case (.depthwise(let a, let window), .depthwise(let b, _)): sum.synapses = .depthwise(zip(a, b).map(+), window)
+        case (.dense(let a, let features, let window), .dense(let b, _, _)):
+            sum.synapses = .dense(zip(a, b).map(+), features: features, window)
+        default: break
+        }
+        return sum
+    }
+
     var isPlainSpikes: Bool {
         guard case .identity = synapses, pool == nil, case .spikes = source else { return false }
         return true
@@ -139,7 +167,15 @@ extension Expression {
 
     static func + (a: Expression, b: Expression) -> Expression {
         var sum = a
-        sum.terms += b.terms
+        for term in b.terms {
+            // The same spikes through the same window twice: one synapse. Where branches part and meet again and again, sums would else double
+            // their length each time.
+            if let index = sum.terms.firstIndex(where: { $0.isAlong(term) }) {
+                sum.terms[index] = sum.terms[index].joined(by: term)
+            } else {
+                sum.terms.append(term)
+            }
+        }
         if case .channels(let x) = a.offset, case .channels(let y) = b.offset {
             sum.offset = .channels(zip(x, y).map(+))
         } else {

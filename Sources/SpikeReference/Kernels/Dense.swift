@@ -21,26 +21,44 @@ extension Kernels {
         let (groupChannels, groupFeatures) = (channels / conv.groups, features / conv.groups)
         let depth = groupChannels * table.places
         // A 1×1 window that visits every place in order reads the input as it is.
-        let isIdentity = table.places == 1 && table.positions == size && table.offsets.indices.allSatisfy { table.offsets[$0] == $0 }
-        var unrolled = [Float](repeating: 0, count: isIdentity ? 0 : depth * table.positions)
+        let isIdentity = table.places == 1 && table.positions == size && table.offsets(0..<1, 0..<size).enumerated().allSatisfy { $0 == $1 }
+        // Positions at a time: all of them, unless memory does not hold what they read.
+        let portion = min(table.positions, max(1, mostUnrolled / max(1, depth)))
+        var unrolled = [Float](repeating: 0, count: isIdentity ? 0 : depth * portion)
+        var partial = [Float](repeating: 0, count: portion < table.positions && !isIdentity ? groupFeatures * portion : 0)
         var output = [Float](repeating: 0, count: samples * features * table.positions)
         let bias = inputs.count > 2 ? inputs[2].floats : nil
         output.withUnsafeMutableBufferPointer { y in
             x.withFloats { x in
                 w.withFloats { w in
                     guard let x0 = x.baseAddress, let w0 = w.baseAddress, let y0 = y.baseAddress else { return }
-                    for sample in 0..<samples {
-                        for group in 0..<conv.groups {
-                            let source = x0 + (sample * channels + group * groupChannels) * size
-                            let target = y0 + (sample * features + group * groupFeatures) * table.positions
-                            let weights = w0 + group * groupFeatures * depth
-                            if isIdentity {
-                                product(m: groupFeatures, n: table.positions, k: depth, weights, source, target)
-                            } else {
+                    for first in stride(from: 0, to: isIdentity ? 1 : table.positions, by: portion) {
+                        let range = first..<min(first + portion, table.positions)
+                        let offsets = isIdentity ? [] : table.offsets(0..<table.places, range)
+                        for sample in 0..<samples {
+                            for group in 0..<conv.groups {
+                                let source = x0 + (sample * channels + group * groupChannels) * size
+                                let target = y0 + (sample * features + group * groupFeatures) * table.positions
+                                let weights = w0 + group * groupFeatures * depth
+                                if isIdentity {
+                                    product(m: groupFeatures, n: table.positions, k: depth, weights, source, target)
+                                    continue
+                                }
                                 unrolled.withUnsafeMutableBufferPointer { columns in
-                                    unroll(source, channels: groupChannels, size: size, table: table, into: columns)
+                                    unroll(source, channels: groupChannels, size: size, offsets, into: columns)
                                     guard let columns = columns.baseAddress else { return }
-                                    product(m: groupFeatures, n: table.positions, k: depth, weights, columns, target)
+                                    if range.count == table.positions {
+                                        product(m: groupFeatures, n: table.positions, k: depth, weights, columns, target)
+                                        return
+                                    }
+                                    partial.withUnsafeMutableBufferPointer { part in
+                                        guard let part = part.baseAddress else { return }
+                                        product(m: groupFeatures, n: range.count, k: depth, weights, columns, part)
+                                        for feature in 0..<groupFeatures {
+                                            (target + feature * table.positions + first).update(
+                                                from: part + feature * range.count, count: range.count)
+                                        }
+                                    }
                                 }
                             }
                         }
@@ -56,16 +74,18 @@ extension Kernels {
         return Tensor(output, shape: [samples, features] + table.output)
     }
 
+    /// The numbers of an unrolled input that are kept at a time.
+    private static let mostUnrolled = 1 << 27
+
     private static func unroll(
-        _ source: UnsafePointer<Float>, channels: Int, size: Int, table: WindowTable, into columns: UnsafeMutableBufferPointer<Float>
+        _ source: UnsafePointer<Float>, channels: Int, size: Int, _ offsets: [Int], into columns: UnsafeMutableBufferPointer<Float>
     ) {
-        let count = table.places * table.positions
-        table.offsets.withUnsafeBufferPointer { offsets in
+        offsets.withUnsafeBufferPointer { offsets in
             for channel in 0..<channels {
                 let plane = source + channel * size
-                for index in 0..<count {
+                for index in offsets.indices {
                     let offset = offsets[index]
-                    columns[channel * count + index] = offset < 0 ? 0 : plane[offset]
+                    columns[channel * offsets.count + index] = offset < 0 ? 0 : plane[offset]
                 }
             }
         }
@@ -83,7 +103,14 @@ extension Kernels {
         let (samples, channels, features) = (x.shape[0], x.shape[1], w.shape[1] * conv.groups)
         let (groupChannels, groupFeatures) = (channels / conv.groups, w.shape[1])
         let (positions, size, places) = (table.positions, output.reduce(1, *), table.places)
-        var columns = [Float](repeating: 0, count: groupFeatures * places * positions)
+        let (count, overflow) = (groupFeatures * places).multipliedReportingOverflow(by: positions)
+        guard !overflow, count <= 1 << 31 else {
+            throw SpikeletError(
+                .unsupported, "a transposed convolution of \(groupFeatures) channels, \(places) places and \(positions) positions",
+                remedy: "it would take more than 8 GiB: give smaller inputs, or a smaller kernel")
+        }
+        let offsets = table.offsets(0..<places, 0..<positions)
+        var columns = [Float](repeating: 0, count: count)
         var values = [Float](repeating: 0, count: samples * features * size)
         for sample in 0..<samples {
             for group in 0..<conv.groups {
@@ -100,8 +127,8 @@ extension Kernels {
                 }
                 for feature in 0..<groupFeatures {
                     let target = (sample * features + group * groupFeatures + feature) * size
-                    for index in 0..<places * positions where table.offsets[index] >= 0 {
-                        values[target + table.offsets[index]] += columns[feature * places * positions + index]
+                    for index in 0..<places * positions where offsets[index] >= 0 {
+                        values[target + offsets[index]] += columns[feature * places * positions + index]
                     }
                 }
             }

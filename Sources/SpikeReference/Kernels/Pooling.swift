@@ -8,7 +8,7 @@ extension Kernels {
 
     static func averagePool(_ pool: AveragePool, _ x: Tensor) throws -> Tensor {
         let table = try WindowTable(pool.window, input: Array(x.shape[2...]))
-        let divisors = (pool.countsPadding ? table.paddedCounts : table.insideCounts).map { Float($0) }
+        let divisors = table.counts(countsPadding: pool.countsPadding).map { Float($0) }
         let sums = fold(x, over: table, from: 0, +)
         return elementwise(sums, Tensor(divisors, shape: table.output), /)
     }
@@ -30,14 +30,16 @@ extension Kernels {
         var output = [Float](repeating: start, count: planes * table.positions)
         output.withUnsafeMutableBufferPointer { y in
             x.floats.withUnsafeBufferPointer { x in
-                table.offsets.withUnsafeBufferPointer { offsets in
-                    for plane in 0..<planes {
-                        for place in 0..<table.places {
-                            for position in 0..<table.positions {
-                                let offset = offsets[place * table.positions + position]
-                                guard offset >= 0 else { continue }
-                                let target = plane * table.positions + position
-                                y[target] = combine(y[target], x[plane * size + offset])
+                table.forEachPortion { places, offsets in
+                    offsets.withUnsafeBufferPointer { offsets in
+                        for plane in 0..<planes {
+                            for place in 0..<places.count {
+                                for position in 0..<table.positions {
+                                    let offset = offsets[place * table.positions + position]
+                                    guard offset >= 0 else { continue }
+                                    let target = plane * table.positions + position
+                                    y[target] = combine(y[target], x[plane * size + offset])
+                                }
                             }
                         }
                     }
