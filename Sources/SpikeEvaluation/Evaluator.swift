@@ -63,8 +63,7 @@ public struct Evaluator: Sendable {
     ) throws {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
-        let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
-        let choice = try SimulatorChoice(snn, precision: precision)
+        _ = try ReferenceSimulation(snn)
         let task = try task?.asked(of: snn) ?? OutputTask(of: snn)
         if let ann {
             guard ann.spiking == nil else {
@@ -80,7 +79,8 @@ public struct Evaluator: Sendable {
         annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
         self.steps = (snn.spiking?.code ?? .rate()).steps(asked: steps)
         self.threads = threads
-        program = choice.program
+        let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
+        program = try SimulatorChoice(snn, precision: precision).program
         self.executor = program == nil ? .reference : executor
         self.earlyExit = earlyExit
         guard let earlyExit else { return }

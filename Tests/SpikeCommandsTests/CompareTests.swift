@@ -47,7 +47,7 @@ import Testing
         #expect(missing.status == 1 && missing.errors.contains("--data DATA"))
         try folder.write(Data("{}".utf8), "empty.json")
         let empty = try await folder.spikelet("compare", "empty.json")
-        #expect(empty.status == 1 && empty.errors.contains("empty.json") && empty.errors.contains("evaluate --json"))
+        #expect(empty.status == 1 && empty.errors.contains("empty.json") && empty.errors.contains("JSON of an evaluation"))
         let none = try await folder.spikelet("compare", "nowhere.json")
         #expect(none.status == 1 && none.errors.contains("nowhere.json"))
     }

@@ -86,7 +86,7 @@ struct ConverterTests {
         let data = [Batch(random.tensor([2, 2, 6, 6], in: 0...1))]
         #expect { try Converter(dataloader: data)(broken) } throws: { error in
             let text = "\(error)"
-            return text.contains("'relu2'") && text.contains("'squared'") && text.contains("--allow-analog")
+            return text.contains("'relu2'") && text.contains("'squared'") && text.contains("`allowAnalog: true`")
         }
         let allowed = try Converter(dataloader: data, allowAnalog: true)(broken)
         #expect(allowed.spiking?.warnings.count == 2)

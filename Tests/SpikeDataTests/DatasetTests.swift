@@ -216,7 +216,7 @@ import Testing
         try folder.write(IDXTests.file(8, [2], [7, 9]), "train-labels-idx1-ubyte")
         let train = try Dataset(path: folder.path)
         #expect(try Self.all(train) == Samples(tensor([0, 1, 1, 0], [2, 1, 1, 2]), labels: [7, 9]))
-        #expect(await spikeletError { _ = try Dataset(path: folder.path, split: .test) }.remedy?.contains("--split train") == true)
+        #expect(await spikeletError { _ = try Dataset(path: folder.path, split: .test) }.remedy?.contains("`split: train`") == true)
 
         try folder.write(gzip(IDXTests.file(8, [1, 1, 2], [255, 255])), "t10k-images.idx3-ubyte.gz")
         #expect(await spikeletError { _ = try Dataset(path: folder.path) }.code == .invalidOption)

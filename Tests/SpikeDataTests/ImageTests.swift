@@ -185,7 +185,7 @@ import Testing
     @Test func `pictures of several sizes need a crop`() throws {
         try put("rgb.png", at: "a/1.png")
         try put("tall.jpg", at: "a/2.jpg")
-        expectError(.invalidData, "a batch needs one shape", "--crop") {
+        expectError(.invalidData, "a batch needs one shape", "`crop: 224`") {
             _ = try Dataset(path: folder.path, images: ImageTransform(resize: .side(8), crop: nil))
         }
     }

@@ -22,6 +22,41 @@ import Testing
         return simulation.spikeCounts.mapValues { $0.floats.reduce(0.0) { $0 + Double($1) } / Double($0.count) }
     }
 
+    /// Half of the hidden neurons are large constants: what distinguishes samples is less than 8 bits of them.
+    private static func constant(_ size: Float) throws -> (ann: Graph, inputs: Tensor) {
+        var random = SeededGenerator(91)
+        let bias = Tensor((0..<30).map { $0 % 2 == 0 ? size * Float.random(in: 0...2, using: &random) : 0 }, shape: [30])
+        let weights = [[30, 20], [20, 30], [5, 20]].map { random.tensor($0, in: -0.4...0.4) }
+        func network(_ last: Tensor) throws -> Graph {
+            try Graph(
+                name: "constant", inputs: [.init("x", ValueType(.float32, [.batch, 20]))], outputs: [.init("y", value: "y")],
+                nodes: [
+                    Node("a", .gemm(Gemm(transposeB: true)), inputs: ["x", "w0", "b0"]), Node("r0", .relu(Relu()), inputs: ["a"]),
+                    Node("b", .gemm(Gemm(transposeB: true)), inputs: ["r0", "w1"]), Node("r1", .relu(Relu()), inputs: ["b"]),
+                    Node("y", .gemm(Gemm(transposeB: true)), inputs: ["r1", "w2", "b2"]),
+                ], constants: ["w0": weights[0], "b0": bias, "w1": weights[1], "w2": weights[2], "b2": last])
+        }
+        let inputs = random.tensor([100, 20], in: 0...1)
+        // Around their means all classes come.
+        let plain = try ReferenceExecutor(network(Tensor(repeating: 0, shape: [5]))).run([inputs])[0].floats
+        let means = (0..<5).map { column in -stride(from: column, to: plain.count, by: 5).reduce(0) { $0 + plain[$1] } / 100 }
+        return (try network(Tensor(means, shape: [5])), inputs)
+    }
+
+    @Test(arguments: [Float(0), 300]) func `where 8 bits cannot say what data shows, that is said`(size: Float) throws {
+        let (ann, inputs) = try Self.constant(size)
+        let snn = try RecipeConverter(Recipe.radix.options(14), calibration: [Batch(inputs)])(ann)
+        let answers = try OutputTask(of: ann).answers(ReferenceExecutor(ann).run([inputs])[0], of: ann)
+        let result = try Evaluator(snn, ann: ann, steps: [14], executor: .engine(.int8, countedSamples: 10)).run([Batch(inputs, labels: answers)])
+        let check = try #require(result.precisionCheck)
+        #expect(check.samples == 100)
+        // What it says is what is seen: float32 is right about all of them.
+        #expect(abs(try #require(check.agreement) - #require(result.steps[0].accuracy)) < 0.03)
+        #expect((check.warning == nil) == (size == 0), "\(check)")
+        #expect("\(result)".contains("use float32 for this network") == (size > 0))
+        #expect(try Evaluator(snn, ann: ann, steps: [14]).run([Batch(inputs, labels: answers)]).precisionCheck == nil)
+    }
+
     @Test(arguments: [(Recipe.calibrated, 16), (.signed, 12), (.burst, 8), (.radix, 5)])
     func `spikes and operations are those that the engine sends`(recipe: Recipe, steps: Int) throws {
         let (snn, ann, inputs, labels) = try Self.converted(recipe, steps: steps)

@@ -119,7 +119,7 @@ import Testing
         #expect(whole == result)
         let alone = try Evaluator(snn, ann: ann, task: .values, steps: [4]).run([Batch(Self.inputs)])
         #expect(alone.steps[0].error == nil && alone.steps[0].deviation == last.deviation)
-        expectError("no targets", "--ann") { _ = try Evaluator(snn, task: .values, steps: [1]).run([Batch(Self.inputs)]) }
+        expectError("no targets", "`ann:") { _ = try Evaluator(snn, task: .values, steps: [1]).run([Batch(Self.inputs)]) }
         expectError("shape [3, 1]") {
             _ = try Evaluator(snn, task: .values, steps: [1]).run([Batch(Self.inputs, targets: tensor([1, 2, 3], [3, 1]))])
         }
@@ -277,7 +277,7 @@ import Testing
         #expect(result.layers[0].neurons == 2)
         #expect(result.steps[0].spikesPerNeuron == 13.0 / 3 / 2)
         #expect(result.steps[0].accuracy == 1)
-        expectError("exported for exactly 3 samples", "--batch-size 3") {
+        expectError("exported for exactly 3 samples", "`batchSize: 3`") {
             _ = try Evaluator(snn, steps: [4]).run([Batch(Self.inputs.samples(0..<2), labels: [0, 1])])
         }
     }
@@ -293,7 +293,7 @@ import Testing
 
     @Test func `data with nothing to compare with is refused`() throws {
         let (snn, _) = try EvaluatorTests.pair()
-        expectError("no labels", "--ann") { _ = try Evaluator(snn, steps: [1]).run([Batch(EvaluatorTests.inputs)]) }
+        expectError("no labels", "`ann:") { _ = try Evaluator(snn, steps: [1]).run([Batch(EvaluatorTests.inputs)]) }
         expectError("no sample") { _ = try Evaluator(snn, steps: [1]).run([Batch]()) }
         expectError("2 labels for 3 samples") { _ = try Evaluator(snn, steps: [1]).run([Batch(EvaluatorTests.inputs, labels: [0, 1])]) }
     }

@@ -2,6 +2,7 @@ import Foundation
 import SpikeConversion
 import SpikeEvaluation
 import SpikeGraph
+import SpikeReference
 import SpikeRuntime
 import Testing
 

@@ -117,7 +117,7 @@ import Testing
     @Test func `every target takes it once replacements are allowed, and says which`() throws {
         let snn = try Self.network(neuron: IFNode(initialMembrane: 0.5))
         for profile in NIRProfile.all where profile.name != "spikelet" {
-            expectError(.unsupported, profile.name, "initial membrane", "--approximate") { _ = try NIRExporter(profile)(snn) }
+            expectError(.unsupported, profile.name, "initial membrane", "`approximate: true`") { _ = try NIRExporter(profile)(snn) }
             let export = try NIRExporter(profile, approximate: true)(snn)
             #expect(export.approximations.contains { $0.subject == "initial membrane potentials" && $0.nodes.count == 4 })
             #expect(export.graph.nodes["input"] != nil && export.graph.nodes["output"] != nil)

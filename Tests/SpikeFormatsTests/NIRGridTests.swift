@@ -76,7 +76,7 @@ import Testing
                     "\(recipe), \(cell)")
             } else {
                 try Self.expectRates(of: snn, in: own, .spikelet, "\(recipe), \(cell), spikelet")
-                expectError(.unsupported, "--approximate") { _ = try NIRExporter(.spikelet)(snn) }
+                expectError(.unsupported, "`approximate: true`") { _ = try NIRExporter(.spikelet)(snn) }
             }
             // The same files but for what their readers do.
             let spinnaker = try NIRExporter(.spinnaker2, approximate: true, steps: 128)(snn).graph

@@ -7,7 +7,7 @@ import Testing
 /// What stands for neurons and pools that NIR does not have. All numbers are dyadic, so that float32 is exact.
 @Suite struct NIRReplacementTests {
     /// x → the operators, one after another → y, over values `[N, 1, size, size]` or what becomes of them.
-    private func chain(_ operators: [Operator], size: Int = 2, _ description: SpikingDescription = .init(recipe: "test", steps: 8)) throws
+    private func chain(_ operators: [Operator], size: Int = 2, _ description: SpikingDescription = .init(recipe: "test", code: .rate(steps: 8))) throws
         -> Graph
     {
         let nodes = operators.enumerated().map { Node("n\($0)", $1, inputs: [$0 == 0 ? "x" : "n\($0 - 1)"]) }
@@ -53,7 +53,7 @@ import Testing
         let quantizer = try QuantizerNode(threshold: digits == nil ? 4 : 1, levels: 2, lowest: -4, rounding: .halfUp, digits: digits)
         let snn = try chain(
             [.neuron(NeuronNode(quantizer))],
-            .init(recipe: "test", schedule: .layerSynchronous, code: digits == nil ? .rate : .radix, steps: digits ?? 4))
+            .init(recipe: "test", schedule: .layerSynchronous, code: digits == nil ? .rate(steps: 4) : .radix(digits: digits)))
         let inputs: [Float] = [-6, -2, 1, 5]
         let expected = try output(snn, inputs, steps: digits ?? 4)
         #expect(expected == [-4, -2, 1, 2].map { digits == nil ? $0 / 4 : $0 })
@@ -116,9 +116,9 @@ import Testing
         func steps(_ description: SpikingDescription) throws -> Int {
             try NIRExporter(approximate: true)(chain([.neuron(NeuronNode(IFNode()))], description)).steps
         }
-        #expect(try steps(.init(recipe: "test", steps: 8)) == 8 && steps(.init(recipe: "test")) == 32)
-        #expect(try steps(.init(recipe: "test", schedule: .layerSynchronous, steps: 4)) == 32)
-        #expect(try steps(.init(recipe: "test", schedule: .layerSynchronous, steps: 48)) == 48)
+        #expect(try steps(.init(recipe: "test", code: .rate(steps: 8))) == 8 && steps(.init(recipe: "test")) == 32)
+        #expect(try steps(.init(recipe: "test", schedule: .layerSynchronous, code: .rate(steps: 4))) == 32)
+        #expect(try steps(.init(recipe: "test", schedule: .layerSynchronous, code: .rate(steps: 48))) == 48)
         let export = try NIRExporter(steps: 20)(chain([.neuron(NeuronNode(IFNode()))]))
         #expect(export.steps == 20 && export.graph.metadata["steps"] == .numbers(Tensor([Int64(20)], shape: [1])))
     }

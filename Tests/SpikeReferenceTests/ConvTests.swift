@@ -23,6 +23,26 @@ import Testing
         }
     }
 
+    /// What is unrolled for all positions would be 240 MB.
+    @Test func `a window larger than its input is taken in portions`() throws {
+        var generator = SeededGenerator(120)
+        let (side, kernel) = (12, 80)
+        let pads = [kernel - 1, kernel - 1]
+        let (x, w) = (Tensor.whole([2, 1, side, side], &generator), Tensor.whole([3, 1, kernel, kernel], &generator))
+        let result = try run(.conv(Conv(window: Window(kernel: [kernel, kernel], padsBegin: pads, padsEnd: pads))), [x, w])
+        let expected = Tensor.made([2, 3, side + kernel - 1, side + kernel - 1]) { at in
+            var sum: Float = 0
+            for row in 0..<side {
+                for column in 0..<side {
+                    let place = [row - at[2] + kernel - 1, column - at[3] + kernel - 1]
+                    if place.allSatisfy((0..<kernel).contains) { sum += x[[at[0], 0, row, column]] * w[[at[1], 0] + place] }
+                }
+            }
+            return sum
+        }
+        #expect(result == expected)
+    }
+
     @Test(arguments: 1...3) func `a convolution is its definition`(rank: Int) throws {
         var generator = SeededGenerator(UInt64(100 + rank))
         var done = 0

@@ -57,4 +57,22 @@ import Testing
         let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
         #expect(try run(.maxPool(MaxPool(window: window)), [x]).floats == [-3, -3, -3, -3])
     }
+
+    /// As many places as the input has, at more positions: the offsets of all would be 8 GB.
+    @Test func `windows larger than their input are taken in portions`() throws {
+        var generator = SeededGenerator(220)
+        let (side, kernel) = (20, 180)
+        let window = Window(kernel: [kernel, kernel], padsBegin: [kernel - 1, kernel - 1], padsEnd: [kernel - 1, kernel - 1])
+        let x = Tensor.whole([1, 2, side, side], &generator)
+        func places(_ position: Int) -> Range<Int> { max(0, position - kernel + 1)..<min(side, position + 1) }
+        func pooled(_ reduce: ([Float]) -> Float) -> Tensor {
+            .made([1, 2, side + kernel - 1, side + kernel - 1]) { at in
+                reduce(places(at[2]).flatMap { y in places(at[3]).map { x[[0, at[1], y, $0]] } })
+            }
+        }
+        #expect(try run(.maxPool(MaxPool(window: window)), [x]) == pooled { $0.max() ?? 0 })
+        #expect(try run(.averagePool(AveragePool(window: window)), [x]) == pooled { $0.reduce(0, +) / Float($0.count) })
+        let counted = AveragePool(window: window, countsPadding: true)
+        #expect(try run(.averagePool(counted), [x]) == pooled { $0.reduce(0, +) / Float(kernel * kernel) })
+    }
 }

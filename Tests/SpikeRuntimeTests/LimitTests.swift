@@ -31,6 +31,29 @@ import Testing
         ])
     }
 
+    /// A sum of branches that part and meet again has a synapse for each window, not for each way through.
+    @Test(arguments: [4, 60]) func `branches part and meet again and again`(count: Int) throws {
+        var random = SeededGenerator(count)
+        var network = NetworkSketch(input: [3, 4, 4])
+        var x = network.fire(network.input, Self.integrate)
+        let half = Tensor([0.5], shape: [1])
+        for index in 0..<count {
+            // Each half of x, together x again; and every 20th time a product beside it.
+            let left = network.add(.mul(Mul()), [x], [half], shape: x.shape)
+            let right = network.add(.mul(Mul()), [x], [half], shape: x.shape)
+            x = network.add(.add(Add()), [left, right], shape: x.shape)
+            if index % 20 == 0 {
+                let product = try network.conv(x, random.dyadic([3, 3, 1, 1], bits: 2, limit: 1))
+                x = network.add(.add(Add()), [x, product], shape: x.shape)
+            }
+        }
+        x = network.fire(x, SignedIFNode())
+        let y = network.linear(x, random.dyadic([2, 48], bits: 3, limit: 6))
+        let program = try compare(
+            try network.graph([y], SpikingDescription(recipe: "test")), random.dyadic([2, 3, 4, 4], bits: 2, limit: 5), steps: 6)
+        #expect(program.genericNodes.isEmpty)
+    }
+
     @Test(arguments: 0..<3)
     func `a depthwise window joined with a mean has more places than the kernels take at a time`(seed: Int) throws {
         for (kernel, stride, mean) in [(9, 9, 4), (16, 16, 4), (33, 1, 2), (16, 4, 4)] {

@@ -88,6 +88,22 @@ import Testing
         }
     }
 
+    /// Currents that change from step to step may be many thresholds, and be taken back later.
+    @Test func `what the reference path computes is read in float32, and listed`() throws {
+        var random = SeededGenerator(90)
+        var network = NetworkSketch(input: [4, 1, 1])
+        let spikes = network.fire(network.input, SignedIFNode())
+        let squares = network.add(.mul(Mul()), [spikes, spikes], shape: spikes.shape)
+        let x = network.fire(try network.conv(squares, random.dyadic([5, 4, 1, 1], bits: 3, limit: 40)), SignedIFNode(threshold: 2))
+        let y = network.linear(x, random.dyadic([3, 5], bits: 3, limit: 6))
+        let graph = try network.graph([y], SpikingDescription(recipe: "test", code: .rate(steps: 64)))
+        let input = random.dyadic([3, 4, 1, 1], bits: 3, limit: 9)
+        let small = try Simulation(graph, precision: .int8)
+        #expect(small.program.floatStages.map(\.reason).contains { $0.contains("reference path") })
+        #expect(try small.run([input], steps: 4000) == ReferenceSimulation(graph).run([input], steps: 4000))
+        #expect(small.saturations == 0)
+    }
+
     /// Weights on the grid of 8 bits: nothing is rounded, so int8 and float32 are one network.
     @Test func `int8 is exact where weights are whole fractions of the threshold`() throws {
         for seed in 0..<20 {

@@ -75,7 +75,7 @@ extension Kernels {
     }
 
     /// The numbers of an unrolled input that are kept at a time.
-    private static let mostUnrolled = 1 << 27
+    private static let mostUnrolled = 1 << 25
 
     private static func unroll(
         _ source: UnsafePointer<Float>, channels: Int, size: Int, _ offsets: [Int], into columns: UnsafeMutableBufferPointer<Float>
