@@ -22,7 +22,7 @@ public struct Compiler {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
         let program = try assembled(graph, description, floats: [:])
-        let floats = Resolution.beyondBudget(program.roundingErrors)
+        let floats = Resolution.beyondBudget(program.roundingErrors, of: description)
         return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
     }
 

@@ -13,6 +13,8 @@ struct Resolution {
     /// The most that all layers together may move: the root of the sum of their squares. What the bundled networks take: with K = 4 and T = 32 all of
     /// their layers stay within it, and int8 agrees with float32 on more than 98 of 100 answers.
     static let budget = 0.0285
+    /// The same where activations have at most 4 levels, K ≤ 2 or T ≤ 4: a level that moves is then a quarter of all that a neuron says, or more.
+    static let budgetOfFewLevels = 0.015
     /// The largest e of a channel.
     static let mostOfChannel = 0.25
     private static let (mean, deviation) = (0.25, 0.25)
@@ -81,7 +83,8 @@ struct Resolution {
     }
 
     /// The layers that have to be float32 so that the others stay within the budget, the worst first, each with the reason.
-    static func beyondBudget(_ layers: [(node: String, error: Double)]) -> [String: String] {
+    static func beyondBudget(_ layers: [(node: String, error: Double)], of description: SpikingDescription) -> [String: String] {
+        let budget = description.code.levels(description.steps ?? 32) > 4 ? budget : budgetOfFewLevels
         var sum = layers.reduce(0) { $0 + $1.error * $1.error }
         var beyond: [String: String] = [:]
         for layer in layers.sorted(by: { $0.error > $1.error }) where sum > budget * budget {

@@ -47,7 +47,9 @@ import Testing
         let (ann, inputs) = try Self.constant(size)
         let snn = try RecipeConverter(Recipe.radix.options(14), calibration: [Batch(inputs)])(ann)
         let answers = try OutputTask(of: ann).answers(ReferenceExecutor(ann).run([inputs])[0], of: ann)
-        let result = try Evaluator(snn, ann: ann, steps: [14], executor: .engine(.int8, countedSamples: 10)).run([Batch(inputs, labels: answers)])
+        let result = try Evaluator(snn, ann: ann, steps: [14], executor: .engine(.int8, countedSamples: 10)).run([
+            Batch(inputs, labels: answers)
+        ])
         let check = try #require(result.precisionCheck)
         #expect(check.samples == 100)
         // What it says is what is seen: float32 is right about all of them.

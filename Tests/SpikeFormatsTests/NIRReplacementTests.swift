@@ -7,7 +7,9 @@ import Testing
 /// What stands for neurons and pools that NIR does not have. All numbers are dyadic, so that float32 is exact.
 @Suite struct NIRReplacementTests {
     /// x → the operators, one after another → y, over values `[N, 1, size, size]` or what becomes of them.
-    private func chain(_ operators: [Operator], size: Int = 2, _ description: SpikingDescription = .init(recipe: "test", code: .rate(steps: 8))) throws
+    private func chain(
+        _ operators: [Operator], size: Int = 2, _ description: SpikingDescription = .init(recipe: "test", code: .rate(steps: 8))
+    ) throws
         -> Graph
     {
         let nodes = operators.enumerated().map { Node("n\($0)", $1, inputs: [$0 == 0 ? "x" : "n\($0 - 1)"]) }
