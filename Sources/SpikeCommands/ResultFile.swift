@@ -26,7 +26,7 @@ struct ResultFile {
         for name in Set(settings.keys).union(given.keys).sorted() where settings[name] != given[name] {
             throw SpikeletError(
                 .invalidData,
-                "the run in it was given another \(name) (\(given[name].map(Self.short) ?? "none") instead of \(settings[name].map(Self.short) ?? "none"))",
+                "its run had another value of \(name) (\(given[name].map(Self.short) ?? "none") instead of \(settings[name].map(Self.short) ?? "none"))",
                 at: path, remedy: "give what it was given, or leave out --resume to start again")
         }
         return result

@@ -94,11 +94,11 @@ func note(_ line: String) { Streams.writeError(line.withOptionNames.visible + "\
 
 /// Writes a result as JSON, to a file or (`-`) to standard output.
 func writeJSON(_ value: some Encodable, to path: String) throws {
-    let bytes = try JSON.encode(value, isPretty: true) + [UInt8(ascii: "\n")]
+    let text = JSON.visible(String(decoding: try JSON.encode(value, isPretty: true), as: UTF8.self) + "\n")
     if path == "-" {
-        try Streams.writeOutput(JSON.visible(String(decoding: bytes, as: UTF8.self)))
+        try Streams.writeOutput(text)
     } else {
-        try AtomicFile.write(to: path) { try $0.write(bytes) }
+        try AtomicFile.write(to: path) { try $0.write(Array(text.utf8)) }
     }
 }
 

@@ -162,33 +162,37 @@ private struct Synapses {
         let (features, groupChannels, places) = (weights.shape[0], weights.shape[1], conv.window.kernel.reduce(1, *))
         let groupFeatures = features / conv.groups
 
-        // reach[place][offset]: how many output positions read this input position through this place of the kernel.
-        var reach = [[Int]](repeating: [Int](repeating: 0, count: size), count: places)
-        forEachIndex(conv.window.kernel) { place, k in
-            forEachIndex(placement.output) { _, position in
-                var offset = 0
-                for axis in spatial.indices {
-                    let x = position[axis] * conv.window.strides[axis] + k[axis] * conv.window.dilations[axis] - placement.padsBegin[axis]
-                    guard x >= 0, x < spatial[axis] else { return }
-                    offset = offset * spatial[axis] + x
+        // Axis by axis, since windows are products: [place of the kernel][input position], the output positions that read it there.
+        let reachOfAxes = spatial.indices.map { axis in
+            (0..<conv.window.kernel[axis]).map { k -> [Int] in
+                var reach = [Int](repeating: 0, count: spatial[axis])
+                for position in 0..<placement.output[axis] {
+                    let x = position * conv.window.strides[axis] + k * conv.window.dilations[axis] - placement.padsBegin[axis]
+                    if reach.indices.contains(x) { reach[x] += 1 }
                 }
-                reach[place][offset] += 1
+                return reach
             }
         }
         let values = weights.floats
         var fanOut = [Int](repeating: 0, count: input[1] * size)
-        for channel in 0..<input[1] {
-            let (group, member) = (channel / groupChannels, channel % groupChannels)
-            for place in 0..<places {
-                let features = (group * groupFeatures..<(group + 1) * groupFeatures).filter {
+        var dense = 0
+        forEachIndex(conv.window.kernel) { place, k in
+            let axes = spatial.indices.map { reachOfAxes[$0][k[$0]] }
+            let reach = axes.reduce([1]) { sums, axis in sums.flatMap { sum in axis.map { sum * $0 } } }
+            let total = reach.reduce(0, +)
+            guard total > 0 else { return }
+            dense += total
+            for channel in 0..<input[1] {
+                let (group, member) = (channel / groupChannels, channel % groupChannels)
+                let count = (group * groupFeatures..<(group + 1) * groupFeatures).count {
                     values[($0 * groupChannels + member) * places + place] != 0
                 }
-                guard !features.isEmpty else { continue }
-                for offset in 0..<size { fanOut[channel * size + offset] += features.count * reach[place][offset] }
+                guard count > 0 else { continue }
+                for offset in 0..<size { fanOut[channel * size + offset] += count * reach[offset] }
             }
         }
         self.fanOut = fanOut
-        denseCount = reach.reduce(0) { $0 + $1.reduce(0, +) } * groupChannels * features * input[0]
+        denseCount = dense * groupChannels * features * input[0]
     }
 }
 

@@ -36,7 +36,7 @@ public final class Explorer: Sendable {
         let usual = spiking.code.steps(asked: steps ?? spiking.steps ?? 32)
         guard (1...Self.mostSteps).contains(usual) else {
             throw SpikeletError(
-                .invalidOption, "\(usual) time steps are more than a page shows", remedy: "give a number from 1 to \(Self.mostSteps)")
+                .invalidOption, "\(usual) time steps on a page", remedy: "give a number from 1 to \(Self.mostSteps)")
         }
         self.snn = snn
         self.ann = ann

@@ -8,6 +8,11 @@ internal import SpikeGraph
 public final class ExplorerServer: Sendable {
     /// How many connections are worked on at a time; more wait, but not for those that ask nothing.
     package static let mostConnections = 128
+    /// The same where the process may have few files open: half of them, since simulations and the page need some.
+    private static var allowedConnections: Int {
+        let files = sysconf(Int32(_SC_OPEN_MAX))
+        return files > 0 ? min(mostConnections, max(4, files / 2 - 16)) : mostConnections
+    }
 
     /// Where the page is.
     public let url: String
@@ -43,7 +48,7 @@ public final class ExplorerServer: Sendable {
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .serverChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(ConnectionLimit(connections, most: Self.mostConnections))
+                        try channel.pipeline.syncOperations.addHandler(ConnectionLimit(connections, most: Self.allowedConnections))
                     }
                 }
                 .childChannelInitializer { channel in

@@ -1,4 +1,5 @@
 import Foundation
+import SpikeGraph
 
 /// A drawing in the SVG of an HTML page. Colours are the page's classes, so that they follow light, dark and print.
 struct SVG {
@@ -81,9 +82,9 @@ struct SVG {
     }
 }
 
-/// Text as HTML, in content and in attributes.
+/// Text as HTML, in content and in attributes; characters that control what shows it are written out.
 func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
+    text.visibleLines.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
         .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
 }
 

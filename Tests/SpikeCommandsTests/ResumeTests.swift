@@ -114,7 +114,7 @@ import Testing
             (["--steps", "4", "--precision", "int8"], "precision"),
         ] {
             let run = try await Program.run(arguments + options + ["--resume"], in: folder.path)
-            #expect(run.status == 1 && run.errors.contains("another \(name) ") && run.errors.contains("→"), "\(run.errors)")
+            #expect(run.status == 1 && run.errors.contains("another value of \(name) ") && run.errors.contains("→"), "\(run.errors)")
         }
         for text in ["", "{", "[1]", "{\"samples\": 3}"] {
             try folder.write(Data(text.utf8), "result.json")

@@ -131,7 +131,8 @@ struct Answers {
         try checkCount(labels.count, samples: samples, name: name)
         if let place = labels.firstIndex(where: { $0 < 0 }) {
             throw SpikeletError(
-                .invalidData, "label \(labels[place]) of sample \(place) is below 0", at: name, remedy: "labels count the classes from 0")
+                .invalidData, "label \(labels[place]) of sample \(place) is below 0", at: name,
+                remedy: "labels count the classes from 0; a regression's values are an array 'targets'")
         }
     }
 
