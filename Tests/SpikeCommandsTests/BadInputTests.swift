@@ -189,6 +189,30 @@ import Testing
             ])
     }
 
+    @Test func `what a command reads through another file is not written over`() async throws {
+        let folder = try Folder()
+        try await folder.makeNetwork()
+        for name in ["mobile_dynamo.onnx", "mobile_dynamo.onnx.data"] {
+            try FileManager.default.copyItem(atPath: Repository.model("mobile/\(name)"), toPath: folder.file(name))
+        }
+        let weights = try Data(contentsOf: URL(fileURLWithPath: folder.file("mobile_dynamo.onnx.data")))
+        let converted = try await folder.spikelet(
+            "convert", "mobile_dynamo.onnx", "--calibration", "data.npz", "--output", "mobile_dynamo.onnx.data")
+        #expect(converted.status == 1 && converted.errors.contains("it belongs to 'mobile_dynamo.onnx'"), "\(converted)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.file("mobile_dynamo.onnx.data"))) == weights)
+        // A new file in the folder takes nothing away.
+        try FileManager.default.createDirectory(atPath: folder.file("idx"), withIntermediateDirectories: false)
+        try folder.write(Data([0]), "idx/t10k-images-idx3-ubyte")
+        let evaluated = try await folder.spikelet(
+            "evaluate", "snn.safetensors", "--data", "idx", "--json", "idx/t10k-images-idx3-ubyte")
+        #expect(evaluated.status == 1 && evaluated.errors.contains("it belongs to 'idx'"), "\(evaluated)")
+        let resumed = try await folder.spikelet(
+            "evaluate", "snn.safetensors", "--data", "data.npz", "--ann", Repository.tiny, "--outputs", "--json", "r.json", "--resume")
+        #expect(resumed.status == 64 && resumed.errors.contains("leave out --resume"), "\(resumed)")
+        let sized = try await folder.spikelet("evaluate", "snn.safetensors", "--data", "data.npz", "--batch-size", "0")
+        #expect(sized.errors.contains("--batch-size 100") && !sized.errors.contains("`"), "\(sized)")
+    }
+
     @Test func `places that cannot be written to are found before the work`() async throws {
         // The data does not exist either: the output is what the message is about.
         var cases: [Case] = []
