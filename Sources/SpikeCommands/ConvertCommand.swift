@@ -208,7 +208,7 @@ struct ConvertCommand: ParsableCommand {
         let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
         let (snn, result) = try search(ann, calibration: loader(ann) ?? data.loader(calibration ?? "", for: ann))
         if let json { try writeJSON(result, to: json) }
-        if json != "-" { try show(block: result) }
+        if json != "-" { try show(block: result.description.withOptionNames) }
         let choice = try result.require()
         guard let snn else { throw SpikeletError(.notConvertible, "'\(choice.recipe)' with \(choice.steps) steps") }
         return snn

@@ -49,9 +49,9 @@ struct SimulationRecord {
         let run = try simulator.run(
             inputs, steps: steps, timeVarying: timeVarying,
             recording: keepsSteps && !runsEach ? [.spikeCounts, .stepOutputs] : .spikeCounts)
-        if samples == 0, choice.program?.precision == .int8, !timeVarying, let task = try? OutputTask(of: snn) {
+        if samples == 0, let program = choice.program, program.precision == .int8, !timeVarying, let task = try? OutputTask(of: snn) {
             let few = inputs.map { $0.samples(0..<min($0.shape[0], 16)) }
-            precisionWarning = try PrecisionCheck(snn, task: task, inputs: few, steps: steps).warning
+            precisionWarning = try PrecisionCheck(program, task: task, inputs: few, steps: steps).warning
         }
         results.append(run.outputs)
         if keepsSteps { stepOutputs.append(after + (runsEach ? [run.outputs[0]] : run.stepOutputs.map { $0[0] })) }

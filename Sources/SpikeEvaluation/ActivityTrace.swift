@@ -64,7 +64,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     ///   - steps: T; of a radix code only its own K.
     ///   - precision: of the engine whose spikes are shown; `nil`: the reference executor's.
     public init(_ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil) throws {
-        let code = snn.spiking?.code ?? .rate()
+        let code = snn.spikeCode
         let steps = code.steps(asked: steps)
         let observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
         self.precision = observed.program?.precision.rawValue

@@ -15,7 +15,7 @@ public struct ErrorDecomposition: Sendable {
     public let snn: Graph
     /// T; K for a radix code.
     public let steps: Int
-    private let code: SpikeCode
+    private var code: SpikeCode { snn.spikeCode }
     /// At most so many samples are measured.
     public let limit: Int
     /// How many samples are worked on at a time.
@@ -40,8 +40,7 @@ public struct ErrorDecomposition: Sendable {
         guard limit >= 1 else { throw SpikeletError(.invalidOption, "a limit of \(limit) samples", remedy: "give 1 or more") }
         try checkThreads(threads)
         self.snn = snn
-        code = snn.spiking?.code ?? .rate()
-        self.steps = code.steps(asked: steps)
+        self.steps = snn.spikeCode.steps(asked: steps)
         self.limit = limit
         self.threads = threads
         observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)

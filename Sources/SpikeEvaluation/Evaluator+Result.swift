@@ -57,7 +57,9 @@ extension Evaluator {
         let most = snn.nodes.compactMap { node -> Int? in
             if case .neuron(let neuronNode) = node.operator { neuronNode.neuron.spikesPerStep?.upperBound } else { nil }
         }
-        return (snn.spiking?.code ?? .rate()).levels(steps) * max(1, most.max() ?? 1)
+        // A file may hold any burst.
+        let (levels, overflow) = snn.spikeCode.levels(steps).multipliedReportingOverflow(by: max(1, most.max() ?? 1))
+        return overflow ? Int.max : levels
     }
 
     private func layers(_ counts: OperationCounts) -> [EvaluationResult.Layer] {

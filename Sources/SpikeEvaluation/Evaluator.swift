@@ -77,7 +77,7 @@ public struct Evaluator: Sendable {
         self.ann = ann
         self.task = task
         annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
-        self.steps = (snn.spiking?.code ?? .rate()).steps(asked: steps)
+        self.steps = snn.spikeCode.steps(asked: steps)
         self.threads = threads
         let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
         program = try SimulatorChoice(snn, precision: precision).program
@@ -149,8 +149,8 @@ public struct Evaluator: Sendable {
         var result = result(total, counter: counter, seconds: elapsed)
         if let earlyExit { result.earlyExit = try total.exits.result(earlyExit, hasLabels: total.hasLabels, hasANN: ann != nil) }
         result.timing = try timing(first, simulated: total)
-        if precision == .int8, let last = steps.last {
-            result.precisionCheck = try PrecisionCheck(snn, task: task, data: data, steps: last)
+        if let program, program.precision == .int8, let last = steps.last {
+            result.precisionCheck = try PrecisionCheck(program, task: task, data: data, steps: last)
         }
         return result
     }

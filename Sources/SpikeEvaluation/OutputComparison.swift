@@ -43,7 +43,7 @@ public struct OutputComparison: Sendable {
         }
         self.snn = snn
         self.ann = ann
-        self.steps = (snn.spiking?.code ?? .rate()).steps(asked: steps)
+        self.steps = snn.spikeCode.steps(asked: steps)
         self.precision = precision
         self.threads = threads
     }

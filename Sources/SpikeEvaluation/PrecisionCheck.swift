@@ -1,7 +1,6 @@
 import Foundation
 public import SpikeGraph
-import SpikeReference
-import SpikeRuntime
+public import SpikeRuntime
 
 /// Whether int8 says what float32 says: both run on some samples.
 ///
@@ -21,12 +20,12 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
     private static let (leastAgreement, mostDeviation) = (0.97, 0.1)
 
     /// - Parameters:
+    ///   - program: the network in int8.
     ///   - task: what is asked of the first output.
     ///   - inputs: of the first samples.
-    public init(_ snn: Graph, task: OutputTask, inputs: [Tensor], steps: Int) throws {
-        let outputs = try [Precision.float32, .int8].map { precision in
-            try SimulatorChoice(snn, precision: precision).simulator().outputs(inputs, after: [steps]).outputs[0][0]
-        }
+    public init(_ program: Program, task: OutputTask, inputs: [Tensor], steps: Int) throws {
+        let snn = program.graph
+        let outputs = try [Compiler(precision: .float32)(snn), program].map { try Simulation($0).run(inputs, steps: steps)[0] }
         samples = inputs.first?.shape.first ?? 0
         if task.kind != .values {
             let (exact, small) = (try task.answers(outputs[0], of: snn), try task.answers(outputs[1], of: snn))
@@ -41,7 +40,7 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
     }
 
     /// The first samples of some data; those of a pass of its own.
-    init?(_ snn: Graph, task: OutputTask, data: any BatchSource, steps: Int) throws {
+    init?(_ program: Program, task: OutputTask, data: any BatchSource, steps: Int) throws {
         var pass = try data.makePass()
         var parts: [[Tensor]] = []
         var missing = Self.mostSamples
@@ -50,7 +49,7 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
             missing -= batch.count
         }
         guard let first = parts.first else { return nil }
-        try self.init(snn, task: task, inputs: first.indices.map { input in Tensor.joined(parts.map { $0[input] }) }, steps: steps)
+        try self.init(program, task: task, inputs: first.indices.map { input in Tensor.joined(parts.map { $0[input] }) }, steps: steps)
     }
 
     /// What people should know, if there is anything.

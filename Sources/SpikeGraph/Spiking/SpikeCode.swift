@@ -1,6 +1,6 @@
 /// What spikes say: how the steps of a run are weighed against each other, and which numbers of steps there are.
 ///
-/// A number sent in T steps is `Σ weight(ofStep: t, of: T) · s(t)`, in units of what a spike stands for.
+/// A number sent in T steps is `weight(of: T) · Σ growthᵀ⁻ᵗ · s(t)`, in units of what a spike stands for.
 public struct SpikeCode: Sendable, Hashable {
     /// How steps are weighed.
     public enum Kind: String, Sendable, Hashable, Codable {
@@ -15,7 +15,7 @@ public struct SpikeCode: Sendable, Hashable {
     public static let mostSteps = 1 << 20
 
     /// How steps are weighed.
-    public var kind: Kind
+    public let kind: Kind
     /// Of a rate code the number of steps that thresholds were chosen for, where there is one; of a radix code K, the only one it has.
     public var steps: Int?
     /// What a step is worth against the next one: b of a radix code, 1 of a rate code.
@@ -97,4 +97,9 @@ public struct SpikeCode: Sendable, Hashable {
             throw SpikeletError(.invalidModel, "a \(kind.rawValue) code of base \(base)", remedy: "digits have a base from 2 to 16")
         }
     }
+}
+
+extension Graph {
+    /// The code of a spiking network; of an ANN that of rates, which leaves numbers of steps as they are.
+    package var spikeCode: SpikeCode { spiking?.code ?? .rate() }
 }

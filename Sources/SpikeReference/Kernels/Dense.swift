@@ -23,7 +23,7 @@ extension Kernels {
         // A 1×1 window that visits every place in order reads the input as it is.
         let isIdentity = table.places == 1 && table.positions == size && table.offsets(0..<1, 0..<size).enumerated().allSatisfy { $0 == $1 }
         // Positions at a time: all of them, unless memory does not hold what they read.
-        let portion = min(table.positions, max(1, mostUnrolled / max(1, depth)))
+        let portion = max(1, min(table.positions, mostUnrolled / max(1, depth)))
         var unrolled = [Float](repeating: 0, count: isIdentity ? 0 : depth * portion)
         var partial = [Float](repeating: 0, count: portion < table.positions && !isIdentity ? groupFeatures * portion : 0)
         var output = [Float](repeating: 0, count: samples * features * table.positions)
