@@ -41,19 +41,8 @@ struct SamplePortions {
 
     /// Calls `body` with one portion after the other. ``Progress`` tells how far it has come.
     func forEach(_ title: String, _ body: (Batch) throws -> Void) throws {
-        let bar = Progress.begin(title, total: count, unit: "samples")
-        defer { bar.finish() }
-        var pass = loader.makePass()
-        while let batch = try pass.next() {
-            try locating(path) { try body(batch) }
-            bar.advance(by: batch.count)
-        }
+        try loader.forEach(title) { portion in try locating(path) { try body(portion.batch) } }
     }
-}
-
-/// What portions gave, put together again along the first axis.
-func joined(_ parts: [Tensor]) -> Tensor {
-    parts.count == 1 ? parts[0] : .joined(parts)
 }
 
 /// Tells what a person should know of the data.

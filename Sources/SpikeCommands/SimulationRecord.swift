@@ -65,11 +65,11 @@ struct SimulationRecord {
     }
 
     /// All outputs after the last step.
-    var outputs: [Tensor] { snn.outputs.indices.map { index in joined(results.map { $0[index] }) } }
+    var outputs: [Tensor] { snn.outputs.indices.map { index in Tensor.joined(results.map { $0[index] }) } }
 
     /// The first output after each step, `[T, N, …]`.
     var outputOfEachStep: Tensor {
-        let whole = (0..<steps).map { step in joined(stepOutputs.map { $0[step] }) }
+        let whole = (0..<steps).map { step in Tensor.joined(stepOutputs.map { $0[step] }) }
         return Tensor(whole.flatMap(\.floats), shape: [steps] + whole[0].shape)
     }
 

@@ -104,25 +104,16 @@ public struct Converter: Sendable {
             if case .voltageHook(let hook) = node.operator { hooks[node.name] = hook }
         }
         let executor = ReferenceExecutor(graph)
-        let bar = Progress.begin("calibrating", total: dataloader.batchCount, unit: "batches")
-        defer { bar.finish() }
-        var pass = try dataloader.makePass()
-        var batches = 0
-        while let batch = try pass.next() {
-            _ = try executor.run(batch.inputs) { node, operands, _ in
+        try dataloader.forEach("calibrating") { portion in
+            _ = try executor.run(portion.batch.inputs) { node, operands, _ in
                 guard var hook = hooks.removeValue(forKey: node.name) else { return }
                 do {
                     _ = try hook(operands[0])
                 } catch let error as SpikeletError {
-                    throw error.located("batch \(batches + 1): node '\(node.inputs[0])'")
+                    throw error.located("batch \(portion.number): node '\(node.inputs[0])'")
                 }
                 hooks[node.name] = hook
             }
-            batches += 1
-            bar.advance()
-        }
-        guard batches > 0 else {
-            throw SpikeletError(.invalidData, "the calibration data holds no batch", remedy: "give at least one sample")
         }
         var patch = Patch()
         for node in graph.nodes {

@@ -49,16 +49,17 @@ public struct QuantizedConverter: Sendable {
         let largest = quantizers.map { max($0.levels, -$0.lowest) }.max() ?? 1
         let digits = try digits(largest)
         let steps = digits ?? largest
-        var placements: [String: PlaceQuantizerNeurons.Placement] = [:]
+        var placements: [String: PlaceNeurons.Placement] = [:]
         for (name, quantizer) in plan.neurons {
             placements[name] = .init(
-                neuron: try neuron(quantizer, steps: steps, digits: digits), spike: quantizer.step * Float(digits == nil ? steps : 1))
+                neuron: try neuron(quantizer, steps: steps, digits: digits), spike: [quantizer.step * Float(digits == nil ? steps : 1)],
+                unit: [quantizer.step])
         }
         let levels = Set(quantizers.map { $0.lowest == 0 ? "\($0.levels)" : "\($0.lowest)…\($0.levels)" })
         let description = SpikingDescription(
             recipe: Self.recipe, schedule: .layerSynchronous, code: digits == nil ? .rate(steps: steps) : .radix(digits: steps),
             facts: ["quantizers": "\(quantizers.count)", "levels": levels.sorted().joined(separator: ", ")], warnings: warnings)
-        let placed = try PlaceQuantizerNeurons(placements: placements, description: description).run(folded)
+        let placed = try PlaceNeurons(placements, description: description).run(folded)
         return try SeparateConstants().run(UseRunningMaximum().run(placed))
     }
 

@@ -112,9 +112,8 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
             }
         }
         self.steps = steps
-        let labels = LayerLabels(snn: snn, ann: ann)
         self.layers = snn.nodes.compactMap { node in
-            layers[node.name]?.label = labels[node.name]
+            layers[node.name]?.label = node.label
             return layers[node.name]
         }
         let sample = inputs.first?.samples(0..<1)

@@ -34,31 +34,15 @@ struct CalibrationSplit: Sendable {
 
     /// Runs the ANN over all data.
     init(_ data: any BatchSource, ann: Graph, threads: Int) throws {
-        let bar = Progress.begin("running the ANN", total: data.batchCount, unit: "batches")
-        defer { bar.finish() }
-        var found = Found()
-        var batchSize = 1
-        var task: OutputTask?
-        let executor = ReferenceExecutor(ann)
         var pass = try data.makePass()
-        while true {
-            var group: [Batch] = []
-            while group.count < threads, let batch = try pass.next() { group.append(batch) }
-            guard let first = group.first else { break }
-            if task == nil { batchSize = max(1, first.count) }
-            let decided = try task ?? OutputTask(of: ann, hasLabels: first.labels != nil, targets: first.targets)
-            task = decided
-            for part in try concurrentMap(
-                group,
-                { batch in
-                    defer { bar.advance() }
-                    return try Found(try executor.run(batch.inputs)[0], of: ann, batch: batch, task: decided)
-                })
-            {
-                found.add(part)
-            }
+        let head = try pass.next()
+        let batchSize = max(1, head?.count ?? 1)
+        let task = try OutputTask(of: ann, hasLabels: head?.labels != nil, targets: head?.targets)
+        let executor = ReferenceExecutor(ann)
+        let found = try data.reduce("running the ANN", into: Found(), threads: threads) { portion in
+            try Found(try executor.run(portion.batch.inputs)[0], of: ann, batch: portion.batch, task: task)
         }
-        guard let task, found.samples >= 2 else {
+        guard found.samples >= 2 else {
             throw SpikeletError(
                 .invalidData, "the calibration data holds \(found.samples) sample\(found.samples == 1 ? "" : "s"), too few for a search",
                 remedy: "a search fits thresholds on one part and judges them on the other; give some hundred samples")
@@ -86,7 +70,7 @@ struct CalibrationSplit: Sendable {
 }
 
 /// What the ANN says of some samples, by sample.
-private struct Found: Sendable {
+private struct Found: Accumulator {
     var samples = 0
     var (withLabels, withTargets) = (0, 0)
     var answers: [Int32] = []
@@ -123,15 +107,15 @@ private struct Found: Sendable {
         }
     }
 
-    mutating func add(_ other: Found) {
-        samples += other.samples
-        withLabels += other.withLabels
-        withTargets += other.withTargets
-        answers += other.answers
-        right += other.right
-        values += other.values
-        spread.add(other.spread)
-        errors += other.errors
+    mutating func merge(_ later: Found) {
+        samples += later.samples
+        withLabels += later.withLabels
+        withTargets += later.withTargets
+        answers += later.answers
+        right += later.right
+        values += later.values
+        spread.add(later.spread)
+        errors += later.errors
     }
 
     /// What the judged samples are compared with, and how good the ANN is on them.

@@ -1,3 +1,4 @@
+import SpikeConversion
 public import SpikeGraph
 import SpikeReference
 public import SpikeRuntime
@@ -20,7 +21,9 @@ public struct ErrorDecomposition: Sendable {
     public let limit: Int
     /// How many samples are worked on at a time.
     public let threads: Int
-    private let matching: LayerMatching
+    /// The ANN as it was converted: with batch normalisations folded, if the spiking network has them so.
+    private let ann: Graph
+    private let layers: [Layer]
     private let observed: ObservedRun
 
     /// The samples that a thread works on at a time, and the neurons that bound them.
@@ -44,7 +47,11 @@ public struct ErrorDecomposition: Sendable {
         self.limit = limit
         self.threads = threads
         observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
-        matching = try LayerMatching(snn: snn, ann: ann)
+        func normalisations(_ graph: Graph) -> Int { graph.nodes.count { if case .batchNormalization = $0.operator { true } else { false } } }
+        let folded = try FuseConvBatchNorm().run(ann)
+        let source = normalisations(folded) == normalisations(snn) ? folded : ann
+        self.ann = source
+        layers = try snn.nodes.compactMap { try Layer($0, of: snn, ann: source) }
     }
 
     /// Measures the first samples of the data. ``Progress`` tells how far it has come.
@@ -52,54 +59,39 @@ public struct ErrorDecomposition: Sendable {
     /// - Returns: the layers in the network's order.
     /// - Throws: where the data is empty or does not fit.
     public func run(_ data: any BatchSource) throws -> [LayerError] {
-        let portions = try portions(of: data)
-        guard !portions.isEmpty else {
-            throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample")
+        // A network of a fixed batch size takes nothing else.
+        let fixed = snn.inputs.first?.type.shape.dimensions.first?.known
+        let batches = try data.first(limit, wholeBatches: fixed != nil)
+        let portion = fixed ?? max(1, min(Self.mostSamples, Self.mostNeurons / max(1, snn.neuronCount)))
+        let found = try batches.reduce("taking errors apart", into: Found(), portion: portion, threads: threads) { portion in
+            var found = Found(samples: portion.batch.count)
+            try measure(portion.batch.inputs) { found.layers.append(Sums($0)) }
+            return found
         }
-        let bar = Progress.begin("taking errors apart", total: portions.count * steps * matching.layers.count, unit: "steps of a layer")
-        defer { bar.finish() }
-        var sums = matching.layers.map { _ in Sums() }
-        for start in stride(from: 0, to: portions.count, by: threads) {
-            let group = Array(portions[start..<min(start + threads, portions.count)])
-            let found = try concurrentMap(group) { inputs in
-                var found: [Sums] = []
-                try measure(inputs, advance: { bar.advance() }, receive: { found.append(Sums($0)) })
-                return found
-            }
-            for part in found {
-                for index in sums.indices { sums[index].add(part[index]) }
-            }
-        }
-        let samples = portions.reduce(0) { $0 + ($1.first?.shape.first ?? 0) }
-        return zip(matching.layers, sums).map { result($0, $1, samples: samples) }
+        return zip(layers, found.layers).map { result($0, $1, samples: found.samples) }
     }
 
     /// Measures some samples.
     ///
-    /// - Parameters:
-    ///   - advance: called after each step of each layer.
-    ///   - receive: called with the parts of each layer, in order.
-    package func measure(_ inputs: [Tensor], advance: @escaping () -> Void = {}, receive: (LayerParts) -> Void) throws {
-        var (currents, activations): ([String: Tensor], [String: Tensor]) = ([:], [:])
-        let rectifiers = Set(matching.layers.map(\.rectifier.name))
-        _ = try ReferenceExecutor(matching.ann).run(inputs) { node, operands, results in
-            guard rectifiers.contains(node.name) else { return }
-            currents[node.name] = operands[0]
-            activations[node.name] = results[0]
+    /// - Parameter receive: called with the parts of each layer, in order.
+    package func measure(_ inputs: [Tensor], receive: (LayerParts) -> Void) throws {
+        var activations: [String: Tensor] = [:]
+        let names = Set(layers.map(\.activation.name))
+        _ = try ReferenceExecutor(ann).run(inputs) { node, _, results in
+            if names.contains(node.name) { activations[node.name] = results[0] }
         }
 
         var observations: [String: Observation] = [:]
-        for layer in matching.layers { observations[layer.node.name] = Observation(neuron: layer.neuron, growth: Double(code.growth)) }
+        for layer in layers { observations[layer.node.name] = Observation(neuron: layer.neuron, growth: Double(code.growth)) }
         try observed(
             inputs, steps: steps,
             observe: { _, node, operands, results in
                 guard var observation = observations.removeValue(forKey: node.name) else { return }
                 observation.take(current: operands[0], spikes: results[0], steps: steps)
                 observations[node.name] = observation
-                advance()
             })
-        for layer in matching.layers {
-            guard let observation = observations.removeValue(forKey: layer.node.name), let activation = activations[layer.rectifier.name]
+        for layer in layers {
+            guard let observation = observations.removeValue(forKey: layer.node.name), let activation = activations[layer.activation.name]
             else {
                 throw SpikeletError(.illegalGraph, "the layer '\(layer.node.name)' was never reached")
             }
@@ -107,39 +99,49 @@ public struct ErrorDecomposition: Sendable {
         }
     }
 
-    /// The first samples, in portions.
-    private func portions(of data: any BatchSource) throws -> [[Tensor]] {
-        // A network of a fixed batch size takes nothing else.
-        let fixed = snn.inputs.first?.type.shape.dimensions.first?.known
-        let size = fixed ?? max(1, min(Self.mostSamples, Self.mostNeurons / max(1, snn.neuronCount)))
-        var portions: [[Tensor]] = []
-        var missing = limit
-        var pass = try data.makePass()
-        while missing > 0, let batch = try pass.next() {
-            let count = min(batch.count, missing)
-            for start in stride(from: 0, to: count, by: size) {
-                let end = fixed == nil ? min(start + size, count) : min(start + size, batch.count)
-                portions.append(batch.inputs.map { $0.samples(start..<end) })
-            }
-            missing -= count
-        }
-        return portions
-    }
-
-    private func result(_ layer: LayerMatching.Layer, _ sums: Sums, samples: Int) -> LayerError {
+    private func result(_ layer: Layer, _ sums: Sums, samples: Int) -> LayerError {
         let neurons = snn.types[layer.node.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) ?? 0
         let count = Double(max(1, neurons * samples))
         let scale = sums.activation.squareRoot()
         func relative(_ sum: Double) -> Double? { scale > 0 ? sum.squareRoot() / scale : nil }
         let weight = Float(code.weight(of: steps))
-        let thresholds = layer.scales.map { $0 * Float(sums.levels) * weight }
+        let thresholds = layer.spike.map { $0 * Float(sums.levels) * weight }
         return LayerError(
-            name: layer.node.name, rectifier: layer.rectifier.name, neurons: neurons,
+            name: layer.node.name, rectifier: layer.activation.name, neurons: neurons,
             threshold: [thresholds.min() ?? 0, thresholds.max() ?? 0], levels: Int(sums.levels), spikesPerNeuron: sums.spikes / count,
             annRootMeanSquare: (sums.activation / count).squareRoot(), inherited: relative(sums.inherited),
             clipping: relative(sums.clipping),
             rounding: relative(sums.rounding), unevenness: relative(sums.unevenness), total: relative(sums.total),
             added: relative(sums.added))
+    }
+}
+
+/// A layer of neurons, and what it stands for.
+private struct Layer: Sendable {
+    /// The neurons' node in the spiking network.
+    let node: Node
+    let neuron: any Neuron
+    /// The node in the ANN that it stands for.
+    let activation: Node
+    /// The activation that one spike of weight 1 stands for: one number, or one a channel.
+    let spike: [Float]
+
+    /// - Returns: `nil` for a node that is no layer of neurons.
+    /// - Throws: where it has no counterpart in the ANN.
+    init?(_ node: Node, of snn: Graph, ann: Graph) throws {
+        guard case .neuron(let neurons) = node.operator else { return nil }
+        guard let site = neurons.site else {
+            throw SpikeletError(
+                .invalidData, "the neurons '\(node.name)' do not say which activation of an ANN they stand for",
+                remedy: "a file of an earlier version of Spikelet, or a network that was not converted here, does not hold that: convert the ANN")
+        }
+        guard let activation = ann.node(named: site.activation), ann.types[activation.outputs[0]]?.shape == snn.types[node.outputs[0]]?.shape
+        else {
+            throw SpikeletError(
+                .invalidData, "the neurons '\(node.name)' stand for '\(site.activation)', which the ANN '\(ann.name)' does not have",
+                remedy: "give the model that the spiking network was converted from")
+        }
+        (self.node, neuron, self.activation, spike) = (node, neurons.neuron, activation, site.spike)
     }
 }
 
@@ -202,7 +204,7 @@ private struct Observation {
     }
 
     /// - Parameter weight: what a spike of weight 1 counts in the decoded activation: 1/T, or 1 for radix codes.
-    func parts(_ layer: LayerMatching.Layer, activation: Tensor, steps: Int, weight: Double) throws -> LayerParts {
+    func parts(_ layer: Layer, activation: Tensor, steps: Int, weight: Double) throws -> LayerParts {
         guard let waiting else { return LayerParts() }
         let quantised = emitted(waiting, steps: steps)
         var parts = LayerParts()
@@ -210,14 +212,14 @@ private struct Observation {
         parts.spikes = spikes
         // One spike stands for `scale` of activation, and takes `threshold` of current.
         let size = max(1, shape.dropFirst(2).reduce(1, *))
-        let scales = layer.scales.map { Double($0) * weight }
+        let scales = layer.spike.map { Double($0) * weight }
         parts.scales = scales
         parts.channels = shape.count > 1 ? shape[1] : 1
         parts.placesOfChannel = size
         let threshold = neuron.currentOfSpike
         func scale(_ position: Int) -> Double { scales[position / size % scales.count] }
         let means = Tensor(current.indices.map { Float(current[$0] / Double(threshold[$0]) * scale($0)) }, shape: shape)
-        let rectified = try ReferenceExecutor.evaluate(layer.rectifier.operator, [means])[0].floats
+        let rectified = try ReferenceExecutor.evaluate(layer.activation.operator, [means])[0].floats
         for (position, annValue) in activation.floats.enumerated() {
             let (given, wanted) = (Double(rectified[position]), Double(annValue))
             let clipped = min(given, parts.levels * scale(position))
@@ -252,8 +254,19 @@ private struct Observation {
     }
 }
 
+/// What was found in some samples.
+private struct Found: Accumulator {
+    var samples = 0
+    var layers: [Sums] = []
+
+    mutating func merge(_ later: Found) {
+        samples += later.samples
+        layers.mergeEach(later.layers)
+    }
+}
+
 /// Sums of squares over neurons and samples.
-private struct Sums: Sendable {
+private struct Sums: Accumulator {
     var inherited = 0.0
     var clipping = 0.0
     var rounding = 0.0
@@ -263,8 +276,6 @@ private struct Sums: Sendable {
     var activation = 0.0
     var spikes = 0.0
     var levels = 0.0
-
-    init() {}
 
     init(_ parts: LayerParts) {
         levels = parts.levels
@@ -282,15 +293,15 @@ private struct Sums: Sendable {
         }
     }
 
-    mutating func add(_ other: Sums) {
-        inherited += other.inherited
-        clipping += other.clipping
-        rounding += other.rounding
-        unevenness += other.unevenness
-        total += other.total
-        added += other.added
-        activation += other.activation
-        spikes += other.spikes
-        levels = max(levels, other.levels)
+    mutating func merge(_ later: Sums) {
+        inherited += later.inherited
+        clipping += later.clipping
+        rounding += later.rounding
+        unevenness += later.unevenness
+        total += later.total
+        added += later.added
+        activation += later.activation
+        spikes += later.spikes
+        levels = max(levels, later.levels)
     }
 }

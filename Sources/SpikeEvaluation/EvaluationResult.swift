@@ -58,7 +58,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public struct Layer: Codable, Sendable, Equatable {
         /// The neurons' node.
         public var name: String
-        /// What people call it: by the names of the ANN's modules (``LayerLabels``).
+        /// What people call it: by the names of the ANN's modules (``Site``).
         public var label: String?
         /// The neurons of one sample.
         public var neurons: Int

@@ -1,5 +1,7 @@
+import SpikeGraph
+
 /// Sums over samples; whole numbers, so that they do not depend on the order of the batches, and can be kept in a file.
-struct Tally: Codable, Sendable, Equatable {
+struct Tally: Accumulator, Equatable {
     /// The numbers of steps that are reported.
     var steps: [Int]
     var samples = 0
@@ -70,24 +72,24 @@ struct Tally: Codable, Sendable, Equatable {
     }
 
     /// Takes in what later samples gave.
-    mutating func add(_ other: Tally) {
-        samples += other.samples
-        countedSamples += other.countedSamples
-        hasLabels = hasLabels && other.hasLabels
-        annCorrect += other.annCorrect
-        Self.add(other.correct, to: &correct)
-        Self.add(other.agreeing, to: &agreeing)
-        for column in ofSamples.indices { ofSamples[column] += other.ofSamples[column] }
-        Self.add(other.correctByStep, to: &correctByStep)
-        Self.add(other.agreeingByStep, to: &agreeingByStep)
-        Self.add(other.confusion, to: &confusion)
-        Self.add(other.annConfusion, to: &annConfusion)
-        for (steps, run) in other.runs { runs[steps, default: OperationCounter.Run()].add(run) }
-        annOperations.merge(other.annOperations, uniquingKeysWith: +)
-        exits.paths += other.exits.paths
-        distances.add(other.distances)
-        if let more = other.saturations { saturations = (saturations ?? 0) + more }
-        engineNanoseconds += other.engineNanoseconds
+    mutating func merge(_ later: Tally) {
+        samples += later.samples
+        countedSamples += later.countedSamples
+        hasLabels = hasLabels && later.hasLabels
+        annCorrect += later.annCorrect
+        Self.add(later.correct, to: &correct)
+        Self.add(later.agreeing, to: &agreeing)
+        for column in ofSamples.indices { ofSamples[column] += later.ofSamples[column] }
+        Self.add(later.correctByStep, to: &correctByStep)
+        Self.add(later.agreeingByStep, to: &agreeingByStep)
+        Self.add(later.confusion, to: &confusion)
+        Self.add(later.annConfusion, to: &annConfusion)
+        for (steps, run) in later.runs { runs[steps, default: OperationCounter.Run()].add(run) }
+        annOperations.merge(later.annOperations, uniquingKeysWith: +)
+        exits.paths += later.exits.paths
+        distances.add(later.distances)
+        if let more = later.saturations { saturations = (saturations ?? 0) + more }
+        engineNanoseconds += later.engineNanoseconds
     }
 
     private static func add(_ numbers: [Int], to sums: inout [Int]) {

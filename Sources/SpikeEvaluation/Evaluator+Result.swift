@@ -63,18 +63,13 @@ extension Evaluator {
     }
 
     private func layers(_ counts: OperationCounts) -> [EvaluationResult.Layer] {
-        let consumers = snn.consumers
-        let labels = LayerLabels(snn: snn, ann: ann)
-        return counts.neurons.map { counted in
+        counts.neurons.map { counted in
             let node = snn.node(named: counted.name)
-            let scales = (node.flatMap { consumers[$0.outputs[0]] } ?? []).compactMap {
-                if case .voltageScaler(let scaler) = $0.operator { scaler.scales } else { nil }
-            }
-            .flatMap { $0 }
+            let spike = node.map(snn.spike) ?? [1]
             var layer = EvaluationResult.Layer(
-                name: counted.name, neurons: counted.neurons, threshold: [scales.min() ?? 1, scales.max() ?? 1],
+                name: counted.name, neurons: counted.neurons, threshold: [spike.min() ?? 1, spike.max() ?? 1],
                 spikesPerNeuron: counted.spikes.reduce(0, +) / Double(max(1, counted.neurons)))
-            layer.label = labels[counted.name]
+            layer.label = node?.label
             return layer
         }
     }

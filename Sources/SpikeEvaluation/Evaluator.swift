@@ -119,59 +119,31 @@ public struct Evaluator: Sendable {
     ) throws -> EvaluationResult {
         let start = DispatchTime.now()
         let counter = try OperationCounter(snn, program: program)
-        var total = checkpoint?.tally ?? Tally(steps: steps)
+        let done = checkpoint?.tally ?? Tally(steps: steps)
         try checkpoint?.check(for: self)
         func seconds() -> Double {
             (checkpoint?.seconds ?? 0) + Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
         }
-        var source = RemainingBatches(try data.makePass(), skipping: total.samples)
-        let stepsOfBatch = runs.reduce(0, +)
-        let bar = Progress.begin("evaluating", total: data.batchCount.map { $0 * stepsOfBatch }, unit: "steps of a batch")
-        defer { bar.finish() }
-        var uncounted = if case .engine(_, let countedSamples) = executor { max(0, countedSamples - total.samples) } else { Int.max }
-        var first: [Tensor]?
-        while true {
-            var group: [(batch: Batch, counted: Int)] = []
-            while group.count < threads, let batch = try source.next(advance: { bar.advance(by: stepsOfBatch, isWork: false) }) {
-                group.append((batch, min(batch.count, uncounted)))
-                uncounted -= min(batch.count, uncounted)
-            }
-            if group.isEmpty { break }
-            if first == nil { first = group[0].batch.inputs.map { $0.samples(0..<1) } }
-            for tally in try concurrentMap(group, { try self.tally($0.batch, counted: $0.counted, counter: counter, bar: bar) }) {
-                total.add(tally)
-            }
-            try onProgress?(EvaluationProgress(evaluator: self, counter: counter, tally: total, seconds: seconds()))
-        }
-        try source.checkEnd()
-        guard total.samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
+        let numbers = (snn.outputs.first.flatMap { snn.sizePerSample(of: $0.value) } ?? 1) * (steps.last ?? 1)
+        // Outputs in all steps fit into memory; sums do not depend on the portions.
+        let portion = program == nil ? Int.max : max(1, Self.mostNumbers / max(1, numbers))
+        let total = try data.reduce(
+            "evaluating", into: done, work: (runs.reduce(0, +), "steps of a batch"), skipping: done.samples, portion: portion, threads: threads,
+            { try tally($0, counter: counter) },
+            merged: { try onProgress?(EvaluationProgress(evaluator: self, counter: counter, tally: $0, seconds: seconds())) })
         let elapsed = seconds()
         var result = result(total, counter: counter, seconds: elapsed)
         if let earlyExit { result.earlyExit = try total.exits.result(earlyExit, hasLabels: total.hasLabels, hasANN: ann != nil) }
-        result.timing = try timing(first, simulated: total)
+        result.timing = try timing(try data.first(1).first?.inputs, simulated: total)
         if let program, program.precision == .int8, let last = steps.last {
             result.precisionCheck = try PrecisionCheck(program, task: task, data: data, steps: last)
         }
         return result
     }
 
-    /// A batch in portions whose outputs in all steps fit into memory; sums do not depend on them.
-    private func tally(_ batch: Batch, counted: Int, counter: OperationCounter, bar: any ProgressDisplay) throws -> Tally {
-        let numbers = (snn.outputs.first.flatMap { snn.sizePerSample(of: $0.value) } ?? 1) * (steps.last ?? 1)
-        let portion = max(1, Self.mostNumbers / max(1, numbers))
-        guard program != nil, batch.count > portion else { return try tally(portion: batch, counted: counted, counter: counter, bar: bar) }
-        var whole: Tally?
-        for start in stride(from: 0, to: batch.count, by: portion) {
-            let range = start..<min(start + portion, batch.count)
-            let part = try tally(
-                portion: try batch.samples(range), counted: max(0, min(counted - start, range.count)), counter: counter, bar: nil)
-            if whole == nil { whole = part } else { whole?.add(part) }
-        }
-        bar.advance(by: runs.reduce(0, +))
-        return whole ?? Tally(steps: steps)
-    }
-
-    private func tally(portion batch: Batch, counted: Int, counter: OperationCounter, bar: (any ProgressDisplay)?) throws -> Tally {
+    private func tally(_ portion: Portion, counter: OperationCounter) throws -> Tally {
+        let batch = portion.batch
+        let counted = if case .engine(_, let count) = executor { min(batch.count, max(0, count - portion.start)) } else { batch.count }
         let labels = try task.labels(of: batch)
         if ann == nil, labels == nil, task.kind != .values || batch.targets == nil {
             let wanted = task.kind == .values ? "targets" : "labels"
@@ -210,7 +182,6 @@ public struct Evaluator: Sendable {
                 if earlyExit != nil {
                     tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), labels, annAnswers)
                 }
-                bar?.advance(by: run)
             }
         }
         if counted > 0 {
@@ -222,7 +193,6 @@ public struct Evaluator: Sendable {
                     guard program == nil, let column = steps.firstIndex(of: step), runsStream || step == run else { return }
                     try judge(try simulation.outputs()[0], column)
                 }
-                if program == nil { bar?.advance(by: run) }
             }
         }
         return tally
@@ -273,18 +243,4 @@ public struct Evaluator: Sendable {
         }
         return paths
     }
-}
-
-/// `items` mapped at the same time, results in order. The first error, in the items' order, is thrown.
-func concurrentMap<Item: Sendable, Result: Sendable>(_ items: [Item], _ transform: @Sendable (Item) throws -> Result) throws -> [Result] {
-    if items.count == 1 { return [try transform(items[0])] }
-    nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
-    let lock = DispatchSemaphore(value: 1)
-    DispatchQueue.concurrentPerform(iterations: items.count) { index in
-        let result = Swift.Result { try transform(items[index]) }
-        lock.wait()
-        results[index] = result
-        lock.signal()
-    }
-    return try results.compactMap { try $0?.get() }
 }

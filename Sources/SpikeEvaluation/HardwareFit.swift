@@ -203,7 +203,7 @@ extension HardwareFit {
             let neuron = try FixedPointIFNode(
                 threshold: max(1, (rule.currentOfSpike[0] * scale).rounded()) / scale, quantum: 1 / scale, bits: device.stateBits,
                 resetsToZero: device.profile.dynamics.reset == .value, isMultiSpike: rule.spikesPerStep?.upperBound != 1)
-            nodes[index].operator = .neuron(NeuronNode(neuron))
+            nodes[index].operator = .neuron(NeuronNode(neuron, site: neuronNode.site))
         }
         // Layers that no neurons follow.
         for node in graph.nodes where isLayer(node) && !done.contains(node.name) && !node.inputs[1].hasSuffix(".ones") {

@@ -53,33 +53,12 @@ public struct OutputComparison: Sendable {
     /// - Throws: where the data is empty or does not fit.
     public func run(_ data: any BatchSource) throws -> OutputErrors {
         let start = DispatchTime.now()
-        let bar = Progress.begin("comparing outputs", total: data.batchCount, unit: "batches")
-        defer { bar.finish() }
         let size = snn.outputs.reduce(0) { $0 + (snn.sizePerSample(of: $1.value) ?? 0) }
         let portion = max(1, min(32, Self.mostNumbers / max(1, size * (steps.last ?? 1))))
-        var sums = steps.map { _ in snn.outputs.map { _ in Sums() } }
-        var samples = 0
-        var saturations = 0
-        var pass = try data.makePass()
-        while let batch = try pass.next() {
-            let length = choice.program == nil ? batch.count : portion
-            let portions = stride(from: 0, to: batch.count, by: length).map { from in
-                batch.inputs.map { $0.samples(from..<min(from + length, batch.count)) }
-            }
-            for first in stride(from: 0, to: portions.count, by: threads) {
-                let group = Array(portions[first..<min(first + threads, portions.count)])
-                for (expected, found, limited) in try concurrentMap(group, compared) {
-                    saturations += limited
-                    for (column, outputs) in found.enumerated() {
-                        for (index, output) in outputs.enumerated() { sums[column][index].add(output, expected[index]) }
-                    }
-                }
-            }
-            samples += batch.count
-            bar.advance()
-        }
-        guard samples > 0 else { throw SpikeletError(.invalidData, "the data holds no sample", remedy: "give at least one sample") }
-        let rows = zip(steps, sums).map { step, sums in
+        let found = try data.reduce(
+            "comparing outputs", into: Found(), portion: choice.program == nil ? .max : portion, threads: threads) { try compared($0.batch.inputs) }
+        let samples = found.samples
+        let rows = zip(steps, found.sums).map { step, sums in
             OutputErrors.Step(
                 steps: step,
                 outputs: zip(snn.outputs, sums).map { output, sums in
@@ -90,12 +69,11 @@ public struct OutputComparison: Sendable {
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: nil, precision: precision.rawValue,
             seconds: Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9, warnings: snn.spiking?.warnings ?? [])
         errors.floatLayers = EvaluationResult.FloatLayer.all(choice.program)
-        if precision == .int8 { errors.saturations = saturations }
+        if precision == .int8 { errors.saturations = found.saturations }
         return errors
     }
 
-    /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's; and how many numbers met int8's bounds.
-    private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]], saturations: Int) {
+    private func compared(_ inputs: [Tensor]) throws -> Found {
         let expected = try ReferenceExecutor(ann).run(inputs)
         let (found, saturations) = try choice.simulator().outputs(inputs, after: steps)
         if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
@@ -103,7 +81,8 @@ public struct OutputComparison: Sendable {
                 .invalidModel, "an output holds \(value)",
                 remedy: "look for weights that overflow, and compare with the source network: spikelet run")
         }
-        return (expected, found, Int(clamping: saturations))
+        let sums = found.map { outputs in zip(outputs, expected).map { Sums($0, $1) } }
+        return Found(samples: inputs.first?.shape.first ?? 0, saturations: Int(clamping: saturations), sums: sums)
     }
 }
 
@@ -168,22 +147,37 @@ extension OutputErrors: CustomStringConvertible {
     }
 }
 
+/// What was found in some samples.
+private struct Found: Accumulator {
+    var samples = 0
+    /// How many numbers met int8's bounds.
+    var saturations = 0
+    /// For each reported number of steps, each output's.
+    var sums: [[Sums]] = []
+
+    mutating func merge(_ later: Found) {
+        samples += later.samples
+        saturations += later.saturations
+        for (row, later) in later.sums.enumerated() where row < sums.count { sums[row].mergeEach(later) }
+        if sums.isEmpty { sums = later.sums }
+    }
+}
+
 /// Sums over samples, for each number of an output.
-private struct Sums: Sendable {
-    private var differences: [Double] = []
-    private var values: [Double] = []
+private struct Sums: Accumulator {
+    private var differences: [Double]
+    private var values: [Double]
     private var squaredDifference = 0.0
     private var square = 0.0
-    private var samples = 0.0
+    private var samples: Double
 
-    mutating func add(_ found: Tensor, _ expected: Tensor) {
+    init(_ found: Tensor, _ expected: Tensor) {
         let (y, r) = (found.floats, expected.floats)
         let count = max(1, expected.shape.first ?? 1)
         let size = r.count / count
-        if values.isEmpty {
-            values = [Double](repeating: 0, count: size)
-            differences = values
-        }
+        samples = Double(count)
+        values = [Double](repeating: 0, count: size)
+        differences = values
         for position in r.indices {
             let difference = Double(y[position]) - Double(r[position])
             values[position % size] += Double(r[position])
@@ -191,7 +185,16 @@ private struct Sums: Sendable {
             square += Double(r[position]) * Double(r[position])
             squaredDifference += difference * difference
         }
-        samples += Double(count)
+    }
+
+    mutating func merge(_ later: Sums) {
+        for position in values.indices {
+            values[position] += later.values[position]
+            differences[position] += later.differences[position]
+        }
+        squaredDifference += later.squaredDifference
+        square += later.square
+        samples += later.samples
     }
 
     var error: Double? { square > 0 ? (squaredDifference / square).squareRoot() : nil }

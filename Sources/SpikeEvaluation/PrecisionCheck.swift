@@ -41,15 +41,9 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
 
     /// The first samples of some data; those of a pass of its own.
     init?(_ program: Program, task: OutputTask, data: any BatchSource, steps: Int) throws {
-        var pass = try data.makePass()
-        var parts: [[Tensor]] = []
-        var missing = Self.mostSamples
-        while missing > 0, let batch = try pass.next() {
-            parts.append(batch.inputs.map { $0.samples(0..<min(missing, batch.count)) })
-            missing -= batch.count
-        }
-        guard let first = parts.first else { return nil }
-        try self.init(program, task: task, inputs: first.indices.map { input in Tensor.joined(parts.map { $0[input] }) }, steps: steps)
+        let inputs = try data.first(Self.mostSamples).joinedInputs
+        if inputs.isEmpty { return nil }
+        try self.init(program, task: task, inputs: inputs, steps: steps)
     }
 
     /// What people should know, if there is anything.

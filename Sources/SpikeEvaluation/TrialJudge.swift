@@ -20,21 +20,14 @@ struct TrialJudge: Sendable {
     }
 
     func callAsFunction(_ snn: Graph, recipe: String, steps: Int) throws -> RecipeSearchResult.Trial {
-        let total = split.judgedCount
-        let bar = Progress.begin("judging \(recipe) with \(steps) steps", total: total, unit: "samples")
-        defer { bar.finish() }
         let task = try split.task.asked(of: snn)
         let simulation = try Simulation(snn, threads: threads)
         var found = Found(drop: PairedDrop(criterion: criterion, places: task.places))
         var spikes = 0
-        var pass = try split.judged.makePass()
-        while found.drop.samples < total, let batch = try pass.next() {
-            let outputs = try simulation.run(batch.inputs, steps: steps)
-            try take(outputs[0], of: snn, task, batch, into: &found)
+        try split.judged.forEach("judging \(recipe) with \(steps) steps", until: { isClear(found.drop) }) { portion in
+            let outputs = try simulation.run(portion.batch.inputs, steps: steps)
+            try take(outputs[0], of: snn, task, portion.batch, into: &found)
             spikes += simulation.spikeTotals.values.reduce(0, +)
-            bar.advance(by: batch.count)
-            let confidence = found.drop.confidence(within: targetDrop)
-            if found.drop.samples >= Self.fewest, confidence < clear || confidence > 1 - clear { break }
         }
         let drop = found.drop
         let samples = Double(max(1, drop.samples))
@@ -51,6 +44,12 @@ struct TrialJudge: Sendable {
         case .values: trial.deviation = drop.points / 100
         }
         return trial
+    }
+
+    private func isClear(_ drop: PairedDrop) -> Bool {
+        guard drop.samples >= Self.fewest else { return false }
+        let confidence = drop.confidence(within: targetDrop)
+        return confidence < clear || confidence > 1 - clear
     }
 
     /// Sums over the samples that have been judged.

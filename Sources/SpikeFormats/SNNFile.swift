@@ -6,8 +6,9 @@ public import SpikeGraph
 ///
 /// A graph comes back exactly as it was written: constants to the bit, attributes too. The same graph gives the same bytes.
 public enum SNNFile {
-    /// The version of the JSON's layout. It grows when an older Spikelet could misread a newer file.
-    public static let formatVersion = 1
+    /// The version of the JSON's layout. It grows when an older Spikelet could misread a newer file, or would lose some of it: since 2,
+    /// neurons say which activation they stand for (``Site``).
+    public static let formatVersion = 2
     static let metadataKey = "spikelet"
 
     /// Writes a graph, as a whole or not at all (see ``SafetensorsFile/write(_:metadata:to:)``).

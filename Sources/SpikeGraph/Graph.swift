@@ -117,12 +117,7 @@ public struct Graph: Sendable {
     public var spikingValues: Set<String> {
         var values: Set<String> = []
         for node in nodes {
-            let emits =
-                switch node.operator {
-                case .neuron, .runningMaximumPool: true
-                default: false
-                }
-            if emits || node.inputs.contains(where: values.contains) { values.formUnion(node.outputs) }
+            if node.operator.isStateful || node.inputs.contains(where: values.contains) { values.formUnion(node.outputs) }
         }
         return values
     }

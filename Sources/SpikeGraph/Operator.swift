@@ -177,54 +177,25 @@ public enum Operator: Sendable, Hashable {
     }
 
     /// How each operator is read back from a file, by name.
-    private static let readers: [String: @Sendable (any Decoder) throws -> Operator] = [
-        Add.name: { .add(try Add(from: $0)) },
-        ArgExtremum.name: { .argExtremum(try ArgExtremum(from: $0)) },
-        AveragePool.name: { .averagePool(try AveragePool(from: $0)) },
-        BatchNormalization.name: { .batchNormalization(try BatchNormalization(from: $0)) },
-        Binary.name: { .binary(try Binary(from: $0)) },
-        Cast.name: { .cast(try Cast(from: $0)) },
-        Clip.name: { .clip(try Clip(from: $0)) },
-        Concat.name: { .concat(try Concat(from: $0)) },
-        Conv.name: { .conv(try Conv(from: $0)) },
-        ConvTranspose.name: { .convTranspose(try ConvTranspose(from: $0)) },
-        CumSum.name: { .cumSum(try CumSum(from: $0)) },
-        Dropout.name: { .dropout(try Dropout(from: $0)) },
-        Expand.name: { .expand(try Expand(from: $0)) },
-        Flatten.name: { .flatten(try Flatten(from: $0)) },
-        Floor.name: { .floor(try Floor(from: $0)) },
-        Gather.name: { .gather(try Gather(from: $0)) },
-        Gemm.name: { .gemm(try Gemm(from: $0)) },
-        GlobalAveragePool.name: { .globalAveragePool(try GlobalAveragePool(from: $0)) },
-        GlobalMaxPool.name: { .globalMaxPool(try GlobalMaxPool(from: $0)) },
-        GroupNormalization.name: { .groupNormalization(try GroupNormalization(from: $0)) },
-        Identity.name: { .identity(try Identity(from: $0)) },
-        LayerNormalization.name: { .layerNormalization(try LayerNormalization(from: $0)) },
-        LocalResponseNormalization.name: { .localResponseNormalization(try LocalResponseNormalization(from: $0)) },
-        LogSoftmax.name: { .logSoftmax(try LogSoftmax(from: $0)) },
-        MatMul.name: { .matMul(try MatMul(from: $0)) },
-        MaxPool.name: { .maxPool(try MaxPool(from: $0)) },
-        Mul.name: { .mul(try Mul(from: $0)) },
-        NeuronNode.name: { .neuron(try NeuronNode(from: $0)) },
-        Pad.name: { .pad(try Pad(from: $0)) },
-        Quantizer.name: { .quantizer(try Quantizer(from: $0)) },
-        Reduce.name: { .reduce(try Reduce(from: $0)) },
-        ReduceMean.name: { .reduceMean(try ReduceMean(from: $0)) },
-        Relu.name: { .relu(try Relu(from: $0)) },
-        Reshape.name: { .reshape(try Reshape(from: $0)) },
-        Resize.name: { .resize(try Resize(from: $0)) },
-        Round.name: { .round(try Round(from: $0)) },
-        RunningMaximumPool.name: { .runningMaximumPool(try RunningMaximumPool(from: $0)) },
-        Sigmoid.name: { .sigmoid(try Sigmoid(from: $0)) },
-        Slice.name: { .slice(try Slice(from: $0)) },
-        Softmax.name: { .softmax(try Softmax(from: $0)) },
-        Tile.name: { .tile(try Tile(from: $0)) },
-        Transpose.name: { .transpose(try Transpose(from: $0)) },
-        Unary.name: { .unary(try Unary(from: $0)) },
-        VoltageHook.name: { .voltageHook(try VoltageHook(from: $0)) },
-        VoltageScaler.name: { .voltageScaler(try VoltageScaler(from: $0)) },
-        Where.name: { .select(try Where(from: $0)) },
-    ]
+    private static let readers: [String: @Sendable (any Decoder) throws -> Operator] = Dictionary(uniqueKeysWithValues: [
+        reader(Operator.add), reader(Operator.argExtremum), reader(Operator.averagePool), reader(Operator.batchNormalization),
+        reader(Operator.binary), reader(Operator.cast), reader(Operator.clip), reader(Operator.concat), reader(Operator.conv),
+        reader(Operator.convTranspose), reader(Operator.cumSum), reader(Operator.dropout), reader(Operator.expand),
+        reader(Operator.flatten), reader(Operator.floor), reader(Operator.gather), reader(Operator.gemm),
+        reader(Operator.globalAveragePool), reader(Operator.globalMaxPool), reader(Operator.groupNormalization),
+        reader(Operator.identity), reader(Operator.layerNormalization), reader(Operator.localResponseNormalization),
+        reader(Operator.logSoftmax), reader(Operator.matMul), reader(Operator.maxPool), reader(Operator.mul), reader(Operator.neuron),
+        reader(Operator.pad), reader(Operator.quantizer), reader(Operator.reduce), reader(Operator.reduceMean), reader(Operator.relu),
+        reader(Operator.reshape), reader(Operator.resize), reader(Operator.round), reader(Operator.runningMaximumPool),
+        reader(Operator.sigmoid), reader(Operator.slice), reader(Operator.softmax), reader(Operator.tile), reader(Operator.transpose),
+        reader(Operator.unary), reader(Operator.voltageHook), reader(Operator.voltageScaler), reader(Operator.select),
+    ])
+
+    private static func reader<Payload: OperatorPayload>(
+        _ make: @escaping @Sendable (Payload) -> Operator
+    ) -> (String, @Sendable (any Decoder) throws -> Operator) {
+        (Payload.name, { make(try Payload(from: $0)) })
+    }
 
     /// The names of all operators, so that tests can tell that they miss none.
     package static var allNames: Set<String> { Set(readers.keys) }
@@ -233,6 +204,14 @@ public enum Operator: Sendable, Hashable {
     public var name: String {
         if case .neuron(let node) = self { return type(of: node.neuron).kind }
         return payload.label
+    }
+
+    /// Whether it remembers something from step to step, and so has a state in a simulation.
+    package var isStateful: Bool {
+        switch self {
+        case .neuron, .runningMaximumPool: true
+        default: false
+        }
     }
 
     /// The largest value that a rectifier gives, where it has one.

@@ -158,15 +158,23 @@ public struct Tensor: Sendable, Equatable {
         }
     }
 
-    /// Float32 tensors joined along the first axis.
+    /// Tensors of one type joined along the first axis.
     ///
-    /// - Precondition: there is at least one; all have a first axis, and the same sizes behind it.
+    /// - Precondition: there is at least one; where there are several, all have a first axis, and the same sizes behind it.
     public static func joined(_ parts: [Tensor]) -> Tensor {
-        guard let first = parts.first, first.rank > 0 else { preconditionFailure("nothing to join: \(parts.count) tensors of rank 0") }
+        guard let first = parts.first, first.rank > 0 || parts.count == 1 else {
+            preconditionFailure("nothing to join: \(parts.count) tensors of rank 0")
+        }
+        if parts.count == 1 { return first }
         let misfit = parts.first { $0.rank != first.rank || $0.shape.dropFirst() != first.shape.dropFirst() }
         precondition(misfit == nil, "a tensor of shape \(misfit?.shape ?? []) joined to one of shape \(first.shape)")
         let samples = parts.reduce(0) { $0 + $1.shape[0] }
-        return Tensor(parts.flatMap(\.floats), shape: [samples] + first.shape.dropFirst())
+        let shape = [samples] + first.shape.dropFirst()
+        return switch first.elementType {
+        case .float32: Tensor(parts.flatMap(\.floats), shape: shape)
+        case .int64: Tensor(parts.flatMap(\.integers), shape: shape)
+        case .bool: Tensor(parts.flatMap(\.booleans), shape: shape)
+        }
     }
 
     /// Elementwise map of a float32 tensor.

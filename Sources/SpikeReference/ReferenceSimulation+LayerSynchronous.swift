@@ -32,18 +32,9 @@ extension ReferenceSimulation {
         let operands = node.inputs.compactMap { signals[$0] }
         func operand(at index: Int) -> Tensor { tensor(operands[0], at: index, of: count) }
         var results: [Tensor] = []
-        switch node.operator {
-        case .neuron(let neuronNode):
-            var state = neuronNode.initialState(shape: operand(at: 0).shape)
-            for index in 0..<count { neuronNode.neuron.integrate(operand(at: index), state: &state, at: TimeStep(index, of: count)) }
-            for index in 0..<count {
-                results.append(neuronNode.emit(emission?(node, index), state: &state, at: TimeStep(index, of: count)))
-                try keep(state, spikes: results[index], of: node)
-            }
-        case .runningMaximumPool(let pool):
-            var state = RunningMaximum(window: pool.window, growth: description.code.growth)
-            for index in 0..<count { results.append(try state.advance(operand(at: index))) }
-        default:
+        if node.operator.isStateful {
+            results = try advance(node, by: (0..<count).map(operand), at: TimeStep(0, of: count), emission: emission) ?? []
+        } else {
             let tensors = operands.compactMap { if case .still(let tensor) = $0 { tensor } else { nil } }
             if tensors.count == operands.count {
                 let result = try ReferenceExecutor.evaluate(node.operator, tensors, batch: batch)[0]

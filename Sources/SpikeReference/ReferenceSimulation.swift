@@ -8,6 +8,8 @@ public import SpikeGraph
 /// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps (those after the
 /// readout's delay, if it has one) and, for rate codes, divided by their number. A trailing softmax acts on the accumulated output.
 public final class ReferenceSimulation {
+    /// What a layer of neurons sends in a step, in the place of what its own rule would; `nil`: its own.
+    package typealias Emission = (_ node: Node, _ step: Int) -> Tensor?
     /// Called after each node, in each step, with what it read and what it made.
     public typealias Observer = (Node, [Tensor], [Tensor]) throws -> Void
 
@@ -20,8 +22,7 @@ public final class ReferenceSimulation {
     private let spiking: Set<String>
     /// The values whose sum over time the outputs are made of.
     let accumulated: [String]
-    private var states: [String: NeuronState] = [:]
-    private var pools: [String: RunningMaximum] = [:]
+    private var states: [String: any StatefulOperator] = [:]
     private var sums: [String: Tensor] = [:]
     private var counts: [String: Tensor] = [:]
     /// Values that do not depend on spikes, kept from the first step while the input stays the same.
@@ -60,7 +61,6 @@ public final class ReferenceSimulation {
     /// Forgets everything: membranes, sums, counts, the batch size.
     public func reset() {
         states = [:]
-        pools = [:]
         sums = [:]
         counts = [:]
         still = [:]
@@ -153,21 +153,9 @@ public final class ReferenceSimulation {
             if let kept = still[node.outputs[0]] {
                 result = kept
             } else {
-                switch node.operator {
-                case .neuron(let neuronNode):
-                    var state = states[node.name] ?? neuronNode.initialState(shape: operands[0].shape)
-                    if let sent = emission?(node, steps) {
-                        neuronNode.neuron.integrate(operands[0], state: &state, at: TimeStep(steps))
-                        result = neuronNode.emit(sent, state: &state, at: TimeStep(steps))
-                    } else {
-                        result = neuronNode.neuron.step(operands[0], state: &state, at: TimeStep(steps))
-                    }
-                    try keep(state, spikes: result, of: node)
-                case .runningMaximumPool(let pool):
-                    result = try pools[node.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
-                default:
-                    result = try ReferenceExecutor.evaluate(node.operator, operands, batch: size)[0]
-                }
+                result =
+                    try advance(node, by: [operands[0]], at: TimeStep(steps), emission: emission)?[0]
+                    ?? ReferenceExecutor.evaluate(node.operator, operands, batch: size)[0]
                 if !spiking.contains(node.outputs[0]) { still[node.outputs[0]] = result }
             }
             values[node.outputs[0]] = result
@@ -184,16 +172,23 @@ public final class ReferenceSimulation {
         return value
     }
 
-    /// Takes note of a neuron node's state and of the spikes it just emitted.
+    /// Lets a node that remembers take up some steps, and counts what neurons emit.
     ///
+    /// - Returns: `nil` for a node that remembers nothing.
     /// - Throws: where spikes cannot be counted.
-    func keep(_ state: NeuronState, spikes: Tensor, of node: Node) throws {
-        _ = try spikes.spikeCount(of: node.name)
+    func advance(_ node: Node, by inputs: [Tensor], at time: TimeStep, emission: Emission?) throws -> [Tensor]? {
+        guard var state = states.removeValue(forKey: node.name) ?? node.operator.makeState(description.code) else { return nil }
+        let outputs = try state.advance(by: inputs, at: time, sending: { emission?(node, time.index + $0) })
         states[node.name] = state
-        var total = counts[node.name]?.floats ?? [Float](repeating: 0, count: spikes.count)
-        let emitted = spikes.floats
-        for index in total.indices { total[index] += abs(emitted[index]) }
-        counts[node.name] = Tensor(total, shape: spikes.shape)
+        guard case .neuron = node.operator else { return outputs }
+        var total = counts[node.name]?.floats ?? [Float](repeating: 0, count: outputs[0].count)
+        for spikes in outputs {
+            _ = try spikes.spikeCount(of: node.name)
+            let emitted = spikes.floats
+            for index in total.indices { total[index] += abs(emitted[index]) }
+        }
+        counts[node.name] = Tensor(total, shape: outputs[0].shape)
+        return outputs
     }
 
     /// Adds a step's values to the sums that outputs are made of, and counts the step.
@@ -223,38 +218,5 @@ public final class ReferenceSimulation {
     public var spikeCounts: [String: Tensor] { counts }
 
     /// For each neuron node, the state after the last step.
-    public var neuronStates: [String: NeuronState] { states }
-}
-
-extension Tensor {
-    /// growth · self + other.
-    func scaledSum(_ growth: Float, _ other: Tensor) -> Tensor {
-        var values = floats
-        let added = other.floats
-        for index in values.indices { values[index] = growth * values[index] + added[index] }
-        return Tensor(values, shape: shape)
-    }
-}
-
-/// The state of a ``RunningMaximumPool``.
-package struct RunningMaximum {
-    let window: Window
-    /// 1 for rate codes, 2 for radix codes.
-    var growth: Float = 1
-    private var sum: Tensor?
-    private var maximum: Tensor?
-
-    package init(window: Window, growth: Float = 1) {
-        self.window = window
-        self.growth = growth
-    }
-
-    /// Σ ← g·Σ + x; emits max Σ − g·(max Σ before).
-    package mutating func advance(_ input: Tensor) throws -> Tensor {
-        let sum = self.sum.map { $0.scaledSum(growth, input) } ?? input
-        let maximum = try Kernels.maxPool(window, sum)
-        let emitted = self.maximum.map { $0.scaledSum(-growth, maximum) } ?? maximum
-        (self.sum, self.maximum) = (sum, maximum)
-        return emitted
-    }
+    public var neuronStates: [String: NeuronState] { states.compactMapValues { ($0 as? NeuronLayer)?.state } }
 }

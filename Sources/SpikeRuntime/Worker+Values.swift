@@ -152,27 +152,18 @@ extension Worker {
                 return waits ? Tensor(repeating: 0, shape: constant.shape) : constant
             }
         }
-        switch node.operator {
-        case .neuron(let neuronNode):
-            let neuron = neuronNode.neuron
-            let shape = program.graph.types[node.inputs[0]]?.shape.resolved(batch: samples) ?? []
-            var state = genericStates[node.name] ?? neuronNode.initialState(shape: shape)
-            func time(_ step: Int) -> TimeStep {
-                program.schedule == .streaming ? TimeStep(steps + step) : TimeStep(step, of: block.steps)
-            }
-            if program.schedule == .streaming {
-                for step in 0..<block.steps { results.append(neuron.step(operands(step)[0], state: &state, at: time(step))) }
+        if node.operator.isStateful {
+            let isStreaming = program.schedule == .streaming
+            guard var state = genericStates.removeValue(forKey: node.name) ?? node.operator.makeState(program.code) else { return }
+            let inputs = (0..<block.steps).map { operands($0)[0] }
+            if isStreaming {
+                for (step, input) in inputs.enumerated() { results += try state.advance(by: [input], at: TimeStep(steps + step)) }
+                genericStates[node.name] = state
             } else {
-                for step in 0..<block.steps { neuron.integrate(operands(step)[0], state: &state, at: time(step)) }
-                for step in 0..<block.steps { results.append(neuron.emit(&state, at: time(step))) }
+                results = try state.advance(by: inputs, at: TimeStep(0, of: block.steps))
             }
-            genericStates[node.name] = program.schedule == .streaming ? state : nil
-            try record(node.name, results)
-        case .runningMaximumPool(let pool):
-            var state = genericPools[node.name] ?? RunningMaximum(window: pool.window, growth: program.code.growth)
-            for step in 0..<block.steps { results.append(try state.advance(operands(step)[0])) }
-            genericPools[node.name] = program.schedule == .streaming ? state : nil
-        default:
+            if case .neuron = node.operator { try record(node.name, results) }
+        } else {
             for step in 0..<block.steps { results.append(try evaluate(node, operands(step))) }
         }
         values[node.outputs[0]] = results

@@ -48,8 +48,7 @@ final class Worker {
     var stillSteps: [[String: Tensor]] = [[:]]
     /// Values of the reference path, one tensor for each step of the block.
     var values: [String: [Tensor]] = [:]
-    var genericStates: [String: NeuronState] = [:]
-    var genericPools: [String: RunningMaximum] = [:]
+    var genericStates: [String: any StatefulOperator] = [:]
     private var scratch: [Buffer] = []
     /// For tests: from how many spikes a neuron on the dense kernel is taken; from infinity on, nothing reads numbers.
     var denseCrossover: Double?
@@ -77,7 +76,6 @@ final class Worker {
         memories = [:]
         poolSums = [:]
         genericStates = [:]
-        genericPools = [:]
         stillSteps = [[:]]
     }
 

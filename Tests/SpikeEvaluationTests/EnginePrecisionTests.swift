@@ -124,7 +124,7 @@ import Testing
         let result = try Evaluator(try network(weight: 200), steps: [8], executor: executor).run(data)
         #expect(result.floatLayers?.map(\.name) == ["b"] && (result.saturations ?? 0) > 0)
         for text in ["\(result)", "\(Comparison([result]))"] {
-            #expect(text.contains("float32 in spite of int8: after second (a weight is 200 thresholds"))
+            #expect(text.contains("float32 in spite of int8: b (a weight is 200 thresholds"))
             #expect(text.contains("met the bounds of int8's whole numbers"))
         }
         #expect("\(Comparison([result]))".contains(", int8"))

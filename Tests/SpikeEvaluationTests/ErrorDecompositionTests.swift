@@ -125,14 +125,8 @@ struct ErrorDecompositionTests {
         let ann = try Graph(
             name: "one", inputs: [.init("x", ValueType(.float32, [.batch, 1]))], outputs: [.init("y", value: "relu")],
             nodes: [Node("relu", .relu(Relu()), inputs: ["x"])], constants: [:])
-        let placed = try PlaceNeurons(scales: ["relu": [1]], neuron: TripleIFNode(), description: SpikingDescription(recipe: "test")).run(
-            ann)
-        // Currents in thirds of a threshold of 3.
-        var node = try #require(placed.nodes.first { if case .voltageScaler = $0.operator { true } else { false } })
-        node.operator = .voltageScaler(VoltageScaler(scale: 3))
-        var patch = Patch()
-        patch.replace(node)
-        let parts = try #require(try parts(placed.applying(patch), ann, 4, Tensor([0.75], shape: [1, 1])).first)
+        let snn = try PlaceNeurons(scales: ["relu": [1]], neuron: TripleIFNode(), description: SpikingDescription(recipe: "test")).run(ann)
+        let parts = try #require(try parts(snn, ann, 4, Tensor([0.75], shape: [1, 1])).first)
         #expect(parts.inherited == [0] && parts.clipping == [0] && parts.rounding == [0] && parts.unevenness == [0])
         #expect(parts.output == [0.75])
     }

@@ -1,6 +1,8 @@
 import Foundation
+import SpikeData
 import SpikeFormats
 import SpikeGraph
+import SpikeReference
 import TestSupport
 import Testing
 
@@ -129,10 +131,38 @@ import Testing
         return try #require(throws: SpikeletError.self) { try SNNFile.read(folder.file("n")) }
     }
 
+    @Test(arguments: [("calibrated", 8), ("radix", 4)]) func `files of version 1 are read to the same bits`(recipe: String, steps: Int) throws {
+        let snn = try SNNFile.read(Repository.fixture("SNN/version1_\(recipe).safetensors"))
+        for case .neuron(let neurons) in snn.nodes.map(\.operator) { #expect(neurons.site == nil) }
+        func array(_ name: String) throws -> Tensor {
+            let array = try NPY.read(Repository.fixture("SNN/\(name).npy"))
+            return Tensor(array.floats(), shape: array.shape)
+        }
+        let run = try ReferenceSimulation(snn).run([array("input")], steps: steps, timeVarying: false, recording: .stepOutputs)
+        let (found, expected) = (Tensor.joined(run.stepOutputs.map { $0[0] }), try array("version1_\(recipe)"))
+        #expect(expected.shape == [steps, 3, 5])
+        #expect(found.floats.map(\.bitPattern) == expected.floats.map(\.bitPattern))
+    }
+
+    @Test func `what neurons stand for is kept, and has to fit them`() throws {
+        func network(_ site: Site) throws -> Graph {
+            try Graph(
+                name: "one", inputs: [.init("x", ValueType(.float32, [.batch, 2]))], outputs: [.init("y", value: "if")],
+                nodes: [Node("if", .neuron(NeuronNode(IFNode(threshold: 1), site: site)), inputs: ["x"])], constants: [:])
+        }
+        for site in [Site(activation: "relu", spike: [0.25, 3], bound: 6), Site(activation: "features.0", spike: [1])] {
+            check(try network(site), equals: try roundTrip(network(site)))
+        }
+        for spike: [Float] in [[], [1, 2, 3], [1, 0], [-1], [.infinity], [.nan]] {
+            #expect(throws: SpikeletError.self) { try network(Site(activation: "relu", spike: spike)) }
+        }
+        #expect(throws: SpikeletError.self) { try network(Site(activation: "relu", spike: [1], bound: 0)) }
+    }
+
     @Test func `a newer format version is refused with the way out`() throws {
-        let error = try error(replacing: "\"formatVersion\":1", by: "\"formatVersion\":2")
+        let error = try error(replacing: "\"formatVersion\":2", by: "\"formatVersion\":3")
         #expect(error.code == .unsupported)
-        #expect(error.message == "the file has format version 2, this Spikelet reads up to 1")
+        #expect(error.message == "the file has format version 3, this Spikelet reads up to 2")
         #expect(error.remedy?.contains("update Spikelet") == true)
         #expect(error.location?.hasPrefix(folder.file("n")) == true)
     }
@@ -147,8 +177,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("\"formatVersion\":1", "\"formatVersion\":0", "there is no format version 0"),
-        ("\"formatVersion\":1,", "", "'formatVersion' is missing in the graph"),
+        ("\"formatVersion\":2", "\"formatVersion\":0", "there is no format version 0"),
+        ("\"formatVersion\":2,", "", "'formatVersion' is missing in the graph"),
         ("\"threshold\":0.5", "\"threshold\":\"0.5\"", "nodes[0].operator.attributes.parameters.threshold is not of the type Float"),
         ("\"threshold\":0.5", "\"threshold\":1e300", "cannot be read"),
         ("\"bias\"", "\"offset\"", "reads 'offset', which nothing defines"),

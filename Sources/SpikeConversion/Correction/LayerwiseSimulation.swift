@@ -25,17 +25,14 @@ struct LayerwiseSimulation {
 
     let graph: Graph
     let steps: Int
-    /// For each neuron node, the rectifier that it replaced.
-    let rectifiers: [String: Operator]
     /// The samples, in portions that fit the memory.
     let inputs: [[Tensor]]
     /// For each neuron node done, a layer for each portion.
     private var layers: [String: [Layer]] = [:]
 
-    init(_ graph: Graph, steps: Int, rectifiers: [String: Operator], inputs: [[Tensor]]) {
+    init(_ graph: Graph, steps: Int, inputs: [[Tensor]]) {
         self.graph = graph
         self.steps = steps
-        self.rectifiers = rectifiers
         self.inputs = inputs
     }
 
@@ -74,8 +71,8 @@ struct LayerwiseSimulation {
             for inner in between where inner.inputs.allSatisfy({ still[$0] != nil }) {
                 still[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, inner.inputs.compactMap { still[$0] })[0]
             }
-            var pools: [String: RunningMaximum] = [:]
-            var state: NeuronState?
+            var states: [String: any StatefulOperator] = [:]
+            var layer = NeuronLayer(node: neurons)
             var spikes: [[Int16]] = []
             for step in 0..<steps {
                 var values = still
@@ -85,16 +82,15 @@ struct LayerwiseSimulation {
                 }
                 for inner in between where values[inner.outputs[0]] == nil {
                     let operands = inner.inputs.compactMap { values[$0] }
-                    if case .runningMaximumPool(let pool) = inner.operator {
-                        values[inner.outputs[0]] = try pools[inner.name, default: RunningMaximum(window: pool.window)].advance(operands[0])
+                    if var state = states[inner.name] ?? inner.operator.makeState(graph.spikeCode) {
+                        values[inner.outputs[0]] = try state.advance(by: operands, at: TimeStep(step, of: steps))[0]
+                        states[inner.name] = state
                     } else {
                         values[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, operands)[0]
                     }
                 }
                 guard let current = values[node.inputs[0]] else { continue }
-                var running = state ?? neurons.initialState(shape: current.shape)
-                spikes.append(neurons.neuron.step(current, state: &running, at: TimeStep(step, of: steps)).floats.map { Int16($0) })
-                state = running
+                spikes.append(try layer.advance(by: [current], at: TimeStep(step, of: steps))[0].floats.map { Int16($0) })
             }
             return Layer(spikes: spikes, target: target)
         }
@@ -113,11 +109,11 @@ struct LayerwiseSimulation {
             values[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, inner.inputs.compactMap { values[$0] })[0]
         }
         guard let current = values[node.inputs[0]] else { throw SpikeletError(.illegalGraph, "node '\(node.name)' reads nothing") }
-        // A bound of the rectifier is in units of activation, the current in units of a spike.
-        guard let maximum = rectifiers[node.name]?.upperBound,
-            let scaler = graph.consumers[node.outputs[0]]?.first, case .voltageScaler(let scaling) = scaler.operator
-        else { return current.map { max(0, $0) } }
-        let bounds = try VoltageScaler(scales: scaling.scales.map { maximum / $0 })(Tensor(repeating: 1, shape: current.shape)).floats
+        // A bound is in units of activation, the current in units of a spike.
+        guard case .neuron(let neurons) = node.operator, let site = neurons.site, let maximum = site.bound else {
+            return current.map { max(0, $0) }
+        }
+        let bounds = try VoltageScaler(scales: site.spike.map { maximum / $0 })(Tensor(repeating: 1, shape: current.shape)).floats
         return Tensor(zip(current.floats, bounds).map { min(max(0, $0), $1) }, shape: current.shape)
     }
 }

@@ -12,8 +12,6 @@ import SpikeGraph
 /// each neuron, and the bias of each channel.
 struct PotentialCorrection {
     let steps: Int
-    /// For each neuron node, the rectifier that it replaced.
-    let rectifiers: [String: Operator]
     /// Samples used at most.
     static let samples = 128
 
@@ -22,7 +20,7 @@ struct PotentialCorrection {
     func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
         let portions = try CalibrationPortions(of: data, first: Self.samples, for: snn)
         guard portions.samples > 0 else { return (snn, 0, 0) }
-        var simulation = LayerwiseSimulation(snn, steps: steps, rectifiers: rectifiers, inputs: portions.inputs)
+        var simulation = LayerwiseSimulation(snn, steps: steps, inputs: portions.inputs)
         let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
         let bar = Progress.begin("correcting potentials", total: layers.count, unit: "layers")
         defer { bar.finish() }

@@ -1,45 +1,68 @@
 public import SpikeGraph
 
-/// Makes rectifiers spiking neurons.
+/// Makes activations spiking neurons.
 ///
-/// Given: an ANN, or a network with hooks, and for each rectifier that is to be replaced the activation that one spike of
-/// its neurons stands for.
+/// Given: an ANN, or a network with hooks, and for each activation that is to be replaced its neuron and what a spike stands for.
 ///
-/// Result: the k-th such rectifier is `snn tailor.<k>.0` ``VoltageScaler``(1/s) → `.1` the neuron, with threshold 1 →
-/// `.2` ``VoltageScaler``(s), where s is the activation of a spike: one number, or one a channel.
+/// Result: the k-th of them is `snn tailor.<k>.0` ``VoltageScaler``(1/u) → `.1` the neuron, with its ``Site`` → `.2`
+/// ``VoltageScaler``(s), where u is the activation that a current of 1 stands for, and s that of a spike.
 public struct PlaceNeurons: Pass {
     public static let id = "place-neurons"
-    /// For each rectifier's name, the activation of a spike.
-    public var scales: [String: [Float]]
-    /// The rule of every placed neuron.
-    public var neuron: any Neuron
+
+    /// What becomes of an activation.
+    public struct Placement: Sendable {
+        /// The rule.
+        public var neuron: any Neuron
+        /// The activation of a spike of weight 1: one number, or one a channel.
+        public var spike: [Float]
+        /// The activation that a current of 1 stands for: one number, or one a channel.
+        public var unit: [Float]
+
+        /// One activation's neurons.
+        ///
+        /// - Parameter unit: `nil` for that of a spike over θ, the current that takes.
+        public init(neuron: any Neuron, spike: [Float], unit: [Float]? = nil) {
+            self.neuron = neuron
+            self.spike = spike
+            self.unit = unit ?? spike.map { $0 / neuron.currentOfSpike[0] }
+        }
+    }
+
+    /// By the activation's name.
+    public var placements: [String: Placement]
     /// What the spiking graph says of itself.
     public var description: SpikingDescription
 
-    /// Prepares to place neurons.
-    public init(scales: [String: [Float]], neuron: any Neuron, description: SpikingDescription) {
-        self.scales = scales
-        self.neuron = neuron
+    /// Prepares to place neurons by the activations' names.
+    public init(_ placements: [String: Placement], description: SpikingDescription) {
+        self.placements = placements
         self.description = description
     }
 
-    /// The graph with a neuron in the place of each rectifier.
+    /// Prepares to place the same neurons everywhere.
+    ///
+    /// - Parameter scales: by the activation's name, that of a spike.
+    public init(scales: [String: [Float]], neuron: any Neuron, description: SpikingDescription) {
+        self.init(scales.mapValues { Placement(neuron: neuron, spike: $0) }, description: description)
+    }
+
+    /// The graph with a neuron in the place of each activation.
     public func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
-        // A rectifier may read another one: it then reads what replaced it.
+        // An activation may read another one: it then reads what replaced it.
         var replacements: [String: String] = [:]
         var count = 0
-        for rectifier in graph.nodes {
-            guard let scales = scales[rectifier.name] else { continue }
+        for node in graph.nodes {
+            guard let placement = placements[node.name] else { continue }
             let names = (0..<3).map { tailorName(count, $0) }
-            let input = rectifier.inputs[0]
-            patch.insert(
-                Node(names[0], .voltageScaler(VoltageScaler(scales: scales.map { 1 / $0 })), inputs: [replacements[input] ?? input]))
-            patch.insert(Node(names[1], .neuron(NeuronNode(neuron)), inputs: [names[0]]))
-            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: scales)), inputs: [names[1]]))
-            patch.remove(rectifier)
-            patch.redirect(rectifier.outputs[0], to: names[2])
-            replacements[rectifier.outputs[0]] = names[2]
+            let input = replacements[node.inputs[0]] ?? node.inputs[0]
+            let site = Site(activation: node.name, spike: placement.spike, bound: node.operator.upperBound)
+            patch.insert(Node(names[0], .voltageScaler(VoltageScaler(scales: placement.unit.map { 1 / $0 })), inputs: [input]))
+            patch.insert(Node(names[1], .neuron(NeuronNode(placement.neuron, site: site)), inputs: [names[0]]))
+            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: placement.spike)), inputs: [names[1]]))
+            patch.remove(node)
+            patch.redirect(node.outputs[0], to: names[2])
+            replacements[node.outputs[0]] = names[2]
             count += 1
         }
         for node in graph.nodes {
@@ -49,7 +72,7 @@ public struct PlaceNeurons: Pass {
     }
 }
 
-/// The seed's names for what conversion inserts: grouped under `snn tailor`, by rectifier and place.
-func tailorName(_ rectifier: Int, _ place: Int) -> String {
-    "snn tailor.\(rectifier).\(place)"
+/// The seed's names for what conversion inserts: grouped under `snn tailor`, by activation and place.
+func tailorName(_ activation: Int, _ place: Int) -> String {
+    "snn tailor.\(activation).\(place)"
 }

@@ -15,7 +15,7 @@ public struct ReplaceByIFNode: Pass {
 
     /// The graph with scaler, neuron and scaler in the place of each hook.
     public func run(_ graph: Graph) throws -> Graph {
-        var scales: [String: [Float]] = [:]
+        var placements: [String: PlaceNeurons.Placement] = [:]
         var warnings: [String] = []
         let producers = graph.producers
         for node in graph.nodes {
@@ -25,15 +25,15 @@ public struct ReplaceByIFNode: Pass {
             }
             let isDead = !(hook.scale > 0)
             if isDead { warnings.append(deadLayerWarning(rectifier.name, largest: hook.scale)) }
-            scales[rectifier.name] = [isDead ? 1 : hook.scale]
+            placements[rectifier.name] = .init(neuron: IFNode(threshold: 1), spike: [isDead ? 1 : hook.scale])
         }
-        guard !scales.isEmpty else {
+        guard !placements.isEmpty else {
             throw SpikeletError(
                 .notConvertible, "there is no VoltageHook in the network, so nothing says which rectifiers to replace",
                 remedy: "call setVoltageHook first, and calibrate")
         }
         let description = SpikingDescription(recipe: Converter.recipe, warnings: warnings)
-        return try PlaceNeurons(scales: scales, neuron: IFNode(threshold: 1), description: description).run(graph)
+        return try PlaceNeurons(placements, description: description).run(graph)
     }
 }
 

@@ -13,12 +13,17 @@ public struct RecipeConverter: Sendable {
     /// - Parameter calibration: samples like those that the network was trained on; their labels are not used. `nil` chooses
     ///   thresholds without any data: from the bounds of bounded rectifiers, and from batch normalisations that are still in
     ///   the file.
-    /// - Parameter neuron: a rule of your own in place of the options' neuron. Its θ is 1: currents arrive in units of what one
-    ///   spike stands for. Thresholds are chosen as for the options' neuron.
+    /// - Parameter neuron: a rule of your own in place of the options' neuron, with the same θ for all neurons of a layer: currents
+    ///   arrive so that θ is what one spike stands for. Thresholds are chosen as for the options' neuron.
     /// - Throws: where the options are outside their ranges, or do not go together.
     public init(_ options: ConversionOptions, calibration: (any BatchSource)?, neuron: (any Neuron)? = nil) throws {
         try options.validate()
         self.neuron = try neuron ?? options.makeNeuron()
+        guard self.neuron.currentOfSpike.values.count == 1 else {
+            throw SpikeletError(
+                .invalidOption, "\(type(of: self.neuron).kind) takes another current for a spike in each neuron",
+                remedy: "give a rule with one θ; thresholds are chosen for each layer or channel")
+        }
         self.options = options
         self.calibration = calibration
     }
@@ -44,9 +49,7 @@ public struct RecipeConverter: Sendable {
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
         snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
-            let placed = rectifiers.enumerated().map { (tailorName($0, 1), $1.operator) }
-            let correction = PotentialCorrection(steps: options.steps, rectifiers: Dictionary(uniqueKeysWithValues: placed))
-            let (corrected, kept, samples) = try correction(snn, data: calibration)
+            let (corrected, kept, samples) = try PotentialCorrection(steps: options.steps)(snn, data: calibration)
             description.facts["correctedLayers"] = "\(kept) of \(rectifiers.count)"
             description.facts["correctionSamples"] = "\(samples)"
             if samples == 0 {

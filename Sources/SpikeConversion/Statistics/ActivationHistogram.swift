@@ -6,7 +6,7 @@ import Foundation
 ///
 /// An activation counts for the two nodes that it lies between, more for the nearer: what moves it a little moves the histogram
 /// a little. A node's activations count as evenly spread, from half-way to the node below to half-way to that above.
-public struct ActivationHistogram: Sendable, Hashable {
+public struct ActivationHistogram: Codable, Sendable, Hashable {
     /// Nodes to each doubling, as a power of two: they are at most 3.2 % apart.
     private static let octaveBits = 5
     private static let nodeShift = UInt32(23 - octaveBits)

@@ -7,7 +7,7 @@ import SpikeReference
 /// of parts merge to exactly those of the whole.
 ///
 /// Each value's samples are kept in two halves, so that what is chosen on the one can be tried on the other.
-public struct ActivationStatistics: Sendable, Hashable {
+public struct ActivationStatistics: Accumulator, Hashable {
     /// For each value, what was seen of it in either half of the samples.
     private var halves: [String: [LayerActivations]] = [:]
     /// The number of samples seen.
@@ -22,31 +22,21 @@ public struct ActivationStatistics: Sendable, Hashable {
     /// - Throws: where the data is empty or does not fit the network, or makes NaN or infinity.
     public init(of values: Set<String>, in graph: Graph, data: any BatchSource) throws {
         let executor = ReferenceExecutor(graph)
-        let bar = Progress.begin("observing activations", total: data.batchCount, unit: "batches")
-        defer { bar.finish() }
-        var pass = try data.makePass()
-        var batches = 0
         // An optional closure escapes, so it cannot change self.
         var gathered = self
-        while let batch = try pass.next() {
-            _ = try executor.run(batch.inputs) { node, inputs, results in
+        try data.forEach("observing activations") { portion in
+            _ = try executor.run(portion.batch.inputs) { node, inputs, results in
                 for (name, result) in zip(node.outputs, results) where values.contains(name) {
                     do {
                         try gathered.add(result, to: name, before: inputs.first)
                     } catch let error as SpikeletError {
-                        throw error.located("batch \(batches + 1): node '\(node.name)'")
+                        throw error.located("batch \(portion.number): node '\(node.name)'")
                     }
                 }
             }
-            gathered.samples += batch.count
-            batches += 1
-            bar.advance()
+            gathered.samples += portion.batch.count
         }
         self = gathered
-        guard samples > 0 else {
-            throw SpikeletError(
-                .invalidData, "the calibration data holds no sample", remedy: "give at least one sample; some hundred are usual")
-        }
     }
 
     /// Takes in one batch of one value.
@@ -114,9 +104,9 @@ public struct ActivationStatistics: Sendable, Hashable {
     private static let steepness = 8.0
 
     /// Takes in all that other statistics have seen.
-    public mutating func merge(_ other: ActivationStatistics) {
-        samples += other.samples
-        halves.merge(other.halves) { mine, theirs in zip(mine, theirs).map { $0.merging($1) } }
+    public mutating func merge(_ later: ActivationStatistics) {
+        samples += later.samples
+        halves.merge(later.halves) { mine, theirs in zip(mine, theirs).map { $0.merging($1) } }
     }
 
     /// What was seen of a value; nothing where it was not observed.

@@ -1,5 +1,5 @@
 /// The activations of a layer's channels.
-public struct LayerActivations: Sendable, Hashable {
+public struct LayerActivations: Codable, Sendable, Hashable {
     /// One histogram a channel.
     public internal(set) var channels: [ActivationHistogram]
     /// Of each channel, how far its rectifier's inputs were below zero; histograms of nothing where that is not known.

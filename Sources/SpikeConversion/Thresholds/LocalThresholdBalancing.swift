@@ -19,39 +19,23 @@ struct LocalThresholdBalancing {
         let size = graph.inputs.first?.type.shape.dimensions.first?.known.map { max($0, Self.portion - Self.portion % max(1, $0)) }
         let portion = size ?? Self.portion
         var layers: [String: Layer] = [:]
-        let bar = Progress.begin("balancing thresholds", total: data.batchCount.map { $0 * passes }, unit: "batches")
-        defer { bar.finish() }
         let executor = ReferenceExecutor(graph)
         var samples = 0
         func step() {
             for name in names { layers[name]?.step() }
         }
-        for _ in 0..<passes {
-            samples = 0
-            var pass = try data.makePass()
-            while let batch = try pass.next() {
-                var start = 0
-                while start < batch.count {
-                    let end = min(batch.count, start + portion - samples % portion)
-                    let inputs = start == 0 && end == batch.count ? batch.inputs : batch.inputs.map { $0.samples(start..<end) }
-                    _ = try executor.run(
-                        inputs,
-                        rewrite: { node, output in
-                            guard names.contains(node.name) else { return output }
-                            return layers[node.name, default: Layer(output, isPerChannel: isPerChannel)].clip(output)
-                        })
-                    samples += end - start
-                    start = end
-                    if samples % portion == 0 { step() }
-                }
-                bar.advance()
-            }
-            if samples % portion != 0 { step() }
+        try data.forEach("balancing thresholds", passes: passes, portion: portion) { part in
+            if part.start == 0, samples % portion != 0 { step() }
+            _ = try executor.run(
+                part.batch.inputs,
+                rewrite: { node, output in
+                    guard names.contains(node.name) else { return output }
+                    return layers[node.name, default: Layer(output, isPerChannel: isPerChannel)].clip(output)
+                })
+            samples = part.start + part.batch.count
+            if samples % portion == 0 { step() }
         }
-        guard samples > 0 else {
-            throw SpikeletError(
-                .invalidData, "the calibration data holds no sample", remedy: "give at least one sample; some hundred are usual")
-        }
+        if samples % portion != 0 { step() }
         return (layers.mapValues(\.thresholds), samples)
     }
 

@@ -9,9 +9,7 @@ extension DataLoader {
         func take(_ values: [some BitwiseCopyable]) { values.withUnsafeBytes { hash.update($0) } }
         take([count])
         for index in [0, count - 1] {
-            var pass = try DataLoader(self, only: index).makePass()
-            guard let batch = try pass.next() else { continue }
-            for input in batch.inputs {
+            for input in try DataLoader(self, only: index).first(1).joinedInputs {
                 take(input.shape)
                 take(input.floats)
             }

@@ -163,11 +163,14 @@ public struct NeuronNode: OperatorPayload {
     public var neuron: any Neuron
     /// What is added to the membranes of each channel (axis 1) before the first step; empty for nothing.
     public var initialOffsets: [Float]
+    /// What the layer stands for; `nil` where no conversion placed it.
+    public var site: Site?
 
     /// A layer of neurons.
-    public init(_ neuron: any Neuron, initialOffsets: [Float] = []) {
+    public init(_ neuron: any Neuron, initialOffsets: [Float] = [], site: Site? = nil) {
         self.neuron = neuron
         self.initialOffsets = initialOffsets
+        self.site = site
     }
 
     /// The state before the first step.
@@ -188,6 +191,7 @@ public struct NeuronNode: OperatorPayload {
                 .invalidModel, "\(initialOffsets.count) initial offsets for a value of shape \(shape), one a channel is needed")
         }
         try neuron.validate()
+        try site?.check(shape)
         if let count = neuron.neuronsPerSample {
             let sizes = shape.dimensions.dropFirst().compactMap(\.known)
             guard sizes.count == shape.rank - 1, sizes.reduce(1, *) == count else {
@@ -200,18 +204,21 @@ public struct NeuronNode: OperatorPayload {
 
     public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
 
-    public var summary: String { neuron.summary + (initialOffsets.isEmpty ? "" : ", corrected") }
+    public var summary: String {
+        neuron.summary + (initialOffsets.isEmpty ? "" : ", corrected") + (site.map { ", for '\($0.activation)'" } ?? "")
+    }
 
     public static func == (a: NeuronNode, b: NeuronNode) -> Bool {
-        AnyHashable(a.neuron) == AnyHashable(b.neuron) && a.initialOffsets == b.initialOffsets
+        AnyHashable(a.neuron) == AnyHashable(b.neuron) && a.initialOffsets == b.initialOffsets && a.site == b.site
     }
 
     public func hash(into hasher: inout Hasher) {
         hasher.combine(AnyHashable(neuron))
         hasher.combine(initialOffsets)
+        hasher.combine(site)
     }
 
-    private enum Key: String, CodingKey { case kind, parameters, initialOffsets }
+    private enum Key: String, CodingKey { case kind, parameters, initialOffsets, site }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
@@ -222,6 +229,7 @@ public struct NeuronNode: OperatorPayload {
         }
         self.neuron = try type.init(from: container.superDecoder(forKey: .parameters))
         self.initialOffsets = try container.decodeIfPresent([Float].self, forKey: .initialOffsets) ?? []
+        self.site = try container.decodeIfPresent(Site.self, forKey: .site)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -229,6 +237,7 @@ public struct NeuronNode: OperatorPayload {
         try container.encode(type(of: neuron).kind, forKey: .kind)
         try neuron.encode(to: container.superEncoder(forKey: .parameters))
         if !initialOffsets.isEmpty { try container.encode(initialOffsets, forKey: .initialOffsets) }
+        try container.encodeIfPresent(site, forKey: .site)
     }
 }
 

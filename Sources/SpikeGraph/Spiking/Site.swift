@@ -1,0 +1,46 @@
+/// What a layer of placed neurons stands for, as conversion knew it.
+public struct Site: Sendable, Hashable, Codable {
+    /// The ANN's node that gave the activation, by the name of the user's module.
+    public var activation: String
+    /// The activation that a spike of weight 1 stands for, divided by T for rate codes: one number, or one a channel (axis 1).
+    public var spike: [Float]
+    /// The activation's own upper bound, such as 6 of a ReLU6; `nil`: none.
+    public var bound: Float?
+
+    /// What neurons in the place of an activation stand for.
+    public init(activation: String, spike: [Float], bound: Float? = nil) {
+        self.activation = activation
+        self.spike = spike
+        self.bound = bound
+    }
+
+    /// Throws where it does not fit neurons of `shape`, `[N, C, …]`.
+    func check(_ shape: Shape) throws {
+        guard spike.count == 1 || shape.rank >= 2 && shape[1] == Dimension(spike.count) else {
+            throw SpikeletError(
+                .invalidModel, "\(spike.count) activations of a spike for a value of shape \(shape), one or one a channel is needed")
+        }
+        guard (spike + [bound ?? 1]).allSatisfy({ $0 > 0 && $0.isFinite }) else {
+            throw SpikeletError(.invalidModel, "the activation of a spike, or its bound, is not a number above 0")
+        }
+    }
+}
+
+extension Node {
+    /// What people call it: neurons by the activation that they stand for.
+    package var label: String {
+        if case .neuron(let neurons) = `operator`, let site = neurons.site { site.activation } else { name }
+    }
+}
+
+extension Graph {
+    /// The activation that a spike of weight 1 of a layer of neurons stands for: one number, or one a channel. Where no conversion
+    /// says it, what the scalers behind the neurons say; 1 where there are none.
+    package func spike(of node: Node) -> [Float] {
+        if case .neuron(let neurons) = node.operator, let site = neurons.site { return site.spike }
+        let scales = nodes.flatMap { reader -> [Float] in
+            if case .voltageScaler(let scaler) = reader.operator, reader.inputs[0] == node.outputs[0] { scaler.scales } else { [] }
+        }
+        return scales.isEmpty ? [1] : scales
+    }
+}
