@@ -54,17 +54,21 @@ let package = Package(
                 "SpikeFiles", "SpikeGraph", "CImages", "CZlib",
                 .target(name: "CLibCrypto", condition: .when(platforms: [.linux])),
             ]),
-        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
-        room("SpikeReport", ["SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
+        room("SpikeCost", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion"]),
+        room("SpikeAnalysis", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion"]),
+        room("SpikeEvaluation", ["SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeCost", "SpikeAnalysis"]),
+        room("SpikeSearch", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeEvaluation"]),
+        room("SpikeHardware", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeFormats", "SpikeEvaluation"]),
+        room("SpikeReport", ["SpikeAnalysis", "SpikeCost", "SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
             "Spikelet",
             [
-                "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference",
-                "SpikeReport", "SpikeRuntime",
+                "SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph",
+                "SpikeHardware", "SpikeONNX", "SpikeReference", "SpikeReport", "SpikeRuntime", "SpikeSearch",
             ]),
         room(
             "SpikeExplorer",
-            ["SpikeData", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
+            ["SpikeAnalysis", "SpikeData", "SpikeEvaluation", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
                 + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
         room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["CDense", "SpikeCommands"], swiftSettings: settings),
@@ -114,8 +118,13 @@ let package = Package(
         tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(
             of: "SpikeEvaluation",
-            ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
+            [
+                "SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeFormats", "SpikeGraph", "SpikeHardware", "SpikeONNX",
+                "SpikeReference", "SpikeRuntime", "SpikeSearch", "TestSupport",
+            ]),
+        tests(
+            of: "SpikeReport",
+            ["SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
     ]

@@ -1,26 +1,26 @@
-import SpikeGraph
+package import SpikeGraph
 
 /// How far a regression's outputs are from targets and from the ANN's, sample by sample. Sums are taken at the end, in the samples'
 /// order, so that they do not depend on the batches.
-struct Distances: Codable, Sendable, Equatable {
+package struct Distances: Codable, Sendable, Equatable {
     /// [number of steps reported][sample]: the mean square, and the mean of the absolute differences, of one sample's outputs.
-    var squares: [[Double]]
-    var absolutes: [[Double]]
+    package var squares: [[Double]]
+    package var absolutes: [[Double]]
     /// The mean square of the differences from the ANN.
-    var fromANN: [[Double]]
+    package var fromANN: [[Double]]
     /// The ANN's own, from the targets.
-    var annSquares: [Double] = []
-    var annAbsolutes: [Double] = []
-    var targets = Spread()
+    package var annSquares: [Double] = []
+    package var annAbsolutes: [Double] = []
+    package var targets = Spread()
 
-    init(columns: Int) {
+    package init(columns: Int) {
         squares = Array(repeating: [], count: columns)
         absolutes = squares
         fromANN = squares
     }
 
     /// Takes in a batch's outputs after one number of steps.
-    mutating func judge(_ output: Tensor, _ column: Int, targets: Tensor?, ann: Tensor?) throws {
+    package mutating func judge(_ output: Tensor, _ column: Int, targets: Tensor?, ann: Tensor?) throws {
         if let targets {
             (squares[column], absolutes[column]) = try Self.differences(output, targets, what: "targets")
             if column == 0 { self.targets = Spread(targets) }
@@ -28,7 +28,7 @@ struct Distances: Codable, Sendable, Equatable {
         if let ann { fromANN[column] = try Self.differences(output, ann, what: "outputs of the ANN").squares }
     }
 
-    mutating func judgeANN(_ output: Tensor, targets: Tensor?) throws {
+    package mutating func judgeANN(_ output: Tensor, targets: Tensor?) throws {
         guard let targets else { return }
         (annSquares, annAbsolutes) = try Self.differences(output, targets, what: "targets")
     }
@@ -36,7 +36,7 @@ struct Distances: Codable, Sendable, Equatable {
     /// Each sample's mean square and mean absolute difference.
     ///
     /// - Throws: ``SpikeletError`` where the two have not as many numbers, or numbers that are not finite.
-    static func differences(_ output: Tensor, _ wanted: Tensor, what: String) throws -> (squares: [Double], absolutes: [Double]) {
+    package static func differences(_ output: Tensor, _ wanted: Tensor, what: String) throws -> (squares: [Double], absolutes: [Double]) {
         // [N] and [N, 1] are the same; axes in another order are not.
         func sizes(_ tensor: Tensor) -> [Int] { tensor.shape.prefix(1) + tensor.shape.dropFirst().filter { $0 != 1 } }
         guard wanted.elementType == .float32, sizes(output) == sizes(wanted), output.count > 0 else {
@@ -65,7 +65,7 @@ struct Distances: Codable, Sendable, Equatable {
         return (squares, absolutes)
     }
 
-    mutating func add(_ other: Distances) {
+    package mutating func add(_ other: Distances) {
         for column in squares.indices {
             squares[column] += other.squares[column]
             absolutes[column] += other.absolutes[column]
@@ -77,10 +77,10 @@ struct Distances: Codable, Sendable, Equatable {
     }
 
     /// The errors after one number of steps; `nil` without targets.
-    func error(_ column: Int) -> EvaluationResult.Error? { error(squares[column], absolutes[column]) }
+    package func error(_ column: Int) -> EvaluationResult.Error? { error(squares[column], absolutes[column]) }
 
     /// The ANN's.
-    var annError: EvaluationResult.Error? { error(annSquares, annAbsolutes) }
+    package var annError: EvaluationResult.Error? { error(annSquares, annAbsolutes) }
 
     private func error(_ squares: [Double], _ absolutes: [Double]) -> EvaluationResult.Error? {
         guard !squares.isEmpty else { return nil }
@@ -92,14 +92,14 @@ struct Distances: Codable, Sendable, Equatable {
     }
 
     /// The root mean square of the differences from the ANN; `nil` without it.
-    func deviation(_ column: Int) -> Double? {
+    package func deviation(_ column: Int) -> Double? {
         let squares = fromANN[column]
         return squares.isEmpty ? nil : (squares.reduce(0, +) / Double(squares.count)).squareRoot()
     }
 
     /// The 95 % interval of the root mean square error, or of the deviation from the ANN where there are no targets: normal, of the
     /// mean of the samples' squares.
-    func interval(_ column: Int) -> [Double] {
+    package func interval(_ column: Int) -> [Double] {
         let squares = squares[column].isEmpty ? fromANN[column] : squares[column]
         guard squares.count > 1 else { return [0, squares.first?.squareRoot() ?? 0] }
         let count = Double(squares.count)

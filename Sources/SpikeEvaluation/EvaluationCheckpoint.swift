@@ -9,21 +9,3 @@ public struct EvaluationCheckpoint: Codable, Sendable, Equatable {
     /// The samples that are done.
     public var samples: Int { tally.samples }
 }
-
-/// What an evaluation has found so far.
-public struct EvaluationProgress: Sendable {
-    let evaluator: Evaluator
-    let counter: OperationCounter
-    let tally: Tally
-    let seconds: Double
-
-    /// The samples that are done.
-    public var samples: Int { tally.samples }
-
-    /// The result of the samples so far, with the checkpoint to go on from in it.
-    public func partialResult() -> EvaluationResult {
-        var result = evaluator.result(tally, counter: counter, seconds: seconds)
-        result.partial = EvaluationCheckpoint(tally: tally, seconds: seconds)
-        return result
-    }
-}

@@ -1,3 +1,4 @@
+import SpikeCost
 import SpikeGraph
 
 /// Sums over samples; whole numbers, so that they do not depend on the order of the batches, and can be kept in a file.
@@ -84,7 +85,7 @@ struct Tally: Accumulator, Equatable {
         Self.add(later.agreeingByStep, to: &agreeingByStep)
         Self.add(later.confusion, to: &confusion)
         Self.add(later.annConfusion, to: &annConfusion)
-        for (steps, run) in later.runs { runs[steps, default: OperationCounter.Run()].add(run) }
+        for (steps, run) in later.runs { runs[steps, default: OperationCounter.Run()].merge(run) }
         annOperations.merge(later.annOperations, uniquingKeysWith: +)
         exits.paths += later.exits.paths
         distances.add(later.distances)

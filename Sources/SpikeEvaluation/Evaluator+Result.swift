@@ -1,4 +1,5 @@
 import Dispatch
+import SpikeCost
 import SpikeGraph
 import SpikeRuntime
 
@@ -97,5 +98,23 @@ extension Evaluator {
         return EvaluationResult.Timing(
             secondsOfOneSample: sorted[sorted.count / 2], steps: steps, runs: sorted.count,
             samplesPerSecondAndThread: Double(total.samples) / (Double(total.engineNanoseconds) / 1e9))
+    }
+}
+
+/// What an evaluation has found so far.
+public struct EvaluationProgress: Sendable {
+    let evaluator: Evaluator
+    let counter: OperationCounter
+    let tally: Tally
+    let seconds: Double
+
+    /// The samples that are done.
+    public var samples: Int { tally.samples }
+
+    /// The result of the samples so far, with the checkpoint to go on from in it.
+    public func partialResult() -> EvaluationResult {
+        var result = evaluator.result(tally, counter: counter, seconds: seconds)
+        result.partial = EvaluationCheckpoint(tally: tally, seconds: seconds)
+        return result
     }
 }

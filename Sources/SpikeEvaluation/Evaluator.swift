@@ -1,4 +1,5 @@
 import Dispatch
+import SpikeCost
 public import SpikeGraph
 import SpikeReference
 public import SpikeRuntime
@@ -128,7 +129,8 @@ public struct Evaluator: Sendable {
         // Outputs in all steps fit into memory; sums do not depend on the portions.
         let portion = program == nil ? Int.max : max(1, Self.mostNumbers / max(1, numbers))
         let total = try data.reduce(
-            "evaluating", into: done, work: (runs.reduce(0, +), "steps of a batch"), skipping: done.samples, portion: portion, threads: threads,
+            "evaluating", into: done, work: (runs.reduce(0, +), "steps of a batch"), skipping: done.samples, portion: portion,
+            threads: threads,
             { try tally($0, counter: counter) },
             merged: { try onProgress?(EvaluationProgress(evaluator: self, counter: counter, tally: $0, seconds: seconds())) })
         let elapsed = seconds()

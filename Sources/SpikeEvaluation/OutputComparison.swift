@@ -1,7 +1,8 @@
 import Dispatch
 import Foundation
+public import SpikeAnalysis
 public import SpikeGraph
-import SpikeReference
+public import SpikeReference
 public import SpikeRuntime
 
 /// How far a spiking network's outputs are from its ANN's, by value and for all outputs: what counts for regression,
@@ -56,7 +57,8 @@ public struct OutputComparison: Sendable {
         let size = snn.outputs.reduce(0) { $0 + (snn.sizePerSample(of: $1.value) ?? 0) }
         let portion = max(1, min(32, Self.mostNumbers / max(1, size * (steps.last ?? 1))))
         let found = try data.reduce(
-            "comparing outputs", into: Found(), portion: choice.program == nil ? .max : portion, threads: threads) { try compared($0.batch.inputs) }
+            "comparing outputs", into: Found(), portion: choice.program == nil ? .max : portion, threads: threads
+        ) { try compared($0.batch.inputs) }
         let samples = found.samples
         let rows = zip(steps, found.sums).map { step, sums in
             OutputErrors.Step(

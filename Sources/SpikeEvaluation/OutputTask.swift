@@ -134,7 +134,7 @@ public struct OutputTask: Sendable, Hashable {
     }
 
     /// One row of class scores a sample: what needs no explanation.
-    var isUsual: Bool { kind == .classes(classCount) && places == 1 && description.hasPrefix("the largest") }
+    package var isUsual: Bool { kind == .classes(classCount) && places == 1 && description.hasPrefix("the largest") }
 
     /// The answers of some samples, `[sample][place]` in a row; none of values.
     ///
@@ -173,7 +173,7 @@ public struct OutputTask: Sendable, Hashable {
     ///
     /// - Throws: ``SpikeletError`` (`invalidData`) where they are not as many as the answers, or no classes of the network; or where
     ///   there are labels and values are judged.
-    func labels(of batch: Batch) throws -> [Int]? {
+    package func labels(of batch: Batch) throws -> [Int]? {
         guard kind != .values else {
             guard batch.labels == nil || batch.targets != nil else {
                 throw SpikeletError(

@@ -1,21 +1,21 @@
-import SpikeGraph
+package import SpikeGraph
 
 /// Sums of numbers by sample and channel, for their variance: each channel (axis 1) about its own mean, so that channels which differ
 /// only in their level do not pass for variation. The variance is taken at the end, in the samples' order, so that it does not depend
 /// on the batches.
-struct Spread: Codable, Sendable, Equatable {
+package struct Spread: Codable, Sendable, Equatable {
     /// [sample][channel].
-    var sums: [Double] = []
+    package var sums: [Double] = []
     /// [sample].
-    var squares: [Double] = []
-    var channels = 0
+    package var squares: [Double] = []
+    package var channels = 0
     /// The numbers of a sample.
-    var size = 0
+    package var size = 0
 
-    init() {}
+    package init() {}
 
     /// - Parameter values: `[N, C, …]`, or `[N]`.
-    init(_ values: Tensor) {
+    package init(_ values: Tensor) {
         let (numbers, samples) = (values.floats, values.shape.first ?? 0)
         channels = values.shape.count > 1 ? values.shape[1] : 1
         size = numbers.count / max(1, samples)
@@ -36,7 +36,7 @@ struct Spread: Codable, Sendable, Equatable {
     }
 
     /// Takes in later samples.
-    mutating func add(_ other: Spread) {
+    package mutating func add(_ other: Spread) {
         sums += other.sums
         squares += other.squares
         channels = max(channels, other.channels)
@@ -44,7 +44,7 @@ struct Spread: Codable, Sendable, Equatable {
     }
 
     /// Some of the samples.
-    func filtered(_ isKept: [Bool]) -> Spread {
+    package func filtered(_ isKept: [Bool]) -> Spread {
         var kept = self
         kept.squares = zip(squares, isKept).filter(\.1).map(\.0)
         kept.sums = isKept.indices.filter { isKept[$0] }.flatMap { sums[$0 * channels..<($0 + 1) * channels] }
@@ -52,7 +52,7 @@ struct Spread: Codable, Sendable, Equatable {
     }
 
     /// The mean square of the numbers about their channels' means; `nil` where they do not vary.
-    var variance: Double? {
+    package var variance: Double? {
         let samples = squares.count
         guard samples > 0, channels > 0, size > 0 else { return nil }
         let ofChannel = Double(samples) * Double(size) / Double(channels)

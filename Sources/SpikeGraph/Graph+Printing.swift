@@ -1,3 +1,5 @@
+import Foundation
+
 extension Graph: CustomStringConvertible {
     /// A table of every layer and what it reads: name, operator, inputs, shape of the output, parameters.
     public var description: String {
@@ -62,5 +64,16 @@ public enum TextTable {
             return room >= 0
         }
         return keepsEnd ? "…" + String(kept.reversed()) : String(kept) + "…"
+    }
+}
+
+extension TextTable {
+    /// A large count: 4.56 M.
+    package static func magnitude(_ number: Double) -> String {
+        number == 0
+            ? "0"
+            : number >= 1e9
+                ? String(format: "%.2f G", number / 1e9)
+                : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
     }
 }

@@ -1,3 +1,4 @@
+import SpikeAnalysis
 import SpikeGraph
 import Foundation
 import SpikeEvaluation

@@ -1,3 +1,4 @@
+import SpikeCost
 import SpikeEvaluation
 
 extension Report {

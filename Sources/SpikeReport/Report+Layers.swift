@@ -1,4 +1,5 @@
 import SpikeEvaluation
+import SpikeAnalysis
 import SpikeGraph
 
 extension Report {

@@ -1,3 +1,4 @@
+import SpikeCost
 public import SpikeEvaluation
 import SpikeFiles
 import SpikeGraph

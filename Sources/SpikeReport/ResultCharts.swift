@@ -1,3 +1,5 @@
+import SpikeCost
+import SpikeAnalysis
 import Foundation
 import SpikeEvaluation
 

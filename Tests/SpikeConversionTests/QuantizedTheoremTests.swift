@@ -138,7 +138,9 @@ struct QuantizedTheoremTests {
         let snn = try QuantizedConverter()(quantizedNetwork(&random, quantizer, quantizer))
         #expect(snn.spiking?.steps == 4 && snn.spiking?.code.kind == .rate)
         // In units of Δ: θ = 4 Δ = λ. A spike is worth λ a step.
-        func layer(_ name: String, of snn: Graph) throws -> NeuronNode { try #require(snn.node(named: name)?.operator.payload as? NeuronNode) }
+        func layer(_ name: String, of snn: Graph) throws -> NeuronNode {
+            try #require(snn.node(named: name)?.operator.payload as? NeuronNode)
+        }
         #expect(try AnyHashable(layer("snn tailor.0.1", of: snn).neuron) == AnyHashable(IFNode(threshold: 4, initialMembrane: 2)))
         #expect(try layer("snn tailor.0.1", of: snn).site?.spike == [3])
         #expect(try layer("snn tailor.0.1", of: snn).site?.bound == 3)

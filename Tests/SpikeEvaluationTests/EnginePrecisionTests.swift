@@ -1,6 +1,7 @@
 import Foundation
 import SpikeConversion
 import SpikeEvaluation
+import SpikeAnalysis
 import SpikeGraph
 import SpikeReference
 import SpikeRuntime

@@ -2,6 +2,7 @@ import Foundation
 import SpikeConversion
 import SpikeData
 import SpikeEvaluation
+import SpikeAnalysis
 import SpikeGraph
 import SpikeReference
 import Testing

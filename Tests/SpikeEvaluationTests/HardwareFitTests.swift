@@ -1,6 +1,7 @@
 import SpikeConversion
 import SpikeEvaluation
 import SpikeFormats
+import SpikeHardware
 import SpikeGraph
 import SpikeReference
 import TestSupport

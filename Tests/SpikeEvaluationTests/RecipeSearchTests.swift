@@ -2,6 +2,7 @@ import Foundation
 import SpikeConversion
 import SpikeData
 import SpikeEvaluation
+import SpikeSearch
 import SpikeGraph
 import Testing
 

@@ -1,4 +1,5 @@
 import SpikeEvaluation
+import SpikeCost
 import SpikeGraph
 import SpikeReference
 import Testing

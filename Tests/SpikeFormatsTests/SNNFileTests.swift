@@ -131,7 +131,9 @@ import Testing
         return try #require(throws: SpikeletError.self) { try SNNFile.read(folder.file("n")) }
     }
 
-    @Test(arguments: [("calibrated", 8), ("radix", 4)]) func `files of version 1 are read to the same bits`(recipe: String, steps: Int) throws {
+    @Test(arguments: [("calibrated", 8), ("radix", 4)]) func `files of version 1 are read to the same bits`(recipe: String, steps: Int)
+        throws
+    {
         let snn = try SNNFile.read(Repository.fixture("SNN/version1_\(recipe).safetensors"))
         for case .neuron(let neurons) in snn.nodes.map(\.operator) { #expect(neurons.site == nil) }
         func array(_ name: String) throws -> Tensor {

@@ -2,6 +2,7 @@ import Foundation
 import SpikeConversion
 import SpikeData
 import SpikeEvaluation
+import SpikeAnalysis
 import SpikeGraph
 import SpikeONNX
 import SpikeReport
@@ -186,8 +187,8 @@ struct ReportTests {
         }
         for layer in counts.layers {
             let cells = try row("operations by layer", layer.name).map { $0.trimmingCharacters(in: .whitespaces) }
-            #expect(cells[1] == EvaluationResult.magnitude(Double(layer.dense)))
-            if layer.readsSpikes { #expect(cells[3] == EvaluationResult.magnitude(layer.accumulates.reduce(0, +))) }
+            #expect(cells[1] == TextTable.magnitude(Double(layer.dense)))
+            if layer.readsSpikes { #expect(cells[3] == TextTable.magnitude(layer.accumulates.reduce(0, +))) }
         }
         for (index, layer) in result.layers.enumerated() {
             let cells = try row("activity by layer", "relu\(index + 1)").map { $0.trimmingCharacters(in: .whitespaces) }

@@ -1,4 +1,6 @@
 import Foundation
+import SpikeAnalysis
+import SpikeCost
 import SpikeGraph
 
 /// Layer by layer, for a terminal: what each takes, and how much it spikes.
@@ -19,7 +21,7 @@ extension EvaluationResult {
     }
 
     private func operationTable(_ counts: OperationCounts) -> String {
-        let count = Self.magnitude
+        let count = TextTable.magnitude
         let hasANN = counts.layers.contains { $0.ann != nil }
         let rows = counts.layers.map { layer -> (weight: Double, cells: [String]) in
             let (single, graded) = (layer.accumulates.reduce(0, +), layer.multiplyAccumulates.reduce(0, +))

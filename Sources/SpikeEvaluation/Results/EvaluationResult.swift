@@ -1,3 +1,6 @@
+public import SpikeCost
+public import SpikeAnalysis
+
 /// What an evaluation found. Its JSON is stable: other programs read it. What it did not have from the beginning may be absent.
 public struct EvaluationResult: Codable, Sendable, Equatable {
     /// The source network on the same samples.

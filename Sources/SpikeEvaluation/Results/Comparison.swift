@@ -1,4 +1,5 @@
 import Foundation
+import SpikeCost
 import SpikeGraph
 import SpikeRuntime
 
@@ -54,7 +55,7 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
                 "\(index + 1)",
                 result.ann?.accuracy.map(percent) ?? result.ann?.error.map { EvaluationResult.number($0.rootMeanSquare) } ?? "–",
                 last.map { "\($0.steps)" } ?? "–", last?.qualityText ?? "–", last.map { String(format: "%.3f", $0.spikesPerNeuron) } ?? "–",
-                last.map { EvaluationResult.magnitude($0.synapticOperations) } ?? "–", last.map(Self.ratio) ?? "–", steps(1), steps(0.5),
+                last.map { TextTable.magnitude($0.synapticOperations) } ?? "–", last.map(Self.ratio) ?? "–", steps(1), steps(0.5),
             ]
         }
         // Names have lines of their own: they may be long, and their ends tell them apart.

@@ -47,7 +47,9 @@ public struct ErrorDecomposition: Sendable {
         self.limit = limit
         self.threads = threads
         observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
-        func normalisations(_ graph: Graph) -> Int { graph.nodes.count { if case .batchNormalization = $0.operator { true } else { false } } }
+        func normalisations(_ graph: Graph) -> Int {
+            graph.nodes.count { if case .batchNormalization = $0.operator { true } else { false } }
+        }
         let folded = try FuseConvBatchNorm().run(ann)
         let source = normalisations(folded) == normalisations(snn) ? folded : ann
         self.ann = source
@@ -133,9 +135,12 @@ private struct Layer: Sendable {
         guard let site = neurons.site else {
             throw SpikeletError(
                 .invalidData, "the neurons '\(node.name)' do not say which activation of an ANN they stand for",
-                remedy: "a file of an earlier version of Spikelet, or a network that was not converted here, does not hold that: convert the ANN")
+                remedy:
+                    "a file of an earlier version of Spikelet, or a network that was not converted here, does not hold that: convert the ANN"
+            )
         }
-        guard let activation = ann.node(named: site.activation), ann.types[activation.outputs[0]]?.shape == snn.types[node.outputs[0]]?.shape
+        guard let activation = ann.node(named: site.activation),
+            ann.types[activation.outputs[0]]?.shape == snn.types[node.outputs[0]]?.shape
         else {
             throw SpikeletError(
                 .invalidData, "the neurons '\(node.name)' stand for '\(site.activation)', which the ANN '\(ann.name)' does not have",
@@ -274,7 +279,7 @@ private struct Sums: Accumulator {
     var total = 0.0
     var added = 0.0
     var activation = 0.0
-    var spikes = 0.0
+    package var spikes = 0.0
     var levels = 0.0
 
     init(_ parts: LayerParts) {

@@ -1,4 +1,6 @@
 import Foundation
+import SpikeAnalysis
+import SpikeCost
 import SpikeGraph
 
 extension EvaluationResult: CustomStringConvertible {
@@ -15,7 +17,7 @@ extension EvaluationResult: CustomStringConvertible {
                 "\(step.steps)", step.accuracy.map(Self.percent) ?? "–",
                 step.confidence95.map { String(format: "%.1f", $0 * 100) }.joined(separator: "–"),
                 step.agreement.map(Self.percent) ?? "–", String(format: "%.3f", step.spikesPerNeuron),
-                Self.magnitude(step.synapticOperations),
+                TextTable.magnitude(step.synapticOperations),
                 step.energy.ann > 0 ? String(format: "%.2f", step.energy.snn / step.energy.ann) : "–",
             ]
         }
@@ -33,7 +35,7 @@ extension EvaluationResult: CustomStringConvertible {
             [
                 "\(step.steps)", number(step.error?.rootMeanSquare), step.confidence95.map { number($0) }.joined(separator: "–"),
                 number(step.error?.meanAbsolute), number(step.error?.determination), number(step.deviation),
-                String(format: "%.3f", step.spikesPerNeuron), Self.magnitude(step.synapticOperations),
+                String(format: "%.3f", step.spikesPerNeuron), TextTable.magnitude(step.synapticOperations),
             ]
         }
         let header = ["steps", "RMS error", "95 % interval", "mean |error|", "R²", "from the ANN", "spikes/neuron", "SynOps"]
@@ -113,13 +115,4 @@ extension EvaluationResult: CustomStringConvertible {
     package static func number(_ value: Double) -> String { String(format: "%.4g", value) }
 
     package static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
-
-    /// A large count: 4.56 M.
-    package static func magnitude(_ number: Double) -> String {
-        number == 0
-            ? "0"
-            : number >= 1e9
-                ? String(format: "%.2f G", number / 1e9)
-                : number >= 1e6 ? String(format: "%.2f M", number / 1e6) : String(format: "%.1f k", number / 1e3)
-    }
 }

@@ -18,7 +18,7 @@ public struct EnergyModel: Sendable {
         var effective: Double
         /// The spiking network's: multiply–accumulates on the input, once; operations on 0 and 1; operations on graded values.
         var input: Double
-        var accumulates: Double
+        package var accumulates: Double
         var graded: Double
         var neurons: Double
         var weights: Double
@@ -40,7 +40,7 @@ public struct EnergyModel: Sendable {
     /// What a result takes by this model, at each number of steps.
     ///
     /// - Parameter levels: the values above zero that an activation can have after so many steps.
-    func estimate(_ counts: OperationCounts, levels: (Int) -> Int) -> EnergyEstimate {
+    package func estimate(_ counts: OperationCounts, levels: (Int) -> Int) -> EnergyEstimate {
         // The dense count is the spiking network's; an ANN of another architecture may do more.
         let dense = max(Double(counts.ann.multiplyAccumulates), counts.ann.effectiveMultiplyAccumulates ?? 0)
         let neurons = counts.neurons.reduce(0) { $0 + $1.neurons }

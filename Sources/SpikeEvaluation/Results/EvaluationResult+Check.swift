@@ -1,4 +1,6 @@
 import SpikeFiles
+import SpikeAnalysis
+import SpikeCost
 import SpikeGraph
 
 extension EvaluationResult {

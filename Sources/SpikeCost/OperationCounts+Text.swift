@@ -3,9 +3,9 @@ import SpikeGraph
 
 extension OperationCounts {
     /// What one sample takes, at the largest number of steps, in sentences.
-    func description(samples: Int) -> String {
+    package func description(samples: Int) -> String {
         guard let last = steps.last else { return "" }
-        let count = EvaluationResult.magnitude
+        let count = TextTable.magnitude
         let zeros = String(format: "%.1f %%", last.activationSparsity * 100)
         var ann = "the ANN: \(count(Double(ann.multiplyAccumulates))) multiply–accumulates"
         if let effective = self.ann.effectiveMultiplyAccumulates { ann += ", \(count(effective)) without its zeros" }
@@ -25,7 +25,7 @@ extension OperationCounts {
 
 extension EnergyEstimate {
     /// The table for a terminal, at the largest number of steps.
-    static func table(_ estimates: [EnergyEstimate]) -> String {
+    package static func table(_ estimates: [EnergyEstimate]) -> String {
         let header = ["energy of one inference", "ANN", "SNN", "SNN/ANN", "break-even spikes/neuron"]
         let rows = estimates.compactMap { estimate -> [String]? in
             guard let step = estimate.steps.last else { return nil }

@@ -1,14 +1,14 @@
 import SpikeConversion
-import SpikeGraph
-import SpikeReference
-import SpikeRuntime
+package import SpikeGraph
+package import SpikeReference
+package import SpikeRuntime
 
 /// Counts what a spiking network does on some samples, as ``ObservedRun`` shows it: by the spikes of what is run. Whole numbers, so that counts of
 /// different samples can be added in any order, kept in a file, and gone on with.
 ///
 /// What is counted is what runs: constants among the spikes are currents that are known beforehand, and no operations
 /// (``SeparateConstants``).
-struct OperationCounter: Sendable {
+package struct OperationCounter: Sendable {
     /// The network as it was given.
     private let network: Graph
     /// The same function, with constants apart.
@@ -20,30 +20,32 @@ struct OperationCounter: Sendable {
     private let readers: Set<String>
 
     /// One run's sums over samples.
-    struct Run: Codable, Sendable, Equatable {
+    package struct Run: Accumulator, Equatable {
         /// By node, in each step.
-        var accumulates: [String: [Int]] = [:]
-        var multiplyAccumulates: [String: [Int]] = [:]
-        var spikes: [String: [Int]] = [:]
+        package var accumulates: [String: [Int]] = [:]
+        package var multiplyAccumulates: [String: [Int]] = [:]
+        package var spikes: [String: [Int]] = [:]
         /// Neurons that sent something.
-        var active: [String: [Int]] = [:]
-        var membraneUpdates: [String: [Int]] = [:]
+        package var active: [String: [Int]] = [:]
+        package var membraneUpdates: [String: [Int]] = [:]
         /// Of layers that read the input, by node: once for the whole run.
-        var inputOperations: [String: Int] = [:]
+        package var inputOperations: [String: Int] = [:]
         /// Each sample's synaptic operations.
-        var perSample: [Int] = []
+        package var perSample: [Int] = []
 
-        mutating func add(_ other: Run) {
-            func merge(_ a: inout [String: [Int]], _ b: [String: [Int]]) {
+        package init() {}
+
+        package mutating func merge(_ later: Run) {
+            func join(_ a: inout [String: [Int]], _ b: [String: [Int]]) {
                 a.merge(b) { mine, theirs in zip(mine, theirs).map { $0 + $1 } }
             }
-            merge(&accumulates, other.accumulates)
-            merge(&multiplyAccumulates, other.multiplyAccumulates)
-            merge(&spikes, other.spikes)
-            merge(&active, other.active)
-            merge(&membraneUpdates, other.membraneUpdates)
-            inputOperations.merge(other.inputOperations, uniquingKeysWith: +)
-            perSample += other.perSample
+            join(&accumulates, later.accumulates)
+            join(&multiplyAccumulates, later.multiplyAccumulates)
+            join(&spikes, later.spikes)
+            join(&active, later.active)
+            join(&membraneUpdates, later.membraneUpdates)
+            inputOperations.merge(later.inputOperations, uniquingKeysWith: +)
+            perSample += later.perSample
         }
     }
 
@@ -51,7 +53,7 @@ struct OperationCounter: Sendable {
     private static let mostNumbers = 1 << 24
 
     /// - Parameter program: what simulates the network; `nil`: the reference executor.
-    init(_ network: Graph, program: Program?) throws {
+    package init(_ network: Graph, program: Program?) throws {
         self.network = network
         snn = try SeparateConstants(differsByPlace: true).run(network)
         observed = ObservedRun(snn, program: program)
@@ -63,7 +65,7 @@ struct OperationCounter: Sendable {
     /// Simulates some samples.
     ///
     /// - Parameter onStep: called after each step of the reference executor, if it is that that simulates.
-    func count(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
+    package func count(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
         guard observed.program != nil else { return try countTogether(inputs, steps: steps, onStep: onStep) }
         let samples = inputs.first?.shape.first ?? 0
         // Layer by layer, the spikes of all steps are kept.
@@ -73,7 +75,7 @@ struct OperationCounter: Sendable {
         for begin in stride(from: 0, to: samples, by: portion) {
             let range = begin..<min(begin + portion, samples)
             let part = try countTogether(inputs.map { $0.samples(range) }, steps: steps, onStep: { _, _ in })
-            if begin == 0 { run = part } else { run.add(part) }
+            if begin == 0 { run = part } else { run.merge(part) }
         }
         return run
     }
@@ -129,7 +131,7 @@ struct OperationCounter: Sendable {
     ///   - runs: by their numbers of steps; under the streaming schedule the longest alone, whose beginning the others are.
     ///   - steps: to report, ascending.
     ///   - ann: by node, sums over the same samples; empty without an ANN.
-    func means(_ runs: [Int: Run], steps: [Int], samples: Int, ann: [String: Int]) -> OperationCounts {
+    package func means(_ runs: [Int: Run], steps: [Int], samples: Int, ann: [String: Int]) -> OperationCounts {
         let longest = runs[steps.last ?? 1] ?? Run()
         let samples = Double(max(1, samples))
         func mean(_ numbers: [Int]?) -> [Double] { (numbers ?? []).map { Double($0) / samples } }
@@ -187,12 +189,12 @@ struct OperationCounter: Sendable {
     }
 
     /// The ANN's operations with zero activations skipped, by node, summed over some samples.
-    struct ANNCounter: Sendable {
+    package struct ANNCounter: Sendable {
         /// The ANN with constants apart, as the spiking network is counted; `nil` where there are none.
         private let separated: Graph?
-        let synapses: SynapseCounter
+        package let synapses: SynapseCounter
 
-        init(_ ann: Graph) throws {
+        package init(_ ann: Graph) throws {
             let graph = try SeparateConstants(differsByPlace: true).run(ann)
             let isSame = graph.nodes == ann.nodes
             separated = isSame ? nil : graph
@@ -202,7 +204,7 @@ struct OperationCounter: Sendable {
         /// Runs `ann`, and counts.
         ///
         /// - Parameter counted: how many of the batch's samples, from its first on.
-        func run(_ ann: Graph, _ inputs: [Tensor], counted: Int) throws -> (outputs: [Tensor], operations: [String: Int]) {
+        package func run(_ ann: Graph, _ inputs: [Tensor], counted: Int) throws -> (outputs: [Tensor], operations: [String: Int]) {
             var operations: [String: Int] = [:]
             func count(_ node: Node, operands: [Tensor], samples: Int) {
                 guard counted > 0 else { return }
@@ -234,7 +236,7 @@ private struct Membranes {
     /// Layer-synchronous: what each step emits.
     private var sent: [Tensor] = []
 
-    init(_ node: NeuronNode) { self.node = node }
+    package init(_ node: NeuronNode) { self.node = node }
 
     /// How many membranes changed in a step. In the first, all count: they are set up.
     ///
@@ -243,7 +245,7 @@ private struct Membranes {
     ///   - seen: the state after the step, where the schedule has one: streaming. Layer-synchronous neurons first integrate
     ///   all steps, then emit all steps; both change membranes, and both are counted, with the last step.
     /// - Returns: one number; after the last step of the layer-synchronous schedule those of all steps of emission are in it.
-    mutating func advance(_ current: Tensor, sent spikes: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
+    package mutating func advance(_ current: Tensor, sent spikes: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
         if let seen {
             defer { state = seen }
             return [Self.changes(from: state?.membrane, to: seen.membrane)]

@@ -1,20 +1,19 @@
-import SpikeGraph
-import SpikeReference
-import SpikeRuntime
+package import SpikeGraph
+package import SpikeReference
 
 /// A run shown node by node, with the spikes that are really sent: those of a program of the engine, in its own numbers, or the reference
 /// executor's.
 ///
 /// The engine shows spikes alone. The reference makes of them what lies between the layers, and membranes: float32 sums, from which each
 /// layer's own spikes are taken.
-struct ObservedRun: Sendable {
-    let snn: Graph
+package struct ObservedRun: Sendable {
+    package let snn: Graph
     /// `nil`: the reference executor by itself.
-    let program: Program?
+    package let program: Program?
 
-    typealias Observer = (_ simulation: ReferenceSimulation, _ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws -> Void
+    package typealias Observer = (_ simulation: ReferenceSimulation, _ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws -> Void
 
-    init(_ snn: Graph, program: Program?) {
+    package init(_ snn: Graph, program: Program?) {
         self.snn = snn
         self.program = program
     }
@@ -22,7 +21,7 @@ struct ObservedRun: Sendable {
     /// - Parameters:
     ///   - observe: called as ``ReferenceSimulation`` calls its observer, with the simulation that holds membranes.
     ///   - onStep: called after each step.
-    func callAsFunction(
+    package func callAsFunction(
         _ inputs: [Tensor], steps: Int, observe: @escaping Observer,
         onStep: @escaping (ReferenceSimulation, Int) throws -> Void = { _, _ in }
     ) throws {

@@ -1,3 +1,4 @@
+import SpikeEvaluation
 import SpikeGraph
 import SpikeRuntime
 
@@ -95,16 +96,6 @@ struct TrialJudge: Sendable {
             for square in try Distances.differences(output, wanted, what: "outputs of the ANN").squares {
                 found.drop.add(square / variance)
             }
-        }
-    }
-}
-
-extension Graph {
-    /// The neurons of a spiking network, for one sample.
-    var neuronCount: Int {
-        nodes.reduce(0) { sum, node in
-            guard case .neuron = node.operator, let shape = types[node.outputs[0]]?.shape.resolved(batch: 1) else { return sum }
-            return sum + shape.reduce(1, *)
         }
     }
 }

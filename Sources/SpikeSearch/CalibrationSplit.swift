@@ -1,4 +1,5 @@
 import SpikeData
+import SpikeEvaluation
 import SpikeGraph
 import SpikeReference
 

@@ -3,7 +3,7 @@ import SpikeGraph
 
 extension ErrorDecomposition {
     /// What stands above the table.
-    static func heading(_ precision: String) -> String {
+    package static func heading(_ precision: String) -> String {
         "where the difference from the ANN comes from" + (precision == "int8" ? ", in int8: its rounding is part of the unevenness" : "")
     }
 

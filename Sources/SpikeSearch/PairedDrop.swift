@@ -1,3 +1,4 @@
+import SpikeEvaluation
 import Foundation
 
 /// How much is lost on samples that two networks have both answered, and how sure that is.

@@ -1,7 +1,8 @@
 import Foundation
 public import SpikeFormats
+public import SpikeEvaluation
 public import SpikeGraph
-import SpikeRuntime
+public import SpikeRuntime
 
 /// Finds out what a NIR file will do at its reader, before anybody takes it there: simulates the exported network under the
 /// reader's own dynamics, and compares.

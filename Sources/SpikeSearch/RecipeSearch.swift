@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import SpikeEvaluation
 public import SpikeGraph
 import SpikeRuntime
 
