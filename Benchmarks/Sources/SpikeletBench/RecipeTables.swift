@@ -92,7 +92,7 @@ struct RecipeTables {
     }
 
     mutating func run() throws {
-        let peer = try Peer("Documentation/Results/spikingjelly-2.0.0.json")
+        let peer = try Peer("Benchmarks/Results/spikingjelly-2.0.0.json")
         func cell(_ drop: Double?, _ network: String, _ steps: Int) -> String { "\(number(drop)) (\(peer.drop(network, steps)))" }
         func name(_ network: String, _ ann: Double) -> String { "\(network) (\(number(100 * ann)))" }
 
@@ -174,7 +174,7 @@ struct RecipeTables {
     }
 }
 
-/// SpikingJelly's own results, as `Tools/measure_spikingjelly2.py` wrote them.
+/// SpikingJelly's own results, as `Tools/Peers/measure_spikingjelly2.py` wrote them.
 private struct Peer {
     private let networks: [String: [String: Any]]
 

@@ -105,7 +105,7 @@ func precisions(_ named: [String: String]) throws {
     func numbers(_ name: String, _ usual: String) -> [Int] { list(name, usual).compactMap { Int($0) } }
     var table = try PrecisionTable(
         data: named["data"], limit: Int(named["limit"] ?? "") ?? 10_000, threads: Int(named["threads"] ?? "") ?? 2,
-        json: named["json"] ?? "Documentation/Results/precisions.json")
+        json: named["json"] ?? "Benchmarks/Results/precisions.json")
     let recipes = list("recipes", "radix,calibrated,signed,burst,local-threshold-balancing").map { name in
         (name, name == "radix" ? numbers("digits", "1,2,3,4,5,6,7,8,9,10") : numbers("steps", "4,8,16,32,64,128,256"))
     }
@@ -122,7 +122,7 @@ do {
     case "recipes":
         var tables = try RecipeTables(
             folder: named["data"] ?? "Datasets/FashionMNIST", limit: Int(named["limit"] ?? "10000") ?? 10_000,
-            json: named["json"] ?? "Documentation/Results/recipes.json")
+            json: named["json"] ?? "Benchmarks/Results/recipes.json")
         try tables.run()
     default:
         print(
