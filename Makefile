@@ -9,7 +9,7 @@ TRAITS ?= --traits NIR,Images
 BUILD ?= .build
 # Where `make install` puts the command.
 PREFIX ?= $(HOME)/.local
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo install test docs snippets fuzz mutate sanitize kernels bench format lint
@@ -66,8 +66,9 @@ sanitize: setup ## run the engine's tests, its largest networks among them, with
 kernels: ## compare the C kernels of all instruction sets, under sanitizers (Scripts/setup --kernels: arm64's under qemu too)
 	@Tools/check-kernels
 
-bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
-	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)
+bench: setup ## measure the engine's kernels (FLAGS go to `spikelet kernels --measure`)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
+	@$(BUILD)/release/spikelet kernels --measure $(FLAGS)
 
 format: ## lay out all Swift code as the project does
 	@$(SWIFT) format format --in-place --parallel --recursive $(SOURCES)

@@ -110,7 +110,9 @@ struct RecipeTables {
             row([name(network, ann)] + cells)
         }
 
-        head("`signed`, \(limit) test images, thresholds chosen for the T of the column.", ["network (ANN)"] + [4, 8, 16, 32].map { "T = \($0)" })
+        head(
+            "`signed`, \(limit) test images, thresholds chosen for the T of the column.",
+            ["network (ANN)"] + [4, 8, 16, 32].map { "T = \($0)" })
         for network in Self.networks {
             let found = try [4, 8, 16, 32].map { steps in
                 try outcome(Trial(network: network, recipe: "signed", steps: steps, test: limit, read: [steps]))
@@ -133,7 +135,8 @@ struct RecipeTables {
         for network in Self.networks {
             let cells = try [("burst", 4), ("burst", 8), ("local-threshold-balancing", 32)].map { recipe, steps in
                 cell(
-                    try outcome(Trial(network: network, recipe: recipe, steps: steps, test: quickLimit, read: [steps])).drop(steps), network, steps)
+                    try outcome(Trial(network: network, recipe: recipe, steps: steps, test: quickLimit, read: [steps])).drop(steps),
+                    network, steps)
             }
             row([network] + cells)
         }
@@ -148,7 +151,8 @@ struct RecipeTables {
                     [network]
                         + (try counts.map { images in
                             let trial = Trial(
-                                network: network, recipe: recipe, steps: steps, export: images == nil ? "unfused" : "dynamo", images: images,
+                                network: network, recipe: recipe, steps: steps, export: images == nil ? "unfused" : "dynamo",
+                                images: images,
                                 test: quickLimit, read: [steps])
                             return number(try outcome(trial).drop(steps))
                         }))
@@ -158,13 +162,16 @@ struct RecipeTables {
         head("The steps that a drop under 1 point takes.", ["network", "radix (K)", "signed", "burst", "calibrated", "SpikingJelly 2.0.0"])
         for network in Self.networks {
             var cells: [String] = []
-            for (recipe, ladder) in [("radix", [2, 3, 4, 6]), ("signed", [4, 8, 16, 32]), ("burst", [2, 4, 8, 16]), ("calibrated", [8, 16, 32, 64])] {
+            for (recipe, ladder) in [
+                ("radix", [2, 3, 4, 6]), ("signed", [4, 8, 16, 32]), ("burst", [2, 4, 8, 16]), ("calibrated", [8, 16, 32, 64]),
+            ] {
                 var needed: Int?
                 for steps in ladder where needed == nil {
                     let test = recipe == "burst" || recipe == "calibrated" || steps <= 3 ? quickLimit : limit
                     let isInFile = recipe == "calibrated" && steps == 64
                     let trial = Trial(
-                        network: network, recipe: recipe, steps: isInFile ? 32 : steps, test: test, read: recipe == "calibrated" ? [8, 16] : [steps])
+                        network: network, recipe: recipe, steps: isInFile ? 32 : steps, test: test,
+                        read: recipe == "calibrated" ? [8, 16] : [steps])
                     if let drop = try outcome(trial).drop(steps), drop < 1 { needed = steps }
                 }
                 cells.append(needed.map { "\($0)" } ?? "more")
