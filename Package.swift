@@ -54,7 +54,9 @@ let package = Package(
                 "SpikeFiles", "SpikeGraph", "CImages", "CZlib",
                 .target(name: "CLibCrypto", condition: .when(platforms: [.linux])),
             ]),
-        room("SpikeEvaluation", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
+        room(
+            "SpikeEvaluation",
+            ["SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeFormats"]),
         room("SpikeReport", ["SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
             "Spikelet",
@@ -64,7 +66,7 @@ let package = Package(
             ]),
         room(
             "SpikeExplorer",
-            ["SpikeData", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
+            ["SpikeData", "SpikeEvaluation", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
                 + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
         room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["CDense", "SpikeCommands"], swiftSettings: settings),
