@@ -97,7 +97,7 @@ struct RecipeTables {
         func name(_ network: String, _ ann: Double) -> String { "\(network) (\(number(100 * ann)))" }
 
         head(
-            "`radix`, \(limit) test images: drop, spikes per neuron. In brackets SpikingJelly at T = 4, 8, 8.",
+            "`radix`, \(limit) test images: accuracy drop, spikes per neuron. In brackets SpikingJelly at T = 4, 8, 8.",
             ["network (ANN)", "K = 4", "spikes", "K = 6", "spikes", "K = 8", "spikes"])
         for network in Self.networks {
             var cells: [String] = []
@@ -144,7 +144,7 @@ struct RecipeTables {
         let counts: [Int?] = [nil, 16, 32, 64, 128, 256, 512, 1024, 2048]
         for (recipe, steps) in [("radix", 8), ("signed", 32), ("calibrated", 32)] {
             head(
-                "`\(recipe)` at \(steps), drop against the number of calibration images, \(quickLimit) test images (none: the unfused exports).",
+                "`\(recipe)` at \(steps), accuracy drop against the number of calibration images, \(quickLimit) test images (none: the unfused exports).",
                 ["network"] + counts.map { $0.map { "\($0)" } ?? "none" })
             for network in Self.networks {
                 row(
@@ -159,7 +159,9 @@ struct RecipeTables {
             }
         }
 
-        head("The steps that a drop under 1 point takes.", ["network", "radix (K)", "signed", "burst", "calibrated", "SpikingJelly 2.0.0"])
+        head(
+            "The steps that an accuracy drop under 1 point takes.",
+            ["network", "radix (K)", "signed", "burst", "calibrated", "SpikingJelly 2.0.0"])
         for network in Self.networks {
             var cells: [String] = []
             for (recipe, ladder) in [
