@@ -9,10 +9,10 @@ TRAITS ?= --traits NIR,Images
 BUILD ?= .build
 # Where `make install` puts the command.
 PREFIX ?= $(HOME)/.local
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo install test docs snippets fuzz mutate sanitize bench format lint
+.PHONY: help setup build demo install test docs snippets fuzz mutate sanitize kernels bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -63,8 +63,12 @@ sanitize: setup ## run the engine's tests, its largest networks among them, with
 	@ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(SANITIZED) --skip-build --disable-xctest --quiet $(BUILDFLAGS) \
 		$(or $(FLAGS),--filter '^(SpikeRuntimeTests|CSpikeKernelsTests)\.')
 
-bench: setup ## measure the engine's kernels (FLAGS go to spikelet-bench)
-	@$(SWIFT) run -c release --package-path Benchmarks spikelet-bench $(or $(FLAGS),kernels)
+kernels: ## compare the C kernels of all instruction sets, under sanitizers (Scripts/setup --kernels: arm64's under qemu too)
+	@Tools/check-kernels
+
+bench: setup ## measure the engine's kernels (FLAGS go to `spikelet kernels --measure`)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
+	@$(BUILD)/release/spikelet kernels --measure $(FLAGS)
 
 format: ## lay out all Swift code as the project does
 	@$(SWIFT) format format --in-place --parallel --recursive $(SOURCES)

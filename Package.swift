@@ -58,7 +58,7 @@ let package = Package(
         room("SpikeAnalysis", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion"]),
         room("SpikeEvaluation", ["SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeCost", "SpikeAnalysis"]),
         room("SpikeSearch", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeEvaluation"]),
-        room("SpikeHardware", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeFormats", "SpikeEvaluation"]),
+        room("SpikeHardware", ["SpikeGraph", "SpikeRuntime", "SpikeFormats", "SpikeEvaluation"]),
         room("SpikeReport", ["SpikeAnalysis", "SpikeCost", "SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
             "Spikelet",
@@ -68,7 +68,7 @@ let package = Package(
             ]),
         room(
             "SpikeExplorer",
-            ["SpikeAnalysis", "SpikeData", "SpikeEvaluation", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
+            ["SpikeData", "SpikeEvaluation", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
                 + ["NIOCore", "NIOHTTP1", "NIOPosix"].map { .product(name: $0, package: "swift-nio") }),
         room("SpikeCommands", ["SpikeExplorer", "SpikeFiles", "Spikelet", argumentParser]),
         .executableTarget(name: "SpikeletTool", dependencies: ["CDense", "SpikeCommands"], swiftSettings: settings),

@@ -67,7 +67,7 @@ struct Markdown {
     /// All documents whose commands and code are run.
     static let all: [String] = {
         let files = FileManager.default
-        let folders = ["Documentation", "Sources/Spikelet/Spikelet.docc", "Models"]
+        let folders = ["Documentation", "Sources/Spikelet/Spikelet.docc", "Models", "Tools", "Benchmarks"]
         let inFolders = folders.flatMap { folder in
             ((try? files.contentsOfDirectory(atPath: Repository.root.appendingPathComponent(folder).path)) ?? []).map { "\(folder)/\($0)" }
         }

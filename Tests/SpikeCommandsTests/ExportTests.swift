@@ -91,7 +91,7 @@ import Testing
         #expect(small.output.contains("64 inputs, at most 16") && small.output.contains("it does not fit"))
     }
 
-    /// `Tools/kill_writes.py` does it a thousand times.
+    /// `Tools/Checks/kill_writes.py` does it a thousand times.
     @Test func `killed while it writes, it leaves the old file or the new one`() async throws {
         let folder = try Folder()
         try await folder.makeNetwork()

@@ -8,7 +8,7 @@ import SpikeRuntime
 import TestSupport
 import Testing
 
-/// Small networks of each kind that people convert, as PyTorch exports them (`Tools/make_operator_fixtures.py`).
+/// Small networks of each kind that people convert, as PyTorch exports them (`Tools/Fixtures/make_operator_fixtures.py`).
 @Suite struct NetworkKindTests {
     static let archive = Result { try NPZ(Repository.fixture("dags.npz")) }
     static let names: [String] = ((try? archive.get().names) ?? []).compactMap { $0.hasSuffix("/model") ? String($0.dropLast(6)) : nil }

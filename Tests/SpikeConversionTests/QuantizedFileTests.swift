@@ -6,7 +6,7 @@ import SpikeReference
 import TestSupport
 import Testing
 
-/// Files of quantised networks as their exporters write them, and ONNX Runtime's outputs (Tools/make_quantised_fixtures.py).
+/// Files of quantised networks as their exporters write them, and ONNX Runtime's outputs (Tools/Fixtures/make_quantised_fixtures.py).
 @Suite("Quantised networks from files")
 struct QuantizedFileTests {
     private static let folder = Repository.root.appendingPathComponent("Tests/Fixtures/Quantised")

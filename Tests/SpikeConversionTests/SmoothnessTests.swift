@@ -4,7 +4,7 @@ import SpikeGraph
 import TestSupport
 import Testing
 
-/// What changes the data a little changes the conversion a little. (`Tools/measure_smoothness.py` measures more networks, images
+/// What changes the data a little changes the conversion a little. (`Tools/Measuring/measure_smoothness.py` measures more networks, images
 /// and recipes.)
 @Suite struct SmoothnessTests {
     /// The relative width of a histogram's bin, at its least.

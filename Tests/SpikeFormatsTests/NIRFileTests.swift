@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    /// Single bytes over which libhdf5 1.10.8 ended with a segmentation fault, found by `Tools/mutate.py`. Whether it does
+    /// Single bytes over which libhdf5 1.10.8 ended with a segmentation fault, found by `Tools/Checks/mutate.py`. Whether it does
     /// depends on what lies in its memory; here it must be an error, or a graph.
     @Test(
         arguments: [

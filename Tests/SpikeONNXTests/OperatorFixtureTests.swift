@@ -7,7 +7,7 @@ import SwiftProtobuf
 import TestSupport
 import Testing
 
-/// Small models with ONNX Runtime's answers, as `Tools/make_operator_fixtures.py` writes them.
+/// Small models with ONNX Runtime's answers, as `Tools/Fixtures/make_operator_fixtures.py` writes them.
 struct OperatorFixtures {
     let archive: NPZ
 

@@ -57,7 +57,9 @@ struct PrecisionTable {
                         let shares = [point.float32, point.int8].map { String(format: "%.2f", 100 * $0) }
                         let rest = [String(format: "%.2f", point.loss), String(format: "%.2f", 100 * point.agreement)]
                         let counts = ["\(cell.floatLayers.count) of \(cell.layers)", "\(cell.saturations)"]
-                        print("| " + ([network, recipe.name, "\(steps)", "\(point.steps)"] + shares + rest + counts).joined(separator: " | ") + " |")
+                        print(
+                            "| " + ([network, recipe.name, "\(steps)", "\(point.steps)"] + shares + rest + counts).joined(separator: " | ")
+                                + " |")
                     }
                 }
             }

@@ -92,12 +92,12 @@ struct RecipeTables {
     }
 
     mutating func run() throws {
-        let peer = try Peer("Documentation/Results/spikingjelly-2.0.0.json")
+        let peer = try Peer("Benchmarks/Results/spikingjelly-2.0.0.json")
         func cell(_ drop: Double?, _ network: String, _ steps: Int) -> String { "\(number(drop)) (\(peer.drop(network, steps)))" }
         func name(_ network: String, _ ann: Double) -> String { "\(network) (\(number(100 * ann)))" }
 
         head(
-            "`radix`, \(limit) test images: drop, spikes per neuron. In brackets SpikingJelly at T = 4, 8, 8.",
+            "`radix`, \(limit) test images: accuracy drop, spikes per neuron. In brackets SpikingJelly at T = 4, 8, 8.",
             ["network (ANN)", "K = 4", "spikes", "K = 6", "spikes", "K = 8", "spikes"])
         for network in Self.networks {
             var cells: [String] = []
@@ -110,7 +110,9 @@ struct RecipeTables {
             row([name(network, ann)] + cells)
         }
 
-        head("`signed`, \(limit) test images, thresholds chosen for the T of the column.", ["network (ANN)"] + [4, 8, 16, 32].map { "T = \($0)" })
+        head(
+            "`signed`, \(limit) test images, thresholds chosen for the T of the column.",
+            ["network (ANN)"] + [4, 8, 16, 32].map { "T = \($0)" })
         for network in Self.networks {
             let found = try [4, 8, 16, 32].map { steps in
                 try outcome(Trial(network: network, recipe: "signed", steps: steps, test: limit, read: [steps]))
@@ -133,7 +135,8 @@ struct RecipeTables {
         for network in Self.networks {
             let cells = try [("burst", 4), ("burst", 8), ("local-threshold-balancing", 32)].map { recipe, steps in
                 cell(
-                    try outcome(Trial(network: network, recipe: recipe, steps: steps, test: quickLimit, read: [steps])).drop(steps), network, steps)
+                    try outcome(Trial(network: network, recipe: recipe, steps: steps, test: quickLimit, read: [steps])).drop(steps),
+                    network, steps)
             }
             row([network] + cells)
         }
@@ -141,30 +144,36 @@ struct RecipeTables {
         let counts: [Int?] = [nil, 16, 32, 64, 128, 256, 512, 1024, 2048]
         for (recipe, steps) in [("radix", 8), ("signed", 32), ("calibrated", 32)] {
             head(
-                "`\(recipe)` at \(steps), drop against the number of calibration images, \(quickLimit) test images (none: the unfused exports).",
+                "`\(recipe)` at \(steps), accuracy drop against the number of calibration images, \(quickLimit) test images (none: the unfused exports).",
                 ["network"] + counts.map { $0.map { "\($0)" } ?? "none" })
             for network in Self.networks {
                 row(
                     [network]
                         + (try counts.map { images in
                             let trial = Trial(
-                                network: network, recipe: recipe, steps: steps, export: images == nil ? "unfused" : "dynamo", images: images,
+                                network: network, recipe: recipe, steps: steps, export: images == nil ? "unfused" : "dynamo",
+                                images: images,
                                 test: quickLimit, read: [steps])
                             return number(try outcome(trial).drop(steps))
                         }))
             }
         }
 
-        head("The steps that a drop under 1 point takes.", ["network", "radix (K)", "signed", "burst", "calibrated", "SpikingJelly 2.0.0"])
+        head(
+            "The steps that an accuracy drop under 1 point takes.",
+            ["network", "radix (K)", "signed", "burst", "calibrated", "SpikingJelly 2.0.0"])
         for network in Self.networks {
             var cells: [String] = []
-            for (recipe, ladder) in [("radix", [2, 3, 4, 6]), ("signed", [4, 8, 16, 32]), ("burst", [2, 4, 8, 16]), ("calibrated", [8, 16, 32, 64])] {
+            for (recipe, ladder) in [
+                ("radix", [2, 3, 4, 6]), ("signed", [4, 8, 16, 32]), ("burst", [2, 4, 8, 16]), ("calibrated", [8, 16, 32, 64]),
+            ] {
                 var needed: Int?
                 for steps in ladder where needed == nil {
                     let test = recipe == "burst" || recipe == "calibrated" || steps <= 3 ? quickLimit : limit
                     let isInFile = recipe == "calibrated" && steps == 64
                     let trial = Trial(
-                        network: network, recipe: recipe, steps: isInFile ? 32 : steps, test: test, read: recipe == "calibrated" ? [8, 16] : [steps])
+                        network: network, recipe: recipe, steps: isInFile ? 32 : steps, test: test,
+                        read: recipe == "calibrated" ? [8, 16] : [steps])
                     if let drop = try outcome(trial).drop(steps), drop < 1 { needed = steps }
                 }
                 cells.append(needed.map { "\($0)" } ?? "more")
@@ -174,7 +183,7 @@ struct RecipeTables {
     }
 }
 
-/// SpikingJelly's own results, as `Tools/measure_spikingjelly2.py` wrote them.
+/// SpikingJelly's own results, as `Tools/Peers/measure_spikingjelly2.py` wrote them.
 private struct Peer {
     private let networks: [String: [String: Any]]
 
