@@ -117,6 +117,6 @@ let package = Package(
             ["SpikeFormats", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeReport", ["SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
+        tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeRuntime", "TestSupport", protobuf]),
     ]
 )

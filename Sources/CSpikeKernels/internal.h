@@ -16,35 +16,12 @@
         }                                                                                                               \
     } while (0)
 
-#define SPIKE_TYPE_gather_f32 const spike_gather
-#define SPIKE_TYPE_gather_i8 const spike_gather
-#define SPIKE_TYPE_gather_fire_i8 const spike_gather_fire
-#define SPIKE_TYPE_dense_i8 const spike_dense
-#define SPIKE_TYPE_numbers_u8 const spike_digits
-#define SPIKE_TYPE_weighted_i16 const spike_weighted
-#define SPIKE_TYPE_counted_f32 const spike_counted
-#define SPIKE_TYPE_masked_f32 const spike_masked
-#define SPIKE_TYPE_masked_i16 const spike_masked
-#define SPIKE_TYPE_scatter_f32 const spike_scatter
-#define SPIKE_TYPE_scatter_i32 const spike_scatter
-#define SPIKE_TYPE_integrate_f32 const spike_integrate
-#define SPIKE_TYPE_integrate_i32 const spike_integrate
-#define SPIKE_TYPE_fire_if_f32 const spike_fire
-#define SPIKE_TYPE_fire_if_i32 const spike_fire
-#define SPIKE_TYPE_fire_signed_f32 const spike_fire
-#define SPIKE_TYPE_fire_signed_i32 const spike_fire
-#define SPIKE_TYPE_fire_burst_f32 const spike_fire
-#define SPIKE_TYPE_fire_burst_i32 const spike_fire
-#define SPIKE_TYPE_list_bits spike_list_job
-#define SPIKE_TYPE_list_counts spike_list_job
-#define SPIKE_TYPE_pool_bits const spike_pool
-#define SPIKE_TYPE_pool_counts const spike_pool
-#define SPIKE_TYPE_pool_sums const spike_pool_sums
-#define SPIKE_TYPE_analog_i32 spike_analog
-
-#define SPIKE_KERNEL(name, suffix, isa) void spike_##name##__##suffix(SPIKE_TYPE_##name *);
-#include "kernels.def"
-#undef SPIKE_KERNEL
+#define SPIKE_DECLARE(name, job, avx2, avx512, neon)                                                                    \
+    void spike_##name##__scalar(job *);                                                                                 \
+    void spike_##name##__##avx2(job *);                                                                                 \
+    void spike_##name##__##avx512(job *);                                                                               \
+    void spike_##name##__##neon(job *);
+SPIKE_KERNELS(SPIKE_DECLARE)
 
 /// Points of an axis, `step` apart, as far as they lie in an input: point `place` at coordinate `at` is the next, `end` is behind the
 /// last. Where none does, place is end, and `at` 0.
@@ -62,6 +39,7 @@ SPIKE_INLINE int spike_points_before(int limit, int first, int step, int count) 
     return first + (count - 1) * step < limit ? count : (limit - 1 - first) / step + 1;
 }
 
+/// Those of the points that lie in 0..<size: mostly all.
 SPIKE_INLINE spike_walk spike_walk_inside(int size, int first, int step, int count) {
     if (__builtin_expect(first >= 0 && first + (count - 1) * step < size, 1)) return (spike_walk){0, count, first, step};
     const int begin = spike_points_before(0, first, step, count), end = spike_points_before(size, first, step, count);
