@@ -72,11 +72,13 @@ AVX2 static inline __m256i less(const int32_t *sums, __m256i first_most, __m256i
 
 // Sixteen channels at a time, their sums in registers over all steps, in 16 bits: what is emitted depends on differences alone, so
 // that sums of earlier steps are taken relative to the largest. Binary spikes, windows of up to 16 places.
-AVX2 void spike_pool_bits__avx2(const spike_pool *job) {
+AVX2 void spike_pool_bits__avx2(const spike_pool *given) {
+    // A copy, as the plain kernel makes one.
+    const spike_pool copy = *given, *const job = &copy;
     const spike_window w = job->window;
     const bool fits = job->growth == 1 ? job->steps <= INT16_MAX : job->steps <= 15 && !job->sums;
     if (job->minus || !fits || (int64_t)w.kernel_height * w.kernel_width > SMALL_POOL) {
-        spike_pool_bits__scalar(job);
+        spike_pool_bits__scalar(given);
         return;
     }
     const __m128i growth = _mm_cvtsi32_si128(job->growth == 2 ? 1 : 0);

@@ -10,7 +10,9 @@ static inline int spike_at(const spike_pool *job, size_t place, int c) {
     return job->minus ? plus - (job->minus[byte] >> (c & 7) & 1) : plus;
 }
 
-static void spike_pool_plain(const spike_pool *job) {
+static void spike_pool_plain(const spike_pool *given) {
+    // A copy: bytes that are written could be part of the job, which would be read again for each of them.
+    const spike_pool copy = *given, *const job = &copy;
     const spike_window w = job->window;
     SPIKE_REQUIRE((int64_t)w.kernel_height * w.kernel_width <= SPIKE_LARGEST_POOL);
     size_t places[SPIKE_LARGEST_POOL], pixels[SPIKE_LARGEST_POOL];
