@@ -126,6 +126,6 @@ let package = Package(
             of: "SpikeReport",
             ["SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "TestSupport", protobuf]),
+        tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeRuntime", "TestSupport", protobuf]),
     ]
 )

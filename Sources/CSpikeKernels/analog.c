@@ -16,21 +16,19 @@ void spike_analog_i32__scalar(spike_analog *job) {
     const int lanes = job->lanes;
     for (int y = job->row_begin; y < job->row_end; y++) {
         for (int x = 0; x < w.out_width; x++) {
+            const spike_walk columns = spike_walk_columns(&w, x);
             int32_t *target = job->target + ((size_t)y * job->columns + (size_t)(x / job->block)) * job->stride + (size_t)(x % job->block) * lanes;
             for (int first = 0; first < lanes; first += SPIKE_LARGEST_TILE) {
                 const int count = lanes - first < SPIKE_LARGEST_TILE ? lanes - first : SPIKE_LARGEST_TILE;
                 float sum[SPIKE_LARGEST_TILE];
                 memcpy(sum, job->bias + first, sizeof(float) * (size_t)count);
                 for (int c = 0; c < job->channels; c++) {
-                    for (int ky = 0; ky < w.kernel_height; ky++) {
-                        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                        if (sy < 0 || sy >= w.height) continue;
-                        for (int kx = 0; kx < w.kernel_width; kx++) {
-                            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                            if (sx < 0 || sx >= w.width) continue;
-                            const float value = job->image[((size_t)c * w.height + (size_t)sy) * w.width + (size_t)sx];
-                            const float *row = job->weights + ((size_t)(c * w.kernel_height + ky) * w.kernel_width + (size_t)kx) * lanes + first;
-                            for (int i = 0; i < count; i++) sum[i] = SPIKE_PRODUCT_AND_SUM(value, row[i], sum[i]);
+                    SPIKE_EACH(row, spike_walk_rows(&w, y)) {
+                        SPIKE_EACH(column, columns) {
+                            const float value = job->image[((size_t)c * w.height + (size_t)row.at) * w.width + (size_t)column.at];
+                            const size_t place = (size_t)(c * w.kernel_height + row.place) * w.kernel_width + (size_t)column.place;
+                            const float *weights = job->weights + place * lanes + first;
+                            for (int i = 0; i < count; i++) sum[i] = SPIKE_PRODUCT_AND_SUM(value, weights[i], sum[i]);
                         }
                     }
                 }

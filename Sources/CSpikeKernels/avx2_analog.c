@@ -3,29 +3,26 @@
 #if defined(__x86_64__)
 #include "x86.h"
 
-/// Some neighbouring pixels by some vectors of 8 lanes. `inside`: no place of their windows lies beside the image.
-INLINE_AVX2 void pixels_by_lanes(spike_analog *job, int y, int x, int lane, const int pixels, const int vectors, const bool inside) {
+/// Some neighbouring pixels by some vectors of 8 lanes: several where no place of their windows lies beside the image.
+INLINE_AVX2 void pixels_by_lanes(spike_analog *job, int y, int x, int lane, const int pixels, const int vectors) {
     const spike_window w = job->window;
+    const spike_walk rows = spike_walk_rows(&w, y), columns = spike_walk_columns(&w, x);
     __m256 sum[12];
     for (int p = 0; p < pixels; p++) {
         for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm256_loadu_ps(job->bias + lane + 8 * v);
     }
     for (int c = 0; c < job->channels; c++) {
-        for (int ky = 0; ky < w.kernel_height; ky++) {
-            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-            if (sy < 0 || sy >= w.height) continue;
-            const float *line = job->image + ((size_t)c * w.height + (size_t)sy) * w.width;
-            const float *weights = job->weights + (size_t)(c * w.kernel_height + ky) * w.kernel_width * job->lanes + lane;
-            for (int kx = 0; kx < w.kernel_width; kx++, weights += job->lanes) {
-                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                __m256 row[2];
-                for (int v = 0; v < vectors; v++) row[v] = _mm256_loadu_ps(weights + 8 * v);
+        SPIKE_EACH(row, rows) {
+            const float *line = job->image + ((size_t)c * w.height + (size_t)row.at) * w.width;
+            const float *weights = job->weights + ((size_t)(c * w.kernel_height + row.place) * w.kernel_width + (size_t)columns.place) * job->lanes + lane;
+            SPIKE_EACH(column, columns) {
+                __m256 weight[2];
+                for (int v = 0; v < vectors; v++) weight[v] = _mm256_loadu_ps(weights + 8 * v);
                 for (int p = 0; p < pixels; p++) {
-                    const int at = sx + p * w.stride_x;
-                    if (!inside && (at < 0 || at >= w.width)) continue;
-                    const __m256 value = _mm256_broadcast_ss(line + at);
-                    for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm256_fmadd_ps(value, row[v], sum[p * vectors + v]);
+                    const __m256 value = _mm256_broadcast_ss(line + column.at + p * w.stride_x);
+                    for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm256_fmadd_ps(value, weight[v], sum[p * vectors + v]);
                 }
+                weights += job->lanes;
             }
         }
     }
@@ -51,10 +48,10 @@ INLINE_AVX2 void row_of_lanes(spike_analog *job, int y, int lane, const int vect
     for (int x = 0; x < w.out_width;) {
         const int first = x * w.stride_x - w.pad_left;
         if (first >= 0 && x + together <= w.out_width && first + (together - 1) * w.stride_x + extent < w.width) {
-            pixels_by_lanes(job, y, x, lane, together, vectors, true);
+            pixels_by_lanes(job, y, x, lane, together, vectors);
             x += together;
         } else {
-            pixels_by_lanes(job, y, x, lane, 1, vectors, false);
+            pixels_by_lanes(job, y, x, lane, 1, vectors);
             x++;
         }
     }

@@ -24,53 +24,27 @@ AVX2 static inline uint16_t *emit(uint16_t *entry, uint8_t byte, uint32_t base) 
 }
 
 AVX2 void spike_list_bits__avx2(spike_list_job *job) {
-    const spike_window w = job->window;
-    const spike_rows rows = job->rows;
     const int begin = job->channel_begin, end = begin + job->channel_count;
     const int first = begin >> 3, last = (end - 1) >> 3;
     const uint8_t first_mask = (uint8_t)(0xff << (begin & 7)), last_mask = (uint8_t)(0xff >> (7 - ((end - 1) & 7)));
     const bool whole = (begin & 7) == 0;
-    uint16_t *entry = job->entries + job->first_entry;
-    for (int step = job->step_begin; step < job->step_end; step++) {
-        uint32_t *starts = job->starts + (size_t)step * rows.out_height * (w.out_width + 1);
-        const uint8_t *bits = job->bits + (size_t)step * job->strides.step;
-        for (int out = 0; out < rows.out_height; out++) {
-            for (int x = 0; x < w.out_width; x++) {
-                *starts++ = (uint32_t)(entry - job->entries);
-                for (int row = 0; row < rows.kernel_height; row++) {
-                    const int y = out * rows.stride + row * rows.dilation - rows.pad;
-                    if (y < 0 || y >= w.out_height) continue;
-                    const uint32_t column = (uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)row;
-                    const uint32_t base = column * (uint32_t)job->entry_stride - (uint32_t)begin;
-                    for (int ky = 0; ky < w.kernel_height; ky++) {
-                        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                        if (sy < 0 || sy >= w.height) continue;
-                        for (int kx = 0; kx < w.kernel_width; kx++) {
-                            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                            if (sx < 0 || sx >= w.width) continue;
-                            const uint8_t *pixel = bits + (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;
-                            int byte = first;
-                            if (whole) {
-                                for (; byte + 8 <= last; byte += 8) {
-                                    uint64_t eight;
-                                    memcpy(&eight, pixel + byte, 8);
-                                    for (uint32_t at = base + (uint32_t)byte * 8; eight; eight >>= 8, at += 8) entry = emit(entry, (uint8_t)eight, at);
-                                }
-                            }
-                            for (; byte <= last; byte++) {
-                                uint8_t some = pixel[byte];
-                                if (byte == first) some &= first_mask;
-                                if (byte == last) some &= last_mask;
-                                entry = emit(entry, some, base + (uint32_t)byte * 8);
-                            }
-                        }
-                    }
-                }
+    SPIKE_EACH_PIXEL(uint8_t, job->bits, {
+        const uint32_t position = base - (uint32_t)begin;
+        int byte = first;
+        if (whole) {
+            for (; byte + 8 <= last; byte += 8) {
+                uint64_t eight;
+                memcpy(&eight, pixel + byte, 8);
+                for (uint32_t at = position + (uint32_t)byte * 8; eight; eight >>= 8, at += 8) entry = emit(entry, (uint8_t)eight, at);
             }
-            *starts++ = (uint32_t)(entry - job->entries);
         }
-    }
-    job->end_entry = (uint32_t)(entry - job->entries);
+        for (; byte <= last; byte++) {
+            uint8_t some = pixel[byte];
+            if (byte == first) some &= first_mask;
+            if (byte == last) some &= last_mask;
+            entry = emit(entry, some, position + (uint32_t)byte * 8);
+        }
+    })
 }
 
 /// Sixteen bits as sixteen 16-bit masks.
@@ -98,28 +72,20 @@ AVX2 static inline __m256i less(const int32_t *sums, __m256i first_most, __m256i
 
 // Sixteen channels at a time, their sums in registers over all steps, in 16 bits: what is emitted depends on differences alone, so
 // that sums of earlier steps are taken relative to the largest. Binary spikes, windows of up to 16 places.
-AVX2 void spike_pool_bits__avx2(const spike_pool *job) {
+AVX2 void spike_pool_bits__avx2(const spike_pool *given) {
+    // A copy, as the plain kernel makes one.
+    const spike_pool copy = *given, *const job = &copy;
     const spike_window w = job->window;
     const bool fits = job->growth == 1 ? job->steps <= INT16_MAX : job->steps <= 15 && !job->sums;
     if (job->minus || !fits || (int64_t)w.kernel_height * w.kernel_width > SMALL_POOL) {
-        spike_pool_bits__scalar(job);
+        spike_pool_bits__scalar(given);
         return;
     }
     const __m128i growth = _mm_cvtsi32_si128(job->growth == 2 ? 1 : 0);
     for (int y = job->row_begin; y < job->row_end; y++) {
         for (int x = 0; x < w.out_width; x++) {
             size_t places[SMALL_POOL], pixels[SMALL_POOL];
-            int count = 0;
-            for (int ky = 0; ky < w.kernel_height; ky++) {
-                const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                if (sy < 0 || sy >= w.height) continue;
-                for (int kx = 0; kx < w.kernel_width; kx++) {
-                    const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                    if (sx < 0 || sx >= w.width) continue;
-                    places[count] = (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;
-                    pixels[count++] = (size_t)sy * w.width + sx;
-                }
-            }
+            const int count = spike_pool_places(job, y, x, places, pixels);
             uint8_t *out = job->out_plus + (size_t)y * job->out_strides.row + (size_t)x * job->out_strides.pixel;
             for (int c = 0; c < job->channels; c += 16) {
                 __m256i sums[SMALL_POOL], before = _mm256_setzero_si256();

@@ -3,10 +3,11 @@
 #if defined(__x86_64__)
 #include "x86.h"
 
-/// Some neighbouring pixels by some vectors of 16 lanes. `inside`: no place of their windows lies beside the image.
+/// Some neighbouring pixels by some vectors of 16 lanes: several where no place of their windows lies beside the image.
 INLINE_AVX512 void pixels_by_lanes(
-    spike_analog *job, int y, int x, int lane, const int pixels, const int vectors, const __mmask16 last, const bool inside) {
+    spike_analog *job, int y, int x, int lane, const int pixels, const int vectors, const __mmask16 last) {
     const spike_window w = job->window;
+    const spike_walk rows = spike_walk_rows(&w, y), columns = spike_walk_columns(&w, x);
     __m512 sum[24];
     for (int p = 0; p < pixels; p++) {
         for (int v = 0; v < vectors; v++) {
@@ -14,21 +15,17 @@ INLINE_AVX512 void pixels_by_lanes(
         }
     }
     for (int c = 0; c < job->channels; c++) {
-        for (int ky = 0; ky < w.kernel_height; ky++) {
-            const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-            if (sy < 0 || sy >= w.height) continue;
-            const float *line = job->image + ((size_t)c * w.height + (size_t)sy) * w.width;
-            const float *weights = job->weights + (size_t)(c * w.kernel_height + ky) * w.kernel_width * job->lanes + lane;
-            for (int kx = 0; kx < w.kernel_width; kx++, weights += job->lanes) {
-                const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                __m512 row[4];
-                for (int v = 0; v < vectors; v++) row[v] = _mm512_maskz_loadu_ps(v == vectors - 1 ? last : 0xffff, weights + 16 * v);
+        SPIKE_EACH(row, rows) {
+            const float *line = job->image + ((size_t)c * w.height + (size_t)row.at) * w.width;
+            const float *weights = job->weights + ((size_t)(c * w.kernel_height + row.place) * w.kernel_width + (size_t)columns.place) * job->lanes + lane;
+            SPIKE_EACH(column, columns) {
+                __m512 weight[4];
+                for (int v = 0; v < vectors; v++) weight[v] = _mm512_maskz_loadu_ps(v == vectors - 1 ? last : 0xffff, weights + 16 * v);
                 for (int p = 0; p < pixels; p++) {
-                    const int at = sx + p * w.stride_x;
-                    if (!inside && (at < 0 || at >= w.width)) continue;
-                    const __m512 value = _mm512_set1_ps(line[at]);
-                    for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm512_fmadd_ps(value, row[v], sum[p * vectors + v]);
+                    const __m512 value = _mm512_set1_ps(line[column.at + p * w.stride_x]);
+                    for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm512_fmadd_ps(value, weight[v], sum[p * vectors + v]);
                 }
+                weights += job->lanes;
             }
         }
     }
@@ -57,10 +54,10 @@ INLINE_AVX512 void row_of_lanes(spike_analog *job, int y, int lane, const int ve
     while (x < w.out_width) {
         const int first = x * w.stride_x - w.pad_left;
         if (first >= 0 && x + together <= w.out_width && first + (together - 1) * w.stride_x + extent < w.width) {
-            pixels_by_lanes(job, y, x, lane, together, vectors, last, true);
+            pixels_by_lanes(job, y, x, lane, together, vectors, last);
             x += together;
         } else {
-            pixels_by_lanes(job, y, x, lane, 1, vectors, last, false);
+            pixels_by_lanes(job, y, x, lane, 1, vectors, last);
             x++;
         }
     }

@@ -7,7 +7,7 @@
 
 /// The positions of the set bits of a word, packed to the front: as many are kept as there are bits, so that there is nothing to
 /// mispredict unless more than a quarter of the neurons spike.
-AVX512_COMPRESS static inline __attribute__((always_inline)) uint16_t *emit(uint16_t *entry, uint64_t bits, __m512i places, uint32_t base) {
+SPIKE_INLINE AVX512_COMPRESS uint16_t *emit(uint16_t *entry, uint64_t bits, __m512i places, uint32_t base) {
     const __m512i packed = _mm512_maskz_compress_epi8(bits, places);
     const __m256i first = _mm256_set1_epi16((int16_t)base);
     const int64_t count = _mm_popcnt_u64(bits);
@@ -26,7 +26,7 @@ AVX512_COMPRESS static inline __attribute__((always_inline)) uint16_t *emit(uint
 
 /// No pooling and all channels, 64 at a time. Of narrow images (1, 2, 4 or 8 bytes a pixel) the rows of a column follow each other
 /// without a gap, so that some of them fill a word together.
-AVX512_COMPRESS static inline __attribute__((always_inline)) void list_columns(spike_list_job *job, const int narrow) {
+SPIKE_INLINE AVX512_COMPRESS void list_columns(spike_list_job *job, const int narrow) {
     const spike_window w = job->window;
     const spike_rows rows = job->rows;
     uint8_t order[64];
@@ -39,19 +39,14 @@ AVX512_COMPRESS static inline __attribute__((always_inline)) void list_columns(s
         uint32_t *starts = job->starts + (size_t)step * rows.out_height * (w.out_width + 1);
         const uint8_t *bits = job->bits + (size_t)step * job->strides.step;
         for (int out = 0; out < rows.out_height; out++) {
-            int first = 0, count = 0;
-            for (int row = 0; row < rows.kernel_height; row++) {
-                const int y = out * rows.stride - rows.pad + row * rows.dilation;
-                if (y < 0 || y >= w.out_height) continue;
-                // Rows inside follow each other.
-                if (count == 0) first = row;
-                lines[count++] = bits + (size_t)y * job->strides.row;
-            }
+            const spike_walk seen = spike_walk_list(job, out);
+            int count = 0;
+            SPIKE_EACH(line, seen) lines[count++] = bits + (size_t)line.at * job->strides.row;
             // A word that is not full repeats a row, of which nothing is taken.
             for (int i = 0; i < 7 && count > 0; i++) lines[count + i] = lines[0];
             for (int x = 0; x < w.out_width; x++) {
                 *starts++ = (uint32_t)(entry - job->entries);
-                uint32_t base = ((uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)first) * (uint32_t)job->entry_stride;
+                uint32_t base = ((uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)seen.place) * (uint32_t)job->entry_stride;
                 if (narrow) {
                     const size_t column = (size_t)x * (size_t)narrow;
                     for (int row = 0; row < count; row += together, base += 64) {
@@ -143,16 +138,7 @@ AVX512 void spike_pool_bits__avx512(const spike_pool *job) {
     for (int y = job->row_begin; y < job->row_end; y++) {
         for (int x = 0; x < w.out_width; x++) {
             size_t places[SMALL_POOL];
-            int count = 0;
-            for (int ky = 0; ky < w.kernel_height; ky++) {
-                const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                if (sy < 0 || sy >= w.height) continue;
-                for (int kx = 0; kx < w.kernel_width; kx++) {
-                    const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                    if (sx < 0 || sx >= w.width) continue;
-                    places[count++] = (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;
-                }
-            }
+            const int count = spike_pool_places(job, y, x, places, NULL);
             const uint8_t *in = job->plus;
             uint8_t *out = job->out_plus + (size_t)y * job->out_strides.row + (size_t)x * job->out_strides.pixel;
             int bytes = (job->channels + 7) / 8;

@@ -2,51 +2,47 @@
 
 #include <stdlib.h>
 
-// Which kernels run: one table for each instruction set, filled from kernels.def.
+// Which kernels run: one table for each instruction set, as kernels.def says.
 
-static const spike_registration registrations[] = {
-#define SPIKE_KERNEL(name, suffix, isa) {#name, SPIKE_ISA_##isa},
-#include "kernels.def"
-#undef SPIKE_KERNEL
-    {NULL, SPIKE_ISA_SCALAR},
+#define SPIKE_IN_SCALAR(name, job, avx2, avx512, neon) .name = spike_##name##__scalar,
+#define SPIKE_IN_AVX2(name, job, avx2, avx512, neon) .name = spike_##name##__##avx2,
+#define SPIKE_IN_AVX512(name, job, avx2, avx512, neon) .name = spike_##name##__##avx512,
+#define SPIKE_IN_NEON(name, job, avx2, avx512, neon) .name = spike_##name##__##neon,
+
+static const spike_kernel_table tables[SPIKE_ISA_COUNT] = {
+    [SPIKE_ISA_SCALAR] = {SPIKE_KERNELS(SPIKE_IN_SCALAR)},
+#if defined(__x86_64__)
+    [SPIKE_ISA_AVX2] = {SPIKE_KERNELS(SPIKE_IN_AVX2)},
+    [SPIKE_ISA_AVX512] = {SPIKE_KERNELS(SPIKE_IN_AVX512)},
+#elif defined(__aarch64__)
+    [SPIKE_ISA_NEON] = {SPIKE_KERNELS(SPIKE_IN_NEON)},
+#endif
 };
 
-const spike_registration *spike_registrations(void) { return registrations; }
+enum { isa_scalar = SPIKE_ISA_SCALAR, isa_avx2 = SPIKE_ISA_AVX2, isa_avx512 = SPIKE_ISA_AVX512, isa_neon = SPIKE_ISA_NEON };
 
-// Later lines replace earlier ones where an initialiser names a place twice: the plain kernels come first.
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winitializer-overrides"
-static const spike_kernel_table scalar_table = {
-#define SPIKE_PICK_SCALAR(name, suffix) .name = spike_##name##__##suffix,
-#define SPIKE_PICK_AVX2(name, suffix)
-#define SPIKE_PICK_NEON(name, suffix)
-#define SPIKE_PICK_AVX512(name, suffix)
-#define SPIKE_KERNEL(name, suffix, isa) SPIKE_PICK_##isa(name, suffix)
-#include "kernels.def"
-};
+#define SPIKE_WIDEST(name, job, avx2, avx512, neon)                                                                     \
+    _Static_assert(isa_##avx512 != isa_scalar || isa_##avx2 == isa_scalar, "AVX-512 runs plain C where AVX2 has " #name);
+SPIKE_KERNELS(SPIKE_WIDEST)
 
-static const spike_kernel_table avx2_table = {
-#undef SPIKE_PICK_AVX2
-#define SPIKE_PICK_AVX2(name, suffix) .name = spike_##name##__##suffix,
-#include "kernels.def"
-};
+#define SPIKE_LISTED(name, job, avx2, avx512, neon)                                                                     \
+    {#name, {[SPIKE_ISA_AVX2] = isa_##avx2, [SPIKE_ISA_AVX512] = isa_##avx512, [SPIKE_ISA_NEON] = isa_##neon}},
+static const struct {
+    const char *name;
+    uint8_t runs[SPIKE_ISA_COUNT];
+} kernels[] = {SPIKE_KERNELS(SPIKE_LISTED)};
 
-static const spike_kernel_table avx512_table = {
-#undef SPIKE_PICK_AVX512
-#define SPIKE_PICK_AVX512(name, suffix) .name = spike_##name##__##suffix,
-#include "kernels.def"
-};
+size_t spike_kernel_count(void) { return sizeof kernels / sizeof kernels[0]; }
 
-static const spike_kernel_table neon_table = {
-#undef SPIKE_PICK_AVX512
-#define SPIKE_PICK_AVX512(name, suffix)
-#undef SPIKE_PICK_AVX2
-#define SPIKE_PICK_AVX2(name, suffix)
-#undef SPIKE_PICK_NEON
-#define SPIKE_PICK_NEON(name, suffix) .name = spike_##name##__##suffix,
-#include "kernels.def"
-};
-#pragma clang diagnostic pop
+const char *spike_kernel_name(size_t kernel) {
+    SPIKE_REQUIRE(kernel < spike_kernel_count());
+    return kernels[kernel].name;
+}
+
+spike_isa spike_kernel_isa(size_t kernel, spike_isa isa) {
+    SPIKE_REQUIRE(kernel < spike_kernel_count() && isa < SPIKE_ISA_COUNT);
+    return (spike_isa)kernels[kernel].runs[isa];
+}
 
 bool spike_isa_supported(spike_isa isa) {
     switch (isa) {
@@ -62,10 +58,6 @@ bool spike_isa_supported(spike_isa isa) {
 #endif
     default: return false;
     }
-}
-
-bool spike_isa_uses(spike_isa isa, spike_isa other) {
-    return other == SPIKE_ISA_SCALAR || other == isa || (isa == SPIKE_ISA_AVX512 && other == SPIKE_ISA_AVX2);
 }
 
 const char *spike_isa_name(spike_isa isa) {
@@ -87,12 +79,4 @@ spike_isa spike_isa_default(void) {
     return SPIKE_ISA_SCALAR;
 }
 
-const spike_kernel_table *spike_table(spike_isa isa) {
-    if (!spike_isa_supported(isa)) return &scalar_table;
-    switch (isa) {
-    case SPIKE_ISA_AVX2: return &avx2_table;
-    case SPIKE_ISA_AVX512: return &avx512_table;
-    case SPIKE_ISA_NEON: return &neon_table;
-    default: return &scalar_table;
-    }
-}
+const spike_kernel_table *spike_table(spike_isa isa) { return &tables[spike_isa_supported(isa) ? isa : SPIKE_ISA_SCALAR]; }

@@ -44,18 +44,14 @@ void spike_unroll_f32(const float *image, int32_t channels, const spike_window *
         const float *plane = image + (size_t)c * w.height * w.width;
         for (int ky = 0; ky < w.kernel_height; ky++) {
             for (int kx = 0; kx < w.kernel_width; kx++) {
-                for (int y = 0; y < w.out_height; y++) {
-                    const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                    if (sy < 0 || sy >= w.height) {
-                        memset(target, 0, sizeof(float) * (size_t)w.out_width);
-                        target += w.out_width;
-                        continue;
-                    }
-                    for (int x = 0; x < w.out_width; x++) {
-                        const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                        *target++ = sx >= 0 && sx < w.width ? plane[(size_t)sy * w.width + sx] : 0;
-                    }
+                // The other way round: the outputs that place of the kernel has in the input.
+                const spike_walk columns = spike_walk_inside(w.width, kx * w.dilation_x - w.pad_left, w.stride_x, w.out_width);
+                memset(target, 0, sizeof(float) * (size_t)w.out_height * (size_t)w.out_width);
+                SPIKE_EACH(row, spike_walk_inside(w.height, ky * w.dilation_y - w.pad_top, w.stride_y, w.out_height)) {
+                    const float *line = plane + (size_t)row.at * w.width;
+                    SPIKE_EACH(column, columns) target[(size_t)row.place * w.out_width + column.place] = line[column.at];
                 }
+                target += (size_t)w.out_height * (size_t)w.out_width;
             }
         }
     }

@@ -2,45 +2,11 @@
 
 // Lists of active rows: from bits, and from counts (an entry for each spike of a count).
 
-/// For each step, output row, column and row of the kernel, each place of the pixel's window: `pixel` is its first number.
-#define SPIKE_EACH_PIXEL(type, source, emit)                                                                            \
-    const spike_window w = job->window;                                                                                 \
-    const spike_rows rows = job->rows;                                                                                  \
-    uint16_t *entries = job->entries;                                                                                   \
-    uint32_t end = job->first_entry;                                                                                    \
-    for (int step = job->step_begin; step < job->step_end; step++) {                                                    \
-        uint32_t *starts = job->starts + (size_t)step * rows.out_height * (w.out_width + 1);                            \
-        for (int out = 0; out < rows.out_height; out++) {                                                               \
-            for (int x = 0; x < w.out_width; x++) {                                                                     \
-                *starts++ = end;                                                                                        \
-                for (int row = 0; row < rows.kernel_height; row++) {                                                    \
-                    const int y = out * rows.stride + row * rows.dilation - rows.pad;                                   \
-                    if (y < 0 || y >= w.out_height) continue;                                                           \
-                    const uint32_t column = (uint32_t)x * (uint32_t)rows.kernel_height + (uint32_t)row;                 \
-                    const uint32_t base = column * (uint32_t)job->entry_stride;                                         \
-                    for (int ky = 0; ky < w.kernel_height; ky++) {                                                      \
-                        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;                                  \
-                        if (sy < 0 || sy >= w.height) continue;                                                         \
-                        for (int kx = 0; kx < w.kernel_width; kx++) {                                                   \
-                            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;                             \
-                            if (sx < 0 || sx >= w.width) continue;                                                      \
-                            const type *pixel = (source) + (size_t)step * job->strides.step +                           \
-                                                (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;        \
-                            emit                                                                                        \
-                        }                                                                                               \
-                    }                                                                                                   \
-                }                                                                                                       \
-            }                                                                                                           \
-            *starts++ = end;                                                                                            \
-        }                                                                                                               \
-    }                                                                                                                   \
-    job->end_entry = end;
-
 void spike_list_bits__scalar(spike_list_job *job) {
     const int begin = job->channel_begin, count = job->channel_count;
     SPIKE_EACH_PIXEL(uint8_t, job->bits, {
         for (int c = 0; c < count; c++) {
-            if (pixel[(c + begin) >> 3] >> ((c + begin) & 7) & 1) entries[end++] = (uint16_t)(base + (uint32_t)c);
+            if (pixel[(c + begin) >> 3] >> ((c + begin) & 7) & 1) *entry++ = (uint16_t)(base + (uint32_t)c);
         }
     })
 }
@@ -48,7 +14,7 @@ void spike_list_bits__scalar(spike_list_job *job) {
 void spike_list_counts__scalar(spike_list_job *job) {
     SPIKE_EACH_PIXEL(int16_t, job->counts, {
         for (int c = 0; c < job->channel_count; c++) {
-            for (int count = pixel[job->channel_begin + c]; count > 0; count--) entries[end++] = (uint16_t)(base + (uint32_t)c);
+            for (int count = pixel[job->channel_begin + c]; count > 0; count--) *entry++ = (uint16_t)(base + (uint32_t)c);
         }
     })
 }

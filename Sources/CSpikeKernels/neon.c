@@ -6,9 +6,7 @@
 // The kernels that take most of the time, for arm64. NEON is part of every such machine. Layouts are those of the AVX2 kernels:
 // weights packed for one run on the other.
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void gather_f32(const spike_gather *job, const int vectors) {
+SPIKE_INLINE void gather_f32(const spike_gather *job, const int vectors) {
     const float *weights = job->weights;
     const size_t tile = (size_t)vectors * 4;
     for (int step = 0; step < job->steps; step++) {
@@ -38,13 +36,13 @@ void spike_gather_f32__neon(const spike_gather *job) {
     }
 }
 
-INLINE void add_sums(int32x4_t sums, int32x4_t shift, bool negative, bool first, int32_t *target) {
+SPIKE_INLINE void add_sums(int32x4_t sums, int32x4_t shift, bool negative, bool first, int32_t *target) {
     const int32x4_t value = vshlq_s32(sums, shift), old = first ? vdupq_n_s32(0) : vld1q_s32(target);
     vst1q_s32(target, negative ? vsubq_s32(old, value) : vaddq_s32(old, value));
 }
 
 /// Adds what 16-bit sums of `count` rows have gathered to 16 currents: 8 of low bytes and, 16 lanes on, 8 of high bytes.
-INLINE void flush_i8(
+SPIKE_INLINE void flush_i8(
     int16x8_t all, int16x8_t high, int count, int32x4_t shift, bool negative, bool first, int32_t *low_current, int32_t *high_current) {
     const uint16x8_t low = vreinterpretq_u16_s16(vsubq_s16(all, vshlq_n_s16(high, 8)));
     const int32x4_t bias = vdupq_n_s32(128 * count);
@@ -57,7 +55,7 @@ INLINE void flush_i8(
     for (int i = 0; i < 4; i++) add_sums(parts[i], shift, negative, first, (i < 2 ? low_current : high_current) + 4 * (i & 1));
 }
 
-INLINE void gather_i8(const spike_gather *job, const int vectors) {
+SPIKE_INLINE void gather_i8(const spike_gather *job, const int vectors) {
     const uint8_t *weights = job->weights;
     const size_t tile = (size_t)vectors * 16;
     const int32x4_t shift = vdupq_n_s32(job->shift);
@@ -138,7 +136,7 @@ void spike_masked_i16__neon(const spike_masked *job) {
 }
 
 /// Eight 32-bit masks as a byte.
-INLINE uint8_t pack(uint32x4_t low, uint32x4_t high) {
+SPIKE_INLINE uint8_t pack(uint32x4_t low, uint32x4_t high) {
     const uint32x4_t first = {1, 2, 4, 8}, second = {16, 32, 64, 128};
     return (uint8_t)(vaddvq_u32(vandq_u32(low, first)) + vaddvq_u32(vandq_u32(high, second)));
 }
@@ -199,7 +197,7 @@ void spike_fire_if_i32__neon(const spike_fire *job) {
     }
 }
 /// Four places of the output, or one, by 4 lanes of 32 bits.
-INLINE void dense_block(const spike_dense *job, int lane, int first, const int positions) {
+SPIKE_INLINE void dense_block(const spike_dense *job, int lane, int first, const int positions) {
     int32x4_t sum[4];
     for (int p = 0; p < positions; p++) sum[p] = vdupq_n_s32(0);
     for (int place = 0; place < job->places; place++) {

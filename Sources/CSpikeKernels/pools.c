@@ -10,24 +10,16 @@ static inline int spike_at(const spike_pool *job, size_t place, int c) {
     return job->minus ? plus - (job->minus[byte] >> (c & 7) & 1) : plus;
 }
 
-static void spike_pool_plain(const spike_pool *job) {
+static void spike_pool_plain(const spike_pool *given) {
+    // A copy: bytes that are written could be part of the job, which would be read again for each of them.
+    const spike_pool copy = *given, *const job = &copy;
     const spike_window w = job->window;
     SPIKE_REQUIRE((int64_t)w.kernel_height * w.kernel_width <= SPIKE_LARGEST_POOL);
     size_t places[SPIKE_LARGEST_POOL], pixels[SPIKE_LARGEST_POOL];
     int32_t sums[SPIKE_LARGEST_POOL];
     for (int y = job->row_begin; y < job->row_end; y++) {
         for (int x = 0; x < w.out_width; x++) {
-            int count = 0;
-            for (int ky = 0; ky < w.kernel_height; ky++) {
-                const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-                if (sy < 0 || sy >= w.height) continue;
-                for (int kx = 0; kx < w.kernel_width; kx++) {
-                    const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-                    if (sx < 0 || sx >= w.width) continue;
-                    places[count] = (size_t)sy * job->strides.row + (size_t)sx * job->strides.pixel;
-                    pixels[count++] = (size_t)sy * w.width + sx;
-                }
-            }
+            const int count = spike_pool_places(job, y, x, places, pixels);
             // Nothing but padding has no maximum.
             if (count == 0) continue;
             const size_t out = (size_t)y * job->out_strides.row + (size_t)x * job->out_strides.pixel;

@@ -9,13 +9,12 @@
 /// What gathering for pixel (x, y) is, where a window is one run of the list. `first`: nothing stands in the currents.
 static spike_gather spike_gather_job(const spike_stage *stage, const spike_branch *branch, int y, int x, bool first, void *currents) {
     const spike_window w = branch->window;
-    const int x0 = x * w.stride_x - w.pad_left, stop = x0 + w.kernel_width;
-    const int begin = x0 < 0 ? 0 : x0 > w.width ? w.width : x0, end = stop > w.width ? w.width : stop;
-    const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
+    const spike_walk columns = spike_walk_columns(&w, x);
+    const uint32_t from = (uint32_t)y * (uint32_t)(w.width + 1) + (uint32_t)columns.at;
+    const uint32_t row = (uint32_t)(columns.at - columns.place) * (uint32_t)w.kernel_height * (uint32_t)branch->channels;
     return (spike_gather){
-        .lists = branch->lists, .from = line + (uint32_t)begin, .to = line + (uint32_t)(end < begin ? begin : end),
-        .base = (uint16_t)((uint32_t)x0 * (uint32_t)w.kernel_height * (uint32_t)branch->channels), .negative = branch->negative, .first = first, .tile = stage->tile,
-        .steps = stage->steps, .shift = stage->shift, .weights = branch->weights,
+        .lists = branch->lists, .from = from, .to = from + (uint32_t)(columns.end - columns.place), .base = (uint16_t)row,
+        .negative = branch->negative, .first = first, .tile = stage->tile, .steps = stage->steps, .shift = stage->shift, .weights = branch->weights,
         .zeros = (size_t)branch->rows * (size_t)stage->tile * (stage->integers ? 1 : 4), .current = currents};
 }
 
@@ -24,22 +23,21 @@ static void spike_gather_window(
     const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int y, int x, bool first, void *currents) {
     void (*gather)(const spike_gather *) = stage->integers ? table->gather_i8 : table->gather_f32;
     const spike_gather whole = spike_gather_job(stage, branch, y, x, first, currents);
-    if (!branch->each_column) {
+    const spike_window w = branch->window;
+    const spike_walk columns = spike_walk_columns(&w, x);
+    // Where the window sees nothing a first branch still writes.
+    if (!branch->each_column || (first && columns.place == columns.end)) {
         gather(&whole);
         return;
     }
-    const spike_window w = branch->window;
     const int column_rows = w.kernel_height * branch->channels;
     const uint32_t line = (uint32_t)y * (uint32_t)(w.width + 1);
     spike_gather job = whole;
-    for (int kx = 0; kx < w.kernel_width; kx++) {
-        const int sx = x * w.stride_x - w.pad_left + kx * w.dilation_x;
-        const bool inside = sx >= 0 && sx < w.width;
-        if (!inside && !job.first) continue;
-        job.from = line + (uint32_t)(inside ? sx : 0);
-        job.to = job.from + (inside ? 1 : 0);
-        job.base = (uint16_t)((uint32_t)sx * (uint32_t)column_rows);
-        const size_t offset = (size_t)kx * (size_t)column_rows * (size_t)stage->tile * (stage->integers ? 1 : 4);
+    SPIKE_EACH(column, columns) {
+        job.from = line + (uint32_t)column.at;
+        job.to = job.from + 1;
+        job.base = (uint16_t)((uint32_t)column.at * (uint32_t)column_rows);
+        const size_t offset = (size_t)column.place * (size_t)column_rows * (size_t)stage->tile * (stage->integers ? 1 : 4);
         job.weights = (const char *)whole.weights + offset;
         job.zeros = whole.zeros - offset;
         gather(&job);
@@ -91,20 +89,18 @@ static void spike_scatter_window(
     const uint32_t channels = (uint32_t)branch->channels;
     spike_segment segments[SPIKE_TOGETHER];
     int count = 0;
-    for (int ky = 0; ky < w.kernel_height; ky++) {
-        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-        if (sy < 0 || sy >= w.height) continue;
-        const uint32_t line = (uint32_t)sy * (uint32_t)(w.width + 1);
-        for (int kx = 0; kx < w.kernel_width; kx++) {
-            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-            if (sx < 0 || sx >= w.width) continue;
+    const spike_walk columns = spike_walk_columns(&w, x);
+    SPIKE_EACH(row, spike_walk_rows(&w, y)) {
+        const uint32_t line = (uint32_t)row.at * (uint32_t)(w.width + 1);
+        SPIKE_EACH(column, columns) {
             if (count == SPIKE_TOGETHER) {
                 spike_scatter_segments(stage, branch, table, segments, count, currents);
                 count = 0;
             }
             segments[count++] = (spike_segment){
-                line + (uint32_t)sx, line + (uint32_t)sx + 1, ((uint32_t)ky * (uint32_t)w.kernel_width + (uint32_t)kx) * channels,
-                (uint16_t)((uint32_t)sx * channels)};
+                line + (uint32_t)column.at, line + (uint32_t)column.at + 1,
+                ((uint32_t)row.place * (uint32_t)w.kernel_width + (uint32_t)column.place) * channels,
+                (uint16_t)((uint32_t)column.at * channels)};
         }
     }
     spike_scatter_segments(stage, branch, table, segments, count, currents);
@@ -132,20 +128,17 @@ static void spike_mask_window(
     const spike_window w = branch->window;
     spike_tap taps[SPIKE_TOGETHER];
     int count = 0;
-    for (int ky = 0; ky < w.kernel_height; ky++) {
-        const int sy = y * w.stride_y + ky * w.dilation_y - w.pad_top;
-        if (sy < 0 || sy >= w.height) continue;
-        for (int kx = 0; kx < w.kernel_width; kx++) {
-            const int sx = x * w.stride_x + kx * w.dilation_x - w.pad_left;
-            if (sx < 0 || sx >= w.width) continue;
+    const spike_walk columns = spike_walk_columns(&w, x);
+    const size_t bytes = (size_t)stage->tile * (stage->integers ? 2 : 4);
+    SPIKE_EACH(row, spike_walk_rows(&w, y)) {
+        const uint8_t *line = branch->bits + (size_t)row.at * branch->strides.row;
+        const char *weights = (const char *)branch->weights + (size_t)row.place * (size_t)w.kernel_width * bytes;
+        SPIKE_EACH(column, columns) {
             if (count == SPIKE_TOGETHER) {
                 spike_mask_taps(stage, branch, table, taps, count, currents);
                 count = 0;
             }
-            const size_t row = (size_t)ky * (size_t)w.kernel_width + (size_t)kx;
-            taps[count++] = (spike_tap){
-                branch->bits + (size_t)sy * branch->strides.row + (size_t)sx * branch->strides.pixel,
-                (const char *)branch->weights + row * (size_t)stage->tile * (stage->integers ? 2 : 4)};
+            taps[count++] = (spike_tap){line + (size_t)column.at * branch->strides.pixel, weights + (size_t)column.place * bytes};
         }
     }
     spike_mask_taps(stage, branch, table, taps, count, currents);

@@ -4,9 +4,9 @@
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
-#define INLINE_AVX2 static inline __attribute__((always_inline)) AVX2
+#define INLINE_AVX2 SPIKE_INLINE AVX2
 #define AVX512 __attribute__((target("avx2,fma,popcnt,bmi,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
-#define INLINE_AVX512 static inline __attribute__((always_inline)) AVX512
+#define INLINE_AVX512 SPIKE_INLINE AVX512
 
 /// A run of a list, and what is needed to find the weights of its entries.
 typedef struct {
@@ -17,19 +17,19 @@ typedef struct {
 
 /// Where the weights of an entry begin. The register keeps the compiler from computing four of them as a vector, which the vector
 /// units have no time for.
-static inline __attribute__((always_inline)) size_t spike_offset(const spike_rows_of_weights *rows, uint16_t entry) {
+SPIKE_INLINE size_t spike_offset(const spike_rows_of_weights *rows, uint16_t entry) {
     uint32_t row = (uint16_t)(entry - rows->base);
     __asm__("" : "+r"(row));
     return (size_t)row * rows->row_bytes;
 }
 
-static inline __attribute__((always_inline)) const char *spike_row(const spike_rows_of_weights *rows, const uint16_t *entry) {
+SPIKE_INLINE const char *spike_row(const spike_rows_of_weights *rows, const uint16_t *entry) {
     return rows->weights + spike_offset(rows, *entry);
 }
 
 /// The same for entry `k` of a run of which `rest` are left; zeros behind it. Short runs are the rule, and a branch on their
 /// length a misprediction: this has none.
-static inline __attribute__((always_inline)) const char *spike_row_or_zeros(
+SPIKE_INLINE const char *spike_row_or_zeros(
     const spike_rows_of_weights *rows, const uint16_t *entry, ptrdiff_t k, ptrdiff_t rest) {
     const size_t offset = spike_offset(rows, entry[k]);
     const size_t inside = (size_t)((k - rest) >> (8 * sizeof(ptrdiff_t) - 1));

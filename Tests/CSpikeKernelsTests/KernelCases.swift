@@ -137,13 +137,8 @@ func lists(
     return (entries, starts)
 }
 
-/// Every kernel of a table, with whether this machine can run it: the lines of kernels.def.
-let registrations: [(name: String, isa: spike_isa)] = {
-    var result: [(name: String, isa: spike_isa)] = []
-    var line = spike_registrations()
-    while let pointer = line, let name = pointer.pointee.name {
-        result.append((String(cString: name), pointer.pointee.isa))
-        line = pointer + 1
-    }
-    return result
-}()
+/// Every kernel of kernels.def, for each instruction set that it is written for.
+let registrations: [(name: String, isa: spike_isa)] = (0..<spike_kernel_count()).flatMap { kernel in
+    (0..<SPIKE_ISA_COUNT.rawValue).map { spike_isa(rawValue: $0) }.filter { spike_kernel_isa(kernel, $0) == $0 }
+        .map { (String(cString: spike_kernel_name(kernel)), $0) }
+}

@@ -1,7 +1,7 @@
 import CSpikeKernels
 import Testing
 
-/// Every line of kernels.def against plain Swift: the registry is the list of arguments, so that a kernel cannot be registered
+/// Every kernel of kernels.def against plain Swift: that list is the list of arguments, so that a kernel cannot be registered
 /// and not be tested.
 @Suite struct `Kernels` {
     @Test(arguments: registrations.indices)

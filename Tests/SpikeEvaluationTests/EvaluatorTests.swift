@@ -1,5 +1,6 @@
 import Foundation
 import SpikeConversion
+import SpikeCost
 import SpikeEvaluation
 import SpikeGraph
 import SpikeReference

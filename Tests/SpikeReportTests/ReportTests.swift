@@ -1,6 +1,7 @@
 import Foundation
 import SpikeConversion
 import SpikeData
+import SpikeCost
 import SpikeEvaluation
 import SpikeAnalysis
 import SpikeGraph

@@ -308,48 +308,22 @@ typedef struct {
     uint64_t limited;
 } spike_analog;
 
+#include "kernels.def"
+
 /// One function for each kernel; ``spike_table`` fills it.
 typedef struct {
-    void (*gather_f32)(const spike_gather *);
-    void (*gather_i8)(const spike_gather *);
-    void (*gather_fire_i8)(const spike_gather_fire *);
-    void (*dense_i8)(const spike_dense *);
-    void (*numbers_u8)(const spike_digits *);
-    void (*weighted_i16)(const spike_weighted *);
-    void (*counted_f32)(const spike_counted *);
-    void (*masked_f32)(const spike_masked *);
-    void (*masked_i16)(const spike_masked *);
-    void (*scatter_f32)(const spike_scatter *);
-    void (*scatter_i32)(const spike_scatter *);
-    void (*integrate_f32)(const spike_integrate *);
-    void (*integrate_i32)(const spike_integrate *);
-    void (*fire_if_f32)(const spike_fire *);
-    void (*fire_if_i32)(const spike_fire *);
-    void (*fire_signed_f32)(const spike_fire *);
-    void (*fire_signed_i32)(const spike_fire *);
-    void (*fire_burst_f32)(const spike_fire *);
-    void (*fire_burst_i32)(const spike_fire *);
-    void (*list_bits)(spike_list_job *);
-    void (*list_counts)(spike_list_job *);
-    void (*pool_bits)(const spike_pool *);
-    void (*pool_counts)(const spike_pool *);
-    void (*pool_sums)(const spike_pool_sums *);
-    void (*analog_i32)(spike_analog *);
+#define SPIKE_SLOT(name, job, avx2, avx512, neon) void (*name)(job *);
+    SPIKE_KERNELS(SPIKE_SLOT)
 } spike_kernel_table;
 
-/// A line of kernels.def.
-typedef struct {
-    const char *name;
-    spike_isa isa;
-} spike_registration;
-
-/// All registered kernels, ended by a NULL name.
-const spike_registration *spike_registrations(void);
+/// The kernels of kernels.def: how many there are, the name of each, and whose function an instruction set runs for it, which is its own
+/// or that of another one.
+size_t spike_kernel_count(void);
+const char *spike_kernel_name(size_t kernel);
+spike_isa spike_kernel_isa(size_t kernel, spike_isa isa);
 
 /// Whether this machine can run it.
 bool spike_isa_supported(spike_isa isa);
-/// Whether the table of an instruction set takes kernels of another one where it has none of its own.
-bool spike_isa_uses(spike_isa isa, spike_isa other);
 const char *spike_isa_name(spike_isa isa);
 /// The best of this machine, or what the environment variable SPIKELET_ISA names if the machine has it.
 spike_isa spike_isa_default(void);

@@ -8,7 +8,7 @@ public struct KernelList: Sendable {
     public struct Row: Sendable, Hashable {
         /// Such as `gather_i8`.
         public var name: String
-        /// The instruction sets that it is written for.
+        /// The instruction sets that it is written for, those of other processors too.
         public var sets: [String]
         /// The one of them that runs here.
         public var chosen: String
@@ -23,27 +23,19 @@ public struct KernelList: Sendable {
     public init() {
         let best = spike_isa_default()
         preferred = Self.name(best)
-        var sets: [(name: String, isas: [spike_isa])] = []
-        var line = spike_registrations()
-        while let pointer = line, let name = pointer.pointee.name.map({ String(cString: $0) }) {
-            if let index = sets.firstIndex(where: { $0.name == name }) {
-                sets[index].isas.append(pointer.pointee.isa)
-            } else {
-                sets.append((name, [pointer.pointee.isa]))
-            }
-            line = pointer + 1
-        }
-        rows = sets.map { name, isas in
-            Row(name: name, sets: isas.map(Self.name), chosen: Self.name(isas.last { spike_isa_uses(best, $0) } ?? SPIKE_ISA_SCALAR))
+        rows = (0..<spike_kernel_count()).map { kernel in
+            Row(
+                name: String(cString: spike_kernel_name(kernel)),
+                sets: Self.all.filter { spike_kernel_isa(kernel, $0) == $0 }.map(Self.name),
+                chosen: Self.name(spike_kernel_isa(kernel, best)))
         }
     }
 
+    private static var all: [spike_isa] { (0..<SPIKE_ISA_COUNT.rawValue).map { spike_isa(rawValue: $0) } }
     private static func name(_ isa: spike_isa) -> String { String(cString: spike_isa_name(isa)) }
 
     /// The instruction sets that kernels are written for and that this machine has, the best last.
-    public static var instructionSets: [String] {
-        (0..<SPIKE_ISA_COUNT.rawValue).map { spike_isa(rawValue: $0) }.filter(spike_isa_supported).map(name)
-    }
+    public static var instructionSets: [String] { all.filter(spike_isa_supported).map(name) }
 
     /// What the environment variable `SPIKELET_ISA` asks for, if this machine cannot do it.
     static var unknownChoice: String? {
