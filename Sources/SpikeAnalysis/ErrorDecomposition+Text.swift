@@ -8,7 +8,7 @@ extension ErrorDecomposition {
     }
 
     /// The table for a terminal: one row a layer, errors in per cent of the ANN's root mean square activation.
-    public static func table(_ layers: [LayerError]) -> String {
+    package static func table(_ layers: [LayerError]) -> String {
         let header = ["layer", "threshold", "spikes/neuron", "inherited", "clipping", "rounding", "unevenness", "total", ""]
         let (mostAdded, furthest) = (layers.compactMap(\.added).max(), layers.compactMap(\.total).max())
         let rows = layers.map { layer in

@@ -11,16 +11,16 @@ public import SpikeRuntime
 ///
 /// Every recipe, schedule and neuron can be measured. Of a spiking network in int8, the spikes are those that int8 sends; what its rounding
 /// changes is part of the unevenness.
-public struct ErrorDecomposition: Sendable {
+package struct ErrorDecomposition: Sendable {
     /// The spiking network.
-    public let snn: Graph
+    package let snn: Graph
     /// T; K for a radix code.
-    public let steps: Int
+    package let steps: Int
     private var code: SpikeCode { snn.spikeCode }
     /// At most so many samples are measured.
-    public let limit: Int
+    package let limit: Int
     /// How many samples are worked on at a time.
-    public let threads: Int
+    package let threads: Int
     /// The ANN as it was converted: with batch normalisations folded, if the spiking network has them so.
     private let ann: Graph
     private let layers: [Layer]
@@ -36,7 +36,7 @@ public struct ErrorDecomposition: Sendable {
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
     ///   - precision: of the engine whose spikes are measured; `nil`: the reference executor's.
     /// - Throws: ``SpikeletError`` where `snn` was not made from `ann`, or a number is out of range.
-    public init(
+    package init(
         _ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1, precision: Precision? = nil
     ) throws {
         try SpikeCode.check(steps: steps)
@@ -60,7 +60,7 @@ public struct ErrorDecomposition: Sendable {
     ///
     /// - Returns: the layers in the network's order.
     /// - Throws: where the data is empty or does not fit.
-    public func run(_ data: any BatchSource) throws -> [LayerError] {
+    package func run(_ data: any BatchSource) throws -> [LayerError] {
         // A network of a fixed batch size takes nothing else.
         let fixed = snn.inputs.first?.type.shape.dimensions.first?.known
         let batches = try data.first(limit, wholeBatches: fixed != nil)

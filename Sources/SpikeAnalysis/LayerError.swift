@@ -1,6 +1,6 @@
 /// How far a layer's activations in the spiking network are from the ANN's, and why.
 ///
-/// Of each neuron and sample: let z be the current that the ANN's rectifier r reads and r(z) its activation; x the mean
+/// Of each neuron and sample: let z be the current that the ANN's ReLU r reads and r(z) its activation; x the mean
 /// current that the neuron received (its sum over all steps, decoded like an output); θ the largest activation the neuron can
 /// express; Q(x) what it would have sent had the same current arrived whole before its first spike: the quantiser at its L
 /// levels; and y what it did send. All in units of the ANN's activation. Then
@@ -21,7 +21,7 @@
 public struct LayerError: Codable, Sendable, Equatable {
     /// The neurons' node in the spiking network.
     public var name: String
-    /// The ANN's rectifier that they replaced.
+    /// The ANN's ReLU that they replaced.
     public var rectifier: String
     /// The neurons of one sample.
     public var neurons: Int

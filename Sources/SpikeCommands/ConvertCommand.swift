@@ -6,7 +6,7 @@ struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Turns an ONNX model into a spiking network.",
         discussion: """
-            Every rectifier becomes a layer of spiking neurons, whose thresholds are chosen from calibration data: a few hundred \
+            Every ReLU becomes a layer of spiking neurons, whose thresholds are chosen from calibration data: a few hundred \
             images like those the network was trained on.
 
               spikelet convert model.onnx --calibration train.npz --output snn.safetensors
@@ -22,7 +22,7 @@ struct ConvertCommand: ParsableCommand {
 
             The calibration data (DATA) is an .npz (arrays images or x, and labels or y, or targets), an .npy (inputs only), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255. '--calibration none' chooses thresholds without data, from \
-            bounded rectifiers and from batch normalisations that are still in the file. What cannot become spiking is listed, \
+            bounded ReLUs and from batch normalisations that are still in the file. What cannot become spiking is listed, \
             all of it, before any work: 'spikelet inspect' shows it too.
             """)
 

@@ -45,15 +45,9 @@ struct DemoCommand: ParsableCommand {
         try show(block: snn)
         try show(block: "3. Measured on \(grouped(test.count)) test images.\n")
         let evaluator = try Evaluator(
-            snn, ann: ann, steps: [1, 2, 4, 8, 16, 32], threads: ProcessInfo.processInfo.activeProcessorCount)
-        var result = try evaluator.run(test)
-        let errors = try ErrorDecomposition(snn, ann: ann, steps: 32, limit: 32, threads: ProcessInfo.processInfo.activeProcessorCount).run(
-            test)
-        for error in errors {
-            guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
-            result.layers[index].error = error
-        }
-        result.activity = try activity(of: snn, ann: ann, on: test, steps: 32, precision: .float32)
+            snn, ann: ann, steps: [1, 2, 4, 8, 16, 32], details: [.errors, .activity], threads: ProcessInfo.processInfo.activeProcessorCount
+        )
+        let result = try evaluator.run(test)
         try show(block: result, terminator: "")
         try show(block: "\n4. The same as a page to look at: \(report)")
         try Report([result]).write(to: report)

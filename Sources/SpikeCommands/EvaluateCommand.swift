@@ -132,30 +132,19 @@ struct EvaluateCommand: ParsableCommand {
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
         let loader = try dataOptions.loader(data, for: snn)
+        // Before the long part: it may find that the ANN is another network's.
+        var details: Evaluator.Details = layers ? .errors : []
+        if report != nil { details.insert(.activity) }
         let evaluator = try locating(data) {
             try Evaluator(
-                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: executor, earlyExit: exit, threads: threads)
+                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: executor, earlyExit: exit, details: details,
+                threads: threads)
         }
-        // Before the long part, since it may find that the ANN is another network's.
-        let decomposition =
-            try layers
-            ? model.map {
-                try ErrorDecomposition(
-                    snn, ann: $0, steps: evaluator.steps.last ?? 1, threads: threads, precision: reference ? nil : precision)
-            } : nil
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
-        var result = try locating(data) { try measure(evaluator, loader) }
-        for error in try decomposition?.run(loader) ?? [] {
-            guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
-            result.layers[index].error = error
-        }
-        if let report {
-            result.activity = try activity(
-                of: snn, ann: model, on: loader, steps: result.steps.last?.steps ?? 1, precision: reference ? nil : precision)
-            try Report([result]).write(to: report)
-        }
+        let result = try locating(data) { try measure(evaluator, loader) }
+        if let report { try Report([result]).write(to: report) }
         if let json { try writeJSON(result, to: json) }
         guard json != "-" else { return }
         try show(block: result, terminator: "")
@@ -164,13 +153,10 @@ struct EvaluateCommand: ParsableCommand {
 
     /// All outputs, by their values.
     private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
-        let comparison = try OutputComparison(snn, ann: model, steps: steps, precision: precision, threads: threads)
-        let decomposition =
-            try layers
-            ? ErrorDecomposition(snn, ann: model, steps: comparison.steps.last ?? 1, threads: threads, precision: precision) : nil
+        let comparison = try OutputComparison(
+            snn, ann: model, steps: steps, precision: precision, layerErrors: layers, threads: threads)
         let loader = try dataOptions.loader(data, for: snn)
-        var result = try locating(data) { try comparison.run(loader) }
-        result.layers = try decomposition?.run(loader)
+        let result = try locating(data) { try comparison.run(loader) }
         if let json { try writeJSON(result, to: json) }
         if json != "-" { try show(block: result, terminator: "") }
     }

@@ -124,7 +124,7 @@ struct InspectCommand: ParsableCommand {
     private func becoming(_ graph: Graph, _ convertibility: Convertibility) -> String {
         let rectifiers = convertibility.rectifiers.compactMap { graph.node(named: $0) }
         let neurons = rectifiers.compactMap { graph.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
-        let count = rectifiers.count == 1 ? "1 rectifier becomes" : "\(rectifiers.count) rectifiers become"
+        let count = rectifiers.count == 1 ? "1 ReLU becomes" : "\(rectifiers.count) ReLUs become"
         var text = "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
         for role in Convertibility.Role.allCases {
             let nodes = graph.nodes.filter { shownRole($0, convertibility) == role }

@@ -1,8 +1,8 @@
 public import ArgumentParser
 
 /// The command line: one file for each subcommand.
-public struct SpikeletCommand: AsyncParsableCommand {
-    public static let configuration = CommandConfiguration(
+package struct SpikeletCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "spikelet",
         abstract: "Turns a trained ReLU network into a spiking one, and proves that it still works.",
         discussion: """
@@ -26,5 +26,5 @@ public struct SpikeletCommand: AsyncParsableCommand {
             DownloadCommand.self,
         ])
 
-    public init() {}
+    package init() {}
 }

@@ -104,14 +104,14 @@ func writeJSON(_ value: some Encodable, to path: String) throws {
 
 extension SpikeletCommand {
     /// Sets up the standard streams: the first thing that the program does, before anything opens a file.
-    public static func prepareStreams() {
+    package static func prepareStreams() {
         Streams.prepare()
         Progress.show { ProgressBar($0) }
     }
 
     /// Runs the command line, and ends the program with what came of it. Replaces ArgumentParser's own `main`, whose texts do not go through
     /// ``Streams``.
-    public static func runProgram() async -> Never {
+    package static func runProgram() async -> Never {
         var code = ExitCode.success
         do {
             var command = try await asyncParseAsRoot()

@@ -1,7 +1,7 @@
 public import SpikeGraph
 import SpikeReference
 
-/// Converts an ANN with rectifiers to a spiking network, as SpikingJelly's `ann2snn.Converter` does.
+/// Converts an ANN with ReLUs to a spiking network, as SpikingJelly's `ann2snn.Converter` does.
 ///
 ///     let converter = try Converter(dataloader: loader, mode: .percentile(99.9))
 ///     let snn = try converter(ann)
@@ -89,7 +89,7 @@ public struct Converter: Sendable {
         fuseFlag ? try FuseConvBatchNorm().run(graph) : graph
     }
 
-    /// Adds a ``VoltageHook`` behind every rectifier.
+    /// Adds a ``VoltageHook`` behind every ReLU.
     public static func setVoltageHook(_ graph: Graph, mode: VoltageHook.Mode = .max, momentum: Float = 0.1) throws -> Graph {
         try SetVoltageHooks(mode: mode, momentum: momentum).run(graph)
     }
@@ -125,7 +125,7 @@ public struct Converter: Sendable {
         return try graph.applying(patch)
     }
 
-    /// Replaces every rectifier that a ``VoltageHook`` watches by a spiking neuron (see ``ReplaceByIFNode``).
+    /// Replaces every ReLU that a ``VoltageHook`` watches by a spiking neuron (see ``ReplaceByIFNode``).
     public static func replaceByIFNode(_ graph: Graph) throws -> Graph {
         try ReplaceByIFNode().run(graph)
     }

@@ -17,7 +17,7 @@ public struct Convertibility: Sendable {
     public enum Role: String, Sendable, CaseIterable {
         /// Before the first neuron: computed once, on whole numbers.
         case analog = "before the spikes"
-        /// A rectifier.
+        /// A ReLU.
         case neurons = "neurons"
         /// Linear, on spikes.
         case synapses = "synapses"
@@ -31,9 +31,9 @@ public struct Convertibility: Sendable {
 
     /// For each node's name, what becomes of it.
     public let roles: [String: Role]
-    /// The rectifiers that become neurons, in order.
+    /// The ReLUs that become neurons, in order.
     public let rectifiers: [String]
-    /// In the network's order. Of a network without rectifiers: every nonlinear node, since each stands where a rectifier would.
+    /// In the network's order. Of a network without ReLUs: every nonlinear node, since each stands where a ReLU would.
     public let obstacles: [Obstacle]
 
     /// Looks at every node; nothing is converted.
@@ -87,13 +87,13 @@ public struct Convertibility: Sendable {
         case .layerNormalization, .groupNormalization:
             "it divides by a deviation of the activations themselves; a batch normalisation's is a constant at inference"
         case .unary(let unary) where unary.function == .gelu || unary.function == .swish || unary.function == .hardSwish:
-            "a smooth activation, not a rectifier"
+            "a smooth activation, not a ReLU"
         case .sigmoid: "it saturates, and is not linear: it would act on single spikes"
         case .floor, .round:
             "it rounds, but not as one of the clip–floor activations that become quantisers, "
                 + "λ · clip(⌊x·L/λ + ½⌋, 0, L) / L with one λ a layer"
         case .quantizer: "a quantiser of signed values; the recipe 'quantised' has neurons for it"
-        default: "not linear, and not a rectifier: it would act on single spikes"
+        default: "not linear, and not a ReLU: it would act on single spikes"
         }
     }
 
@@ -125,7 +125,7 @@ public struct Convertibility: Sendable {
                 ? "" : "; \(obstacles.count) other nonlinear node\(obstacles.count == 1 ? " stands" : "s stand") in it:"
             throw SpikeletError(
                 .notConvertible,
-                "the network has no rectifier (Relu, or Clip from 0), so there is nothing that could become a neuron" + others,
+                "the network has no ReLU (Relu, or Clip from 0), so there is nothing that could become a neuron" + others,
                 details: list,
                 remedy: "train the network with ReLU or ReLU6 activations and batch normalisations"
                     + (obstacles.isEmpty ? "" : "; 'spikelet run' runs it as it is"))

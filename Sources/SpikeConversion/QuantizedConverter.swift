@@ -8,14 +8,14 @@ public import SpikeGraph
 /// emits, and the order of arrival does not matter. Two codes:
 ///
 /// * unary: T = the largest L of the network. θ = λ and v₀ = θ/2 where L = T (QCFS's own conversion, ``IFNode``); a layer with
-///   fewer levels has a bound on its count (``QuantizerNode``), as its spikes, too, stand for Δ·T each, divided by T.
+///   fewer levels has a bound on its count (``QuantizerNeuron``), as its spikes, too, stand for Δ·T each, divided by T.
 /// * radix: K binary digits, K the least with 2^K − 1 ≥ L in every layer; again with a bound where it is smaller.
 ///
 /// Both are the ANN's activations in exact arithmetic, ties included. In float32 sums are rounded in another order, so that a
 /// current within rounding (10⁻⁶ or so) of the middle between two levels may go to the other one; where weights, biases and Δ
 /// are dyadic, nothing is ever rounded, and all spikes are exact.
 ///
-/// Quantisers of the input itself stay analog. Signed ones among spiking values become neurons with negative spikes; at the
+/// Quantisers of the input itself stay real-valued. Signed ones among spiking values become neurons with negative spikes; at the
 /// very output they act on the accumulated output.
 public struct QuantizedConverter: Sendable {
     /// The name of this recipe.
@@ -34,7 +34,7 @@ public struct QuantizedConverter: Sendable {
         self.allowAnalog = allowAnalog
     }
 
-    /// - Throws: ``SpikeletError`` that lists every rectifier that is not quantised and everything else that cannot spike; or
+    /// - Throws: ``SpikeletError`` that lists every ReLU that is not quantised and everything else that cannot spike; or
     ///   for a number of steps that no code of this network has.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
         let folded = try FuseConvBatchNorm().run(ann)
@@ -69,7 +69,7 @@ public struct QuantizedConverter: Sendable {
         guard let steps else {
             let isRadix = largest > Self.mostUnarySteps || largest == 1 << digits - 1 && digits >= 2
             guard isRadix else { return nil }
-            _ = try RadixNode(digits: digits)
+            _ = try RadixNeuron(digits: digits)
             return digits
         }
         if steps == largest { return nil }
@@ -78,19 +78,19 @@ public struct QuantizedConverter: Sendable {
                 .invalidOption, "\(steps) time steps for a network quantised to \(largest) levels",
                 remedy: "it is exact in \(largest) steps (unary) or \(digits) (radix); leave the number out to have one chosen")
         }
-        _ = try RadixNode(digits: digits)
+        _ = try RadixNeuron(digits: digits)
         return digits
     }
 
     private func neuron(_ quantizer: Quantizer, steps: Int, digits: Int?) throws -> any Neuron {
         let fills = quantizer.lowest == 0 && quantizer.levels == (digits.map { 1 << $0 - 1 } ?? steps)
         if let digits {
-            if fills, quantizer.rounding == .halfUp { return try RadixNode(digits: digits) }
+            if fills, quantizer.rounding == .halfUp { return try RadixNeuron(digits: digits) }
         } else if fills, quantizer.rounding != .halfToEven {
             // θ = λ, in units of Δ.
             return IFNode(threshold: Float(steps), initialMembrane: quantizer.rounding == .halfUp ? Float(steps) / 2 : 0)
         }
-        return try QuantizerNode(
+        return try QuantizerNeuron(
             threshold: digits == nil ? Float(steps) : 1, levels: quantizer.levels, lowest: quantizer.lowest, rounding: quantizer.rounding,
             divisor: quantizer.divisor, digits: digits)
     }
@@ -123,7 +123,8 @@ struct QuantizedPlan {
                 if readsSpikes {
                     obstacles.append(.init(node: node.name, operator: node.operator.name, reason: Self.reason(node, linearity)))
                 } else if linearity == .rectifier {
-                    notes.append("'\(node.name)' (\(node.operator.name)) is not quantised: it stays analog, in front of the first neurons")
+                    notes.append(
+                        "'\(node.name)' (\(node.operator.name)) is not quantised: it stays real-valued, in front of the first neurons")
                 }
             }
             if readsSpikes { spiking.formUnion(node.outputs) }
@@ -134,7 +135,7 @@ struct QuantizedPlan {
     }
 
     private static func reason(_ node: Node, _ linearity: Linearity) -> String {
-        linearity == .rectifier ? "a rectifier that is not quantised: no count of spikes is its value" : Convertibility.reason(node)
+        linearity == .rectifier ? "a ReLU that is not quantised: no count of spikes is its value" : Convertibility.reason(node)
     }
 
     private static func keepsInput(_ node: Node) -> Bool {

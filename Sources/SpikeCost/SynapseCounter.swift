@@ -4,20 +4,20 @@ public import SpikeGraph
 /// zero. Exact at borders, strides, dilations and groups; biases do not count.
 ///
 /// Source: NeuroBench's synaptic operations (Yik et al., "NeuroBench", 2023). Layers that read values made of spikes are
-/// counted here step by step; layers that read the analog input, and all layers of an ANN, by ``effectiveOperations(_:operands:)``.
-public struct SynapseCounter: Sendable {
+/// counted here step by step; layers that read the real-valued input, and all layers of an ANN, by ``effectiveOperations(_:operands:)``.
+package struct SynapseCounter: Sendable {
     /// A layer with synapses.
-    public struct Layer: Sendable {
+    package struct Layer: Sendable {
         /// The node's name.
-        public var name: String
-        /// Whether it reads what spikes are made of; else the analog input, or an ANN's activations.
-        public var readsSpikes: Bool
+        package var name: String
+        /// Whether it reads what spikes are made of; else the real-valued input, or an ANN's activations.
+        package var readsSpikes: Bool
         /// Multiply–accumulates of one dense pass, one sample.
-        public var denseOperations: Int
+        package var denseOperations: Int
     }
 
     /// In the network's order.
-    public let layers: [Layer]
+    package let layers: [Layer]
     /// For each layer, how far its inputs reach.
     private let fanOuts: [String: FanOut]
     /// The layers that read spikes.
@@ -33,7 +33,7 @@ public struct SynapseCounter: Sendable {
     }
 
     /// A counter for a spiking network; nothing is counted yet.
-    public init(_ graph: Graph) {
+    package init(_ graph: Graph) {
         var fanOuts: [String: FanOut] = [:]
         var layers: [Layer] = []
         let spiking = graph.spikingValues
@@ -56,16 +56,16 @@ public struct SynapseCounter: Sendable {
     }
 
     /// Multiply–accumulates of one dense pass through all layers with weights, one sample.
-    public var denseOperations: Int { layers.reduce(0) { $0 + $1.denseOperations } }
+    package var denseOperations: Int { layers.reduce(0) { $0 + $1.denseOperations } }
 
-    /// The part of them in layers that read the analog input.
-    public var analogOperations: Int { layers.reduce(0) { $0 + ($1.readsSpikes ? 0 : $1.denseOperations) } }
+    /// The part of them in layers that read the real-valued input.
+    package var analogOperations: Int { layers.reduce(0) { $0 + ($1.readsSpikes ? 0 : $1.denseOperations) } }
 
     /// The synaptic operations of one step in one node, summed over the samples of the batch; 0 for nodes without synapses,
-    /// and for those that read the analog input.
+    /// and for those that read the real-valued input.
     ///
     /// - Parameter operands: what the node read, as ``ReferenceSimulation`` shows it to its observer.
-    public func count(_ node: Node, operands: [Tensor]) -> Int {
+    package func count(_ node: Node, operands: [Tensor]) -> Int {
         guard spiking.contains(node.name), let fanOut = fanOuts[node.name] else { return 0 }
         return fanOut.operations(operands[fanOut.operand].floats, samples: 1)[0].operations
     }
@@ -77,7 +77,7 @@ public struct SynapseCounter: Sendable {
     ///   - samples: how many samples they hold.
     /// - Returns: for each sample its operations, and whether NeuroBench would class them as accumulates: every value that
     ///   the layer read is −1, 0 or 1 once the value of a spike is folded into the weights. Empty for nodes without synapses.
-    public func effectiveOperations(_ node: Node, operands: [Tensor], samples: Int) -> [(operations: Int, isBinary: Bool)] {
+    package func effectiveOperations(_ node: Node, operands: [Tensor], samples: Int) -> [(operations: Int, isBinary: Bool)] {
         guard let fanOut = fanOuts[node.name] else { return [] }
         return fanOut.operations(operands[fanOut.operand].floats, samples: samples)
     }

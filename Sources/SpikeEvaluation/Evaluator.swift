@@ -1,4 +1,5 @@
 import Dispatch
+import SpikeAnalysis
 import SpikeCost
 public import SpikeGraph
 import SpikeReference
@@ -26,6 +27,18 @@ public struct Evaluator: Sendable {
         case reference
     }
 
+    /// What is found out of each layer, besides what is counted.
+    public struct Details: OptionSet, Sendable {
+        public let rawValue: Int
+
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// What adds to the layer's error (``ErrorDecomposition``); it takes the ANN.
+        public static let errors = Details(rawValue: 1)
+        /// What single neurons do on the first samples (``ActivityTrace``), as a report draws it.
+        public static let activity = Details(rawValue: 2)
+    }
+
     /// The spiking network.
     public let snn: Graph
     /// The network it was made from.
@@ -41,7 +54,10 @@ public struct Evaluator: Sendable {
     public let executor: Executor
     /// Whether and when samples stop early.
     public let earlyExit: EarlyExit?
+    /// What is found out of each layer.
+    public let details: Details
     let program: Program?
+    private let decomposition: ErrorDecomposition?
     let annCounter: OperationCounter.ANNCounter?
     /// The most classes whose confusion is counted.
     static let mostConfused = 100
@@ -55,12 +71,13 @@ public struct Evaluator: Sendable {
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - executor: what simulates the network; by default the engine in float32, with 100 samples counted.
     ///   - earlyExit: also measure samples that stop as soon as the network is sure; the engine's streaming schedule only.
+    ///   - details: what to find out of each layer at the largest number of steps.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
     /// - Throws: for numbers outside their ranges, networks that cannot be judged, and two that cannot be compared.
     public init(
         _ snn: Graph, ann: Graph? = nil, task: OutputTask? = nil, steps: [Int],
         executor: Executor = .engine(.float32, countedSamples: 100),
-        earlyExit: EarlyExit? = nil, threads: Int = 1
+        earlyExit: EarlyExit? = nil, details: Details = [], threads: Int = 1
     ) throws {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
@@ -84,6 +101,18 @@ public struct Evaluator: Sendable {
         program = try SimulatorChoice(snn, precision: precision).program
         self.executor = program == nil ? .reference : executor
         self.earlyExit = earlyExit
+        self.details = details
+        guard !details.contains(.errors) || ann != nil else {
+            throw SpikeletError(
+                .invalidOption, "errors of layers without the ANN", remedy: "pass the ANN that they are measured against: `ann: MODEL.onnx`"
+            )
+        }
+        decomposition =
+            if details.contains(.errors), let ann {
+                try ErrorDecomposition(snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision)
+            } else {
+                nil
+            }
         guard let earlyExit else { return }
         try earlyExit.check()
         guard task.kind != .values, task.places == 1 else {
@@ -140,7 +169,21 @@ public struct Evaluator: Sendable {
         if let program, program.precision == .int8, let last = steps.last {
             result.precisionCheck = try PrecisionCheck(program, task: task, data: data, steps: last)
         }
+        for error in try decomposition?.run(data) ?? [] {
+            guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
+            result.layers[index].error = error
+        }
+        if details.contains(.activity) { result.activity = try activity(data) }
         return result
+    }
+
+    /// Few samples: the reference executor shows what lies between the layers, and only one is looked at.
+    private func activity(_ data: any BatchSource) throws -> ActivityTrace? {
+        let isFixed = snn.inputs.first?.type.shape.dimensions.first?.known != nil
+        let inputs = try data.first(isFixed ? 1 : 4, wholeBatches: isFixed).first?.inputs
+        return try inputs.map {
+            try ActivityTrace(snn, ann: ann, inputs: $0, steps: steps.last ?? 1, precision: program?.precision)
+        }
     }
 
     private func tally(_ portion: Portion, counter: OperationCounter) throws -> Tally {

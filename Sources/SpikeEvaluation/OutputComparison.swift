@@ -21,8 +21,8 @@ public struct OutputComparison: Sendable {
     public let precision: Precision
     /// How many batches are worked on at a time.
     public let threads: Int
-    /// `nil` for a network of a fixed batch size: the reference executor takes it.
     private let choice: SimulatorChoice
+    private let decomposition: ErrorDecomposition?
 
     /// The numbers that one portion's outputs after all steps may have.
     private static let mostNumbers = 1 << 24
@@ -30,9 +30,11 @@ public struct OutputComparison: Sendable {
     /// - Parameters:
     ///   - ann: the network that `snn` was converted from.
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
+    ///   - layerErrors: whether to find out what adds to the error of each layer (``ErrorDecomposition``).
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
     /// - Throws: ``SpikeletError`` for numbers outside their ranges, and where the two networks' outputs are not the same.
-    public init(_ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, threads: Int = 1) throws {
+    public init(_ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, layerErrors: Bool = false, threads: Int = 1) throws
+    {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
         choice = try SimulatorChoice(snn, precision: precision)
@@ -47,6 +49,9 @@ public struct OutputComparison: Sendable {
         self.steps = snn.spikeCode.steps(asked: steps)
         self.precision = precision
         self.threads = threads
+        decomposition =
+            layerErrors
+            ? try ErrorDecomposition(snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision) : nil
     }
 
     /// Goes through the data once. ``Progress`` tells how far it has come.
@@ -67,9 +72,11 @@ public struct OutputComparison: Sendable {
                     OutputErrors.Output(name: output.name, error: sums.error, errorOfVariation: sums.errorOfVariation)
                 })
         }
+        let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
         var errors = OutputErrors(
-            network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: nil, precision: precision.rawValue,
-            seconds: Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9, warnings: snn.spiking?.warnings ?? [])
+            network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: try decomposition?.run(data),
+            precision: precision.rawValue,
+            seconds: seconds, warnings: snn.spiking?.warnings ?? [])
         errors.floatLayers = EvaluationResult.FloatLayer.all(choice.program)
         if precision == .int8 { errors.saturations = found.saturations }
         return errors

@@ -1,7 +1,7 @@
 import Dispatch
 
 /// Sums over samples: what is found in some of them, to be added to what is found in others.
-public protocol Accumulator: Codable, Sendable {
+package protocol Accumulator: Codable, Sendable {
     /// Takes in what later samples gave.
     mutating func merge(_ later: Self)
 }

@@ -23,13 +23,13 @@ extension Graph: CustomStringConvertible {
 }
 
 /// Plain text tables for terminals.
-public enum TextTable {
+package enum TextTable {
     /// Columns as wide as their widest cell, two spaces apart, a rule under the header row. Where a line would pass `width`
     /// columns, the widest column of text gives way, ending in `…`. What would break a line or control a terminal is written out.
     ///
     /// - Parameter names: columns of names, such as `layer4.0.conv1`. They give way last, and at the front, since the end of a name is
     ///   what tells it from others.
-    public static func format(_ rows: [[String]], rightAligned: Set<Int> = [], names: Set<Int> = [], width: Int = 100) -> String {
+    package static func format(_ rows: [[String]], rightAligned: Set<Int> = [], names: Set<Int> = [], width: Int = 100) -> String {
         let rows = rows.map { $0.map(\.visible) }
         guard let header = rows.first else { return "" }
         var widths = header.indices.map { column in rows.map { column < $0.count ? $0[column].columns : 0 }.max() ?? 0 }

@@ -1,6 +1,6 @@
 /// What every operator's payload says of itself. One file in `Operators/` holds each payload with its equation, its shape
 /// rule and its linearity; `SpikeReference` holds what it computes; `SpikeONNX` how it is read.
-public protocol OperatorPayload: Codable, Hashable, Sendable {
+package protocol OperatorPayload: Codable, Hashable, Sendable {
     /// The operator's name: ONNX's own where ONNX has it.
     static var name: String { get }
     /// How many inputs a node may have. Optional inputs come last.
@@ -22,11 +22,11 @@ public protocol OperatorPayload: Codable, Hashable, Sendable {
 }
 
 extension OperatorPayload {
-    public var label: String { Self.name }
+    package var label: String { Self.name }
 
-    public var summary: String { "" }
+    package var summary: String { "" }
 
-    public var additiveInputs: [Int] { [] }
+    package var additiveInputs: [Int] { [] }
 }
 
 /// All operators a ``Graph`` may hold. A new one is a line in each of the two tables below.
@@ -125,7 +125,7 @@ public enum Operator: Sendable, Hashable {
     case voltageScaler(VoltageScaler)
 
     /// The operator's attributes and rules.
-    public var payload: any OperatorPayload {
+    package var payload: any OperatorPayload {
         switch self {
         case .add(let payload): payload
         case .argExtremum(let payload): payload
@@ -214,7 +214,7 @@ public enum Operator: Sendable, Hashable {
         }
     }
 
-    /// The largest value that a rectifier gives, where it has one.
+    /// The largest value that a ReLU gives, where it has one.
     public var upperBound: Float? {
         switch self {
         case .clip(let clip): clip.maximum

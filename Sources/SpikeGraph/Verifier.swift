@@ -8,7 +8,7 @@
 /// 6. Every size is one at any batch (``Dimension/isSize``), and a sample of a value has fewer than 2³¹ elements.
 ///
 /// All breaches are reported at once.
-public enum Verifier {
+package enum Verifier {
     /// - Returns: the nodes in order, and the type of every value.
     static func verify(
         inputs: [Graph.Input], outputs: [Graph.Output], nodes: [Node], constants: [String: Tensor]

@@ -200,7 +200,7 @@ extension HardwareFit {
             let scale = most > 0 ? levels / most : levels
             for layer in layers where isLayer(layer) && done.insert(layer.name).inserted { quantize(layer, scale: scale) }
             let rule = neuronNode.neuron
-            let neuron = try FixedPointIFNode(
+            let neuron = try FixedPointIFNeuron(
                 threshold: max(1, (rule.currentOfSpike[0] * scale).rounded()) / scale, quantum: 1 / scale, bits: device.stateBits,
                 resetsToZero: device.profile.dynamics.reset == .value, isMultiSpike: rule.spikesPerStep?.upperBound != 1)
             nodes[index].operator = .neuron(NeuronNode(neuron, site: neuronNode.site))

@@ -5,9 +5,9 @@ import Foundation
 ///
 /// The samples are paired: what counts is on how many the networks differ, not how well each does by itself. That makes the
 /// interval several times narrower than one between two separate accuracies.
-public struct PairedDrop: Codable, Sendable, Equatable {
+package struct PairedDrop: Codable, Sendable, Equatable {
     /// What the networks are judged by.
-    public enum Criterion: String, Codable, Sendable {
+    package enum Criterion: String, Codable, Sendable {
         /// The share of answers that are the label's.
         case accuracy
         /// The share of answers that are the same of both networks. What is lost of it bounds the loss of accuracy from above.
@@ -27,15 +27,15 @@ public struct PairedDrop: Codable, Sendable, Equatable {
     }
 
     /// What a right answer is.
-    public var criterion: Criterion
+    package var criterion: Criterion
     /// The samples that were judged.
-    public var samples: Int
+    package var samples: Int
     /// The answers of a sample: 1, or the places of a segmentation.
-    public var places: Int
+    package var places: Int
     /// Accuracy: answers that the ANN has right, the spiking network wrong. Agreement: the two differ.
-    public var lost: Int
+    package var lost: Int
     /// Accuracy: answers that the spiking network has right, the ANN wrong. Agreement: 0.
-    public var gained: Int
+    package var gained: Int
     /// The sum over samples of what one loses. Of values: the difference of the two networks' mean squared errors over the targets'
     /// variance; or the mean squared difference of the two networks over the variance of the ANN's values.
     private(set) var sum = 0.0
@@ -46,7 +46,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
     static let fewestMeans = 30
 
     /// Counts of a comparison.
-    public init(criterion: Criterion, samples: Int = 0, places: Int = 1, lost: Int = 0, gained: Int = 0) {
+    package init(criterion: Criterion, samples: Int = 0, places: Int = 1, lost: Int = 0, gained: Int = 0) {
         self.criterion = criterion
         self.samples = samples
         self.places = places
@@ -70,7 +70,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
 
     /// The measured drop, in points (hundredths of the answers, or of R²). Below zero where more is gained than lost. By
     /// ``Criterion/deviation`` the distance, in per cent.
-    public var points: Double {
+    package var points: Double {
         guard samples > 0 else { return 0 }
         switch criterion {
         case .accuracy, .agreement: return 100 * Double(lost - gained) / Double(answers)
@@ -86,7 +86,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
     /// share (see ``wilsonInterval(successes:trials:)``). Where a sample has many places, they are not independent of each other: the
     /// error is at least that of the mean of the samples' own shares. Values: normal, of the samples' means; the variance that they
     /// are divided by is taken as given.
-    public var interval95: [Double] {
+    package var interval95: [Double] {
         let z = 1.959963984540054
         switch criterion {
         case .agreement:
@@ -110,7 +110,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
 
     /// How sure it is, 0…1, that the drop on all data like these samples is at most `target` points: the level of the
     /// one-sided interval, by the same method as ``interval95``, that ends at `target`.
-    public func confidence(within target: Double) -> Double {
+    package func confidence(within target: Double) -> Double {
         guard samples > 0 else { return 0 }
         let share = target / 100
         switch criterion {
@@ -131,7 +131,7 @@ public struct PairedDrop: Codable, Sendable, Equatable {
 
     /// The fewest samples with which a drop of `target` points can be told with this confidence: those of a network that
     /// loses none. `nil` where no number would do.
-    public static func fewestSamples(_ criterion: Criterion, target: Double, confidence: Double, places: Int = 1) -> Int? {
+    package static func fewestSamples(_ criterion: Criterion, target: Double, confidence: Double, places: Int = 1) -> Int? {
         guard criterion == .accuracy || criterion == .agreement else { return fewestMeans }
         func suffices(_ samples: Int) -> Bool {
             PairedDrop(criterion: criterion, samples: samples, places: places).confidence(within: target) >= confidence

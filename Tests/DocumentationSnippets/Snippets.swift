@@ -20,8 +20,8 @@ func documentation_engine_md() async throws {
 func documentation_extending_md() async throws {
 
     /// Integrate-and-fire that rests after a spike: it goes on integrating, but cannot fire in the next `rest` steps.
-    struct RefractoryIFNode: Neuron {
-        static let kind = "RefractoryIFNode"
+    struct RefractoryIFNeuron: Neuron {
+        static let kind = "RefractoryIFNeuron"
         static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
         var rest: Int
         /// A membrane of 1 is worth a spike.
@@ -47,14 +47,14 @@ func documentation_extending_md() async throws {
         var summary: String { "rests \(rest) steps" }
     }
 
-    NeuronRegistry.register(RefractoryIFNode.self)
+    NeuronRegistry.register(RefractoryIFNeuron.self)
 
     let (ann, loader) = (try ONNXImporter.importModel(at: "model.onnx").graph, try DataLoader(Dataset(path: "train.npz")))
 
     let coarse = Recipe(name: "coarse", summary: "one threshold a layer, the largest activation", usualSteps: 64) { steps in
         ConversionOptions(recipe: "coarse", steps: steps, threshold: .maximum, isPerChannel: false)
     }
-    let snn = try RecipeConverter(coarse.options(64), calibration: loader, neuron: RefractoryIFNode(rest: 2))(ann)
+    let snn = try RecipeConverter(coarse.options(64), calibration: loader, neuron: RefractoryIFNeuron(rest: 2))(ann)
     _ = coarse
     _ = snn
 }

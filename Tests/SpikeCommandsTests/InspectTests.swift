@@ -5,7 +5,7 @@ import Testing
     @Test func `of a model it shows layers, origin and what becomes spiking`() async throws {
         let run = try await Folder().succeeding("inspect", Repository.model("mobile/mobile_dynamo.onnx"))
         for part in [
-            "conv1", "Clip", "ReduceMean", "[N, 10]", "opset", "multiply–accumulates", "rectifiers become neurons",
+            "conv1", "Clip", "ReduceMean", "[N, 10]", "opset", "multiply–accumulates", "ReLUs become neurons",
             "can be converted", "before the spikes", "neurons, θ ≤ 6", "synapses",
         ] {
             #expect(run.output.contains(part), "\(part)")

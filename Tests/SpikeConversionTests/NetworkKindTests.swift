@@ -89,7 +89,7 @@ import Testing
         #expect(convertibility.obstacles.map(\.node) == ["norm", "scores", "gelu"])
         #expect(convertibility.roles["scores"] == .obstacle && convertibility.roles["softmax"] == .readout)
         let error = try #require(throws: SpikeletError.self) { _ = try convertibility.check(allowAnalog: true) }
-        for part in ["no rectifier", "1 × LayerNormalization", "1 × MatMul: a product of two", "1 × Gelu", "'gelu'"] {
+        for part in ["no ReLU", "1 × LayerNormalization", "1 × MatMul: a product of two", "1 × Gelu", "'gelu'"] {
             #expect(error.description.contains(part), "\(part)")
         }
     }

@@ -147,8 +147,8 @@ struct QuantizedTheoremTests {
         #expect(snn.node(named: "snn tailor.0.2")?.operator == .voltageScaler(VoltageScaler(scale: 3)))
         let radix = try QuantizedConverter()(quantizedNetwork(&random, Quantizer(step: 0.75, levels: 15, rounding: .halfUp), quantizer))
         #expect(radix.spiking?.steps == 4 && radix.spiking?.code.kind == .radix)
-        #expect(try AnyHashable(layer("snn tailor.0.1", of: radix).neuron) == AnyHashable(RadixNode(digits: 4)))
-        let bounded = try QuantizerNode(threshold: 1, levels: 4, rounding: .halfUp, digits: 4)
+        #expect(try AnyHashable(layer("snn tailor.0.1", of: radix).neuron) == AnyHashable(RadixNeuron(digits: 4)))
+        let bounded = try QuantizerNeuron(threshold: 1, levels: 4, rounding: .halfUp, digits: 4)
         #expect(try AnyHashable(layer("snn tailor.1.1", of: radix).neuron) == AnyHashable(bounded))
     }
 }

@@ -155,7 +155,7 @@ struct SeparateConstantsTests {
         // In radix a spike stands for θ/(2^K − 1): ¼.
         let placed = try PlaceNeurons(
             scales: Dictionary(uniqueKeysWithValues: rectifiers.map { ($0.name, [radix ? 0.25 : 2]) }),
-            neuron: radix ? try RadixNode(digits: 3) : IFNode(threshold: 1, initialMembrane: 0.5), description: description
+            neuron: radix ? try RadixNeuron(digits: 3) : IFNode(threshold: 1, initialMembrane: 0.5), description: description
         ).run(ann)
         return try UseRunningMaximum().run(placed)
     }

@@ -57,7 +57,7 @@ struct TheoremTests {
             // A quantum of 1/8, exact.
             let expected = try quantised(ann, input: input, levels: levels, threshold: Float(levels) / 8)
             let snn = try place(
-                ann, neuron: RadixNode(digits: digits), scale: 0.125,
+                ann, neuron: RadixNeuron(digits: digits), scale: 0.125,
                 description: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits)))
             let simulation = try ReferenceSimulation(snn)
             var decoded: [String: Tensor] = [:]
@@ -88,7 +88,7 @@ struct TheoremTests {
             let total = currents.reduce(0, +)
             let expected = max(0, min(Float(steps), (total + 0.5).rounded(.down)))
             for _ in 0..<4 {
-                let neuron = SignedIFNode(threshold: 1, initialMembrane: 0.5, maximumCount: steps)
+                let neuron = SignedIFNeuron(threshold: 1, initialMembrane: 0.5, maximumCount: steps)
                 var state = neuron.initialState(shape: [1, 1])
                 var count: Float = 0
                 let flush = [Float](repeating: 0, count: 2 * steps)
@@ -106,7 +106,7 @@ struct TheoremTests {
         for _ in 0..<200 {
             let (steps, most) = (Int.random(in: 1...8, using: &random), Int.random(in: 1...5, using: &random))
             let current = Float(Int.random(in: -64...128, using: &random)) / 16
-            let neuron = BurstIFNode(threshold: 1, initialMembrane: 0.5, maximumBurst: most)
+            let neuron = BurstIFNeuron(threshold: 1, initialMembrane: 0.5, maximumBurst: most)
             var state = neuron.initialState(shape: [1])
             for index in 0..<steps { neuron.integrate(Tensor([current], shape: [1]), state: &state, at: TimeStep(index, of: steps)) }
             let count = (0..<steps).reduce(Float(0)) { sum, index in sum + neuron.emit(&state, at: TimeStep(index, of: steps)).floats[0] }

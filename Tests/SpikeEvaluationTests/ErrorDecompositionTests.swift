@@ -126,7 +126,8 @@ struct ErrorDecompositionTests {
         let ann = try Graph(
             name: "one", inputs: [.init("x", ValueType(.float32, [.batch, 1]))], outputs: [.init("y", value: "relu")],
             nodes: [Node("relu", .relu(Relu()), inputs: ["x"])], constants: [:])
-        let snn = try PlaceNeurons(scales: ["relu": [1]], neuron: TripleIFNode(), description: SpikingDescription(recipe: "test")).run(ann)
+        let snn = try PlaceNeurons(scales: ["relu": [1]], neuron: TripleIFNeuron(), description: SpikingDescription(recipe: "test")).run(
+            ann)
         let parts = try #require(try parts(snn, ann, 4, Tensor([0.75], shape: [1, 1])).first)
         #expect(parts.inherited == [0] && parts.clipping == [0] && parts.rounding == [0] && parts.unevenness == [0])
         #expect(parts.output == [0.75])
@@ -205,8 +206,8 @@ struct ErrorDecompositionTests {
 }
 
 /// Integrate-and-fire with a threshold that is not 1.
-private struct TripleIFNode: Neuron {
-    static let kind = "TripleIFNode"
+private struct TripleIFNeuron: Neuron {
+    static let kind = "TripleIFNeuron"
     static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     var currentOfSpike: NeuronParameter { 3 }
     var summary: String { "threshold 3" }

@@ -249,8 +249,8 @@ import Testing
     /// More levels than a number holds, as files may ask for.
     @Test func `activations of any number of levels are priced`() throws {
         let data = [Batch(tensor([5, 1], [1, 2]), labels: [1])]
-        let bursts = try Self.layered(BurstIFNode(maximumBurst: 1 << 62), code: .rate())
-        let digits = try Self.layered(BurstIFNode(maximumBurst: 7), code: .radix(digits: 100))
+        let bursts = try Self.layered(BurstIFNeuron(maximumBurst: 1 << 62), code: .rate())
+        let digits = try Self.layered(BurstIFNeuron(maximumBurst: 7), code: .radix(digits: 100))
         for (snn, steps) in [(bursts, 4), (digits, 100)] {
             let energies = try Evaluator(snn, steps: [steps], executor: .reference).run(data).energies
             #expect(energies?.isEmpty == false)
@@ -258,7 +258,7 @@ import Testing
     }
 
     @Test func `a radix code reports its own K alone`() throws {
-        let snn = try Self.layered(RadixNode(digits: 3), code: .radix(digits: 3))
+        let snn = try Self.layered(RadixNeuron(digits: 3), code: .radix(digits: 3))
         // 5 is 101 and 1 is 001: three spikes. The first reaches two outputs, the second one.
         let result = try Evaluator(snn, steps: [1, 2, 8]).run([Batch(tensor([5, 1], [1, 2]), labels: [1])])
         #expect(result.steps.map(\.steps) == [3])

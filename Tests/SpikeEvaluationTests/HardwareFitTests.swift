@@ -65,7 +65,7 @@ import Testing
         let snn = try network()
         let chip = try HardwareFit.quantized(snn, for: .spinnaker2)
         for case .neuron(let node) in chip.nodes.map(\.operator) {
-            let neuron = try #require(node.neuron as? FixedPointIFNode)
+            let neuron = try #require(node.neuron as? FixedPointIFNeuron)
             #expect(neuron.bits == 16)
             let steps = neuron.threshold / neuron.quantum
             #expect((steps - steps.rounded()).magnitude < 1e-3)
@@ -82,11 +82,11 @@ import Testing
     }
 
     @Test func `a membrane of few bits stops at its ends`() throws {
-        let neuron = try FixedPointIFNode(threshold: 100, quantum: 1, bits: 4)
+        let neuron = try FixedPointIFNeuron(threshold: 100, quantum: 1, bits: 4)
         var state = neuron.initialState(shape: [1, 3])
         for _ in 0..<3 { _ = neuron.step(Tensor([5, -5, 0.4] as [Float], shape: [1, 3]), state: &state, at: TimeStep(0)) }
         #expect(state.membrane.floats == [7, -8, 0])
-        expectError(.invalidOption, "40 bits") { _ = try FixedPointIFNode(threshold: 1, quantum: 1, bits: 40) }
+        expectError(.invalidOption, "40 bits") { _ = try FixedPointIFNeuron(threshold: 1, quantum: 1, bits: 40) }
     }
 
     @Test func `a check tells what a reader's dynamics cost`() throws {

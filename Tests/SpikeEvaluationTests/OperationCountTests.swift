@@ -85,7 +85,7 @@ import Testing
         #expect(pooled.steps[0].accumulates == 1 && pooled.steps[0].multiplyAccumulates == 1)
         // A burst of two.
         let scaler = SpikeGraph.Operator.voltageScaler(VoltageScaler(scale: 0.25))
-        let burst = try #require(Evaluator(graph(BurstIFNode(maximumBurst: 4), scaler), steps: [1]).run(data).counts)
+        let burst = try #require(Evaluator(graph(BurstIFNeuron(maximumBurst: 4), scaler), steps: [1]).run(data).counts)
         #expect(burst.steps[0].accumulates == 2 && burst.steps[0].multiplyAccumulates == 1)
         #expect(burst.perSample == [6, 3, 0])
     }

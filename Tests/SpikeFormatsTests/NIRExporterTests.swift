@@ -197,11 +197,11 @@ import Testing
 
     @Test func `codes that NIR does not have become rates of the same largest activation`() throws {
         for neuron in [
-            SignedIFNode(), BurstIFNode(), try RadixNode(digits: 4),
-            try QuantizerNode(threshold: 4, levels: 3, rounding: .halfUp),
+            SignedIFNeuron(), BurstIFNeuron(), try RadixNeuron(digits: 4),
+            try QuantizerNeuron(threshold: 4, levels: 3, rounding: .halfUp),
         ] as [any Neuron] {
             let window = Window(kernel: [1, 1])
-            let schedule: SpikingDescription.Schedule = neuron is SignedIFNode || neuron is BurstIFNode ? .streaming : .layerSynchronous
+            let schedule: SpikingDescription.Schedule = neuron is SignedIFNeuron || neuron is BurstIFNeuron ? .streaming : .layerSynchronous
             let snn = try Graph(
                 name: "net", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 1, 2, 2]))], outputs: [Graph.Output("y", value: "y")],
                 nodes: [
@@ -209,7 +209,7 @@ import Testing
                     Node("y", .flatten(Flatten()), inputs: ["n"]),
                 ], constants: ["w": Tensor(repeating: 1, shape: [1, 1, 1, 1])],
                 spiking: SpikingDescription(
-                    recipe: "test", schedule: schedule, code: neuron is RadixNode ? .radix(digits: 4) : .rate()))
+                    recipe: "test", schedule: schedule, code: neuron is RadixNeuron ? .radix(digits: 4) : .rate()))
             expectError(.unsupported, "instead") { _ = try NIRExporter()(snn) }
             let again = try NIRImporter()(NIRExporter(approximate: true, steps: 64)(snn).graph)
             let x = Tensor([0.25, 0.5, 0, 0.75] as [Float], shape: [1, 1, 2, 2])

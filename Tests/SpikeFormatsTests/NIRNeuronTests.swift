@@ -181,9 +181,9 @@ import Testing
         expectError(.invalidModel, "node 'n'", "recurrent weights") {
             _ = try NIRImporter()(loop(.affine(weight: Tensor(repeating: 1, shape: [3, 2]), bias: nil)))
         }
-        expectError(.invalidModel, "recurrent weights") { _ = try RecurrentNode(NeuronNode(IFNode()), weight: [1, 2, 3], bias: [0, 0]) }
+        expectError(.invalidModel, "recurrent weights") { _ = try RecurrentNeuron(NeuronNode(IFNode()), weight: [1, 2, 3], bias: [0, 0]) }
         // A file may say that a layer has another size than its weights.
-        let recurrent = try RecurrentNode(NeuronNode(IFNode()), weight: [1, 2, 3, 4], bias: [0, 0])
+        let recurrent = try RecurrentNeuron(NeuronNode(IFNode()), weight: [1, 2, 3, 4], bias: [0, 0])
         expectError(.invalidModel, "2 neurons") {
             _ = try Graph(
                 name: "net", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 3]))], outputs: [Graph.Output("y", value: "n")],

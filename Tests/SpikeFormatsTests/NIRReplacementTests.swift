@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func `bursts keep their largest activation, and the report says what a spike is worth`() throws {
-        let burst = try chain([.neuron(NeuronNode(BurstIFNode(threshold: 0.5, initialMembrane: 0.25, maximumBurst: 4)))])
+        let burst = try chain([.neuron(NeuronNode(BurstIFNeuron(threshold: 0.5, initialMembrane: 0.25, maximumBurst: 4)))])
         // One spike stands for 0.5; four of them are the most.
         let inputs: [Float] = [0.25, 1, 1.75, 3]
         let rates: [Float] = [0.5, 2, 3.5, 4]
@@ -52,7 +52,7 @@ import Testing
 
     @Test(arguments: [nil, 3] as [Int?])
     func `what a signed quantiser has below zero is kept, by neurons of its own`(digits: Int?) throws {
-        let quantizer = try QuantizerNode(threshold: digits == nil ? 4 : 1, levels: 2, lowest: -4, rounding: .halfUp, digits: digits)
+        let quantizer = try QuantizerNeuron(threshold: digits == nil ? 4 : 1, levels: 2, lowest: -4, rounding: .halfUp, digits: digits)
         let snn = try chain(
             [.neuron(NeuronNode(quantizer))],
             .init(recipe: "test", schedule: .layerSynchronous, code: digits == nil ? .rate(steps: 4) : .radix(digits: digits)))
@@ -81,7 +81,7 @@ import Testing
         let many = try NIRImporter(NIRProfile.sinabs.dynamics)(NIRExporter(.sinabs, approximate: true)(snn).graph)
         let again = try NIRImporter(NIRProfile.sinabs.dynamics)(NIRExporter(.sinabs)(many).graph)
         #expect(try output(again, [0.5, 2, -1, 3.5], steps: 16) == output(many, [0.5, 2, -1, 3.5], steps: 16))
-        expectError(.unsupported, "neurons of the kind MultiSpikeIFNode") { _ = try NIRExporter(approximate: true)(many) }
+        expectError(.unsupported, "neurons of the kind MultiSpikeIFNeuron") { _ = try NIRExporter(approximate: true)(many) }
     }
 
     @Test func `a pool of averages can say differences as large as they are`() throws {

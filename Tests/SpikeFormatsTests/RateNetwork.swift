@@ -114,17 +114,17 @@ struct RateNetwork {
         switch node.neuron {
         case let neuron as IFNode:
             (least, most, spike, quantum, membrane) = (0, neuron.threshold, neuron.threshold, neuron.threshold, neuron.initialMembrane)
-        case let neuron as SignedIFNode:
+        case let neuron as SignedIFNeuron:
             (least, most, spike, quantum, membrane) = (0, neuron.threshold, neuron.threshold, neuron.threshold, neuron.initialMembrane)
-        case let neuron as BurstIFNode:
+        case let neuron as BurstIFNeuron:
             let burst = rules.isBurstOne ? 1 : Float(neuron.maximumBurst)
             (least, most, spike) = (0, burst * neuron.threshold, neuron.threshold)
             (quantum, membrane) = (most, burst * neuron.initialMembrane)
             unit = Float(neuron.maximumBurst)
-        case let neuron as RadixNode:
+        case let neuron as RadixNeuron:
             let levels = Float(1 << neuron.digits) - 1
             (least, most, spike, quantum, membrane) = (0, levels, 1, levels, levels / 2)
-        case let neuron as QuantizerNode:
+        case let neuron as QuantizerNeuron:
             (least, most, spike) = (Float(neuron.lowest), Float(neuron.levels), neuron.threshold)
             (quantum, membrane) = (max(most, -least), neuron.rounding == .down ? 0 : most / 2)
         default: (least, most, spike, quantum, membrane) = (0, 0, 1, 1, 0)

@@ -36,10 +36,10 @@ struct LeakyTestNeuron: Neuron {
         [
             .quantizer(try Quantizer(step: 0.1, levels: 255, lowest: -3, rounding: .halfToEven)),
             .quantizer(try Quantizer(step: 0.25, levels: 4, rounding: .down)),
-            .neuron(NeuronNode(try QuantizerNode(threshold: 9, levels: 7, lowest: -8, rounding: .halfUp))),
-            .neuron(NeuronNode(try QuantizerNode(threshold: 1, levels: 200, rounding: .halfToEven, digits: 8))),
+            .neuron(NeuronNode(try QuantizerNeuron(threshold: 9, levels: 7, lowest: -8, rounding: .halfUp))),
+            .neuron(NeuronNode(try QuantizerNeuron(threshold: 1, levels: 200, rounding: .halfToEven, digits: 8))),
             .quantizer(try Quantizer(step: 0.1, levels: 0, lowest: -3, rounding: .halfToEven, divisor: 4)),
-            .neuron(NeuronNode(try QuantizerNode(threshold: 1, levels: 0, lowest: -200, rounding: .halfToEven, divisor: 4, digits: 8))),
+            .neuron(NeuronNode(try QuantizerNeuron(threshold: 1, levels: 0, lowest: -200, rounding: .halfToEven, divisor: 4, digits: 8))),
         ]
     }
 
@@ -50,8 +50,8 @@ struct LeakyTestNeuron: Neuron {
         .gemm(Gemm(alpha: 0.1, beta: -2, transposeA: true, transposeB: true)), .globalAveragePool(GlobalAveragePool()),
         .globalMaxPool(GlobalMaxPool()), .identity(Identity()), .logSoftmax(LogSoftmax(axis: 1, flattensTail: true)), .matMul(MatMul()),
         .maxPool(MaxPool(window: window)), .mul(Mul()), .neuron(NeuronNode(IFNode())),
-        .neuron(NeuronNode(SignedIFNode(threshold: 0.7, initialMembrane: 0.1, maximumCount: 9))),
-        .neuron(NeuronNode(BurstIFNode(threshold: 0.7, initialMembrane: 0.1, maximumBurst: 3))),
+        .neuron(NeuronNode(SignedIFNeuron(threshold: 0.7, initialMembrane: 0.1, maximumCount: 9))),
+        .neuron(NeuronNode(BurstIFNeuron(threshold: 0.7, initialMembrane: 0.1, maximumBurst: 3))),
         .neuron(NeuronNode(IFNode(threshold: 0.3, reset: .to(-0.1), initialMembrane: 0.15))),
         .reduceMean(ReduceMean(axes: [2, 3], keepsDimensions: false)), .relu(Relu()),
         .reshape(Reshape(sizes: [.fixed(constant: 1, batchFactor: 2), .same, .rest])),

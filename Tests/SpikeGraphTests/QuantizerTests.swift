@@ -34,7 +34,7 @@ import Testing
         }
         #expect(rule(2.5000002, divisor: nil) == 3 && rule(1 / 3, divisor: 3) == 0)
         let quantizer = try Quantizer(step: 0.1, levels: 255, rounding: .halfToEven, divisor: 4)
-        let neuron = try QuantizerNode(threshold: 1, levels: 255, rounding: .halfToEven, divisor: 4, digits: 8)
+        let neuron = try QuantizerNeuron(threshold: 1, levels: 255, rounding: .halfToEven, divisor: 4, digits: 8)
         for sum in 0...1023 {
             // Four levels in any order: the exact mean decides.
             let expected = (Float(sum) / 4).rounded(.toNearestOrEven)
@@ -71,15 +71,15 @@ import Testing
         for text in [#"{"step": 0, "levels": 4, "lowest": 0, "rounding": "down"}"#, #"{"step": 1, "levels": 4}"#] {
             #expect(throws: (any Error).self) { try JSONDecoder().decode(Quantizer.self, from: Data(text.utf8)) }
         }
-        expectError(.invalidOption, "4 binary digits") { _ = try QuantizerNode(threshold: 1, levels: 16, rounding: .halfUp, digits: 4) }
+        expectError(.invalidOption, "4 binary digits") { _ = try QuantizerNeuron(threshold: 1, levels: 16, rounding: .halfUp, digits: 4) }
         expectError(.invalidOption, "3 binary digits") {
-            _ = try QuantizerNode(threshold: 1, levels: 7, lowest: -8, rounding: .halfUp, digits: 3)
+            _ = try QuantizerNeuron(threshold: 1, levels: 7, lowest: -8, rounding: .halfUp, digits: 3)
         }
-        expectError(.invalidOption) { _ = try QuantizerNode(threshold: 1, levels: 16, rounding: .halfUp, digits: 17) }
+        expectError(.invalidOption) { _ = try QuantizerNeuron(threshold: 1, levels: 16, rounding: .halfUp, digits: 17) }
     }
 
     /// The sum of a neuron's spikes, weighted, for a current that comes in any parts.
-    private func emitted(_ neuron: QuantizerNode, _ currents: [Float]) -> Float {
+    private func emitted(_ neuron: QuantizerNeuron, _ currents: [Float]) -> Float {
         var state = neuron.initialState(shape: [1])
         let steps = currents.count
         for (index, current) in currents.enumerated() {
@@ -100,16 +100,16 @@ import Testing
             for sixteenths in -160...160 {
                 let activation = Float(sixteenths) / 16
                 // Six steps of a rate add up to six activations.
-                let unary = try QuantizerNode(threshold: 6, levels: levels, lowest: lowest, rounding: rounding)
+                let unary = try QuantizerNeuron(threshold: 6, levels: levels, lowest: lowest, rounding: rounding)
                 #expect(emitted(unary, [2, 0, 1, 0, -4, 7].map { $0 * activation }) == quantizer.level(of: activation))
-                let radix = try QuantizerNode(threshold: 1, levels: levels, lowest: lowest, rounding: rounding, digits: 3)
+                let radix = try QuantizerNeuron(threshold: 1, levels: levels, lowest: lowest, rounding: rounding, digits: 3)
                 #expect(emitted(radix, [activation, -2 * activation, activation]) == quantizer.level(of: activation))
             }
         }
     }
 
     @Test func `in other steps than it was made for, a unary neuron keeps the bound of its rate`() throws {
-        let neuron = try QuantizerNode(threshold: 8, levels: 4, rounding: .halfUp)
+        let neuron = try QuantizerNeuron(threshold: 8, levels: 4, rounding: .halfUp)
         #expect(emitted(neuron, [Float](repeating: 100, count: 16)) == 8)
         #expect(emitted(neuron, [Float](repeating: 100, count: 8)) == 4)
         #expect(emitted(neuron, [Float](repeating: 100, count: 4)) == 2)

@@ -195,7 +195,7 @@ struct NeuronValidityTests {
         arguments: [
             IFNode(threshold: 0), IFNode(threshold: -1), IFNode(threshold: .nan), IFNode(threshold: .infinity),
             IFNode(initialMembrane: .nan),
-            SignedIFNode(threshold: 0), SignedIFNode(maximumCount: 0), BurstIFNode(threshold: -2), BurstIFNode(maximumBurst: 0),
+            SignedIFNeuron(threshold: 0), SignedIFNeuron(maximumCount: 0), BurstIFNeuron(threshold: -2), BurstIFNeuron(maximumBurst: 0),
         ] as [any Neuron])
     func `a neuron whose numbers mean nothing is no part of a graph`(neuron: any Neuron) {
         #expect(throws: SpikeletError.self) {

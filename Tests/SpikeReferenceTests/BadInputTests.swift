@@ -88,8 +88,8 @@ import Testing
     }
 
     @Test func `a neuron that does not work under the network's schedule is an error`() throws {
-        let signed = fires("s", "x", SignedIFNode())
-        expectError(.invalidModel, "SignedIFNode does not work under the layer-synchronous schedule") {
+        let signed = fires("s", "x", SignedIFNeuron())
+        expectError(.invalidModel, "SignedIFNeuron does not work under the layer-synchronous schedule") {
             _ = try ReferenceSimulation(spikingGraph([.batch], [signed], outputs: ["s"], schedule: .layerSynchronous))
         }
     }

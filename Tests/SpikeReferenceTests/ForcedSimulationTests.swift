@@ -4,8 +4,8 @@ import Testing
 
 @Suite struct `Spikes from elsewhere` {
     private static let neurons: [(any Neuron, SpikingDescription.Schedule)] = [
-        (IFNode(threshold: 0.5), .streaming), (IFNode(reset: .to(0.25), initialMembrane: 0.5), .streaming), (SignedIFNode(), .streaming),
-        (BurstIFNode(threshold: 0.25), .streaming), (LIFNode(decay: 0.5), .streaming), (IFNode(), .layerSynchronous),
+        (IFNode(threshold: 0.5), .streaming), (IFNode(reset: .to(0.25), initialMembrane: 0.5), .streaming), (SignedIFNeuron(), .streaming),
+        (BurstIFNeuron(threshold: 0.25), .streaming), (LIFNeuron(decay: 0.5), .streaming), (IFNode(), .layerSynchronous),
     ]
 
     private func graph(_ neuron: any Neuron, _ schedule: SpikingDescription.Schedule) throws -> Graph {

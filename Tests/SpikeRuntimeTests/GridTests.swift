@@ -29,7 +29,7 @@ import Testing
     }
 
     private static func radix(_ seed: Int, digits: Int) throws -> (graph: Graph, input: Tensor, steps: Int) {
-        try GridNetwork.make(seed: seed * 12 + digits, neuron: try RadixNode(digits: digits), digits: digits)
+        try GridNetwork.make(seed: seed * 12 + digits, neuron: try RadixNeuron(digits: digits), digits: digits)
     }
 
     @Test func `the networks reach every kind of synapse, nearly all of it in whole numbers`() throws {
@@ -47,8 +47,8 @@ import Testing
     @Test(arguments: 0..<4)
     func `rate codes give the reference's bits`(kind: Int) throws {
         let neuron: any Neuron = [
-            IFNode(threshold: 1), IFNode(threshold: 1, reset: .to(0)), SignedIFNode(initialMembrane: 0),
-            BurstIFNode(initialMembrane: 0, maximumBurst: 20),
+            IFNode(threshold: 1), IFNode(threshold: 1, reset: .to(0)), SignedIFNeuron(initialMembrane: 0),
+            BurstIFNeuron(initialMembrane: 0, maximumBurst: 20),
         ][kind]
         for seed in 0..<12 {
             let (graph, input, steps) = try GridNetwork.make(seed: seed * 4 + kind, neuron: neuron, digits: nil)

@@ -106,7 +106,7 @@ private func images(_ count: Int) -> Tensor {
             name: "whole", inputs: [.init("x", ValueType(.int64, [.batch, 2]))], outputs: [.init("y", value: "y")],
             nodes: [
                 Node("c", .cast(Cast(to: .float32)), inputs: ["x"]),
-                Node("y", .neuron(NeuronNode(BurstIFNode(threshold: 1, initialMembrane: 0))), inputs: ["c"]),
+                Node("y", .neuron(NeuronNode(BurstIFNeuron(threshold: 1, initialMembrane: 0))), inputs: ["c"]),
             ], constants: [:], spiking: SpikingDescription(recipe: "test"))
         let moving = Tensor((0..<24).map { Int64($0 % 5) }, shape: [4, 3, 2])
         let simulation = try Simulation(graph)

@@ -36,11 +36,11 @@ import Testing
     private func distance(_ neuron: any Neuron, _ membrane: Double, step: Int) -> Double {
         switch neuron {
         case let neuron as IFNode: return abs(membrane - Double(neuron.threshold))
-        case let neuron as SignedIFNode: return min(abs(membrane - Double(neuron.threshold)), abs(membrane))
-        case let neuron as BurstIFNode:
+        case let neuron as SignedIFNeuron: return min(abs(membrane - Double(neuron.threshold)), abs(membrane))
+        case let neuron as BurstIFNeuron:
             let threshold = Double(neuron.threshold)
             return abs(membrane - threshold * max(1, (membrane / threshold).rounded()))
-        case let neuron as RadixNode: return abs(membrane - Double(1 << (neuron.digits - 1 - step)))
+        case let neuron as RadixNeuron: return abs(membrane - Double(1 << (neuron.digits - 1 - step)))
         default: return .infinity
         }
     }
@@ -50,13 +50,13 @@ import Testing
     private func membranes(_ layer: Layer, _ index: Int, isStreaming: Bool) -> [(membrane: Double, sum: Double)] {
         var membrane = Double(layer.initial[index])
         var sum = 0.0
-        let growth = layer.node.neuron is RadixNode ? 2.0 : 1
+        let growth = layer.node.neuron is RadixNeuron ? 2.0 : 1
         func integrate(_ step: Int) {
             membrane = growth * membrane + Double(layer.currents[step][index])
             sum = growth * sum + Double(layer.currents[step].reduce(0) { max($0, abs($1)) })
         }
         if !isStreaming { layer.currents.indices.forEach(integrate) }
-        if layer.node.neuron is RadixNode { membrane += 0.5 }
+        if layer.node.neuron is RadixNeuron { membrane += 0.5 }
         return layer.spikes.indices.map { step in
             if isStreaming { integrate(step) }
             let before = membrane
@@ -68,9 +68,9 @@ import Testing
                 } else {
                     membrane -= spikes * Double(neuron.threshold)
                 }
-            case let neuron as SignedIFNode: membrane -= spikes * Double(neuron.threshold)
-            case let neuron as BurstIFNode: membrane -= spikes * Double(neuron.threshold)
-            case let neuron as RadixNode: membrane -= spikes * Double(1 << (neuron.digits - 1 - step))
+            case let neuron as SignedIFNeuron: membrane -= spikes * Double(neuron.threshold)
+            case let neuron as BurstIFNeuron: membrane -= spikes * Double(neuron.threshold)
+            case let neuron as RadixNeuron: membrane -= spikes * Double(1 << (neuron.digits - 1 - step))
             default: break
             }
             return (before, sum)

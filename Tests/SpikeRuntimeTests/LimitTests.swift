@@ -27,7 +27,7 @@ import Testing
 
     private func neurons(_ random: inout SeededGenerator) -> any Neuron {
         random.pick([
-            Self.integrate, IFNode(threshold: 1, reset: .to(0.25)), SignedIFNode(), BurstIFNode(threshold: 0.5, maximumBurst: 7),
+            Self.integrate, IFNode(threshold: 1, reset: .to(0.25)), SignedIFNeuron(), BurstIFNeuron(threshold: 0.5, maximumBurst: 7),
         ])
     }
 
@@ -47,7 +47,7 @@ import Testing
                 x = network.add(.add(Add()), [x, product], shape: x.shape)
             }
         }
-        x = network.fire(x, SignedIFNode())
+        x = network.fire(x, SignedIFNeuron())
         let y = network.linear(x, random.dyadic([2, 48], bits: 3, limit: 6))
         let program = try compare(
             try network.graph([y], SpikingDescription(recipe: "test")), random.dyadic([2, 3, 4, 4], bits: 2, limit: 5), steps: 6)
@@ -107,12 +107,12 @@ import Testing
         var random = SeededGenerator(seed)
         let channels = 65_536 + random.int(1...900)
         var network = NetworkSketch(input: [channels, 2, 2])
-        var x = network.fire(network.input, seed == 0 ? BurstIFNode(threshold: 0.5, maximumBurst: 5) : SignedIFNode())
+        var x = network.fire(network.input, seed == 0 ? BurstIFNeuron(threshold: 0.5, maximumBurst: 5) : SignedIFNeuron())
         let residual = x
         x = try network.conv(x, random.dyadic([channels, 1, 1, 1], bits: 1, limit: 3))
         x = network.add(.add(Add()), [x, residual], shape: x.shape)
-        x = try network.pool(network.fire(x, BurstIFNode()), [2, 2]) { .averagePool(AveragePool(window: $0)) }
-        x = network.fire(x, BurstIFNode(threshold: 0.5))
+        x = try network.pool(network.fire(x, BurstIFNeuron()), [2, 2]) { .averagePool(AveragePool(window: $0)) }
+        x = network.fire(x, BurstIFNeuron(threshold: 0.5))
         let y = network.linear(x, random.dyadic([2, channels], bits: 4, limit: 2))
         let input = random.dyadic([1] + network.input.shape, bits: 2, limit: 5)
         let program = try compare(try network.graph([y, x], SpikingDescription(recipe: "test")), input, steps: 3)
@@ -122,7 +122,7 @@ import Testing
     @Test(arguments: 0..<2)
     func `bursts go through pools for 20,000 steps`(seed: Int) throws {
         var random = SeededGenerator(seed)
-        let burst = BurstIFNode(threshold: 0.25, maximumBurst: random.int(5...12))
+        let burst = BurstIFNeuron(threshold: 0.25, maximumBurst: random.int(5...12))
         var network = NetworkSketch(input: [2, 3, 3])
         var x = network.fire(network.input, burst)
         x = try network.pool(x, [2, 2], strides: [1, 1]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
@@ -135,7 +135,7 @@ import Testing
 
     /// One place of a pool runs 40,000 spikes ahead of the other, which then overtakes it: more than 16 bits apart.
     @Test func `a pool's places may lie any number of spikes apart`() throws {
-        for neuron: any Neuron in [IFNode(threshold: 1), BurstIFNode(threshold: 1, initialMembrane: 0, maximumBurst: 3)] {
+        for neuron: any Neuron in [IFNode(threshold: 1), BurstIFNeuron(threshold: 1, initialMembrane: 0, maximumBurst: 3)] {
             var network = NetworkSketch(input: [1, 1, 2])
             let spikes = network.fire(network.input, neuron)
             let y = try network.pool(spikes, [1, 2]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
@@ -173,9 +173,9 @@ import Testing
         for digits in [7, 8, 15, 16] {
             var random = SeededGenerator(digits)
             var network = NetworkSketch(input: [2, 4, 4])
-            var x = network.fire(network.input, try RadixNode(digits: digits))
+            var x = network.fire(network.input, try RadixNeuron(digits: digits))
             x = try network.pool(x, [2, 2]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
-            x = network.fire(x, try RadixNode(digits: digits))
+            x = network.fire(x, try RadixNeuron(digits: digits))
             let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
             let input = Tensor((0..<64).map { _ in Float(random.int(-9...1 << digits)) }, shape: [2, 2, 4, 4])
             let program = try compare(try network.graph([x], description), input, steps: digits)
@@ -222,7 +222,7 @@ import Testing
 
     @Test func `pools know how many steps their sums have room for`() throws {
         var network = NetworkSketch(input: [1, 1, 2])
-        let spikes = network.fire(network.input, BurstIFNode(threshold: 1, maximumBurst: 4096))
+        let spikes = network.fire(network.input, BurstIFNeuron(threshold: 1, maximumBurst: 4096))
         let y = try network.pool(spikes, [1, 2]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
         let graph = try network.graph([y], SpikingDescription(recipe: "test"))
         let error = #expect(throws: SpikeletError.self) {
@@ -234,7 +234,7 @@ import Testing
     @Test func `spikes that cannot be counted are an error, in the reference too`() throws {
         var network = NetworkSketch(input: [2])
         let x = network.linear(network.input, Tensor([3e38, 3e38], shape: [1, 2]))
-        let y = network.fire(x, MultiSpikeIFNode(threshold: 1))
+        let y = network.fire(x, MultiSpikeIFNeuron(threshold: 1))
         let graph = try network.graph([y], SpikingDescription(recipe: "test"))
         for value: Float in [0.5, 1] {
             let input = Tensor(repeating: value, shape: [1, 2])
@@ -250,10 +250,10 @@ import Testing
         // ∞ − ∞.
         var network = NetworkSketch(input: [2])
         let weights = Tensor([3e38, 3e38, -3e38, -3e38], shape: [2, 2])
-        var x = network.fire(network.linear(network.input, weights), BurstIFNode(threshold: 1, initialMembrane: 0, maximumBurst: 9))
+        var x = network.fire(network.linear(network.input, weights), BurstIFNeuron(threshold: 1, initialMembrane: 0, maximumBurst: 9))
         x = network.linear(x, Tensor([3e38, 1], shape: [1, 2]))
         x = network.add(.add(Add()), [x, network.linear(network.input, Tensor([-3e38, -3e38], shape: [1, 2]))], shape: [1])
-        x = network.fire(x, BurstIFNode(threshold: 1, initialMembrane: 0, maximumBurst: 9))
+        x = network.fire(x, BurstIFNeuron(threshold: 1, initialMembrane: 0, maximumBurst: 9))
         let graph = try network.graph([x], SpikingDescription(recipe: "test"))
         let input = Tensor(repeating: 1, shape: [1, 2])
         #expect(try Simulation(graph).run([input], steps: 3) == ReferenceSimulation(graph).run([input], steps: 3))

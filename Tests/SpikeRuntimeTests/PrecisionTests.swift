@@ -6,7 +6,7 @@ import Testing
 /// Ordinary weights: float32 up to rounding, int8 near it.
 @Suite struct `Ordinary weights` {
     private static let neurons: [any Neuron] = [
-        IFNode(threshold: 1, initialMembrane: 0.5), IFNode(threshold: 1, reset: .to(0)), SignedIFNode(), BurstIFNode(),
+        IFNode(threshold: 1, initialMembrane: 0.5), IFNode(threshold: 1, reset: .to(0)), SignedIFNeuron(), BurstIFNeuron(),
     ]
 
     private func images(_ count: Int) -> Tensor {
@@ -50,7 +50,7 @@ import Testing
 
     @Test func `radix int8 counts what float32 counts, nearly`() throws {
         let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 4))
-        let graph = try ordinaryNetwork(seed: 2, neuron: try RadixNode(digits: 4), spiking: description)
+        let graph = try ordinaryNetwork(seed: 2, neuron: try RadixNeuron(digits: 4), spiking: description)
         let reference = try ReferenceSimulation(graph).run([images(2)], steps: 4)[0].floats
         let exact = try Simulation(graph).run([images(2)], steps: 4)[0].floats
         let small = try Simulation(graph, precision: .int8).run([images(2)], steps: 4)[0].floats
@@ -73,7 +73,7 @@ import Testing
         for digits in [3, 4, 7] {
             let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
             let program = try Compiler(precision: .int8)(
-                try ordinaryNetwork(seed: 5, neuron: try RadixNode(digits: digits), spiking: description))
+                try ordinaryNetwork(seed: 5, neuron: try RadixNeuron(digits: digits), spiking: description))
             #expect(program.description.contains("dense above") && program.description.contains("by numbers"))
             for threads in [1, 3] {
                 let results = try [0, Double.infinity].map { crossover in
@@ -92,9 +92,9 @@ import Testing
     @Test func `what the reference path computes is read in float32, and listed`() throws {
         var random = SeededGenerator(90)
         var network = NetworkSketch(input: [4, 1, 1])
-        let spikes = network.fire(network.input, SignedIFNode())
+        let spikes = network.fire(network.input, SignedIFNeuron())
         let squares = network.add(.mul(Mul()), [spikes, spikes], shape: spikes.shape)
-        let x = network.fire(try network.conv(squares, random.dyadic([5, 4, 1, 1], bits: 3, limit: 40)), SignedIFNode(threshold: 2))
+        let x = network.fire(try network.conv(squares, random.dyadic([5, 4, 1, 1], bits: 3, limit: 40)), SignedIFNeuron(threshold: 2))
         let y = network.linear(x, random.dyadic([3, 5], bits: 3, limit: 6))
         let graph = try network.graph([y], SpikingDescription(recipe: "test", code: .rate(steps: 64)))
         let input = random.dyadic([3, 4, 1, 1], bits: 3, limit: 9)

@@ -91,10 +91,10 @@ struct RandomNetwork {
         switch family {
         case .integrateAndFire, .unary: rule = IFNode(threshold: threshold, initialMembrane: initial)
         case .hardReset: rule = IFNode(threshold: threshold, reset: .to(0.25), initialMembrane: initial)
-        case .signed: rule = SignedIFNode(threshold: threshold, initialMembrane: initial, maximumCount: random.pick([nil, 3, 8]))
-        case .burst: rule = BurstIFNode(threshold: threshold, initialMembrane: initial, maximumBurst: random.int(1...5))
+        case .signed: rule = SignedIFNeuron(threshold: threshold, initialMembrane: initial, maximumCount: random.pick([nil, 3, 8]))
+        case .burst: rule = BurstIFNeuron(threshold: threshold, initialMembrane: initial, maximumBurst: random.int(1...5))
         case .radix:
-            guard let radix = try? RadixNode(digits: digits) else { return x }
+            guard let radix = try? RadixNeuron(digits: digits) else { return x }
             rule = radix
         }
         var scaled = scaler(x)

@@ -6,8 +6,8 @@ import Testing
 /// int8 at the ends of what its whole numbers hold, against exact arithmetic.
 @Suite struct `Whole numbers` {
     private static let rates: [any Neuron] = [
-        IFNode(threshold: 1, initialMembrane: 0.5), SignedIFNode(threshold: 1, initialMembrane: 0.5),
-        BurstIFNode(threshold: 1, initialMembrane: 0.5, maximumBurst: 4),
+        IFNode(threshold: 1, initialMembrane: 0.5), SignedIFNeuron(threshold: 1, initialMembrane: 0.5),
+        BurstIFNeuron(threshold: 1, initialMembrane: 0.5, maximumBurst: 4),
     ]
 
     /// x → linear → neurons → linear → neurons → linear (ones on the diagonal).
@@ -41,7 +41,7 @@ import Testing
         let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
         let graph = try chain(
             eye(inputs), Tensor(weights.joined().map { Float($0) / 64 }, shape: [inputs, features]),
-            bias: Tensor(bias.map(Float.init), shape: [features]), RadixNode(digits: digits), description)
+            bias: Tensor(bias.map(Float.init), shape: [features]), RadixNeuron(digits: digits), description)
         let values = (0..<samples).map { sample in
             (0..<inputs).map { _ in sample == 0 ? range - 1 : sample == 1 ? 2 * range : random.int(-range / 4...range * 5 / 4) }
         }
@@ -168,12 +168,12 @@ import Testing
 
     /// Sixteen layers of 64 neurons.
     private func deep(_ random: inout SeededGenerator, digits: Int) throws -> Graph {
-        var nodes = [Node("n0", .neuron(NeuronNode(try RadixNode(digits: digits))), inputs: ["x"])]
+        var nodes = [Node("n0", .neuron(NeuronNode(try RadixNeuron(digits: digits))), inputs: ["x"])]
         var constants: [String: Tensor] = [:]
         for layer in 1...16 {
             constants["w\(layer)"] = random.uniform([64, 64], -0.3...0.35)
             nodes.append(Node("l\(layer)", .gemm(Gemm()), inputs: ["n\(layer - 1)", "w\(layer)"]))
-            nodes.append(Node("n\(layer)", .neuron(NeuronNode(try RadixNode(digits: digits))), inputs: ["l\(layer)"]))
+            nodes.append(Node("n\(layer)", .neuron(NeuronNode(try RadixNeuron(digits: digits))), inputs: ["l\(layer)"]))
         }
         nodes.append(Node("y", .identity(Identity()), inputs: ["n16"]))
         return try Graph(

@@ -8,14 +8,14 @@ public import SpikeGraph
 /// Result: one `Conv` under the old name, with W' = W · γ/√(σ²+ε) and b' = (b − μ) · γ/√(σ²+ε) + β. Other normalisations
 /// stay; they are affine, so that they convert as they are. Weights that several convolutions share are not changed in
 /// place: each fused convolution gets its own.
-public struct FuseConvBatchNorm: Pass {
-    public static let id = "fuse-conv-batch-norm"
+package struct FuseConvBatchNorm: Pass {
+    package static let id = "fuse-conv-batch-norm"
 
     /// A pass without options.
-    public init() {}
+    package init() {}
 
     /// The graph with every pair fused that can be.
-    public func run(_ graph: Graph) throws -> Graph {
+    package func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         let producers = graph.producers
         let consumers = graph.consumers

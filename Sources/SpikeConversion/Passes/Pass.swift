@@ -2,7 +2,7 @@ public import SpikeGraph
 
 /// A rewriting of a graph with a name. Each pass states what it expects (Given) and what it leaves behind (Result); graphs
 /// are verified after every one of them, since a ``Graph`` cannot be made otherwise.
-public protocol Pass: Sendable {
+package protocol Pass: Sendable {
     /// The pass's name in code, commands, reports and documentation: imperative, with hyphens.
     static var id: String { get }
     /// The changed graph; the one that went in stays as it was.

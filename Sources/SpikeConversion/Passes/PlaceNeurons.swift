@@ -6,22 +6,22 @@ public import SpikeGraph
 ///
 /// Result: the k-th of them is `snn tailor.<k>.0` ``VoltageScaler``(1/u) → `.1` the neuron, with its ``Site`` → `.2`
 /// ``VoltageScaler``(s), where u is the activation that a current of 1 stands for, and s that of a spike.
-public struct PlaceNeurons: Pass {
-    public static let id = "place-neurons"
+package struct PlaceNeurons: Pass {
+    package static let id = "place-neurons"
 
     /// What becomes of an activation.
-    public struct Placement: Sendable {
+    package struct Placement: Sendable {
         /// The rule.
-        public var neuron: any Neuron
+        package var neuron: any Neuron
         /// The activation of a spike of weight 1: one number, or one a channel.
-        public var spike: [Float]
+        package var spike: [Float]
         /// The activation that a current of 1 stands for: one number, or one a channel.
-        public var unit: [Float]
+        package var unit: [Float]
 
         /// One activation's neurons.
         ///
         /// - Parameter unit: `nil` for that of a spike over θ, the current that takes.
-        public init(neuron: any Neuron, spike: [Float], unit: [Float]? = nil) {
+        package init(neuron: any Neuron, spike: [Float], unit: [Float]? = nil) {
             self.neuron = neuron
             self.spike = spike
             self.unit = unit ?? spike.map { $0 / neuron.currentOfSpike[0] }
@@ -29,12 +29,12 @@ public struct PlaceNeurons: Pass {
     }
 
     /// By the activation's name.
-    public var placements: [String: Placement]
+    package var placements: [String: Placement]
     /// What the spiking graph says of itself.
-    public var description: SpikingDescription
+    package var description: SpikingDescription
 
     /// Prepares to place neurons by the activations' names.
-    public init(_ placements: [String: Placement], description: SpikingDescription) {
+    package init(_ placements: [String: Placement], description: SpikingDescription) {
         self.placements = placements
         self.description = description
     }
@@ -42,12 +42,12 @@ public struct PlaceNeurons: Pass {
     /// Prepares to place the same neurons everywhere.
     ///
     /// - Parameter scales: by the activation's name, that of a spike.
-    public init(scales: [String: [Float]], neuron: any Neuron, description: SpikingDescription) {
+    package init(scales: [String: [Float]], neuron: any Neuron, description: SpikingDescription) {
         self.init(scales.mapValues { Placement(neuron: neuron, spike: $0) }, description: description)
     }
 
     /// The graph with a neuron in the place of each activation.
-    public func run(_ graph: Graph) throws -> Graph {
+    package func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         // An activation may read another one: it then reads what replaced it.
         var replacements: [String: String] = [:]

@@ -1,20 +1,20 @@
 public import SpikeGraph
 
-/// Makes every watched rectifier a spiking neuron.
+/// Makes every watched ReLU a spiking neuron.
 ///
-/// Given: a graph with ``VoltageHook``s behind its rectifiers.
+/// Given: a graph with ``VoltageHook``s behind its ReLUs.
 ///
-/// Result: each rectifier and its hook are replaced by an ``IFNode`` (threshold 1, soft reset, v₀ = 0) between two scalers of
+/// Result: each ReLU and its hook are replaced by an ``IFNode`` (threshold 1, soft reset, v₀ = 0) between two scalers of
 /// the hook's scale (see ``PlaceNeurons``). A scale of 0 (nothing in the calibration data made this layer active) becomes 1,
 /// with a warning.
-public struct ReplaceByIFNode: Pass {
-    public static let id = "replace-by-if-node"
+package struct ReplaceByIFNode: Pass {
+    package static let id = "replace-by-if-node"
 
     /// A pass without options.
-    public init() {}
+    package init() {}
 
     /// The graph with scaler, neuron and scaler in the place of each hook.
-    public func run(_ graph: Graph) throws -> Graph {
+    package func run(_ graph: Graph) throws -> Graph {
         var placements: [String: PlaceNeurons.Placement] = [:]
         var warnings: [String] = []
         let producers = graph.producers
@@ -29,7 +29,7 @@ public struct ReplaceByIFNode: Pass {
         }
         guard !placements.isEmpty else {
             throw SpikeletError(
-                .notConvertible, "there is no VoltageHook in the network, so nothing says which rectifiers to replace",
+                .notConvertible, "there is no VoltageHook in the network, so nothing says which ReLUs to replace",
                 remedy: "call setVoltageHook first, and calibrate")
         }
         let description = SpikingDescription(recipe: Converter.recipe, warnings: warnings)

@@ -3,28 +3,28 @@ import SpikeReference
 
 /// Takes constants out of what spikes become, and adds them behind the weights.
 ///
-/// A batch normalisation behind a rectifier (Keras' usual order) makes of each activation a ⊙ x + b. Read as it stands, b makes every
+/// A batch normalisation behind a ReLU (Keras' usual order) makes of each activation a ⊙ x + b. Read as it stands, b makes every
 /// value of every step other than zero, although no spike has come. But W·(a ⊙ x + b) = W·(a ⊙ x) + W·b, and W·b is a bias.
 ///
-/// Given: a network of rectifiers, or of neurons.
+/// Given: a network of ReLUs, or of neurons.
 ///
 /// Result: the same function. Where a constant that a normalisation, a sum or a bias adds to activations would arrive at weights, the
 /// weights read a ⊙ x alone, and the constant, carried through everything linear between (pools, sums, concatenations,
 /// reshaping; through max pools where it is one number a channel), is in their bias. Where padding makes that differ from place to
 /// place, it is a sum of its own behind the weights, or, without ``differsByPlace``, everything stays as it was. Constants that
 /// arrive at neurons and outputs without weights between stay where they are.
-public struct SeparateConstants: Pass {
-    public static let id = "separate-constants"
+package struct SeparateConstants: Pass {
+    package static let id = "separate-constants"
     /// Whether biases may differ from place to place. Readers of files know one number a channel.
-    public var differsByPlace: Bool
+    package var differsByPlace: Bool
 
     /// A pass that leaves what biases of channels cannot say, unless they may differ from place to place.
-    public init(differsByPlace: Bool = false) {
+    package init(differsByPlace: Bool = false) {
         self.differsByPlace = differsByPlace
     }
 
     /// The graph whose weights read no constants.
-    public func run(_ graph: Graph) throws -> Graph {
+    package func run(_ graph: Graph) throws -> Graph {
         let parts = try ConstantParts(graph, differsByPlace: differsByPlace)
         guard !parts.separated.isEmpty else { return graph }
         var patch = Patch()

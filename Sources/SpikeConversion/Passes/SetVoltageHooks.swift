@@ -1,22 +1,22 @@
 public import SpikeGraph
 
-/// Puts a ``VoltageHook`` behind every rectifier.
+/// Puts a ``VoltageHook`` behind every ReLU.
 ///
 /// Given: an ANN.
 ///
-/// Result: for the k-th rectifier (`Relu`, or `Clip` from 0) a node `snn tailor.<k>.0` that watches its output. Nothing reads
+/// Result: for the k-th ReLU (`Relu`, or `Clip` from 0) a node `snn tailor.<k>.0` that watches its output. Nothing reads
 /// the hooks, so that the network computes what it did.
-public struct SetVoltageHooks: Pass {
-    public static let id = "set-voltage-hooks"
+package struct SetVoltageHooks: Pass {
+    package static let id = "set-voltage-hooks"
     private let hook: VoltageHook
 
     /// - Throws: for a mode or a momentum outside its range.
-    public init(mode: VoltageHook.Mode, momentum: Float) throws {
+    package init(mode: VoltageHook.Mode, momentum: Float) throws {
         hook = try VoltageHook(momentum: momentum, mode: mode)
     }
 
-    /// The graph with a hook behind each rectifier.
-    public func run(_ graph: Graph) throws -> Graph {
+    /// The graph with a hook behind each ReLU.
+    package func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         let rectifiers = graph.nodes.filter { graph.linearity(of: $0) == .rectifier }
         for (k, rectifier) in rectifiers.enumerated() {

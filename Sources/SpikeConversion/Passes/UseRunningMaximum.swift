@@ -6,14 +6,14 @@ public import SpikeGraph
 ///
 /// Result: every `MaxPool` and `GlobalMaxPool` that reads values made of spikes is a ``RunningMaximumPool`` of the same
 /// window. A pool in front of the first neuron stays: it reads whole activations.
-public struct UseRunningMaximum: Pass {
-    public static let id = "use-running-maximum"
+package struct UseRunningMaximum: Pass {
+    package static let id = "use-running-maximum"
 
     /// A pass without options.
-    public init() {}
+    package init() {}
 
     /// The graph whose max pools keep the running maximum.
-    public func run(_ graph: Graph) throws -> Graph {
+    package func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
         let spiking = graph.spikingValues
         for node in graph.nodes where spiking.contains(node.inputs[0]) {

@@ -2,15 +2,15 @@ public import SpikeGraph
 
 /// Everything that a conversion chooses, in one value. ``Recipe`` has the presets.
 public struct ConversionOptions: Sendable, Hashable, Codable {
-    /// The rule that becomes of a rectifier.
+    /// The rule that becomes of a ReLU.
     public enum NeuronRule: Sendable, Hashable, Codable {
         /// ``IFNode``: binary spikes.
         case integrateAndFire
-        /// ``SignedIFNode``: may take back a spike.
+        /// ``SignedIFNeuron``: may take back a spike.
         case signed
-        /// ``BurstIFNode``: up to so many spikes in a step.
+        /// ``BurstIFNeuron``: up to so many spikes in a step.
         case burst(Int)
-        /// ``RadixNode``: binary digits, most significant first.
+        /// ``RadixNeuron``: binary digits, most significant first.
         case radix
     }
 
@@ -55,7 +55,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public var correctsPotential: Bool
     /// The steps left out of the output before it is accumulated.
     public var readoutDelay: ReadoutDelay
-    /// Whether what cannot become a neuron may stay analog.
+    /// Whether what cannot become a neuron may stay real-valued.
     public var allowAnalog: Bool
 
     /// Options of a recipe's own; those left out are the recipe calibrated's.
@@ -83,7 +83,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         try SpikeCode.check(steps: steps)
         switch neuron {
         case .radix:
-            _ = try RadixNode(digits: steps)
+            _ = try RadixNeuron(digits: steps)
             guard schedule == .layerSynchronous else {
                 throw SpikeletError(
                     .invalidOption, "a radix code under the streaming schedule", remedy: "use the layer-synchronous schedule")
@@ -149,9 +149,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public func makeNeuron() throws -> any Neuron {
         switch neuron {
         case .integrateAndFire: IFNode(threshold: 1, initialMembrane: initialMembrane)
-        case .signed: SignedIFNode(threshold: 1, initialMembrane: initialMembrane)
-        case .burst(let most): BurstIFNode(threshold: 1, initialMembrane: initialMembrane, maximumBurst: most)
-        case .radix: try RadixNode(digits: steps)
+        case .signed: SignedIFNeuron(threshold: 1, initialMembrane: initialMembrane)
+        case .burst(let most): BurstIFNeuron(threshold: 1, initialMembrane: initialMembrane, maximumBurst: most)
+        case .radix: try RadixNeuron(digits: steps)
         }
     }
 }

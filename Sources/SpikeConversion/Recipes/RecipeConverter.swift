@@ -11,7 +11,7 @@ public struct RecipeConverter: Sendable {
     private let neuron: any Neuron
 
     /// - Parameter calibration: samples like those that the network was trained on; their labels are not used. `nil` chooses
-    ///   thresholds without any data: from the bounds of bounded rectifiers, and from batch normalisations that are still in
+    ///   thresholds without any data: from the bounds of bounded ReLUs, and from batch normalisations that are still in
     ///   the file.
     /// - Parameter neuron: a rule of your own in place of the options' neuron, with the same θ for all neurons of a layer: currents
     ///   arrive so that θ is what one spike stands for. Thresholds are chosen as for the options' neuron.

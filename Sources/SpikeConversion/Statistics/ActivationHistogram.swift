@@ -6,7 +6,7 @@ import Foundation
 ///
 /// An activation counts for the two nodes that it lies between, more for the nearer: what moves it a little moves the histogram
 /// a little. A node's activations count as evenly spread, from half-way to the node below to half-way to that above.
-public struct ActivationHistogram: Codable, Sendable, Hashable {
+package struct ActivationHistogram: Codable, Sendable, Hashable {
     /// Nodes to each doubling, as a power of two: they are at most 3.2 % apart.
     private static let octaveBits = 5
     private static let nodeShift = UInt32(23 - octaveBits)
@@ -21,7 +21,7 @@ public struct ActivationHistogram: Codable, Sendable, Hashable {
     private static let squareShift: UInt64 = 24
 
     /// The largest activation.
-    public private(set) var maximum: Float = 0
+    package private(set) var maximum: Float = 0
     /// Shares of activations, in all and of those that are not zero.
     private var shares = 0
     private var nonZeroShares = 0
@@ -35,16 +35,16 @@ public struct ActivationHistogram: Codable, Sendable, Hashable {
     private var squares: [UInt64] = []
 
     /// A histogram of nothing.
-    public init() {}
+    package init() {}
 
     /// All activations, zeros included.
-    public var count: Int { Int(mass.rounded(.up)) }
+    package var count: Int { Int(mass.rounded(.up)) }
 
     /// Activations that are zero (or negative).
-    public var zeros: Int { count - nonZeroCount }
+    package var zeros: Int { count - nonZeroCount }
 
     /// The activations that are not zero.
-    public var nonZeroCount: Int { Int(nonZeroMass.rounded(.up)) }
+    package var nonZeroCount: Int { Int(nonZeroMass.rounded(.up)) }
 
     /// All activations; those of samples that belong here in part count in part.
     var mass: Double { Double(shares) / Double(Self.wholeShare) }
@@ -53,10 +53,10 @@ public struct ActivationHistogram: Codable, Sendable, Hashable {
     var nonZeroMass: Double { Double(nonZeroShares) / Double(Self.wholeShare) }
 
     /// The mean of all activations, zeros included.
-    public var mean: Double { moment(sums, scale: Self.significandUnit) }
+    package var mean: Double { moment(sums, scale: Self.significandUnit) }
 
     /// The mean of the squares of all activations.
-    public var meanSquare: Double {
+    package var meanSquare: Double {
         let lost = Double(UInt64(1) << Self.squareShift)
         return moment(squares) { lost * Self.significandUnit($0) * Self.significandUnit($0) }
     }
@@ -94,7 +94,7 @@ public struct ActivationHistogram: Codable, Sendable, Hashable {
     }
 
     /// Takes in activations; all are finite.
-    public mutating func add(_ values: some Sequence<Float>) { add(values, share: Self.wholeShare) }
+    package mutating func add(_ values: some Sequence<Float>) { add(values, share: Self.wholeShare) }
 
     @inline(__always) private mutating func count(_ parts: UInt32, at node: Int) {
         let (sum, overflow) = counts[node].addingReportingOverflow(parts)
@@ -103,7 +103,7 @@ public struct ActivationHistogram: Codable, Sendable, Hashable {
     }
 
     /// Takes in all that another histogram has seen.
-    public mutating func merge(_ other: ActivationHistogram) {
+    package mutating func merge(_ other: ActivationHistogram) {
         shares += other.shares
         nonZeroShares += other.nonZeroShares
         maximum = max(maximum, other.maximum)
@@ -160,7 +160,7 @@ public struct ActivationHistogram: Codable, Sendable, Hashable {
     /// The value below which a share of the activations lies, interpolated within its bin.
     ///
     /// - Parameter countingZeros: whether zeros are among the activations that are counted.
-    public func quantile(_ share: Double, countingZeros: Bool) -> Float {
+    package func quantile(_ share: Double, countingZeros: Bool) -> Float {
         var rank = share * (countingZeros ? mass : nonZeroMass) - (countingZeros ? mass - nonZeroMass : 0)
         guard rank > 0 else { return 0 }
         for bin in bins {

@@ -5,7 +5,7 @@ import SpikeGraph
 /// normalisations that are still in the file.
 ///
 /// Behind a normalisation a channel is taken as normal with mean β and standard deviation |γ|: that is what training made of
-/// it. From there moments are carried on: through rectifiers as those of a rectified normal distribution, through sums, pools,
+/// it. From there moments are carried on: through ReLUs as those of a rectified normal distribution, through sums, pools,
 /// convolutions and linear layers as if their terms were independent. Where nothing is known nothing is said.
 struct ActivationMoments {
     /// Mean and variance of a channel.

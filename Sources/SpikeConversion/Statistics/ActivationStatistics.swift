@@ -7,20 +7,20 @@ import SpikeReference
 /// of parts merge to exactly those of the whole.
 ///
 /// Each value's samples are kept in two halves, so that what is chosen on the one can be tried on the other.
-public struct ActivationStatistics: Accumulator, Hashable {
+package struct ActivationStatistics: Accumulator, Hashable {
     /// For each value, what was seen of it in either half of the samples.
     private var halves: [String: [LayerActivations]] = [:]
     /// The number of samples seen.
-    public private(set) var samples = 0
+    package private(set) var samples = 0
 
     /// Statistics of nothing.
-    public init() {}
+    package init() {}
 
-    /// Runs the network over all data and observes `values`, the outputs of rectifiers. ``Progress`` tells how far it has come.
+    /// Runs the network over all data and observes `values`, the outputs of ReLUs. ``Progress`` tells how far it has come.
     ///
     /// - Parameter values: names of values `[N, C, …]` of the graph.
     /// - Throws: where the data is empty or does not fit the network, or makes NaN or infinity.
-    public init(of values: Set<String>, in graph: Graph, data: any BatchSource) throws {
+    package init(of values: Set<String>, in graph: Graph, data: any BatchSource) throws {
         let executor = ReferenceExecutor(graph)
         // An optional closure escapes, so it cannot change self.
         var gathered = self
@@ -43,8 +43,8 @@ public struct ActivationStatistics: Accumulator, Hashable {
     ///
     /// - Parameters:
     ///   - tensor: `[N, C, …]`, not negative.
-    ///   - before: what the rectifier made it from, in the same shape: its negative numbers say more than zeros do.
-    public mutating func add(_ tensor: Tensor, to value: String, before: Tensor? = nil) throws {
+    ///   - before: what the ReLU made it from, in the same shape: its negative numbers say more than zeros do.
+    package mutating func add(_ tensor: Tensor, to value: String, before: Tensor? = nil) throws {
         for tensor in [tensor, before].compactMap({ $0 }) {
             guard let position = tensor.firstNonFinite else { continue }
             throw SpikeletError(
@@ -104,16 +104,16 @@ public struct ActivationStatistics: Accumulator, Hashable {
     private static let steepness = 8.0
 
     /// Takes in all that other statistics have seen.
-    public mutating func merge(_ later: ActivationStatistics) {
+    package mutating func merge(_ later: ActivationStatistics) {
         samples += later.samples
         halves.merge(later.halves) { mine, theirs in zip(mine, theirs).map { $0.merging($1) } }
     }
 
     /// What was seen of a value; nothing where it was not observed.
-    public func activations(of value: String) -> LayerActivations {
+    package func activations(of value: String) -> LayerActivations {
         halves(of: value).reduce(LayerActivations(channels: 0)) { $0.merging($1) }
     }
 
     /// The same in two halves.
-    public func halves(of value: String) -> [LayerActivations] { halves[value] ?? [] }
+    package func halves(of value: String) -> [LayerActivations] { halves[value] ?? [] }
 }

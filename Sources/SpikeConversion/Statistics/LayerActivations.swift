@@ -1,14 +1,14 @@
 /// The activations of a layer's channels.
-public struct LayerActivations: Codable, Sendable, Hashable {
+package struct LayerActivations: Codable, Sendable, Hashable {
     /// One histogram a channel.
-    public internal(set) var channels: [ActivationHistogram]
-    /// Of each channel, how far its rectifier's inputs were below zero; histograms of nothing where that is not known.
-    public internal(set) var negatives: [ActivationHistogram]
+    package internal(set) var channels: [ActivationHistogram]
+    /// Of each channel, how far its ReLU's inputs were below zero; histograms of nothing where that is not known.
+    package internal(set) var negatives: [ActivationHistogram]
     /// Samples in parts of `ActivationHistogram.wholeShare`.
     private var sampleShares: Int?
 
     /// The number of samples; `nil` where the histograms are exact, such as those of a known distribution.
-    public var samples: Int? { sampleMass.map { Int($0.rounded(.up)) } }
+    package var samples: Int? { sampleMass.map { Int($0.rounded(.up)) } }
 
     /// The same; samples that belong here in part count in part.
     var sampleMass: Double? { sampleShares.map { Double($0) / Double(ActivationHistogram.wholeShare) } }
@@ -29,7 +29,7 @@ public struct LayerActivations: Codable, Sendable, Hashable {
     /// Takes in one sample, channel by channel.
     ///
     /// - Parameters:
-    ///   - before: what the rectifier made them from, where that is known.
+    ///   - before: what the ReLU made them from, where that is known.
     ///   - share: how much of the sample belongs here, in parts of `ActivationHistogram.wholeShare`.
     mutating func add(_ values: ArraySlice<Float>, before: ArraySlice<Float>?, share: Int) {
         sampleShares = (sampleShares ?? 0) + share
@@ -42,7 +42,7 @@ public struct LayerActivations: Codable, Sendable, Hashable {
     }
 
     /// All channels' activations together.
-    public var whole: ActivationHistogram { channels.reduce(into: ActivationHistogram()) { $0.merge($1) } }
+    package var whole: ActivationHistogram { channels.reduce(into: ActivationHistogram()) { $0.merge($1) } }
 
     /// With all that other samples have shown.
     func merging(_ other: LayerActivations) -> LayerActivations {

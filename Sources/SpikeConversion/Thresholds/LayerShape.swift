@@ -1,4 +1,4 @@
-/// How the inputs of a layer's rectifiers are distributed, apart from each channel's mean and deviation: what few samples of one
+/// How the inputs of a layer's ReLUs are distributed, apart from each channel's mean and deviation: what few samples of one
 /// channel have not shown, those of all channels together have.
 ///
 /// A channel that was hardly ever above zero is known too: by how far below it was.

@@ -9,19 +9,19 @@ import Foundation
 ///
 /// Within a histogram bin activations count as evenly spread, and the integral of the squared error is exact. Source of the
 /// idea: Li et al., "A Free Lunch from ANN", ICML 2021 (there: floor, a grid of 95 candidates, batches averaged).
-public struct MeanSquaredErrorEstimator: ThresholdEstimator {
+package struct MeanSquaredErrorEstimator: ThresholdEstimator {
     /// L.
-    public var levels: Int
+    package var levels: Int
 
     /// For a quantiser with as many levels above 0.
-    public init(levels: Int) {
+    package init(levels: Int) {
         self.levels = levels
     }
 
-    public var name: String { "mean-squared-error at \(levels) levels" }
+    package var name: String { "mean-squared-error at \(levels) levels" }
 
     /// What the samples have not shown of a channel counts as so many samples more, drawn from what the channel would do if its
-    /// rectifier's inputs were distributed as its layer's are (``LayerShape``). How many serve a layer best is found on its own samples:
+    /// ReLU's inputs were distributed as its layer's are (``LayerShape``). How many serve a layer best is found on its own samples:
     /// thresholds of the one half are tried on the other. (`Documentation/Accuracy.md` has what other guesses gave.)
     static let unseenSamples = [0.25, 1, 4, 16, 64]
     /// So many samples are added of the whole layer's activations as they are: a channel may also do what it has never shown.
@@ -39,12 +39,12 @@ public struct MeanSquaredErrorEstimator: ThresholdEstimator {
     /// And this of its layer's: a layer has no threshold further below its own, so that a search would be idle.
     private static let leastOfLayer = 1.0 / 1024
 
-    public func threshold(_ histogram: ActivationHistogram) -> Float {
+    package func threshold(_ histogram: ActivationHistogram) -> Float {
         let (bins, largest) = (histogram.bins, Double(histogram.maximum))
         return best(ThresholdGrid(from: largest * Self.leastOfOwn, to: largest)) { error(of: ThresholdGrid.threshold($0), bins: bins) }
     }
 
-    public func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
+    package func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
         let unseen = unseenSamples(halves)
         var whole = OfTheWhole(layer)
         return mixtures(layer, channels: layer.channels.indices).map { mixture in

@@ -1,5 +1,5 @@
 /// Chooses θ, the largest activation that a neuron can express, from the distribution of the activations it is to express.
-public protocol ThresholdEstimator: Sendable {
+package protocol ThresholdEstimator: Sendable {
     /// The estimator's name in options, reports and documentation.
     var name: String { get }
 
@@ -18,7 +18,7 @@ public protocol ThresholdEstimator: Sendable {
 
 extension ThresholdEstimator {
     /// θ = w·θ_channel + (1 − w)·θ_layer where the channel's is the smaller; w = n/(n + 16) for n samples.
-    public func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
+    package func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
         let ofLayer = threshold(layer.whole)
         return layer.channels.map { channel in
             let own = channel.nonZeroCount == 0 ? 0 : threshold(channel)
@@ -30,31 +30,31 @@ extension ThresholdEstimator {
 }
 
 /// θ is the largest activation seen: nothing that was seen is clipped. (Diehl et al., IJCNN 2015, data-based normalisation.)
-public struct MaximumEstimator: ThresholdEstimator {
+package struct MaximumEstimator: ThresholdEstimator {
     /// An estimator without options.
-    public init() {}
+    package init() {}
 
-    public var name: String { "maximum" }
+    package var name: String { "maximum" }
 
-    public func threshold(_ histogram: ActivationHistogram) -> Float { histogram.maximum }
+    package func threshold(_ histogram: ActivationHistogram) -> Float { histogram.maximum }
 }
 
 /// θ is a percentile of the activations. (Rueckauer et al., Frontiers in Neuroscience 2017: 99.9 % of the non-zero ones.)
-public struct PercentileEstimator: ThresholdEstimator {
+package struct PercentileEstimator: ThresholdEstimator {
     /// The percentile, above 0 and up to 100.
-    public var percent: Double
+    package var percent: Double
     /// Whether activations of 0 count.
-    public var countingZeros: Bool
+    package var countingZeros: Bool
 
     /// A percentile of the activations.
-    public init(percent: Double = 99.9, countingZeros: Bool = false) {
+    package init(percent: Double = 99.9, countingZeros: Bool = false) {
         self.percent = percent
         self.countingZeros = countingZeros
     }
 
-    public var name: String { "percentile \(percent)" + (countingZeros ? " with zeros" : "") }
+    package var name: String { "percentile \(percent)" + (countingZeros ? " with zeros" : "") }
 
-    public func threshold(_ histogram: ActivationHistogram) -> Float {
+    package func threshold(_ histogram: ActivationHistogram) -> Float {
         let quantile = histogram.quantile(percent / 100, countingZeros: countingZeros)
         return quantile > 0 ? quantile : histogram.maximum
     }

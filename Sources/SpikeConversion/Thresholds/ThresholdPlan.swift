@@ -1,8 +1,8 @@
 package import SpikeGraph
 
-/// The thresholds of all rectifiers of a network.
+/// The thresholds of all ReLUs of a network.
 package struct ThresholdPlan {
-    /// For each rectifier's name, θ of each channel, or of the layer.
+    /// For each ReLU's name, θ of each channel, or of the layer.
     package private(set) var thresholds: [String: [Float]] = [:]
     private(set) var warnings: [String] = []
     /// The number of samples that they are based on.
@@ -39,10 +39,10 @@ package struct ThresholdPlan {
         keepDivisible(options)
     }
 
-    /// Without data: from bounds of rectifiers, and from batch normalisations that are still in the file.
+    /// Without data: from bounds of ReLUs, and from batch normalisations that are still in the file.
     ///
     /// - Parameter ann: the network before anything was folded.
-    /// - Throws: ``SpikeletError`` that names every rectifier of which nothing is known.
+    /// - Throws: ``SpikeletError`` that names every ReLU of which nothing is known.
     init(_ options: ConversionOptions, rectifiers: [Node], ann: Graph) throws {
         guard options.threshold == .meanSquaredError || options.threshold == .maximum else {
             throw SpikeletError(
@@ -64,7 +64,7 @@ package struct ThresholdPlan {
         guard unknown.isEmpty else {
             throw SpikeletError(
                 .notConvertible,
-                "without data nothing is known of \(unknown.count) rectifier\(unknown.count == 1 ? "" : "s"): "
+                "without data nothing is known of \(unknown.count) ReLU\(unknown.count == 1 ? "" : "s"): "
                     + unknown.joined(separator: ", "),
                 remedy:
                     "give calibration data, or export the model with its batch normalisations left in it (training=PRESERVE in eval mode)")
@@ -112,7 +112,7 @@ package struct ThresholdPlan {
 }
 
 extension Node {
-    /// The upper bound of a bounded rectifier.
+    /// The upper bound of a bounded ReLU.
     fileprivate var bound: Float? { self.operator.upperBound }
 }
 

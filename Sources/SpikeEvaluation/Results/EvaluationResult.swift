@@ -176,7 +176,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
 /// The 95 % confidence interval of a proportion.
 ///
 /// Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
-public func wilsonInterval(successes: Int, trials: Int) -> [Double] {
+package func wilsonInterval(successes: Int, trials: Int) -> [Double] {
     guard trials > 0 else { return [0, 1] }
     let z = 1.959963984540054
     let n = Double(trials)

@@ -74,7 +74,7 @@ public struct NIRExporter: Sendable {
         folding.graph.metadata = [
             "producer": .text("spikelet"), "target": .text(profile.name), "recipe": .text(description.recipe),
             "reset": .text(profile.dynamics.reset == .subtraction ? "subtract" : "zero"),
-            "encoder": .text("the same analog input in every step"), "decoder": .text("mean of the outputs over the steps"),
+            "encoder": .text("the same real-valued input in every step"), "decoder": .text("mean of the outputs over the steps"),
             "steps": .numbers(Tensor([Int64(steps)], shape: [1])),
             "replaced": .text(replaced.map(\.text).joined(separator: "\n")),
         ]

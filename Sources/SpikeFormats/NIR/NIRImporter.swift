@@ -4,7 +4,7 @@ public import SpikeGraph
 ///
 /// NIR's time is continuous and its resets are the reader's: ``NIRDynamics`` decides. Nested graphs become part of one
 /// network, with names joined by dots. A layer of neurons that reads itself through one layer of weights becomes a
-/// ``RecurrentNode``; cycles over several layers of neurons are refused.
+/// ``RecurrentNeuron``; cycles over several layers of neurons are refused.
 public struct NIRImporter: Sendable {
     /// What the file leaves open.
     public var dynamics: NIRDynamics
@@ -226,9 +226,9 @@ struct NIRAssembly {
             guard let first = steps.first, steps.allSatisfy({ $0 == first }), first >= 0, first < 5000 else {
                 throw SpikeletError(.unsupported, "delays that differ, or are longer than 4096 steps of \(dynamics.timeStep)")
             }
-            try append(name, .neuron(NeuronNode(DelayNode(steps: Int(first.rounded())))), [value])
+            try append(name, .neuron(NeuronNode(DelayNeuron(steps: Int(first.rounded())))), [value])
         case .threshold(let threshold):
-            try append(name, .neuron(NeuronNode(ThresholdNode(threshold: try parameter(threshold, shape)))), [value])
+            try append(name, .neuron(NeuronNode(ThresholdNeuron(threshold: try parameter(threshold, shape)))), [value])
         case .neuron(let neuron):
             let rule = try self.neuron(neuron, shape)
             var layer = try starting(rule, at: node.metadata["v_init"], shape)
@@ -236,7 +236,7 @@ struct NIRAssembly {
                 let count = shape.reduce(1, *)
                 guard loop.weight.shape == [count, count] else { throw misfit("recurrent weights", loop.weight.shape, shape) }
                 let bias = loop.bias?.floats ?? [Float](repeating: 0, count: count)
-                layer = NeuronNode(try RecurrentNode(layer, weight: loop.weight.floats, bias: bias))
+                layer = NeuronNode(try RecurrentNeuron(layer, weight: loop.weight.floats, bias: bias))
             }
             try append(name, .neuron(layer), [value])
         case .graph, .unsayable: throw SpikeletError(.unsupported, "a node of type '\(operation.typeName)'")
@@ -353,21 +353,21 @@ struct NIRAssembly {
         if hasThreshold, !threshold.values.allSatisfy({ $0 > 0 }) { throw SpikeletError(.invalidModel, "a threshold that is not positive") }
         let reset = dynamics.reset == .subtraction ? nil : try given("v_reset")
         switch nir.kind {
-        case .integrator: return LINode(gain: try given("r"))
+        case .integrator: return LINeuron(gain: try given("r"))
         case .integrateAndFire:
             return integrateAndFire(gain: try given("r"), threshold: threshold, reset: reset)
         case .leakyIntegrator:
             let (decay, gain) = try step("tau", times: "r")
-            return LINode(decay: decay, gain: gain, drive: try drive("tau"))
+            return LINeuron(decay: decay, gain: gain, drive: try drive("tau"))
         case .leaky:
             let (decay, gain) = try step("tau", times: "r")
             let drive = try drive("tau")
             if decay == 1, drive == 0 { return integrateAndFire(gain: gain, threshold: threshold, reset: reset) }
-            return LIFNode(decay: decay, gain: gain, drive: drive, threshold: threshold, resetValue: reset, isStrict: dynamics.isStrict)
+            return LIFNeuron(decay: decay, gain: gain, drive: drive, threshold: threshold, resetValue: reset, isStrict: dynamics.isStrict)
         case .currentLeakyIntegrator, .currentLeaky:
             let (synapticDecay, synapticGain) = try step("tau_syn", times: "w_in")
             let (decay, gain) = try step("tau_mem", times: "r")
-            return CubaLIFNode(
+            return CubaLIFNeuron(
                 synapticDecay: synapticDecay, synapticGain: synapticGain, decay: decay, gain: gain, drive: try drive("tau_mem"),
                 threshold: hasThreshold ? threshold : nil, resetValue: reset, isStrict: dynamics.isStrict)
         }
@@ -375,12 +375,12 @@ struct NIRAssembly {
 
     /// The plainest neuron that does it: the engine knows ``IFNode``.
     private func integrateAndFire(gain: NeuronParameter, threshold: NeuronParameter, reset: NeuronParameter?) -> any Neuron {
-        if gain == 1, dynamics.isMultiSpike { return MultiSpikeIFNode(threshold: threshold) }
+        if gain == 1, dynamics.isMultiSpike { return MultiSpikeIFNeuron(threshold: threshold) }
         if gain == 1, threshold.values.count == 1, (reset?.values.count ?? 1) == 1 {
             let limit = threshold.values[0]
             if let reset { return IFNode(threshold: dynamics.isStrict ? limit.nextUp : limit, reset: .to(reset.values[0])) }
             if !dynamics.isStrict { return IFNode(threshold: limit) }
         }
-        return LIFNode(gain: gain, threshold: threshold, resetValue: reset, isStrict: dynamics.isStrict)
+        return LIFNeuron(gain: gain, threshold: threshold, resetValue: reset, isStrict: dynamics.isStrict)
     }
 }

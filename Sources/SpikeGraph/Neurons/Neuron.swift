@@ -158,7 +158,7 @@ public struct NeuronState: Sendable, Equatable {
 
 /// A neuron as an operator of a graph.
 public struct NeuronNode: OperatorPayload {
-    public static let name = "Neuron"
+    package static let name = "Neuron"
     /// The rule of every neuron of the layer.
     public var neuron: any Neuron
     /// What is added to the membranes of each channel (axis 1) before the first step; empty for nothing.
@@ -182,9 +182,9 @@ public struct NeuronNode: OperatorPayload {
         return state
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         guard initialOffsets.isEmpty || shape.rank >= 2 && shape[1] == Dimension(initialOffsets.count) else {
             throw SpikeletError(
@@ -202,9 +202,9 @@ public struct NeuronNode: OperatorPayload {
         return try unaryType(inputs)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
+    package func linearity(isConstant: [Bool]) -> Linearity { .neuron }
 
-    public var summary: String {
+    package var summary: String {
         neuron.summary + (initialOffsets.isEmpty ? "" : ", corrected") + (site.map { ", for '\($0.activation)'" } ?? "")
     }
 
@@ -254,8 +254,8 @@ extension Tensor {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self, SignedIFNode.self, BurstIFNode.self, RadixNode.self, QuantizerNode.self, LIFNode.self, LINode.self,
-        CubaLIFNode.self, MultiSpikeIFNode.self, ThresholdNode.self, DelayNode.self, FixedPointIFNode.self, RecurrentNode.self,
+        IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, QuantizerNeuron.self, LIFNeuron.self, LINeuron.self,
+        CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self, RecurrentNeuron.self,
     ]
 
     private static let lock = NSLock()
@@ -267,6 +267,7 @@ public enum NeuronRegistry {
     }
 
     static func type(named kind: String) -> (any Neuron.Type)? {
-        lock.withLock { types[kind] }
+        // What files of version 1 call …Node is …Neuron since.
+        lock.withLock { types[kind] ?? (kind.hasSuffix("Node") ? types[kind.dropLast(4) + "Neuron"] : nil) }
     }
 }

@@ -1,20 +1,20 @@
 /// y = max(0, x).
 public struct Relu: OperatorPayload {
-    public static let name = "Relu"
+    package static let name = "Relu"
 
-    /// A rectifier.
+    /// A ReLU.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .rectifier }
+    package func linearity(isConstant: [Bool]) -> Linearity { .rectifier }
 }
 
 /// y = min(max(x, minimum), maximum), applied in this order; an absent bound does not bound. ReLU6 is `Clip(0, 6)`.
 public struct Clip: OperatorPayload {
-    public static let name = "Clip"
+    package static let name = "Clip"
     /// The lower bound; `nil`: none.
     public var minimum: Float?
     /// The upper bound; `nil`: none.
@@ -26,37 +26,37 @@ public struct Clip: OperatorPayload {
         self.maximum = maximum
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         if minimum == nil, maximum == nil { return .linear }
         return minimum == 0 && (maximum ?? 1) > 0 ? .rectifier : .nonlinear
     }
 
-    public var summary: String {
+    package var summary: String {
         [minimum.map { "minimum \($0)" }, maximum.map { "maximum \($0)" }].compactMap { $0 }.joined(separator: ", ")
     }
 }
 
 /// y = 1 / (1 + e⁻ˣ).
 public struct Sigmoid: OperatorPayload {
-    public static let name = "Sigmoid"
+    package static let name = "Sigmoid"
 
     /// A logistic function.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 }
 
 /// y = eˣ / Σ eˣ along `axis`.
 public struct Softmax: OperatorPayload {
-    public static let name = "Softmax"
+    package static let name = "Softmax"
     /// The axis of the sum; negative counts from the end.
     public var axis: Int
     /// Opsets before 13 flatten the input to a matrix at `axis` and normalise whole rows.
@@ -68,21 +68,21 @@ public struct Softmax: OperatorPayload {
         self.flattensTail = flattensTail
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
         return try unaryType(inputs)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var summary: String { "axis \(axis)" }
+    package var summary: String { "axis \(axis)" }
 }
 
 /// y = x − log Σ eˣ along `axis`.
 public struct LogSoftmax: OperatorPayload {
-    public static let name = "LogSoftmax"
+    package static let name = "LogSoftmax"
     /// The axis of the sum; negative counts from the end.
     public var axis: Int
     /// See ``Softmax/flattensTail``.
@@ -94,44 +94,44 @@ public struct LogSoftmax: OperatorPayload {
         self.flattensTail = flattensTail
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
         return try unaryType(inputs)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var summary: String { "axis \(axis)" }
+    package var summary: String { "axis \(axis)" }
 }
 
 /// y = x. Exporters leave it behind; the importer removes it.
 public struct Identity: OperatorPayload {
-    public static let name = "Identity"
+    package static let name = "Identity"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 }
 
 /// Dropout at inference: y = x.
 public struct Dropout: OperatorPayload {
-    public static let name = "Dropout"
+    package static let name = "Dropout"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 }
 
 /// The type of an elementwise operator's output.

@@ -1,39 +1,39 @@
 /// y = a + b, with NumPy's broadcasting. Residual connections are additions of two activations.
 public struct Add: OperatorPayload {
-    public static let name = "Add"
+    package static let name = "Add"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 2...2 }
+    package var arity: ClosedRange<Int> { 2...2 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         return [ValueType(.float32, try inputs[0].shape.broadcast(with: inputs[1].shape))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         isConstant.contains(true) ? .affine : .linear
     }
 
-    public var additiveInputs: [Int] { [0, 1] }
+    package var additiveInputs: [Int] { [0, 1] }
 }
 
 /// y = a · b, with NumPy's broadcasting. Linear by a constant; a product of two activations is not.
 public struct Mul: OperatorPayload {
-    public static let name = "Mul"
+    package static let name = "Mul"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 2...2 }
+    package var arity: ClosedRange<Int> { 2...2 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         return [ValueType(.float32, try inputs[0].shape.broadcast(with: inputs[1].shape))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         isConstant.contains(true) ? .linear : .nonlinear
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// Inputs: x `[N, C, spatial…]`, w `[O, C/groups, kernel…]`, optionally b `[O]`. One to three spatial axes.
 public struct Conv: OperatorPayload {
-    public static let name = "Conv"
+    package static let name = "Conv"
     /// Kernel, strides, padding and dilations.
     public var window: Window
     /// How many parts the channels fall into; each output reads from one of them.
@@ -14,9 +14,9 @@ public struct Conv: OperatorPayload {
         self.groups = groups
     }
 
-    public var arity: ClosedRange<Int> { 2...3 }
+    package var arity: ClosedRange<Int> { 2...3 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let (x, w) = (inputs[0].shape, inputs[1].shape)
         guard (1...3).contains(window.rank) else {
@@ -34,14 +34,14 @@ public struct Conv: OperatorPayload {
         return [ValueType(.float32, try window.outputShape(x, channels: Dimension(weights[0])))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         guard isConstant.dropFirst().allSatisfy({ $0 }) else { return .nonlinear }
         return isConstant.count > 2 ? .affine : .linear
     }
 
-    public var additiveInputs: [Int] { [2] }
+    package var additiveInputs: [Int] { [2] }
 
-    public var summary: String { window.summary + (groups > 1 ? ", groups \(groups)" : "") }
+    package var summary: String { window.summary + (groups > 1 ? ", groups \(groups)" : "") }
 }
 
 extension [ValueType] {

@@ -3,7 +3,7 @@
 ///
 /// Inputs: x `[N, C, spatial…]`, w `[C, O/groups, kernel…]`, optionally b `[O]`. One to three spatial axes.
 public struct ConvTranspose: OperatorPayload {
-    public static let name = "ConvTranspose"
+    package static let name = "ConvTranspose"
     /// Without `autoPad` and `ceilMode`: the importer knows the sizes.
     public var window: Window
     /// How many parts the channels fall into; each output reads from one of them.
@@ -18,9 +18,9 @@ public struct ConvTranspose: OperatorPayload {
         self.outputPadding = outputPadding ?? window.kernel.map { _ in 0 }
     }
 
-    public var arity: ClosedRange<Int> { 2...3 }
+    package var arity: ClosedRange<Int> { 2...3 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let (x, w) = (inputs[0].shape, inputs[1].shape)
         guard (1...3).contains(window.rank), window.autoPad == .notSet, !window.ceilMode else {
@@ -66,14 +66,14 @@ public struct ConvTranspose: OperatorPayload {
         }
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         guard isConstant.dropFirst().allSatisfy({ $0 }) else { return .nonlinear }
         return isConstant.count > 2 ? .affine : .linear
     }
 
-    public var additiveInputs: [Int] { [2] }
+    package var additiveInputs: [Int] { [2] }
 
-    public var summary: String {
+    package var summary: String {
         window.summary + (groups > 1 ? ", groups \(groups)" : "")
             + (outputPadding.contains { $0 != 0 } ? ", output padding \(outputPadding)" : "")
     }

@@ -87,7 +87,7 @@ public struct Unary: OperatorPayload {
         }
     }
 
-    public static let name = "Unary"
+    package static let name = "Unary"
     /// Which function.
     public var function: Function
     /// The function's parameters, in the order of its documentation.
@@ -99,9 +99,9 @@ public struct Unary: OperatorPayload {
         self.parameters = parameters
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         guard parameters.count == function.parameterCount else {
             throw SpikeletError(
                 .invalidModel, "\(parameters.count) parameters for \(function.rawValue), \(function.parameterCount) are needed")
@@ -117,11 +117,11 @@ public struct Unary: OperatorPayload {
         }
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { function == .negate ? .linear : .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { function == .negate ? .linear : .nonlinear }
 
-    public var label: String { function.rawValue }
+    package var label: String { function.rawValue }
 
-    public var summary: String { parameters.map { "\($0)" }.joined(separator: ", ") }
+    package var summary: String { parameters.map { "\($0)" }.joined(separator: ", ") }
 }
 
 /// A function of two numbers, element by element, with NumPy's broadcasting.
@@ -176,7 +176,7 @@ public struct Binary: OperatorPayload {
         }
     }
 
-    public static let name = "Binary"
+    package static let name = "Binary"
     /// Which function.
     public var function: Function
 
@@ -185,9 +185,9 @@ public struct Binary: OperatorPayload {
         self.function = function
     }
 
-    public var arity: ClosedRange<Int> { 2...2 }
+    package var arity: ClosedRange<Int> { 2...2 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = try inputs[0].shape.broadcast(with: inputs[1].shape)
         switch function {
         case .and, .or, .xor: try inputs.require([.bool])
@@ -201,23 +201,23 @@ public struct Binary: OperatorPayload {
         return [ValueType(function.isComparison ? .bool : inputs[0].elementType, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var label: String { function.rawValue }
+    package var label: String { function.rawValue }
 }
 
 /// y = a where the condition holds, else b; with NumPy's broadcasting. Inputs: condition (bool), a, b.
 ///
 /// Linear where the condition is a constant: it then takes each element from one of the two.
 public struct Where: OperatorPayload {
-    public static let name = "Where"
+    package static let name = "Where"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 3...3 }
+    package var arity: ClosedRange<Int> { 3...3 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         guard inputs[0].elementType == .bool, inputs[1].elementType == inputs[2].elementType else {
             throw SpikeletError(.invalidModel, "the condition is \(inputs[0]), the choices are \(inputs[1]) and \(inputs[2])")
         }
@@ -225,17 +225,17 @@ public struct Where: OperatorPayload {
         return [ValueType(inputs[1].elementType, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         guard isConstant.first == true else { return .nonlinear }
         return isConstant.dropFirst().contains(true) ? .affine : .linear
     }
 
-    public var additiveInputs: [Int] { [1, 2] }
+    package var additiveInputs: [Int] { [1, 2] }
 }
 
 /// The same numbers as another element type. To bool: whether they are not 0; to int64: without their fraction.
 public struct Cast: OperatorPayload {
-    public static let name = "Cast"
+    package static let name = "Cast"
     /// The type of the result.
     public var type: ElementType
 
@@ -244,13 +244,13 @@ public struct Cast: OperatorPayload {
         self.type = type
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [ValueType(type, inputs[0].shape)] }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [ValueType(type, inputs[0].shape)] }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var summary: String { "to \(type.rawValue)" }
+    package var summary: String { "to \(type.rawValue)" }
 }
 
 extension [ValueType] {

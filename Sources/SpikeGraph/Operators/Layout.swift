@@ -1,6 +1,6 @@
 /// `[a, b, …, c]` → `[a·b·…, …·c]`, cut before `axis`.
 public struct Flatten: OperatorPayload {
-    public static let name = "Flatten"
+    package static let name = "Flatten"
     /// The first axis that goes into the columns.
     public var axis: Int
 
@@ -9,9 +9,9 @@ public struct Flatten: OperatorPayload {
         self.axis = axis
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         // Unlike elsewhere, axis = rank is legal here.
         let cut = axis < 0 ? axis + shape.rank : axis
@@ -21,9 +21,9 @@ public struct Flatten: OperatorPayload {
         return [ValueType(inputs[0].elementType, Shape([rows, columns]))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String { axis == 1 ? "" : "axis \(axis)" }
+    package var summary: String { axis == 1 ? "" : "axis \(axis)" }
 }
 
 /// The same values under another shape. Sizes may hold the open batch; one of them may be left to follow from the others.
@@ -47,7 +47,7 @@ public struct Reshape: OperatorPayload {
         }
     }
 
-    public static let name = "Reshape"
+    package static let name = "Reshape"
     /// The new sizes.
     public var sizes: [Size]
 
@@ -56,9 +56,9 @@ public struct Reshape: OperatorPayload {
         self.sizes = sizes
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         let misfit = SpikeletError(.invalidModel, "a value of shape \(shape) cannot be reshaped to [\(summary)]")
         var dimensions: [Dimension?] = []
@@ -84,12 +84,12 @@ public struct Reshape: OperatorPayload {
         return [ValueType(inputs[0].elementType, Shape(sizes))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
     /// The same with numbers for sizes that name the batch.
     public func closed(batch: Int) -> Reshape { Reshape(sizes: sizes.map { $0.closed(batch: batch) }) }
 
-    public var summary: String {
+    package var summary: String {
         sizes.map {
             switch $0 {
             case .fixed(let constant, let batchFactor): Dimension(constant, batchFactor: batchFactor).description
@@ -102,7 +102,7 @@ public struct Reshape: OperatorPayload {
 
 /// Values joined along `axis`.
 public struct Concat: OperatorPayload {
-    public static let name = "Concat"
+    package static let name = "Concat"
     /// The axis along which values are joined; negative counts from the end.
     public var axis: Int
 
@@ -111,9 +111,9 @@ public struct Concat: OperatorPayload {
         self.axis = axis
     }
 
-    public var arity: ClosedRange<Int> { 1...Int.max }
+    package var arity: ClosedRange<Int> { 1...Int.max }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         var shape = inputs[0].shape
         let position = try Shape.axis(axis, rank: shape.rank)
         for other in inputs.dropFirst() {
@@ -133,10 +133,10 @@ public struct Concat: OperatorPayload {
         return [ValueType(inputs[0].elementType, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { isConstant.contains(true) ? .affine : .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { isConstant.contains(true) ? .affine : .linear }
 
     /// Any of them.
-    public var additiveInputs: [Int] { Array(0..<1024) }
+    package var additiveInputs: [Int] { Array(0..<1024) }
 
-    public var summary: String { "axis \(axis)" }
+    package var summary: String { "axis \(axis)" }
 }

@@ -1,6 +1,6 @@
 /// y = α · A' · B' + β · C, where ' transposes on demand. A `[M, K]`, B `[K, N]`, C broadcasts to `[M, N]` and may be absent.
 public struct Gemm: OperatorPayload {
-    public static let name = "Gemm"
+    package static let name = "Gemm"
     /// What the product is multiplied with.
     public var alpha: Float
     /// What the bias is multiplied with.
@@ -18,9 +18,9 @@ public struct Gemm: OperatorPayload {
         self.transposeB = transposeB
     }
 
-    public var arity: ClosedRange<Int> { 2...3 }
+    package var arity: ClosedRange<Int> { 2...3 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let (a, b) = (inputs[0].shape, inputs[1].shape)
         guard a.rank == 2, b.rank == 2, (transposeA ? a[0] : a[1]) == (transposeB ? b[1] : b[0]) else {
@@ -35,16 +35,16 @@ public struct Gemm: OperatorPayload {
         return [ValueType(.float32, output)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         let dynamic = isConstant.prefix(2).filter { !$0 }.count
         if dynamic > 1 { return .nonlinear }
         // Of a sum of a constant and an activation, either may be the constant: the product or C.
         return isConstant.count > 2 && (dynamic == 0 || isConstant[2]) ? .affine : .linear
     }
 
-    public var additiveInputs: [Int] { [2] }
+    package var additiveInputs: [Int] { [2] }
 
-    public var summary: String {
+    package var summary: String {
         var parts: [String] = []
         if alpha != 1 { parts.append("alpha \(alpha)") }
         if beta != 1 { parts.append("beta \(beta)") }
@@ -56,14 +56,14 @@ public struct Gemm: OperatorPayload {
 
 /// NumPy's `matmul`: the last two axes are matrices, those before them broadcast, vectors are promoted.
 public struct MatMul: OperatorPayload {
-    public static let name = "MatMul"
+    package static let name = "MatMul"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 2...2 }
+    package var arity: ClosedRange<Int> { 2...2 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let (a, b) = (inputs[0].shape, inputs[1].shape)
         guard a.rank >= 1, b.rank >= 1, a.dimensions.last == b[max(0, b.rank - 2)] else {
@@ -75,7 +75,7 @@ public struct MatMul: OperatorPayload {
         return [ValueType(.float32, output)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         isConstant.contains(true) ? .linear : .nonlinear
     }
 }

@@ -1,6 +1,6 @@
 /// The axes in another order: axis k of the result is axis `permutation[k]` of the input.
 public struct Transpose: OperatorPayload {
-    public static let name = "Transpose"
+    package static let name = "Transpose"
     /// For each axis of the result, the axis of the input.
     public var permutation: [Int]
 
@@ -9,9 +9,9 @@ public struct Transpose: OperatorPayload {
         self.permutation = permutation
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         guard permutation.count == shape.rank, permutation.sorted() == Array(0..<shape.rank) else {
             throw SpikeletError(.invalidModel, "the axes \(permutation) of a value of shape \(shape)")
@@ -19,9 +19,9 @@ public struct Transpose: OperatorPayload {
         return [ValueType(inputs[0].elementType, Shape(permutation.map { shape[$0] }))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String { "\(permutation)" }
+    package var summary: String { "\(permutation)" }
 }
 
 /// A part of the input: on each cut axis the places start, start + step, … before end.
@@ -62,7 +62,7 @@ public struct Slice: OperatorPayload {
         }
     }
 
-    public static let name = "Slice"
+    package static let name = "Slice"
     /// What is cut, one axis each.
     public var cuts: [Cut]
 
@@ -71,9 +71,9 @@ public struct Slice: OperatorPayload {
         self.cuts = cuts
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         var shape = inputs[0].shape
         guard Set(cuts.map { $0.axis < 0 ? $0.axis + shape.rank : $0.axis }).count == cuts.count else {
             throw SpikeletError(.invalidModel, "an axis is cut twice")
@@ -89,9 +89,9 @@ public struct Slice: OperatorPayload {
         return [ValueType(inputs[0].elementType, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String {
+    package var summary: String {
         cuts.map { cut in
             let end = cut.end >= Int(Int32.max) ? "" : "\(cut.end)"
             return "axis \(cut.axis): \(cut.start)..<\(end)" + (cut.step == 1 ? "" : " by \(cut.step)")
@@ -103,7 +103,7 @@ public struct Slice: OperatorPayload {
 ///
 /// The result is `[x before axis, indices…, x behind axis]`.
 public struct Gather: OperatorPayload {
-    public static let name = "Gather"
+    package static let name = "Gather"
     /// The axis along which positions are picked.
     public var axis: Int
 
@@ -112,9 +112,9 @@ public struct Gather: OperatorPayload {
         self.axis = axis
     }
 
-    public var arity: ClosedRange<Int> { 2...2 }
+    package var arity: ClosedRange<Int> { 2...2 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let (shape, indices) = (inputs[0].shape, inputs[1])
         let axis = try Shape.axis(axis, rank: shape.rank)
         guard indices.elementType == .int64 else { throw SpikeletError(.invalidModel, "the indices are \(indices), int64 is needed") }
@@ -129,14 +129,14 @@ public struct Gather: OperatorPayload {
         return [ValueType(inputs[0].elementType, Shape(dimensions))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { isConstant.last == true ? .linear : .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { isConstant.last == true ? .linear : .nonlinear }
 
-    public var summary: String { "axis \(axis)" }
+    package var summary: String { "axis \(axis)" }
 }
 
 /// The input repeated along axes of size 1, and along new ones in front, up to the given sizes.
 public struct Expand: OperatorPayload {
-    public static let name = "Expand"
+    package static let name = "Expand"
     /// All fixed; they may hold the open batch.
     public var sizes: [Reshape.Size]
 
@@ -145,9 +145,9 @@ public struct Expand: OperatorPayload {
         self.sizes = sizes
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let target = try sizes.map { size -> Dimension in
             guard case .fixed(let constant, let factor) = size, Dimension(constant, batchFactor: factor).isSize else {
                 throw SpikeletError(.invalidModel, "a value cannot be expanded to [\(summary)]")
@@ -157,17 +157,17 @@ public struct Expand: OperatorPayload {
         return [ValueType(inputs[0].elementType, try inputs[0].shape.broadcast(with: Shape(target)))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
     /// The same with numbers for sizes that name the batch.
     public func closed(batch: Int) -> Expand { Expand(sizes: Reshape(sizes: sizes).closed(batch: batch).sizes) }
 
-    public var summary: String { Reshape(sizes: sizes).summary }
+    package var summary: String { Reshape(sizes: sizes).summary }
 }
 
 /// The input repeated as a whole, `repeats[k]` times along axis k.
 public struct Tile: OperatorPayload {
-    public static let name = "Tile"
+    package static let name = "Tile"
     /// How often each axis is repeated.
     public var repeats: [Int]
 
@@ -176,9 +176,9 @@ public struct Tile: OperatorPayload {
         self.repeats = repeats
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         let sizes = zip(shape.dimensions, repeats).compactMap { size, count in count >= 0 ? size * Dimension(count) : nil }
         guard repeats.count == shape.rank, sizes.count == shape.rank else {
@@ -187,9 +187,9 @@ public struct Tile: OperatorPayload {
         return [ValueType(inputs[0].elementType, Shape(sizes))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String { "\(repeats)" }
+    package var summary: String { "\(repeats)" }
 }
 
 /// More places before and after each axis; negative numbers take places away.
@@ -206,7 +206,7 @@ public struct Pad: OperatorPayload {
         case wrap
     }
 
-    public static let name = "Pad"
+    package static let name = "Pad"
     /// What stands in the new places.
     public var mode: Mode
     /// One for each axis.
@@ -224,9 +224,9 @@ public struct Pad: OperatorPayload {
         self.value = value
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         var shape = inputs[0].shape
         guard begins.count == shape.rank, ends.count == shape.rank,
             (begins + ends).allSatisfy({ $0.magnitude < 1 << 30 })
@@ -251,9 +251,9 @@ public struct Pad: OperatorPayload {
         return [ValueType(inputs[0].elementType, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { mode != .constant || value == 0 ? .linear : .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { mode != .constant || value == 0 ? .linear : .nonlinear }
 
-    public var summary: String {
+    package var summary: String {
         "\(begins) \(ends)" + (mode == .constant ? "" : " \(mode.rawValue)") + (value == 0 ? "" : ", value \(value)")
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// Inputs: x `[N, C, …]`, γ, β, μ, σ², each `[C]`.
 public struct BatchNormalization: OperatorPayload {
-    public static let name = "BatchNormalization"
+    package static let name = "BatchNormalization"
     /// What is added to the variance before its square root.
     public var epsilon: Float
 
@@ -11,9 +11,9 @@ public struct BatchNormalization: OperatorPayload {
         self.epsilon = epsilon
     }
 
-    public var arity: ClosedRange<Int> { 5...5 }
+    package var arity: ClosedRange<Int> { 5...5 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         guard inputs[0].shape.rank >= 2, let channels = inputs[0].shape[1].known else {
             throw SpikeletError(.invalidModel, "batch normalisation of an input of shape \(inputs[0].shape), [N, C, …] is needed")
@@ -24,13 +24,13 @@ public struct BatchNormalization: OperatorPayload {
         return [inputs[0]]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         isConstant.dropFirst().allSatisfy { $0 } ? .affine : .nonlinear
     }
 
-    public var additiveInputs: [Int] { [2, 3] }
+    package var additiveInputs: [Int] { [2, 3] }
 
-    public var summary: String { epsilon == 1e-5 ? "" : "epsilon \(epsilon)" }
+    package var summary: String { epsilon == 1e-5 ? "" : "epsilon \(epsilon)" }
 }
 
 /// Normalisation of each sample's last axes, from `axis` on: y = γ · (x − mean) / √(variance + ε) + β.
@@ -38,7 +38,7 @@ public struct BatchNormalization: OperatorPayload {
 /// Inputs: x, γ, optionally β, both of a shape that broadcasts to x. Without centring it is RMS normalisation:
 /// y = γ · x / √(mean x² + ε).
 public struct LayerNormalization: OperatorPayload {
-    public static let name = "LayerNormalization"
+    package static let name = "LayerNormalization"
     /// The first of the axes that are normalised over.
     public var axis: Int
     /// What is added to the variance before its square root.
@@ -53,9 +53,9 @@ public struct LayerNormalization: OperatorPayload {
         self.isCentered = isCentered
     }
 
-    public var arity: ClosedRange<Int> { 2...3 }
+    package var arity: ClosedRange<Int> { 2...3 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let shape = inputs[0].shape
         let position = try Shape.axis(axis, rank: shape.rank)
@@ -68,18 +68,18 @@ public struct LayerNormalization: OperatorPayload {
         return [inputs[0]]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var label: String { isCentered ? Self.name : "RMSNormalization" }
+    package var label: String { isCentered ? Self.name : "RMSNormalization" }
 
-    public var summary: String { "axis \(axis)" + (epsilon == 1e-5 ? "" : ", epsilon \(epsilon)") }
+    package var summary: String { "axis \(axis)" + (epsilon == 1e-5 ? "" : ", epsilon \(epsilon)") }
 }
 
 /// Normalisation of each sample's groups of channels: y = γ · (x − mean) / √(variance + ε) + β.
 ///
 /// Inputs: x `[N, C, …]`, γ and β, each `[C]`. With groups of one channel it is instance normalisation.
 public struct GroupNormalization: OperatorPayload {
-    public static let name = "GroupNormalization"
+    package static let name = "GroupNormalization"
     /// `nil`: each channel by itself.
     public var groups: Int?
     /// What is added to the variance before its square root.
@@ -91,9 +91,9 @@ public struct GroupNormalization: OperatorPayload {
         self.epsilon = epsilon
     }
 
-    public var arity: ClosedRange<Int> { 3...3 }
+    package var arity: ClosedRange<Int> { 3...3 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let shape = inputs[0].shape
         guard shape.rank >= 2, let channels = shape[1].known, groups ?? channels >= 1, channels % (groups ?? channels) == 0,
@@ -108,11 +108,11 @@ public struct GroupNormalization: OperatorPayload {
         return [inputs[0]]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var label: String { groups == nil ? "InstanceNormalization" : Self.name }
+    package var label: String { groups == nil ? "InstanceNormalization" : Self.name }
 
-    public var summary: String {
+    package var summary: String {
         [groups.map { "groups \($0)" }, epsilon == 1e-5 ? nil : "epsilon \(epsilon)"].compactMap { $0 }.joined(separator: ", ")
     }
 }
@@ -121,7 +121,7 @@ public struct GroupNormalization: OperatorPayload {
 ///
 /// Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012; ONNX's `LRN`.
 public struct LocalResponseNormalization: OperatorPayload {
-    public static let name = "LRN"
+    package static let name = "LRN"
     /// How many channels count as neighbours.
     public var size: Int
     /// What the sum of squares is multiplied with.
@@ -139,16 +139,16 @@ public struct LocalResponseNormalization: OperatorPayload {
         self.bias = bias
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         guard size >= 1, size < 1 << 30, inputs[0].shape.rank >= 2, inputs[0].shape[1].known != nil else {
             throw SpikeletError(.invalidModel, "a normalisation over \(size) channels of \(inputs[0].shape)")
         }
         return try unaryType(inputs)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var summary: String { "size \(size)" }
+    package var summary: String { "size \(size)" }
 }

@@ -1,6 +1,6 @@
 /// The mean over a window. Input `[N, C, spatial…]`.
 public struct AveragePool: OperatorPayload {
-    public static let name = "AveragePool"
+    package static let name = "AveragePool"
     /// Kernel, strides, padding and dilations.
     public var window: Window
     /// Whether padded places count in the divisor. Places beyond the pads, which `ceilMode` may reach, never do.
@@ -12,22 +12,22 @@ public struct AveragePool: OperatorPayload {
         self.countsPadding = countsPadding
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let shape = inputs[0].shape
         return [ValueType(.float32, try countsPadding ? window.outputShape(shape) : window.pooledShape(shape))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String { window.summary + (countsPadding ? ", counts padding" : "") }
+    package var summary: String { window.summary + (countsPadding ? ", counts padding" : "") }
 }
 
 /// The maximum over a window; padded places do not take part. Input `[N, C, spatial…]`.
 public struct MaxPool: OperatorPayload {
-    public static let name = "MaxPool"
+    package static let name = "MaxPool"
     /// Kernel, strides, padding and dilations.
     public var window: Window
 
@@ -36,16 +36,16 @@ public struct MaxPool: OperatorPayload {
         self.window = window
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         return [ValueType(.float32, try window.pooledShape(inputs[0].shape))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .maximum }
+    package func linearity(isConstant: [Bool]) -> Linearity { .maximum }
 
-    public var summary: String { window.summary }
+    package var summary: String { window.summary }
 }
 
 /// Max pooling of spike trains: the pool keeps Σ, the sum of each input over time, and emits the growth of the window's
@@ -55,7 +55,7 @@ public struct MaxPool: OperatorPayload {
 /// Source: the same rule is Burst's LIPooling (Li & Zeng, "Efficient and Accurate Conversion of Spiking Neural Network with
 /// Burst Spikes", IJCAI 2022), written there by subtraction.
 public struct RunningMaximumPool: OperatorPayload {
-    public static let name = "RunningMaximumPool"
+    package static let name = "RunningMaximumPool"
     /// Kernel, strides, padding and dilations.
     public var window: Window
 
@@ -64,43 +64,43 @@ public struct RunningMaximumPool: OperatorPayload {
         self.window = window
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try MaxPool(window: window).outputTypes(inputs, constants: constants)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
+    package func linearity(isConstant: [Bool]) -> Linearity { .neuron }
 
-    public var summary: String { window.summary }
+    package var summary: String { window.summary }
 }
 
 /// The mean over all spatial axes: `[N, C, spatial…]` → `[N, C, 1…]`.
 public struct GlobalAveragePool: OperatorPayload {
-    public static let name = "GlobalAveragePool"
+    package static let name = "GlobalAveragePool"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 }
 
 /// The maximum over all spatial axes: `[N, C, spatial…]` → `[N, C, 1…]`.
 public struct GlobalMaxPool: OperatorPayload {
-    public static let name = "GlobalMaxPool"
+    package static let name = "GlobalMaxPool"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .maximum }
+    package func linearity(isConstant: [Bool]) -> Linearity { .maximum }
 }
 
 private func globalType(_ inputs: [ValueType]) throws -> [ValueType] {
@@ -114,7 +114,7 @@ private func globalType(_ inputs: [ValueType]) throws -> [ValueType] {
 
 /// The mean over `axes` (all of them where none are named).
 public struct ReduceMean: OperatorPayload {
-    public static let name = "ReduceMean"
+    package static let name = "ReduceMean"
     /// The axes of the mean; empty: all.
     public var axes: [Int]
     /// Whether they stay, with the size 1.
@@ -126,14 +126,14 @@ public struct ReduceMean: OperatorPayload {
         self.keepsDimensions = keepsDimensions
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
     /// The reduced axes of a value of `rank` axes, counted from the front.
     public func reducedAxes(rank: Int) throws -> Set<Int> {
         axes.isEmpty ? Set(0..<rank) : Set(try axes.map { try Shape.axis($0, rank: rank) })
     }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let shape = inputs[0].shape
         let reduced = try reducedAxes(rank: shape.rank)
@@ -143,7 +143,7 @@ public struct ReduceMean: OperatorPayload {
         return [ValueType(.float32, Shape(dimensions))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String { "axes \(axes.isEmpty ? "all" : "\(axes)")" + (keepsDimensions ? "" : ", dropped") }
+    package var summary: String { "axes \(axes.isEmpty ? "all" : "\(axes)")" + (keepsDimensions ? "" : ", dropped") }
 }

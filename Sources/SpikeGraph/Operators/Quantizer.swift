@@ -2,7 +2,7 @@
 ///
 ///     y = Δ · min(L, max(l, round(x / Δ)))
 ///
-/// With l = 0 it is a rectifier that a spiking neuron can be, exactly. QCFS with its learned λ is Δ = λ/L, rounded by
+/// With l = 0 it is a ReLU that a spiking neuron can be, exactly. QCFS with its learned λ is Δ = λ/L, rounded by
 /// ``Rounding/halfUp``. `QuantizeLinear` and `DequantizeLinear` are l = q_min − zero point, L = q_max − zero point, rounded
 /// by ``Rounding/halfToEven``.
 ///
@@ -37,7 +37,7 @@ public struct Quantizer: OperatorPayload {
         }
     }
 
-    public static let name = "Quantizer"
+    package static let name = "Quantizer"
     /// Δ, the activation between two levels.
     public let step: Float
     /// L, the highest level: above zero, or zero where there are levels below it.
@@ -93,13 +93,13 @@ public struct Quantizer: OperatorPayload {
         return raised > Float(levels) ? Float(levels) : raised
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { lowest == 0 ? .rectifier : .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { lowest == 0 ? .rectifier : .nonlinear }
 
-    public var summary: String {
+    package var summary: String {
         "step \(step), levels \(lowest)…\(levels), \(rounding.rawValue)" + (divisor.map { ", of means of \($0)" } ?? "")
     }
 }

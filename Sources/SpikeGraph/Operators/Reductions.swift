@@ -30,7 +30,7 @@ public struct Reduce: OperatorPayload {
         case sumSquare = "ReduceSumSquare"
     }
 
-    public static let name = "Reduce"
+    package static let name = "Reduce"
     /// Which function.
     public var function: Function
     /// The axes that go; empty: all.
@@ -45,14 +45,14 @@ public struct Reduce: OperatorPayload {
         self.keepsDimensions = keepsDimensions
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
     /// The reduced axes of a value of `rank` axes, counted from the front.
     public func reducedAxes(rank: Int) throws -> Set<Int> {
         try ReduceMean(axes: axes).reducedAxes(rank: rank)
     }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         switch function {
         case .maximum, .minimum: break
         case .sum, .product: try inputs.require([.float32, .int64])
@@ -65,16 +65,16 @@ public struct Reduce: OperatorPayload {
         ]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { function == .sum ? .linear : .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { function == .sum ? .linear : .nonlinear }
 
-    public var label: String { function.rawValue }
+    package var label: String { function.rawValue }
 
-    public var summary: String { "axes \(axes.isEmpty ? "all" : "\(axes)")" + (keepsDimensions ? "" : ", dropped") }
+    package var summary: String { "axes \(axes.isEmpty ? "all" : "\(axes)")" + (keepsDimensions ? "" : ", dropped") }
 }
 
 /// The position of the largest (or smallest) number along `axis`, as int64.
 public struct ArgExtremum: OperatorPayload {
-    public static let name = "ArgExtremum"
+    package static let name = "ArgExtremum"
     /// Of the smallest number: `ArgMin` instead of `ArgMax`.
     public var isMinimum: Bool
     /// The axis along which the extremum is sought.
@@ -92,9 +92,9 @@ public struct ArgExtremum: OperatorPayload {
         self.selectsLast = selectsLast
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.require([.float32, .int64])
         let shape = inputs[0].shape
         let position = try Shape.axis(axis, rank: shape.rank)
@@ -104,16 +104,16 @@ public struct ArgExtremum: OperatorPayload {
         return [ValueType(.int64, reducedShape(shape, axes: [position], keepsDimensions: keepsDimensions))]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
-    public var label: String { isMinimum ? "ArgMin" : "ArgMax" }
+    package var label: String { isMinimum ? "ArgMin" : "ArgMax" }
 
-    public var summary: String { "axis \(axis)" + (selectsLast ? ", the last" : "") }
+    package var summary: String { "axis \(axis)" + (selectsLast ? ", the last" : "") }
 }
 
 /// y[i] = Σ x[0…i] along `axis`.
 public struct CumSum: OperatorPayload {
-    public static let name = "CumSum"
+    package static let name = "CumSum"
     /// The axis of the sum.
     public var axis: Int
     /// Without x[i] itself.
@@ -128,15 +128,15 @@ public struct CumSum: OperatorPayload {
         self.isReverse = isReverse
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.require([.float32, .int64])
         _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
         return [inputs[0]]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String { "axis \(axis)" + (isExclusive ? ", exclusive" : "") + (isReverse ? ", reverse" : "") }
+    package var summary: String { "axis \(axis)" + (isExclusive ? ", exclusive" : "") + (isReverse ? ", reverse" : "") }
 }

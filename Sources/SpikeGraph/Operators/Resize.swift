@@ -72,7 +72,7 @@ public struct Resize: OperatorPayload {
         }
     }
 
-    public static let name = "Resize"
+    package static let name = "Resize"
     /// The axes that change.
     public var axes: [Axis]
     /// How numbers between places are made.
@@ -102,9 +102,9 @@ public struct Resize: OperatorPayload {
         self.antialiases = antialiases
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         var shape = inputs[0].shape
         for axis in axes {
@@ -118,11 +118,11 @@ public struct Resize: OperatorPayload {
         return [ValueType(.float32, shape)]
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity {
+    package func linearity(isConstant: [Bool]) -> Linearity {
         axes.allSatisfy { ($0.region?.outside ?? 0) == 0 } ? .linear : .affine
     }
 
-    public var summary: String {
+    package var summary: String {
         mode.rawValue + ", " + axes.map { "axis \($0.axis): \($0.size)" }.joined(separator: ", ")
             + (mode == .nearest ? ", \(rounding.rawValue)" : "") + ", \(coordinates.rawValue)"
     }

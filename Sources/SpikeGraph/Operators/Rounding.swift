@@ -2,28 +2,28 @@
 ///
 /// It is nonlinear. Where it is part of a clip–floor activation, the importer makes a ``Quantizer`` of the whole.
 public struct Floor: OperatorPayload {
-    public static let name = "Floor"
+    package static let name = "Floor"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 }
 
 /// y = the whole number nearest to x, halves to the even one. See ``Floor``.
 public struct Round: OperatorPayload {
-    public static let name = "Round"
+    package static let name = "Round"
 
     /// An operator without attributes.
     public init() {}
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 }

@@ -7,7 +7,7 @@ public struct SpikeCode: Sendable, Hashable {
         /// Every spike stands for θ / T: activations are counts.
         case rate
         /// A spike in step k of K stands for θ · bᴷ⁻ᵏ / (bᴷ − 1): activations are numbers of K digits, most significant first
-        /// (``RadixNode``).
+        /// (``RadixNeuron``).
         case radix
     }
 

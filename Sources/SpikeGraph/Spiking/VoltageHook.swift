@@ -1,6 +1,6 @@
 import Foundation
 
-/// Watches the activations of a rectifier and keeps a scale for the neuron that will replace it.
+/// Watches the activations of a ReLU and keeps a scale for the neuron that will replace it.
 ///
 /// Each batch gives s_t by the mode; the first batch sets the scale, every later one moves it: s ← (1 − m)·s + m·s_t.
 /// So the scale depends on the order and the size of the batches; it is SpikingJelly's rule, kept exactly. The output is
@@ -58,7 +58,7 @@ public struct VoltageHook: OperatorPayload {
         }
     }
 
-    public static let name = "VoltageHook"
+    package static let name = "VoltageHook"
     /// The scale s that calibration has found so far.
     public private(set) var scale: Float
     /// The weight m of each batch after the first.
@@ -137,15 +137,15 @@ public struct VoltageHook: OperatorPayload {
         return Float(below + (Double(sorted[upper]) - below) * (position - Double(lower)))
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         // A hook out of a file has not been through the initialiser.
         try validate()
         return try unaryType(inputs)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .neuron }
+    package func linearity(isConstant: [Bool]) -> Linearity { .neuron }
 
-    public var summary: String { "mode \(mode), momentum \(momentum)" + (samplesTracked > 0 ? ", scale \(scale)" : "") }
+    package var summary: String { "mode \(mode), momentum \(momentum)" + (samplesTracked > 0 ? ", scale \(scale)" : "") }
 }

@@ -1,7 +1,7 @@
 /// y = scale · x: puts a current into units of the threshold in front of a neuron, and spikes back into units of
 /// activation behind it. One scale for all, or one for each channel (axis 1).
 public struct VoltageScaler: OperatorPayload {
-    public static let name = "VoltageScaler"
+    package static let name = "VoltageScaler"
     /// One number, or one for each channel.
     public var scales: [Float]
 
@@ -30,9 +30,9 @@ public struct VoltageScaler: OperatorPayload {
         return Tensor(values, shape: x.shape)
     }
 
-    public var arity: ClosedRange<Int> { 1...1 }
+    package var arity: ClosedRange<Int> { 1...1 }
 
-    public func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         guard scales.count == 1 || shape.rank >= 2 && shape[1] == Dimension(scales.count) else {
             throw SpikeletError(.invalidModel, "\(scales.count) scales for a value of shape \(shape), one or one a channel is needed")
@@ -40,9 +40,9 @@ public struct VoltageScaler: OperatorPayload {
         return try unaryType(inputs)
     }
 
-    public func linearity(isConstant: [Bool]) -> Linearity { .linear }
+    package func linearity(isConstant: [Bool]) -> Linearity { .linear }
 
-    public var summary: String {
+    package var summary: String {
         guard let least = scales.min(), let most = scales.max() else { return "" }
         return scales.count == 1 ? "scale \(least)" : "scales \(least)…\(most)"
     }

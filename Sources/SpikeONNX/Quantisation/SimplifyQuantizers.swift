@@ -7,7 +7,7 @@ internal import SpikeGraph
 /// Result: the same function, in which
 /// 1. a clip behind a quantiser, with bounds on its levels, is the quantiser's own range;
 /// 2. a clip in front of it is too, since rounding keeps the order of numbers;
-/// 3. a quantiser of what is never negative has no levels below zero: it is a rectifier, and can be a neuron;
+/// 3. a quantiser of what is never negative has no levels below zero: it is a ReLU, and can be a neuron;
 /// 4. a quantiser of numbers that are levels of it already (behind another's max pool, reshaping) is gone;
 /// 5. one that rounds halves to even behind a mean of its own levels knows of how many (``Quantizer/divisor``).
 ///

@@ -7,17 +7,17 @@ public import SpikeGraph
 /// concatenations become several branches of the layer behind them. What lies between two layers of neurons so becomes one
 /// stage: synapses → integrate → fire → pack. What cannot be folded (an operator or a neuron that the engine does not know)
 /// is left to the reference path, node by node; ``Program/description`` lists it.
-public struct Compiler {
+package struct Compiler {
     /// The numbers that the engine computes with.
-    public var precision: Precision
+    package var precision: Precision
 
     /// A compiler for this precision.
-    public init(precision: Precision = .float32) {
+    package init(precision: Precision = .float32) {
         self.precision = precision
     }
 
     /// - Throws: ``SpikeletError`` where the graph is no spiking network, or a neuron's rule does not fit its schedule.
-    public func callAsFunction(_ graph: Graph) throws -> Program {
+    package func callAsFunction(_ graph: Graph) throws -> Program {
         guard let description = graph.spiking else {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }

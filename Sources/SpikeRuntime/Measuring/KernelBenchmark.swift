@@ -4,52 +4,52 @@ internal import Foundation
 /// How fast kernels are on this machine: layers of gathering synapses over densities, beside the bound that loading weights sets.
 ///
 /// Times are processor time of the one thread that measures, the first quartile of several runs over rotating inputs.
-public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
+package struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     /// A 3×3 layer at one density.
-    public struct Row: Codable, Sendable {
+    package struct Row: Codable, Sendable {
         /// The layer's sizes.
-        public var layer: String
+        package var layer: String
         /// The numbers' type.
-        public var precision: String
+        package var precision: String
         /// The share of neurons that spike in a step.
-        public var density: Double
+        package var density: Double
         /// Of all steps: making the lists, and synapses with neurons.
-        public var listMicroseconds: Double
+        package var listMicroseconds: Double
         /// The time of one step of the stage, in microseconds.
-        public var stageMicroseconds: Double
+        package var stageMicroseconds: Double
         /// Additions of weights in a nanosecond, neurons and overhead included, lists not.
-        public var additionsPerNanosecond: Double
+        package var additionsPerNanosecond: Double
         /// The share of the additions that loads from the second-level cache would allow.
-        public var shareOfBound: Double
+        package var shareOfBound: Double
     }
 
     /// Where the dense kernel overtakes gathering, for a radix code of four digits in int8.
-    public struct Crossover: Codable, Sendable {
+    package struct Crossover: Codable, Sendable {
         /// The layer's sizes.
-        public var layer: String
+        package var layer: String
         /// The dense kernel's time, which does not depend on spikes.
-        public var denseMicroseconds: Double
+        package var denseMicroseconds: Double
         /// Products of a weight and a number in a nanosecond.
-        public var productsPerNanosecond: Double
+        package var productsPerNanosecond: Double
         /// From so many spikes a neuron on it is faster; `nil`: not up to two.
-        public var spikesPerNeuron: Double?
+        package var spikesPerNeuron: Double?
         /// The number that the engine goes by.
-        public var assumed: Double
+        package var assumed: Double
     }
 
     /// The vector instructions that were used.
-    public var instructionSet: String
+    package var instructionSet: String
     /// The number of time steps.
-    public var steps: Int
+    package var steps: Int
     /// Bytes in a nanosecond, read and added as a 256-channel layer at a density of a tenth selects them.
-    public var cacheBytesPerNanosecond: Double
+    package var cacheBytesPerNanosecond: Double
     /// What was measured.
-    public var rows: [Row]
+    package var rows: [Row]
     /// From how many spikes a neuron on the dense kernel is the faster.
-    public var crossovers: [Crossover]
+    package var crossovers: [Crossover]
 
     /// Channels and side of the layers measured.
-    public static let layers = [(64, 32), (128, 16), (256, 8), (512, 4)]
+    package static let layers = [(64, 32), (128, 16), (256, 8), (512, 4)]
 
     /// Measures.
     ///
@@ -57,7 +57,7 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     ///   - densities: shares of neurons that spike in a step.
     ///   - steps: from 1 to 64; other numbers count as the nearest of these.
     ///   - runs: for each time; at least 1.
-    public init(densities: [Double] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5], steps: Int = 32, runs: Int = 15) {
+    package init(densities: [Double] = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5], steps: Int = 32, runs: Int = 15) {
         let (steps, runs) = (min(max(steps, 1), Program.longestBlock), max(runs, 1))
         let isa = spike_isa_default()
         instructionSet = String(cString: spike_isa_name(isa))
@@ -135,7 +135,7 @@ public struct KernelBenchmark: Codable, Sendable, CustomStringConvertible {
     }
 
     /// A table for people.
-    public var description: String {
+    package var description: String {
         func cell(_ value: Double, _ digits: Int) -> String {
             let text = String(format: "%.\(digits)f", value)
             return String(repeating: " ", count: max(0, 9 - text.count)) + text

@@ -3,24 +3,24 @@ internal import Foundation
 internal import SpikeGraph
 
 /// The engine's kernels, and which of them run on this machine: what `spikelet kernels` prints.
-public struct KernelList: Sendable {
+package struct KernelList: Sendable {
     /// One operation on one type of numbers.
-    public struct Row: Sendable, Hashable {
+    package struct Row: Sendable, Hashable {
         /// Such as `gather_i8`.
-        public var name: String
+        package var name: String
         /// The instruction sets that it is written for, those of other processors too.
-        public var sets: [String]
+        package var sets: [String]
         /// The one of them that runs here.
-        public var chosen: String
+        package var chosen: String
     }
 
     /// A row for each kernel.
-    public var rows: [Row]
+    package var rows: [Row]
     /// The instruction set whose kernels are preferred.
-    public var preferred: String
+    package var preferred: String
 
     /// The kernels that this processor can run.
-    public init() {
+    package init() {
         let best = spike_isa_default()
         preferred = Self.name(best)
         rows = (0..<spike_kernel_count()).map { kernel in
@@ -35,7 +35,7 @@ public struct KernelList: Sendable {
     private static func name(_ isa: spike_isa) -> String { String(cString: spike_isa_name(isa)) }
 
     /// The instruction sets that kernels are written for and that this machine has, the best last.
-    public static var instructionSets: [String] { all.filter(spike_isa_supported).map(name) }
+    package static var instructionSets: [String] { all.filter(spike_isa_supported).map(name) }
 
     /// What the environment variable `SPIKELET_ISA` asks for, if this machine cannot do it.
     static var unknownChoice: String? {
@@ -44,7 +44,7 @@ public struct KernelList: Sendable {
     }
 
     /// - Throws: where `SPIKELET_ISA` asks for what this machine cannot do, or `SPIKELET_CROSSOVERS` for what is no number.
-    public static func checkEnvironment() throws {
+    package static func checkEnvironment() throws {
         _ = try Program.chosenCrossovers()
         guard let wanted = unknownChoice else { return }
         throw SpikeletError(
@@ -54,7 +54,7 @@ public struct KernelList: Sendable {
 }
 
 extension KernelList: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         let sets = Self.instructionSets
         let table = rows.map { row in
             [row.name] + sets.map { set in row.chosen == set ? "chosen" : row.sets.contains(set) ? "there" : "" }

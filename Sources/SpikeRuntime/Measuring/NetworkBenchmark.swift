@@ -3,43 +3,43 @@ internal import Foundation
 public import SpikeGraph
 
 /// How long a network takes: what `spikelet benchmark` prints. Loading and compiling are not counted.
-public struct NetworkBenchmark: Codable, Sendable {
+package struct NetworkBenchmark: Codable, Sendable {
     /// The network's name.
-    public var network: String
+    package var network: String
     /// The recipe's name.
-    public var recipe: String
+    package var recipe: String
     /// The engine's numbers.
-    public var precision: String
+    package var precision: String
     /// The number of time steps.
-    public var steps: Int
+    package var steps: Int
     /// Samples a run.
-    public var batchSize: Int
+    package var batchSize: Int
     /// How many threads worked.
-    public var threads: Int
+    package var threads: Int
     /// Measured runs, after one that warms up.
-    public var runs: Int
+    package var runs: Int
     /// The median over the runs, wall clock.
-    public var secondsPerSample: Double
+    package var secondsPerSample: Double
     /// First and third quartile.
-    public var quartiles: [Double]
+    package var quartiles: [Double]
     /// The processor time of all threads, for each sample, mean over the runs: unlike the wall clock, other programs do not disturb it, and
     /// the system does not add a thread's up at once.
-    public var processorSecondsPerSample: Double
+    package var processorSecondsPerSample: Double
     /// Spikes over neurons and steps.
-    public var density: Double
+    package var density: Double
     /// Spikes of a neuron over the whole inference, mean over neurons and samples.
-    public var spikesPerNeuron: Double
+    package var spikesPerNeuron: Double
     /// Packed weights, and the most that spikes, lists, membranes and sums took.
-    public var peakBytes: Int
+    package var peakBytes: Int
     /// The most memory that the process held so far, with everything it read and compiled.
-    public var processBytes: Int
+    package var processBytes: Int
 
     /// Measures `runs` runs or more: short ones are repeated for half a second, up to a hundred times.
     ///
     /// - Parameter batches: the inputs; runs take them in turn, since time depends on the spikes that samples cause. All have
     ///   the same number of samples.
     /// - Throws: where the inputs do not fit the network.
-    public init(_ simulation: Simulation, batches: [[Tensor]], steps: Int, runs: Int = 9) throws {
+    package init(_ simulation: Simulation, batches: [[Tensor]], steps: Int, runs: Int = 9) throws {
         guard let first = batches.first, let size = first.first?.shape.first, size > 0 else {
             throw SpikeletError(.invalidData, "there is no sample to measure with", remedy: "give at least one")
         }
@@ -104,7 +104,7 @@ public struct NetworkBenchmark: Codable, Sendable {
 }
 
 extension NetworkBenchmark: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         func milliseconds(_ seconds: Double) -> String { String(format: "%.3f ms", seconds * 1000) }
         func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
         return """

@@ -1,25 +1,25 @@
 internal import CSpikeKernels
 internal import Foundation
-internal import SpikeGraph
+public import SpikeGraph
 
 /// The memory that simulating one sample takes, in bytes, as it follows from the program: what a stage made is given back after
 /// the last stage that reads it.
-public struct MemoryPlan: Sendable, Equatable {
+package struct MemoryPlan: Sendable, Equatable {
     /// The number of time steps planned for.
-    public var steps: Int
+    package var steps: Int
     /// Packed weights, once for all samples and threads.
-    public var weights: Int
+    package var weights: Int
     /// Spike trains at the stage where most memory is in use. Only this part and the lists grow with the steps.
-    public var spikes: Int
+    package var spikes: Int
     /// Lists of active rows there, at a density of a tenth.
-    public var lists: Int
-    /// Accumulated outputs and analog currents; membranes, where they outlast a block of steps.
-    public var state: Int
+    package var lists: Int
+    /// Accumulated outputs and real-valued currents; membranes, where they outlast a block of steps.
+    package var state: Int
     /// The stage where most is in use.
-    public var stage: String
+    package var stage: String
 
     /// All of it together.
-    public var peak: Int { weights + spikes + lists + state }
+    package var peak: Int { weights + spikes + lists + state }
 }
 
 extension Program {
@@ -27,7 +27,7 @@ extension Program {
     static let longestBlock = 64
 
     /// - Parameter steps: T, or K; numbers outside of 1 … 2²⁰ count as the nearest of these.
-    public func memoryPlan(steps: Int) -> MemoryPlan {
+    package func memoryPlan(steps: Int) -> MemoryPlan {
         let steps = min(max(steps, 1), SpikeCode.mostSteps)
         let isWhole = schedule == .layerSynchronous || steps <= longestBlock
         let block = isWhole ? steps : longestBlock
@@ -62,7 +62,7 @@ extension Program {
 }
 
 extension MemoryPlan: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         func size(_ bytes: Int) -> String {
             bytes < 1 << 20 ? String(format: "%.1f KiB", Double(bytes) / 1024) : String(format: "%.1f MiB", Double(bytes) / 1_048_576)
         }

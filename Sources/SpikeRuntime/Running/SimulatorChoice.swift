@@ -3,15 +3,15 @@ public import SpikeReference
 
 /// Who simulates a network: the engine; or the reference executor, where it is asked for, or where a network is made for batches of one
 /// size, which the engine does not take. It is chosen here alone.
-public struct SimulatorChoice: Sendable {
+package struct SimulatorChoice: Sendable {
     /// The network.
-    public let graph: Graph
+    package let graph: Graph
     /// What the engine runs; `nil`: the reference executor simulates.
-    public let program: Program?
+    package let program: Program?
 
     /// - Parameter precision: of the engine; `nil` for the reference executor.
     /// - Throws: where the graph is no spiking network, or int8 is asked of one that only the reference executor takes.
-    public init(_ snn: Graph, precision: Precision?) throws {
+    package init(_ snn: Graph, precision: Precision?) throws {
         _ = try ReferenceSimulation(snn)
         graph = snn
         guard let precision else {
@@ -28,7 +28,7 @@ public struct SimulatorChoice: Sendable {
     }
 
     /// A simulation of its own.
-    public func simulator(threads: Int = 1) throws -> any Simulator {
+    package func simulator(threads: Int = 1) throws -> any Simulator {
         if let program { try Simulation(program, threads: threads) } else { try ReferenceSimulation(graph) }
     }
 }

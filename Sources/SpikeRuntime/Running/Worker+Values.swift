@@ -3,7 +3,7 @@ internal import CSpikeKernels
 internal import SpikeGraph
 internal import SpikeReference
 
-// What is no spike: the analog inputs and all that depends on them alone, and the nodes that are left to the reference path.
+// What is no spike: the real-valued inputs and all that depends on them alone, and the nodes that are left to the reference path.
 
 extension Worker {
     /// Computes what does not depend on spikes, and the offsets of the stages that need it.

@@ -14,7 +14,7 @@ struct ExampleTests {
 
     @Test func `the document shows the neuron as it is here`() throws {
         let source = try String(
-            contentsOfFile: Repository.root.appendingPathComponent("Tests/SpikeConversionTests/Examples/RefractoryIFNode.swift").path,
+            contentsOfFile: Repository.root.appendingPathComponent("Tests/SpikeConversionTests/Examples/RefractoryIFNeuron.swift").path,
             encoding: .utf8)
         let code = source.components(separatedBy: "import SpikeGraph\n\n")[1].trimmingCharacters(in: .newlines)
         #expect(try document().contains(code))
@@ -28,7 +28,7 @@ struct ExampleTests {
         let coarse = Recipe(name: "coarse", summary: "one threshold a layer, the largest activation", usualSteps: 64) { steps in
             ConversionOptions(recipe: "coarse", steps: steps, threshold: .maximum, isPerChannel: false)
         }
-        let snn = try RecipeConverter(coarse.options(64), calibration: [Batch(images)], neuron: RefractoryIFNode(rest: 2))(ann)
+        let snn = try RecipeConverter(coarse.options(64), calibration: [Batch(images)], neuron: RefractoryIFNeuron(rest: 2))(ann)
 
         let input = images.samples(0..<4)
         let simulation = try ReferenceSimulation(snn)

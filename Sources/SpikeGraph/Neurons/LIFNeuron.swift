@@ -59,8 +59,8 @@ public struct NeuronParameter: Hashable, Sendable, Codable, ExpressibleByFloatLi
 ///
 /// From τ·v' = (v_leak − v) + R·x by Euler's rule: a = 1 − dt/τ, b = R·dt/τ, c = v_leak·dt/τ. With a = 1, b = 1, c = 0 it is
 /// ``IFNode``. Source: NIR's `LIF` and `IF` (Pedersen et al., Nature Communications 2024).
-public struct LIFNode: Neuron {
-    public static let kind = "LIFNode"
+public struct LIFNeuron: Neuron {
+    public static let kind = "LIFNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// a, what of a membrane is left after a step.
     public var decay: NeuronParameter
@@ -111,8 +111,8 @@ public struct LIFNode: Neuron {
 }
 
 /// A leaky integrator that does not spike: v ← a·v + b·x + c, and gives v. Source: NIR's `LI` and (a = 1, c = 0) `I`.
-public struct LINode: Neuron {
-    public static let kind = "LINode"
+public struct LINeuron: Neuron {
+    public static let kind = "LINeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// a, what of a membrane is left after a step.
     public var decay: NeuronParameter

@@ -9,8 +9,8 @@
 ///
 /// Sources: the gate is SpikeZIP-TF's ST-BIF (You et al., ICML 2024) and the signed neuron of Wang et al., "Signed Neuron
 /// with Memory", IJCAI 2022, with the lower threshold at 0 instead of −θ.
-public struct SignedIFNode: Neuron {
-    public static let kind = "SignedIFNode"
+public struct SignedIFNeuron: Neuron {
+    public static let kind = "SignedIFNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// θ, in the unit of the current that arrives.
     public var threshold: Float

@@ -3,8 +3,8 @@
 ///     v ← v + x,   s = max(0, ⌊v/θ⌋),   v ← max(v − θ·s, −θ)
 ///
 /// Source: sinabs' `IAF` with `MultiSpike`, `MembraneSubtract` and `min_v_mem = −θ`, which is how sinabs 3 runs NIR's `IF`.
-public struct MultiSpikeIFNode: Neuron {
-    public static let kind = "MultiSpikeIFNode"
+public struct MultiSpikeIFNeuron: Neuron {
+    public static let kind = "MultiSpikeIFNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// θ.
     public var threshold: NeuronParameter

@@ -6,12 +6,12 @@
 ///
 /// in units of the quantum q = θ/(2^K − 1): a ``VoltageScaler`` of 1/q stands in front of it, one of q behind it. Together
 /// that is uniform quantisation of max(0, x) to 2^K − 1 levels of q, rounded to the nearest, halves up, clipped at θ.
-/// Biases and analog inputs arrive with the last input step only, so that no doubling reaches them.
+/// Biases and real-valued inputs arrive with the last input step only, so that no doubling reaches them.
 ///
 /// Sources: few-spikes neurons (Stöckl & Maass, Nature Machine Intelligence 2021) with thresholds α·2^(−k); radix encoding
 /// (Wang et al., TNNLS 2024).
-public struct RadixNode: Neuron {
-    public static let kind = "RadixNode"
+public struct RadixNeuron: Neuron {
+    public static let kind = "RadixNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.layerSynchronous]
     /// K, the number of binary digits.
     public var digits: Int

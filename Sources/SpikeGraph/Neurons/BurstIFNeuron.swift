@@ -1,8 +1,8 @@
 /// Integrate-and-fire with up to b spikes a step: s(t) = min(b, max(0, ⌊v/θ⌋)), v ← v − θ·s(t).
 ///
 /// Source: Li & Zeng, "Efficient and Accurate Conversion of Spiking Neural Network with Burst Spikes", IJCAI 2022.
-public struct BurstIFNode: Neuron {
-    public static let kind = "BurstIFNode"
+public struct BurstIFNeuron: Neuron {
+    public static let kind = "BurstIFNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming, .layerSynchronous]
     /// θ, in the unit of the current that arrives.
     public var threshold: Float

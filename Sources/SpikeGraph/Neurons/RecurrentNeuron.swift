@@ -4,8 +4,8 @@
 ///
 /// Graphs have no cycles, so the way back is part of the neurons. Source: the recurrent layers of NIR's Braille network
 /// (Pedersen et al., Nature Communications 2024), a LIF node and an Affine node that read each other.
-public struct RecurrentNode: Neuron {
-    public static let kind = "RecurrentNode"
+public struct RecurrentNeuron: Neuron {
+    public static let kind = "RecurrentNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// The rule of the neurons.
     public let neuron: NeuronNode

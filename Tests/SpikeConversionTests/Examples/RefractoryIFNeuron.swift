@@ -1,8 +1,8 @@
 import SpikeGraph
 
 /// Integrate-and-fire that rests after a spike: it goes on integrating, but cannot fire in the next `rest` steps.
-struct RefractoryIFNode: Neuron {
-    static let kind = "RefractoryIFNode"
+struct RefractoryIFNeuron: Neuron {
+    static let kind = "RefractoryIFNeuron"
     static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     var rest: Int
     /// A membrane of 1 is worth a spike.

@@ -1,6 +1,6 @@
 /// A spike wherever what arrives in this very step is above θ: s = [x > θ]. Source: NIR's `Threshold`.
-public struct ThresholdNode: Neuron {
-    public static let kind = "ThresholdNode"
+public struct ThresholdNeuron: Neuron {
+    public static let kind = "ThresholdNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// θ.
     public var threshold: NeuronParameter
@@ -27,8 +27,8 @@ public struct ThresholdNode: Neuron {
 }
 
 /// What arrived some steps ago; nothing before. Source: NIR's `Delay`.
-public struct DelayNode: Neuron {
-    public static let kind = "DelayNode"
+public struct DelayNeuron: Neuron {
+    public static let kind = "DelayNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// The delay in steps, at least 0.
     public let steps: Int

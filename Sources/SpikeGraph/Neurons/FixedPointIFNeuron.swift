@@ -3,8 +3,8 @@
 ///     v ← clamp(round((v + x) / q))·q,   s = [v ≥ θ] (with `isMultiSpike` ⌊v/θ⌋),   v ← v − θ·s,  or 0 where s = 1
 ///
 /// q is the step of the membrane's whole numbers, which are kept within those of so many bits.
-public struct FixedPointIFNode: Neuron {
-    public static let kind = "FixedPointIFNode"
+public struct FixedPointIFNeuron: Neuron {
+    public static let kind = "FixedPointIFNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// θ, a multiple of q.
     public var threshold: Float

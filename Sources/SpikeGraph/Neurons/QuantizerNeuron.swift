@@ -8,11 +8,11 @@
 /// A ``VoltageScaler`` of 1/Δ stands in front of it. Unary: θ = T, since T steps of a rate add up to T activations, and one
 /// of Δ·T stands behind it; radix: θ = 1, and Δ. With l < 0 its spikes may be negative.
 ///
-/// Where L = T (or 2^K − 1), l = 0 and halves go up, ``IFNode`` (or ``RadixNode``) does the same and is used instead.
+/// Where L = T (or 2^K − 1), l = 0 and halves go up, ``IFNode`` (or ``RadixNeuron``) does the same and is used instead.
 /// Source: unary counts are "Parallel conversion" (Hao et al., ICML 2025); bounded and signed counts are SpikeZIP's (You et
 /// al., ICML 2024), of the whole current at once.
-public struct QuantizerNode: Neuron {
-    public static let kind = "QuantizerNode"
+public struct QuantizerNeuron: Neuron {
+    public static let kind = "QuantizerNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.layerSynchronous]
     /// θ, in the unit of the current that arrives.
     public let threshold: Float
@@ -34,7 +34,7 @@ public struct QuantizerNode: Neuron {
     {
         _ = try Quantizer(step: threshold, levels: levels, lowest: lowest, rounding: rounding, divisor: divisor)
         if let digits {
-            _ = try RadixNode(digits: digits)
+            _ = try RadixNeuron(digits: digits)
             guard max(levels, -lowest) < 1 << digits else {
                 throw SpikeletError(.invalidOption, "the levels \(lowest)…\(levels) in \(digits) binary digits")
             }

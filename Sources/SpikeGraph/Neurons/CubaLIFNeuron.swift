@@ -3,9 +3,9 @@
 ///     i ← a_s·i + b_s·x,   v ← a·v + b·i + c,   s = [v ≥ θ] (or [v > θ]),   v ← v − θ·s,  or v_reset where s = 1
 ///
 /// From τ_syn·i' = −i + w·x and τ_mem·v' = (v_leak − v) + R·i by Euler's rule: a_s = 1 − dt/τ_syn, b_s = w·dt/τ_syn, and a, b, c
-/// as in ``LIFNode``. Without a threshold it does not spike, and gives v. Source: NIR's `CubaLIF` and `CubaLI`.
-public struct CubaLIFNode: Neuron {
-    public static let kind = "CubaLIFNode"
+/// as in ``LIFNeuron``. Without a threshold it does not spike, and gives v. Source: NIR's `CubaLIF` and `CubaLI`.
+public struct CubaLIFNeuron: Neuron {
+    public static let kind = "CubaLIFNeuron"
     public static let schedules: Set<SpikingDescription.Schedule> = [.streaming]
     /// a_s, what of a synaptic current is left after a step.
     public var synapticDecay: NeuronParameter
