@@ -1,30 +1,12 @@
-import SpikeEvaluation
 import Foundation
+import SpikeEvaluation
 
 /// How much is lost on samples that two networks have both answered, and how sure that is.
 ///
 /// The samples are paired: what counts is on how many the networks differ, not how well each does by itself. That makes the
 /// interval several times narrower than one between two separate accuracies.
 package struct PairedDrop: Codable, Sendable, Equatable {
-    /// What the networks are judged by.
-    package enum Criterion: String, Codable, Sendable {
-        /// The share of answers that are the label's.
-        case accuracy
-        /// The share of answers that are the same of both networks. What is lost of it bounds the loss of accuracy from above.
-        case agreement
-        /// R², the share of the targets' variance that the values explain.
-        case determination = "R²"
-        /// The root mean square of the values' differences from the ANN's, over the standard deviation of the ANN's.
-        case deviation
-
-        /// What a drop is counted in.
-        var unit: String {
-            switch self {
-            case .deviation: "per cent of the deviation of the ANN's values"
-            default: "points of \(rawValue)"
-            }
-        }
-    }
+    package typealias Criterion = RecipeSearchResult.Criterion
 
     /// What a right answer is.
     package var criterion: Criterion
@@ -164,4 +146,26 @@ package struct PairedDrop: Codable, Sendable, Equatable {
 
     /// The standard normal distribution.
     private static func normal(_ z: Double) -> Double { erfc(-z / 2.0.squareRoot()) / 2 }
+}
+
+extension RecipeSearchResult {
+    /// What the networks are judged by.
+    public enum Criterion: String, Codable, Sendable {
+        /// The share of answers that are the label's.
+        case accuracy
+        /// The share of answers that are the same of both networks. What is lost of it bounds the loss of accuracy from above.
+        case agreement
+        /// R², the share of the targets' variance that the values explain.
+        case determination = "R²"
+        /// The root mean square of the values' differences from the ANN's, over the standard deviation of the ANN's.
+        case deviation
+
+        /// What a drop is counted in.
+        var unit: String {
+            switch self {
+            case .deviation: "per cent of the deviation of the ANN's values"
+            default: "points of \(rawValue)"
+            }
+        }
+    }
 }

@@ -2,21 +2,21 @@ public import SpikeConversion
 public import SpikeGraph
 
 /// A recipe as a search goes through it: numbers of steps from the least up, and how to convert for one of them.
-package struct RecipeLadder: Sendable {
+public struct RecipeLadder: Sendable {
     /// Converts an ANN for a number of steps, with thresholds from the data.
-    package typealias Conversion = @Sendable (_ ann: Graph, _ steps: Int, _ data: any BatchSource) throws -> Graph
+    public typealias Conversion = @Sendable (_ ann: Graph, _ steps: Int, _ data: any BatchSource) throws -> Graph
 
     /// The recipe's name.
-    package let recipe: String
+    public let recipe: String
     /// The numbers of time steps T (K for radix codes) to try, ascending.
-    package let steps: [Int]
+    public let steps: [Int]
     /// Spikes of a neuron in a step, roughly: orders the first tries, until a network of this ladder has been measured.
-    package let expectedRate: Double
+    public let expectedRate: Double
     /// Makes the network of a rung.
-    package let convert: Conversion
+    public let convert: Conversion
 
     /// - Throws: ``SpikeletError`` where `steps` are none, or not ascending from 1 or more.
-    package init(recipe: String, steps: [Int], expectedRate: Double = 0.13, convert: @escaping Conversion) throws {
+    public init(recipe: String, steps: [Int], expectedRate: Double = 0.13, convert: @escaping Conversion) throws {
         guard let least = steps.first, least >= 1, zip(steps, steps.dropFirst()).allSatisfy({ $0 < $1 }) else {
             throw SpikeletError(
                 .invalidOption, "a search of the recipe '\(recipe)' through the steps \(steps)",
@@ -31,7 +31,7 @@ package struct RecipeLadder: Sendable {
     /// The usual ladder of a recipe: K = 2…8 for radix, T = 2…16 for bursts, 4…32 for signed neurons, 8…64 for others.
     ///
     /// - Parameter convert: how to convert; ``RecipeConverter`` with the recipe's options where it is not given.
-    package init(_ recipe: Recipe, convert: Conversion? = nil) {
+    public init(_ recipe: Recipe, convert: Conversion? = nil) {
         self.recipe = recipe.name
         (steps, expectedRate) =
             switch recipe.options(recipe.usualSteps).neuron {
@@ -44,5 +44,5 @@ package struct RecipeLadder: Sendable {
     }
 
     /// What a search tries where the user names no recipe.
-    package static var usual: [RecipeLadder] { [.init(.radix), .init(.signed), .init(.calibrated), .init(.burst)] }
+    public static var usual: [RecipeLadder] { [.init(.radix), .init(.signed), .init(.calibrated), .init(.burst)] }
 }

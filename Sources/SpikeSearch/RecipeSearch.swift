@@ -25,7 +25,7 @@ public struct RecipeSearch: Sendable {
     /// In points: hundredths of the answers, or of R²; of values without targets in per cent of the ANN's deviation.
     public let targetDrop: Double
     /// The recipes tried, each with its rungs from cheap to dear.
-    package let ladders: [RecipeLadder]
+    public let ladders: [RecipeLadder]
     /// How sure it has to be, 0…1, that the drop is within the target (see ``PairedDrop/confidence(within:)``).
     public let requiredConfidence: Double
     /// How many batches are worked on at a time.
@@ -42,7 +42,7 @@ public struct RecipeSearch: Sendable {
     ///   - ladders: what to try.
     ///   - threads: how many to work with; results do not depend on it.
     /// - Throws: ``SpikeletError`` (`invalidOption`) for numbers outside their ranges.
-    package init(
+    public init(
         targetDrop: Double, ladders: [RecipeLadder] = RecipeLadder.usual, requiredConfidence: Double = RecipeSearch.usualConfidence,
         threads: Int = 1
     ) throws {

@@ -56,7 +56,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     /// In points.
     public var targetDrop: Double
     /// What a right answer was.
-    package var criterion: PairedDrop.Criterion
+    public var criterion: Criterion
     /// How sure a choice has to be, 0…1.
     public var requiredConfidence: Double
     /// The samples that thresholds were chosen from.

@@ -44,7 +44,7 @@ import Testing
                 for kind in [
                     "← gather", ", sums of", "on counts of", "by masks", "by lists", "← values", "maximum", "running maximum",
                     "reference path (",
-                    "analog current",
+                    "real-valued current",
                 ]
                 where text.contains(kind) { seen[kind, default: 0] += 1 }
             }
