@@ -1,7 +1,7 @@
 import SpikeConversion
-public import SpikeGraph
+package import SpikeGraph
 import SpikeReference
-public import SpikeRuntime
+package import SpikeRuntime
 
 /// Splits the difference between a spiking network and its ANN, layer by layer, into what each layer inherits and what
 /// clipping, rounding and the order of arrival add (see ``LayerError``).

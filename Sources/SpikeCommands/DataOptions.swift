@@ -1,5 +1,5 @@
 public import ArgumentParser
-public import Spikelet
+package import Spikelet
 
 /// Where data comes from and how it is read; shared by the commands that take DATA.
 struct DataOptions: ParsableArguments {

@@ -135,11 +135,9 @@ struct EvaluateCommand: ParsableCommand {
         // Before the long part: it may find that the ANN is another network's.
         var details: Evaluator.Details = layers ? .errors : []
         if report != nil { details.insert(.activity) }
-        let evaluator = try locating(data) {
-            try Evaluator(
-                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: executor, earlyExit: exit, details: details,
-                threads: threads)
-        }
+        let task = try locating(data) { try loader.task(of: snn) }
+        let evaluator = try Evaluator(
+            snn, ann: model, task: task, steps: steps, executor: executor, earlyExit: exit, details: details, threads: threads)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
@@ -175,7 +173,7 @@ struct EvaluateCommand: ParsableCommand {
             let earlier = try file.earlier()
             if let earlier, earlier.partial == nil {
                 note("note: the run in \(json) was complete: \(grouped(earlier.samples)) samples")
-                return earlier
+                return try evaluator.completed(earlier, on: loader)
             }
             checkpoint = earlier?.partial
             if let checkpoint { note("note: going on after \(grouped(checkpoint.samples)) of \(grouped(loader.count)) samples") }

@@ -1,4 +1,4 @@
-public import ArgumentParser
+package import ArgumentParser
 
 /// The command line: one file for each subcommand.
 package struct SpikeletCommand: AsyncParsableCommand {

@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// Counts synaptic operations: for every input that is not zero, the outputs that it reaches through weights that are not
 /// zero. Exact at borders, strides, dilations and groups; biases do not count.

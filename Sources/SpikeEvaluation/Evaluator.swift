@@ -33,9 +33,9 @@ public struct Evaluator: Sendable {
 
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// What adds to the layer's error (``ErrorDecomposition``); it takes the ANN.
+        /// What adds to the layer's error, on the first 128 samples; it takes the ANN (``LayerError``).
         public static let errors = Details(rawValue: 1)
-        /// What single neurons do on the first samples (``ActivityTrace``), as a report draws it.
+        /// What single neurons do on the first samples, as a report draws it (``ActivityTrace``).
         public static let activity = Details(rawValue: 2)
     }
 
@@ -138,7 +138,8 @@ public struct Evaluator: Sendable {
 
     var runs: [Int] { snn.spiking?.runs(for: steps) ?? [] }
 
-    /// Goes through the data once. ``Progress`` tells how far it has come.
+    /// Goes through the data, and for ``details`` and the check of int8 through the first samples again. ``Progress`` tells how far it
+    /// has come.
     ///
     /// - Parameters:
     ///   - checkpoint: where an earlier run over the same data was broken off; its samples are skipped.
@@ -169,11 +170,21 @@ public struct Evaluator: Sendable {
         if let program, program.precision == .int8, let last = steps.last {
             result.precisionCheck = try PrecisionCheck(program, task: task, data: data, steps: last)
         }
-        for error in try decomposition?.run(data) ?? [] {
-            guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
-            result.layers[index].error = error
+        return try completed(result, on: data)
+    }
+
+    /// A result of this evaluator with the ``details`` that it lacks, such as one of an earlier run.
+    ///
+    /// Errors of layers are those of the first 128 samples.
+    public func completed(_ result: EvaluationResult, on data: any BatchSource) throws -> EvaluationResult {
+        var result = result
+        if let decomposition, result.layers.allSatisfy({ $0.error == nil }) {
+            for error in try decomposition.run(data) {
+                guard let index = result.layers.firstIndex(where: { $0.name == error.name }) else { continue }
+                result.layers[index].error = error
+            }
         }
-        if details.contains(.activity) { result.activity = try activity(data) }
+        if details.contains(.activity), result.activity == nil { result.activity = try activity(data) }
         return result
     }
 

@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 public import SpikeAnalysis
 public import SpikeGraph
-public import SpikeReference
+import SpikeReference
 public import SpikeRuntime
 
 /// How far a spiking network's outputs are from its ANN's, by value and for all outputs: what counts for regression,
@@ -61,11 +61,20 @@ public struct OutputComparison: Sendable {
         let start = DispatchTime.now()
         let size = snn.outputs.reduce(0) { $0 + (snn.sizePerSample(of: $1.value) ?? 0) }
         let portion = max(1, min(32, Self.mostNumbers / max(1, size * (steps.last ?? 1))))
-        let found = try data.reduce(
-            "comparing outputs", into: Found(), portion: choice.program == nil ? .max : portion, threads: threads
-        ) { try compared($0.batch.inputs) }
-        let samples = found.samples
-        let rows = zip(steps, found.sums).map { step, sums in
+        var sums = steps.map { _ in snn.outputs.map { _ in Sums() } }
+        var (samples, saturations) = (0, 0)
+        // In the samples' order, so that sums do not depend on the portions.
+        try data.forEach(
+            "comparing outputs", portion: choice.program == nil ? .max : portion, threads: threads,
+            mapping: { try compared($0.batch.inputs) }
+        ) { expected, found, limited in
+            samples += expected.first?.shape.first ?? 0
+            saturations += limited
+            for (column, outputs) in found.enumerated() {
+                for (index, output) in outputs.enumerated() { sums[column][index].add(output, expected[index]) }
+            }
+        }
+        let rows = zip(steps, sums).map { step, sums in
             OutputErrors.Step(
                 steps: step,
                 outputs: zip(snn.outputs, sums).map { output, sums in
@@ -78,11 +87,12 @@ public struct OutputComparison: Sendable {
             precision: precision.rawValue,
             seconds: seconds, warnings: snn.spiking?.warnings ?? [])
         errors.floatLayers = EvaluationResult.FloatLayer.all(choice.program)
-        if precision == .int8 { errors.saturations = found.saturations }
+        if precision == .int8 { errors.saturations = saturations }
         return errors
     }
 
-    private func compared(_ inputs: [Tensor]) throws -> Found {
+    /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's; and how many numbers met int8's bounds.
+    private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]], saturations: Int) {
         let expected = try ReferenceExecutor(ann).run(inputs)
         let (found, saturations) = try choice.simulator().outputs(inputs, after: steps)
         if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
@@ -90,8 +100,7 @@ public struct OutputComparison: Sendable {
                 .invalidModel, "an output holds \(value)",
                 remedy: "look for weights that overflow, and compare with the source network: spikelet run")
         }
-        let sums = found.map { outputs in zip(outputs, expected).map { Sums($0, $1) } }
-        return Found(samples: inputs.first?.shape.first ?? 0, saturations: Int(clamping: saturations), sums: sums)
+        return (expected, found, Int(clamping: saturations))
     }
 }
 
@@ -156,37 +165,22 @@ extension OutputErrors: CustomStringConvertible {
     }
 }
 
-/// What was found in some samples.
-private struct Found: Accumulator {
-    var samples = 0
-    /// How many numbers met int8's bounds.
-    var saturations = 0
-    /// For each reported number of steps, each output's.
-    var sums: [[Sums]] = []
-
-    mutating func merge(_ later: Found) {
-        samples += later.samples
-        saturations += later.saturations
-        for (row, later) in later.sums.enumerated() where row < sums.count { sums[row].mergeEach(later) }
-        if sums.isEmpty { sums = later.sums }
-    }
-}
-
 /// Sums over samples, for each number of an output.
-private struct Sums: Accumulator {
-    private var differences: [Double]
-    private var values: [Double]
+private struct Sums: Sendable {
+    private var differences: [Double] = []
+    private var values: [Double] = []
     private var squaredDifference = 0.0
     private var square = 0.0
-    private var samples: Double
+    private var samples = 0.0
 
-    init(_ found: Tensor, _ expected: Tensor) {
+    mutating func add(_ found: Tensor, _ expected: Tensor) {
         let (y, r) = (found.floats, expected.floats)
         let count = max(1, expected.shape.first ?? 1)
         let size = r.count / count
-        samples = Double(count)
-        values = [Double](repeating: 0, count: size)
-        differences = values
+        if values.isEmpty {
+            values = [Double](repeating: 0, count: size)
+            differences = values
+        }
         for position in r.indices {
             let difference = Double(y[position]) - Double(r[position])
             values[position % size] += Double(r[position])
@@ -194,16 +188,7 @@ private struct Sums: Accumulator {
             square += Double(r[position]) * Double(r[position])
             squaredDifference += difference * difference
         }
-    }
-
-    mutating func merge(_ later: Sums) {
-        for position in values.indices {
-            values[position] += later.values[position]
-            differences[position] += later.differences[position]
-        }
-        squaredDifference += later.squaredDifference
-        square += later.square
-        samples += later.samples
+        samples += Double(count)
     }
 
     var error: Double? { square > 0 ? (squaredDifference / square).squareRoot() : nil }

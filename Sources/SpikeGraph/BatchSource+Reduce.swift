@@ -36,7 +36,10 @@ extension BatchSource {
     package func forEach(
         _ title: String, passes: Int = 1, portion size: Int = .max, until isDone: () -> Bool = { false }, _ body: (Portion) throws -> Void
     ) throws {
-        try forEachGroup(of: 1, title, work: (1, "batches"), passes: passes, portion: size, until: isDone) { try body($0[0]) }
+        try forEachGroup(of: 1, title, work: (1, "batches"), passes: passes, portion: size, until: isDone) { group, advance in
+            try body(group[0])
+            advance(group[0])
+        }
     }
 
     /// Goes through the data once, and merges what each portion gives, in their order.
@@ -55,19 +58,39 @@ extension BatchSource {
         portion size: Int = .max, threads: Int = 1, _ part: @Sendable (Portion) throws -> Sums, merged: (Sums) throws -> Void = { _ in }
     ) throws -> Sums {
         var sums = empty
-        try forEachGroup(of: threads, title, work: work, skipping: skipped, portion: size) { group in
-            for part in try concurrentMap(group, part) { sums.merge(part) }
-            try merged(sums)
-        }
+        try forEach(
+            title, work: work, skipping: skipped, portion: size, threads: threads, mapping: part, { sums.merge($0) },
+            afterGroup: { try merged(sums) })
         return sums
+    }
+
+    /// Goes through the data once, and gives what each portion is mapped to, in their order.
+    ///
+    /// - Parameters: as of ``reduce(_:into:work:skipping:portion:threads:_:merged:)``.
+    package func forEach<Part: Sendable>(
+        _ title: String, work: (amount: Int, unit: String) = (1, "batches"), skipping skipped: Int = 0, portion size: Int = .max,
+        threads: Int = 1, mapping part: @Sendable (Portion) throws -> Part, _ body: (Part) throws -> Void,
+        afterGroup: () throws -> Void = {}
+    ) throws {
+        try forEachGroup(of: threads, title, work: work, skipping: skipped, portion: size) { group, advance in
+            for part in try concurrentMap(
+                group,
+                { portion in
+                    defer { advance(portion) }
+                    return try part(portion)
+                })
+            { try body(part) }
+            try afterGroup()
+        }
     }
 
     private func forEachGroup(
         of count: Int, _ title: String, work: (amount: Int, unit: String), passes: Int = 1, skipping skipped: Int = 0, portion size: Int,
-        until isDone: () -> Bool = { false }, _ body: ([Portion]) throws -> Void
+        until isDone: () -> Bool = { false }, _ body: ([Portion], _ advance: @Sendable (Portion) -> Void) throws -> Void
     ) throws {
         let display = Progress.begin(title, total: batchCount.map { $0 * passes * work.amount }, unit: work.unit)
         defer { display.finish() }
+        precondition(count > 0 && size > 0, "portions of \(size) samples, \(count) at a time")
         for _ in 0..<passes {
             var portions = Portions(pass: try makePass(), skipped: skipped, size: size)
             repeat {
@@ -76,8 +99,7 @@ extension BatchSource {
                     group.append(portion)
                 }
                 if group.isEmpty { break }
-                try body(group)
-                display.advance(by: group.count(where: \.endsBatch) * work.amount)
+                try body(group) { if $0.endsBatch { display.advance(by: work.amount) } }
             } while !isDone()
             guard portions.skipped == 0 else {
                 throw SpikeletError(
@@ -114,7 +136,8 @@ private struct Portions {
     /// The samples before the next portion.
     private(set) var start = 0
     private var number = 0
-    private var rest: Batch?
+    /// The batch that portions are taken from, and how many of its samples are behind.
+    private var current: (batch: Batch, done: Int)?
 
     init(pass: any BatchPass, skipped: Int, size: Int) {
         (self.pass, self.skipped, self.size) = (pass, skipped, size)
@@ -122,19 +145,21 @@ private struct Portions {
 
     /// - Parameter skip: called for each batch that is skipped as a whole.
     mutating func next(skip: () -> Void) throws -> Portion? {
-        while rest == nil {
+        while current == nil {
             guard let batch = try pass.next() else { return nil }
             number += 1
             let passed = min(skipped, batch.count)
             skipped -= passed
             start += passed
-            if passed == batch.count { skip() } else { rest = passed == 0 ? batch : try batch.samples(passed..<batch.count) }
+            if passed == batch.count { skip() } else { current = (batch, passed) }
         }
-        guard let batch = rest else { return nil }
-        let count = min(batch.count, size - start % size)
-        rest = count < batch.count ? try batch.samples(count..<batch.count) : nil
+        guard let (batch, done) = current else { return nil }
+        let count = min(batch.count - done, size - start % size)
+        let isLast = done + count == batch.count
+        current = isLast ? nil : (batch, done + count)
         defer { start += count }
-        return Portion(batch: rest == nil ? batch : try batch.samples(0..<count), start: start, number: number, endsBatch: rest == nil)
+        return Portion(
+            batch: count == batch.count ? batch : try batch.samples(done..<done + count), start: start, number: number, endsBatch: isLast)
     }
 }
 

@@ -2,7 +2,7 @@ import Foundation
 public import SpikeFormats
 public import SpikeEvaluation
 public import SpikeGraph
-public import SpikeRuntime
+import SpikeRuntime
 
 /// Finds out what a NIR file will do at its reader, before anybody takes it there: simulates the exported network under the
 /// reader's own dynamics, and compares.

@@ -134,5 +134,7 @@ struct QuantizedFileTests {
         let step = try #require(quantizers(ann).last?.step)
         let difference = compare(result, try expected("negative_qdq"), step: step)
         #expect(difference.places <= 3 && difference.steps <= 1, "\(difference)")
+        let snn = try QuantizedConverter(allowAnalog: true)(ann)
+        #expect(snn.nodes.contains { ($0.operator.payload as? NeuronNode)?.site?.bound == 0 })
     }
 }

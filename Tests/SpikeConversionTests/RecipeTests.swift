@@ -27,6 +27,22 @@ struct RecipeTests {
         #expect(error < (name == "local-threshold-balancing" ? 0.25 : 0.03) * size, "error \(error / size)")
     }
 
+    @Test func `a rule of twice the threshold sends the same spikes, corrected as well`() throws {
+        var random = Random(67)
+        let ann = try smallNetwork(&random)
+        let images = random.tensor([64, 2, 6, 6], in: 0...1)
+        let found = try [Float(1), 2].map { threshold in
+            let rule = IFNode(threshold: threshold, initialMembrane: threshold / 2)
+            let snn = try RecipeConverter(Recipe.calibrated.options(8), calibration: [Batch(images)], neuron: rule)(ann)
+            let simulation = try ReferenceSimulation(snn)
+            _ = try simulation.run([images], steps: 8)
+            return (spikes: simulation.spikeCounts, corrected: snn.spiking?.facts["correctedLayers"])
+        }
+        #expect(found[0].corrected?.hasPrefix("0") == false)
+        #expect(found[0].corrected == found[1].corrected)
+        #expect(found[0].spikes == found[1].spikes)
+    }
+
     private func thresholds(_ ann: Graph, _ data: [Batch]) throws -> [Float] {
         let snn = try RecipeConverter(Recipe.radix.options(6), calibration: data)(ann)
         guard case .voltageScaler(let scaler) = snn.node(named: "snn tailor.1.2")?.operator else { return [] }

@@ -158,7 +158,7 @@ import Testing
         for spike: [Float] in [[], [1, 2, 3], [1, 0], [-1], [.infinity], [.nan]] {
             #expect(throws: SpikeletError.self) { try network(Site(activation: "relu", spike: spike)) }
         }
-        #expect(throws: SpikeletError.self) { try network(Site(activation: "relu", spike: [1], bound: 0)) }
+        #expect(throws: SpikeletError.self) { try network(Site(activation: "relu", spike: [1], bound: -1)) }
     }
 
     @Test func `a newer format version is refused with the way out`() throws {

@@ -108,11 +108,13 @@ struct LayerwiseSimulation {
         for inner in between {
             values[inner.outputs[0]] = try ReferenceExecutor.evaluate(inner.operator, inner.inputs.compactMap { values[$0] })[0]
         }
-        guard let current = values[node.inputs[0]] else { throw SpikeletError(.illegalGraph, "node '\(node.name)' reads nothing") }
-        // A bound is in units of activation, the current in units of a spike.
-        guard case .neuron(let neurons) = node.operator, let site = neurons.site, let maximum = site.bound else {
-            return current.map { max(0, $0) }
+        guard case .neuron(let neurons) = node.operator, let arriving = values[node.inputs[0]] else {
+            throw SpikeletError(.illegalGraph, "node '\(node.name)' reads nothing")
         }
+        // In units of a spike, which takes θ of current.
+        let threshold = neurons.neuron.currentOfSpike[0]
+        let current = threshold == 1 ? arriving : arriving.map { $0 / threshold }
+        guard let site = neurons.site, let maximum = site.bound else { return current.map { max(0, $0) } }
         let bounds = try VoltageScaler(scales: site.spike.map { maximum / $0 })(Tensor(repeating: 1, shape: current.shape)).floats
         return Tensor(zip(current.floats, bounds).map { min(max(0, $0), $1) }, shape: current.shape)
     }

@@ -30,7 +30,8 @@ struct PotentialCorrection {
             guard case .neuron(var neurons) = node.operator else { continue }
             let plain = try simulation.simulate(node, as: neurons)
             // Portions take turns: the even ones fit, the odd ones judge.
-            neurons.initialOffsets = meanError(plain.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)).map { $0 * Float(steps) }
+            let missing = meanError(plain.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
+            neurons.initialOffsets = missing.map { $0 * Float(steps) * neurons.neuron.currentOfSpike[0] }
             let corrected = try simulation.simulate(node, as: neurons)
             let isBetter = heldOutError(corrected) < heldOutError(plain)
             if isBetter {

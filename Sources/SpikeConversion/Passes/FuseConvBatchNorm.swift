@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// Folds batch normalisation into the convolution in front of it.
 ///

@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// A rewriting of a graph with a name. Each pass states what it expects (Given) and what it leaves behind (Result); graphs
 /// are verified after every one of them, since a ``Graph`` cannot be made otherwise.

@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// Makes activations spiking neurons.
 ///
@@ -56,7 +56,8 @@ package struct PlaceNeurons: Pass {
             guard let placement = placements[node.name] else { continue }
             let names = (0..<3).map { tailorName(count, $0) }
             let input = replacements[node.inputs[0]] ?? node.inputs[0]
-            let site = Site(activation: node.name, spike: placement.spike, bound: node.operator.upperBound)
+            let site = Site(
+                activation: node.name, spike: placement.spike, bound: node.operator.upperBound.flatMap { $0.isFinite ? $0 : nil })
             patch.insert(Node(names[0], .voltageScaler(VoltageScaler(scales: placement.unit.map { 1 / $0 })), inputs: [input]))
             patch.insert(Node(names[1], .neuron(NeuronNode(placement.neuron, site: site)), inputs: [names[0]]))
             patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: placement.spike)), inputs: [names[1]]))

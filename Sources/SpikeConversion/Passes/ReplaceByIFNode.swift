@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// Makes every watched ReLU a spiking neuron.
 ///

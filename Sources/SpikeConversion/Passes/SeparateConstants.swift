@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 import SpikeReference
 
 /// Takes constants out of what spikes become, and adds them behind the weights.

@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// Puts a ``VoltageHook`` behind every ReLU.
 ///

@@ -1,4 +1,4 @@
-public import SpikeGraph
+package import SpikeGraph
 
 /// Makes max pooling exact on spike trains.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-public import SpikeGraph
+package import SpikeGraph
 import SpikeReference
 
 /// What calibration data says of a network's activations: for each observed value one histogram a channel, gathered in one

@@ -2,7 +2,7 @@ public import SpikeGraph
 
 /// Where the samples of a ``Dataset`` come from: an array in memory, a folder of pictures, several arrays for a network of
 /// several inputs. Conform to it to read samples from another kind of place.
-package protocol SampleSource: Sendable {
+public protocol SampleSource: Sendable {
     /// The number of samples.
     var count: Int { get }
     /// The shape of one sample, without the sample axis, for each input of the network.
@@ -30,7 +30,7 @@ public struct Dataset: Sendable {
     public var sampleShapes: [[Int]] { samples.sampleShapes }
 
     /// - Throws: ``SpikeletError`` (`invalidData`) where there are no samples, or not one label for each, or labels below 0.
-    package init(_ samples: any SampleSource, labels: [Int]? = nil, targets: Tensor? = nil, name: String = "dataset") throws {
+    public init(_ samples: any SampleSource, labels: [Int]? = nil, targets: Tensor? = nil, name: String = "dataset") throws {
         guard samples.count > 0 else {
             throw SpikeletError(
                 .invalidData, "the dataset is empty: it has 0 samples", at: name, remedy: "give data with at least one sample")

@@ -4,7 +4,7 @@ public struct Site: Sendable, Hashable, Codable {
     public var activation: String
     /// The activation that a spike of weight 1 stands for, divided by T for rate codes: one number, or one a channel (axis 1).
     public var spike: [Float]
-    /// The activation's own upper bound, such as 6 of a ReLU6; `nil`: none.
+    /// The activation's own upper bound, such as 6 of a ReLU6, 0 of a quantiser of what is never positive; `nil`: none.
     public var bound: Float?
 
     /// What neurons in the place of an activation stand for.
@@ -20,8 +20,8 @@ public struct Site: Sendable, Hashable, Codable {
             throw SpikeletError(
                 .invalidModel, "\(spike.count) activations of a spike for a value of shape \(shape), one or one a channel is needed")
         }
-        guard (spike + [bound ?? 1]).allSatisfy({ $0 > 0 && $0.isFinite }) else {
-            throw SpikeletError(.invalidModel, "the activation of a spike, or its bound, is not a number above 0")
+        guard spike.allSatisfy({ $0 > 0 && $0.isFinite }), bound.map({ $0 >= 0 && $0.isFinite }) ?? true else {
+            throw SpikeletError(.invalidModel, "the activation of a spike is not a number above 0, or its bound none from 0 on")
         }
     }
 }

@@ -1,5 +1,5 @@
 internal import CSpikeKernels
-public import SpikeGraph
+package import SpikeGraph
 
 /// Makes a ``Program`` of a spiking network.
 ///

@@ -93,7 +93,7 @@ struct Units {
         let steps = Double(max(description.steps ?? 32, 32))
         func fits(_ shift: Int, _ count: Double, headroom: Double = 1) -> Bool { need(count) * headroom * Double(1 << shift) <= room }
         if isRadix {
-            // An real-valued current of several times the range should be what it is.
+            // A real-valued current of several times the range should be what it is.
             shift = (0...8).last { fits($0, 1, headroom: isAnalog ? 8 : 1) } ?? (0...8).last { fits($0, 1) } ?? 0
         } else {
             // Biases add up over the steps: a unit of a 512th of the threshold comes before the proof.

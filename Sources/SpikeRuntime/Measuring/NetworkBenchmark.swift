@@ -1,6 +1,6 @@
 internal import Dispatch
 internal import Foundation
-public import SpikeGraph
+package import SpikeGraph
 
 /// How long a network takes: what `spikelet benchmark` prints. Loading and compiling are not counted.
 package struct NetworkBenchmark: Codable, Sendable {

@@ -98,7 +98,7 @@ extension Program: CustomStringConvertible {
         line += stage.isInteger ? "int8 (membranes in 1/\(1 << stage.shift) of a weight's unit, rounding \(error) %)" : "float32"
         line += ", tiles of \(stage.lanes.tile)"
         if stage.lanes.block > 1 { line += " (\(stage.lanes.block) pixels)" }
-        if stage.evaluatesOffset { line += stage.analog == nil ? ", real-valued current" : ", analog current in one pass" }
+        if stage.evaluatesOffset { line += stage.analog == nil ? ", real-valued current" : ", real-valued current in one pass" }
         return [line]
             + stage.branches.map { branch in
                 let window = branch.window

@@ -1,6 +1,6 @@
 internal import CSpikeKernels
 internal import Foundation
-public import SpikeGraph
+internal import SpikeGraph
 
 /// The memory that simulating one sample takes, in bytes, as it follows from the program: what a stage made is given back after
 /// the last stage that reads it.

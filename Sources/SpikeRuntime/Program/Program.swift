@@ -207,7 +207,7 @@ struct NeuronStage: Sendable {
         guard isInteger else { return 0 }
         // Each value of the reference path is limited as the analog offset is.
         let values = branches.count { if case .values = $0.kind { true } else { false } }
-        // A radix code's doubling is part of what its unit was chosen by: synapses reach half of the limit, an real-valued current once more.
+        // A radix code's doubling is part of what its unit was chosen by: synapses reach half of the limit, a real-valued current once more.
         if let exponent = rule.exponent { return values == 0 ? exponent + 1 : 0 }
         let step = currentBound + (values + (evaluatesOffset ? 1 : 0)) * Int(offsetLimit)
         return (Int(SPIKE_MEMBRANE_LIMIT) - restingBound) / max(1, step)
