@@ -126,7 +126,7 @@ struct QuantizedFileTests {
         #expect(difference.places <= 3 && difference.steps <= 1, "the SNN: \(difference)")
     }
 
-    @Test func `a quantiser of never positive numbers runs, and its spikes are negative`() throws {
+    @Test func `a quantiser of never positive numbers runs, and becomes neurons`() throws {
         let ann = try network("negative_qdq")
         let input = try expected("plain")
         #expect(quantizers(ann).contains { $0.levels == 0 && $0.lowest == -255 })

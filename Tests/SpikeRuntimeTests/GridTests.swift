@@ -37,7 +37,7 @@ import Testing
         for digits in 1...12 {
             for seed in 0..<12 { seen += try Compiler(precision: .int8)(Self.radix(seed, digits: digits).graph).description }
         }
-        for kind in ["← gather", ", sums of", "dense above", "by numbers", "by masks", "running maximum", "analog current"] {
+        for kind in ["← gather", ", sums of", "dense above", "by numbers", "by masks", "running maximum", "real-valued current"] {
             #expect(seen.contains(kind), "\(kind)")
         }
         let stages = seen.split(separator: "\n").filter { $0.contains(": radix ") }
