@@ -33,7 +33,8 @@ package struct ErrorDecomposition: Sendable {
     ///   - ann: the network that `snn` was converted from.
     ///   - steps: the number of time steps to simulate; a radix code has its own.
     ///   - limit: the samples to measure at most.
-    ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
+    ///   - threads: how many portions of samples are worked on at a time; results do not depend on it (in their last digits they do on
+    ///     the batches).
     ///   - precision: of the engine whose spikes are measured; `nil`: the reference executor's.
     /// - Throws: ``SpikeletError`` where `snn` was not made from `ann`, or a number is out of range.
     package init(
@@ -279,7 +280,7 @@ private struct Sums: Accumulator {
     var total = 0.0
     var added = 0.0
     var activation = 0.0
-    package var spikes = 0.0
+    var spikes = 0.0
     var levels = 0.0
 
     init(_ parts: LayerParts) {

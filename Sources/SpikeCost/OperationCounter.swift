@@ -236,7 +236,7 @@ private struct Membranes {
     /// Layer-synchronous: what each step emits.
     private var sent: [Tensor] = []
 
-    package init(_ node: NeuronNode) { self.node = node }
+    init(_ node: NeuronNode) { self.node = node }
 
     /// How many membranes changed in a step. In the first, all count: they are set up.
     ///
@@ -245,7 +245,7 @@ private struct Membranes {
     ///   - seen: the state after the step, where the schedule has one: streaming. Layer-synchronous neurons first integrate
     ///   all steps, then emit all steps; both change membranes, and both are counted, with the last step.
     /// - Returns: one number; after the last step of the layer-synchronous schedule those of all steps of emission are in it.
-    package mutating func advance(_ current: Tensor, sent spikes: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
+    mutating func advance(_ current: Tensor, sent spikes: Tensor, state seen: NeuronState?, step: Int, of steps: Int) -> [Int] {
         if let seen {
             defer { state = seen }
             return [Self.changes(from: state?.membrane, to: seen.membrane)]

@@ -103,14 +103,14 @@ extension SynapseCounter.FanOut {
 /// The synapses of one layer.
 private struct Synapses {
     /// For each element of the input, the outputs it reaches through non-zero weights. A period of it, where it repeats.
-    package let fanOut: [Int]
+    let fanOut: [Int]
     /// Multiply–accumulates with all inputs and all weights: those inside the input only.
-    package let denseCount: Int
+    let denseCount: Int
 
     /// - Parameters:
     ///   - operand: the input that is no weight.
     ///   - input: its shape, with all samples.
-    package init?(_ node: Node, operand: Int, graph: Graph, input: [Int]) {
+    init?(_ node: Node, operand: Int, graph: Graph, input: [Int]) {
         guard node.inputs.count > 1, let weights = graph.constants[node.inputs[1 - operand]] else { return nil }
         switch node.operator {
         case .conv(let conv) where operand == 0: self.init(conv, weights: weights, input: input)

@@ -30,7 +30,7 @@ public struct OutputComparison: Sendable {
     /// - Parameters:
     ///   - ann: the network that `snn` was converted from.
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
-    ///   - layerErrors: whether to find out what adds to the error of each layer (``ErrorDecomposition``).
+    ///   - layerErrors: whether to find out what adds to the error of each layer, on the first 128 samples (``LayerError``).
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
     /// - Throws: ``SpikeletError`` for numbers outside their ranges, and where the two networks' outputs are not the same.
     public init(_ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, layerErrors: Bool = false, threads: Int = 1) throws
@@ -54,7 +54,7 @@ public struct OutputComparison: Sendable {
             ? try ErrorDecomposition(snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision) : nil
     }
 
-    /// Goes through the data once. ``Progress`` tells how far it has come.
+    /// Goes through the data, and for the errors of layers through its first samples again. ``Progress`` tells how far it has come.
     ///
     /// - Throws: where the data is empty or does not fit.
     public func run(_ data: any BatchSource) throws -> OutputErrors {

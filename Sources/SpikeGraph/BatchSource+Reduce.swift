@@ -176,7 +176,6 @@ extension Batch {
         return Batch(
             inputs: inputs.map { $0.samples(range) }, labels: labels.map { Array($0[range]) }, targets: targets?.samples(range))
     }
-
 }
 
 extension [Batch] {
