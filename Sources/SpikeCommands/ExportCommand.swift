@@ -22,7 +22,8 @@ struct ExportCommand: ParsableCommand {
             accuracy that this costs; of a regression, whose data have targets, the error.
 
             The arrays of --format npz have all scales and batch normalisations folded in, so that every threshold is 1: \
-            LAYER.weight, LAYER.bias, LAYER.threshold, LAYER.initial.
+            LAYER.weight, LAYER.bias, LAYER.threshold, LAYER.initial. They are for integrate-and-fire neurons that all advance in \
+            every step; other codes and schedules are listed and replaced as for NIR.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -60,8 +61,7 @@ struct ExportCommand: ParsableCommand {
     @OptionGroup var dataOptions: DataOptions
 
     func validate() throws {
-        let given = [("--target", target != nil), ("--approximate", approximate), ("--check", check != nil), ("--steps", steps != nil)]
-            .filter(\.1).map(\.0)
+        let given = [("--target", target != nil), ("--check", check != nil), ("--steps", steps != nil)].filter(\.1).map(\.0)
         guard format == .nir || given.isEmpty else {
             throw ValidationError("\(given.joined(separator: ", ")) would change nothing: plain arrays are for nobody in particular.")
         }
@@ -77,8 +77,7 @@ struct ExportCommand: ParsableCommand {
         let export = try locatingAll(network) { try NIRExporter(profile, approximate: approximate, steps: steps)(snn) }
         try NIRFile.write(export.graph, to: output)
         if json != "-" {
-            for finding in export.approximations { try show("replaced: \(finding.text)") }
-            for text in export.notes { try show("note: \(text)") }
+            try list(export.approximations, export.notes)
             try show("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
         }
         guard let check else { return }
@@ -92,9 +91,15 @@ struct ExportCommand: ParsableCommand {
     }
 
     private func writeArrays(_ snn: Graph) throws {
-        let arrays = try locatingAll(network) { try PlainArrays.arrays(of: snn) }
-        try NPZ.write(arrays, to: output)
-        try show("\(arrays.count) arrays, written to \(output)")
+        let plain = try locatingAll(network) { try PlainArrays.fold(snn, approximate: approximate) }
+        try NPZ.write(plain.arrays, to: output)
+        try list(plain.approximations, plain.notes)
+        try show("\(plain.arrays.count) arrays, written to \(output)")
+    }
+
+    private func list(_ approximations: [ExportFinding], _ notes: [String]) throws {
+        for finding in approximations { try show("replaced: \(finding.text)") }
+        for text in notes { try show("note: \(text)") }
     }
 }
 

@@ -222,7 +222,7 @@ import Testing
 
     @Test func `plain arrays hold the folded weights and thresholds of each layer`() throws {
         let arrays = Dictionary(
-            uniqueKeysWithValues: try PlainArrays.arrays(of: try Self.network(neuron: IFNode(threshold: 2, initialMembrane: 1))).map {
+            uniqueKeysWithValues: try PlainArrays.fold(Self.network(neuron: IFNode(threshold: 2, initialMembrane: 1))).arrays.map {
                 ($0.name, $0.tensor)
             })
         let w1 = Self.dyadic([4, 2, 3, 3], seed: 1).floats

@@ -71,17 +71,24 @@ import Testing
             ("cnn_qdq_default", nil),
         ] as [(String, Int?)])
     func `so does that of a quantised network, unary and radix`(file: String, steps: Int?) throws {
-        let ann = try ONNXImporter.importModel(at: Repository.fixture("Quantised/\(file).onnx")).graph
+        let ann = try ONNXImporter.read(Repository.fixture("Quantised/\(file).onnx")).graph
         let snn = try QuantizedConverter(steps: steps)(ann)
         let shape = [4] + snn.inputs[0].type.shape.dimensions.dropFirst().compactMap(\.known)
         var generator = SeededGenerator(7)
         try Self.expectTheSame(snn, Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: 0...1, using: &generator) }, shape: shape))
-        #expect(try PlainArrays.arrays(of: snn).contains { $0.name.hasSuffix(".threshold") })
+        let plain = try PlainArrays.fold(snn, approximate: true)
+        #expect(plain.arrays.contains { $0.name.hasSuffix(".threshold") })
+        #expect(plain.approximations.contains { $0.subject == "layers that wait for each other" })
     }
 
     @Test(arguments: Recipe.all.map(\.name) + ["rate-coding", "unfused"])
-    func `plain arrays can be had of every recipe`(recipe: String) throws {
-        let arrays = try PlainArrays.arrays(of: Self.convert(recipe))
+    func `plain arrays can be had of every recipe, and what they cannot say of it is listed`(recipe: String) throws {
+        let snn = try Self.convert(recipe)
+        let plain = try PlainArrays.fold(snn, approximate: true)
+        let arrays = plain.arrays
+        let isSaid = ["calibrated", "rate-coding", "unfused", "local-threshold-balancing"].contains(recipe)
+        #expect(plain.approximations.isEmpty == isSaid, "\(plain.approximations.map(\.text))")
+        if !isSaid { expectError(.unsupported, "plain arrays", "instead") { _ = try PlainArrays.fold(snn) } }
         #expect(arrays.contains { $0.name == "conv.weight" })
         #expect(arrays.contains { $0.name.hasSuffix(".threshold") })
         #expect(Set(arrays.map(\.name)).count == arrays.count)

@@ -56,15 +56,18 @@ public struct NIRExporter: Sendable {
         var folding = NIRFolding(snn, profile: profile, steps: steps)
         try folding.run()
         let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
+        let isArrays = profile.name == NIRProfile.arrays.name
+        let format = isArrays ? "plain arrays" : "NIR for \(profile.name)"
         guard impossible.isEmpty else {
             throw SpikeletError(
-                .unsupported, "NIR for \(profile.name) cannot say:", details: impossible.map { "- \($0.text)" },
+                .unsupported, "\(format) cannot say:", details: impossible.map { "- \($0.text)" },
                 remedy: "convert a network without it")
         }
         guard approximate || replaced.isEmpty else {
             throw SpikeletError(
-                .unsupported, "NIR for \(profile.name) cannot say:", details: replaced.map { "- \($0.text)" },
-                remedy: "allow these replacements with `approximate: true`, and measure their cost with `check: DATA`")
+                .unsupported, "\(format) cannot say:", details: replaced.map { "- \($0.text)" },
+                remedy: "allow these replacements with `approximate: true`"
+                    + (isArrays ? "" : ", and measure their cost with `check: DATA`"))
         }
         var notes: [String] = []
         if profile.dynamics.reset == .subtraction { notes.append("run it with reset by subtraction (v ← v − θ)") }

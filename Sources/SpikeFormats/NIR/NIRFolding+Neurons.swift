@@ -8,19 +8,15 @@ extension NIRFolding {
         guard let rate = neuronNode.neuron.rateStandIn(for: reader) else {
             return refuse(node, "neurons of the kind \(type(of: neuronNode.neuron).kind)")
         }
-        let isArrays = profile.name == NIRProfile.arrays.name
-        if !isArrays {
-            for change in rate.changes { find(change.subject, replacement: change.replacement, node: node.name) }
-            if !rate.isReaders { runOtherwise.append(node.name) }
-        }
+        for change in rate.changes { find(change.subject, replacement: change.replacement, node: node.name) }
+        if !rate.isReaders { runOtherwise.append(node.name) }
         var result = FoldedValue(terms: [], shape: value.shape)
-        // Plain arrays hold a layer's weights and thresholds; signs are for who reads them.
-        for side in isArrays ? Array(rate.sides.prefix(1)) : rate.sides {
+        for side in rate.sides {
             var current = value
             if rate.sides.count > 1 {
                 for index in current.terms.indices { current.terms[index].isExclusive = false }
             }
-            if side.sign < 0, !isArrays { current = profile.isExact ? exactly(current, scaledBy: [-1], node) : current.scaled(by: [-1]) }
+            if side.sign < 0 { current = profile.isExact ? exactly(current, scaledBy: [-1], node) : current.scaled(by: [-1]) }
             var membranes = [Float](repeating: side.membrane, count: value.channels)
             for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < membranes.count {
                 membranes[channel] += side.sign * offset

@@ -3,13 +3,27 @@ public import SpikeGraph
 /// A spiking network's weights as plain arrays, ready to be used: scales, batch normalisations and thresholds are folded into
 /// the weights, so that every neuron has threshold 1.
 ///
-/// The names are `<layer>.weight`, `<layer>.bias`, and for neurons `<layer>.threshold` and `<layer>.initial` (v₀ in units of
-/// the threshold), both `[channels]`. Layers that have no arrays (pools, max pooling, functions) do not show up.
-public enum PlainArrays {
-    /// - Throws: ``SpikeletError`` (`unsupported`) for layers whose weights are computed or differ from place to place.
-    public static func arrays(of snn: Graph) throws -> [(name: String, tensor: Tensor)] {
-        let export = try NIRExporter(.arrays, approximate: true)(snn)
+///     let plain = try PlainArrays.fold(snn)
+///     try NPZ.write(plain.arrays, to: "arrays.npz")
+///
+/// They are to be run by integrate-and-fire neurons with reset by subtraction, all layers in every step. Whatever the network does
+/// otherwise is an error that lists it, or with `approximate` replaced and listed, as in NIR (``NIRExporter``).
+public struct PlainArrays: Sendable {
+    /// `<layer>.weight`, `<layer>.bias`, and for neurons `<layer>.threshold` and `<layer>.initial` (v₀ in units of the threshold),
+    /// both `[channels]`. Layers that have no arrays (pools, max pooling, functions) do not show up.
+    public let arrays: [(name: String, tensor: Tensor)]
+    /// Replaced, since the user allowed it.
+    public let approximations: [ExportFinding]
+    /// What a reader has to know to do the same.
+    public let notes: [String]
+
+    /// - Parameter approximate: whether what arrays cannot say is replaced by what comes near.
+    /// - Throws: ``SpikeletError`` (`unsupported`), with a list of everything that cannot be said, layers whose weights are computed or
+    ///   differ from place to place among it.
+    public static func fold(_ snn: Graph, approximate: Bool = false) throws -> PlainArrays {
+        let export = try NIRExporter(.arrays, approximate: approximate)(snn)
         var arrays: [(name: String, tensor: Tensor)] = []
+        var others: [String] = []
         for (name, node) in export.graph.nodes.sorted(by: { $0.key < $1.key }) {
             switch node.operation {
             case .affine(let weight, let bias):
@@ -25,9 +39,14 @@ public enum PlainArrays {
                 guard case .numbers(let initial)? = node.metadata["v_init"] else { continue }
                 arrays.append(("\(name).threshold", Tensor(repeating: 1, shape: initial.shape)))
                 arrays.append(("\(name).initial", initial))
-            default: break
+            case .input, .output: break
+            default: others.append(name)
             }
         }
-        return arrays
+        var notes = export.notes
+        let most = snn.nodes.compactMap { if case .neuron(let node) = $0.operator { node.neuron.spikesPerStep } else { nil } }
+        if most.allSatisfy({ $0.upperBound <= 1 }) { notes.append("neurons send at most one spike in a step") }
+        if !others.isEmpty { notes.append("layers without arrays, for the reader to know: \(others.joined(separator: ", "))") }
+        return PlainArrays(arrays: arrays, approximations: export.approximations, notes: notes)
     }
 }
