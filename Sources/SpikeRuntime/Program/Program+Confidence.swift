@@ -26,13 +26,13 @@ extension Graph {
 }
 
 extension Program {
-    /// How sure the network is of its answers: for each sample the probability of what its first output says.
+    /// How sure the network is of its predictions: for each sample the probability of what its first output says.
     ///
     /// Of class scores `[N, classes]` it is the largest value of their softmax, of one score a sample (`[N]`, `[N, 1]`) the logistic
     /// function of its absolute value; a network that ends in a softmax, a log-softmax or a sigmoid says it itself.
     ///
     /// - Parameter output: the first output after any number of steps.
-    /// - Throws: ``SpikeletError`` (`unsupported`) for several answers a sample, as segmentation gives.
+    /// - Throws: ``SpikeletError`` (`unsupported`) for several predictions a sample, as segmentation gives.
     public func confidences(_ output: Tensor) throws -> [Float] {
         guard output.elementType == .float32, let samples = output.shape.first else {
             throw SpikeletError(.invalidData, "an output of type \(ValueType(output))", remedy: "give the first output, [N, classes]")
@@ -40,8 +40,8 @@ extension Program {
         let sizes = output.shape.dropFirst()
         guard sizes.dropFirst().allSatisfy({ $0 == 1 }) else {
             throw SpikeletError(
-                .unsupported, "early answers of outputs of shape \(output.shape), with many answers a sample",
-                remedy: "a sample can stop early where it has one answer: class scores [N, classes], or one score [N, 1]")
+                .unsupported, "early exits of outputs of shape \(output.shape), with many predictions a sample",
+                remedy: "a sample can stop early where it has one prediction: class scores [N, classes], or one score [N, 1]")
         }
         let function = graph.outputFunction
         guard let classes = sizes.first, classes > 1 else {

@@ -37,12 +37,17 @@ final class Buffer {
         start = .allocate(byteCount: Buffer.slack, alignment: 64)
     }
 
+    convenience init(zeros count: Int) {
+        self.init()
+        reserve(count)
+    }
+
     deinit { start.deallocate() }
 
     /// What vector kernels may touch past the end.
     private static let slack = 256
 
-    /// Makes room for `count` bytes. What was in the buffer is lost if it has to grow.
+    /// Makes room for `count` bytes. If it has to grow, what was in the buffer is lost, and all of it is zeros.
     func reserve(_ count: Int) {
         guard count > capacity else { return }
         start.deallocate()

@@ -17,7 +17,7 @@ extension Simulation {
         if let exitConfidence {
             guard isStreaming else {
                 throw SpikeletError(
-                    .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+                    .unsupported, "early exits under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
             }
             guard exitConfidence > 0, exitConfidence <= 1 else {
                 throw SpikeletError(.invalidOption, "an exit confidence of \(exitConfidence)", remedy: "give a probability, such as 0.95")

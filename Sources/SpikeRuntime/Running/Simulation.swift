@@ -137,7 +137,7 @@ public final class Simulation {
         }
         var whole = parts[0]
         for part in parts.dropFirst() { whole.append(part) }
-        whole.peakBytes = spare.reduce(0) { $0 + ($1?.peakBytes ?? 0) }
+        whole.peakBytes = spare.reduce(0) { $0 + ($1?.memory.peakBytes ?? 0) }
         finished = whole
         spareWorkers = spare
         batch = size
@@ -175,7 +175,7 @@ public final class Simulation {
         return Finished(
             sums: used == nil ? worker.sums().subtracting(ignored) : stepSums[stepsUsed - 1],
             stepSums: recording.contains(.stepOutputs) ? stepSums : [],
-            counts: worker.spikeCounts(), totals: worker.totals, saturations: worker.saturations, peakBytes: worker.peakBytes,
+            counts: worker.spikeCounts(), totals: worker.totals, saturations: worker.saturations, peakBytes: worker.memory.peakBytes,
             stepsUsed: [Int](repeating: stepsUsed, count: worker.samples))
     }
 
@@ -280,7 +280,7 @@ public final class Simulation {
     public var saturations: UInt64 { finished?.saturations ?? workers.reduce(0) { $0 + $1.saturations } }
 
     /// The most memory that spikes, lists, membranes and sums took, in bytes.
-    public var peakBytes: Int { finished?.peakBytes ?? workers.reduce(0) { $0 + $1.peakBytes } }
+    public var peakBytes: Int { finished?.peakBytes ?? workers.reduce(0) { $0 + $1.memory.peakBytes } }
 
     private func joined(_ part: (Worker) -> [String: [Float]]) -> [String: [Float]] {
         workers.reduce(into: [:]) { $0.merge(part($1), uniquingKeysWith: +) }

@@ -56,7 +56,7 @@ extension Worker {
         case .gather(let number) where branch.dense != nil:
             let signal = program.views[number].signal
             // Lists that are there already cost nothing.
-            guard entries[number] == nil else { return numbers[signal] != nil }
+            guard memory.lists[number] == nil else { return memory.numbers[signal] != nil }
             let crossover = denseCrossover ?? Program.denseCrossover(rows: branch.rows)
             let neurons = samples * program.signals[signal].layout.count
             guard Double(spikes(of: signal, block)) > crossover * Double(neurons) else { return false }
@@ -73,13 +73,13 @@ extension Worker {
     }
 
     private func makeNumbers(of number: Int, _ block: Block) {
-        guard numbers[number] == nil else { return }
+        guard memory.numbers[number] == nil else { return }
         let signal = program.signals[number]
         // A byte for each bit, and zeros for one pixel; tiles may read beyond either.
         let (bytes, zeros) = (8 * signal.planeBytes, signal.channelStride + 128)
-        let buffer = buffer(samples * bytes + zeros)
+        let buffer = memory.take(samples * bytes + zeros)
         (buffer.start + samples * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: zeros)
-        numbers[number] = buffer
+        memory.numbers[number] = buffer
         threads.forEach(samples) { sample, _ in
             guard let plane = plane(number, sample: sample, isMinus: false, block) else { return }
             var job = spike_digits()
@@ -103,7 +103,7 @@ extension Worker {
 
     /// The numbers of a sample from a channel on; `nil` where spikes are read.
     func numbers(of number: Int, channel: Int, sample: Int) -> Numbers? {
-        guard let buffer = numbers[number] else { return nil }
+        guard let buffer = memory.numbers[number] else { return nil }
         let signal = program.signals[number]
         let start = UnsafePointer(buffer.start.assumingMemoryBound(to: UInt8.self))
         let bits = signal.strides

@@ -22,24 +22,21 @@ extension Worker {
         let lanes = stage.lanes
         let stateBytes = samples * lanes.blocks * lanes.count * 4
         let keepsState = stage.target == nil || program.schedule == .streaming && !block.isWhole
-        if keepsState, membranes[index] == nil {
+        if keepsState, memory.membranes[index] == nil {
             let membrane = Buffer()
             membrane.reserve(stateBytes)
             for block in 0..<samples * lanes.blocks {
                 (membrane.start + block * lanes.count * 4).copyMemory(from: stage.initial.start, byteCount: lanes.count * 4)
             }
-            membranes[index] = membrane
+            memory.membranes[index] = membrane
             if stage.rule.kind == SPIKE_NEURON_SIGNED {
-                let memory = Buffer()
-                memory.reserve(stateBytes)
-                memory.clear(stateBytes)
-                memories[index] = memory
+                memory.memories[index] = Buffer(zeros: stateBytes)
             }
         }
         if stage.target == nil, recording.keepsSteps {
-            let record = records[index] ?? Buffer()
+            let record = memory.records[index] ?? Buffer()
             record.reserve(stateBytes * block.steps)
-            records[index] = record
+            memory.records[index] = record
         }
 
         // A tile's weights stay in the cache for all samples and rows; rows are split only where there are too few pieces.
@@ -48,7 +45,7 @@ extension Worker {
         var saturated = [UInt64](repeating: 0, count: threads.count)
         // Where numbers are read, several places of the output are worked on together.
         let together = block.hasNumbers ? Int(SPIKE_POSITIONS) : 1
-        for slot in 0..<threads.count { _ = scratch(slot, bytes: together * block.steps * lanes.tile * 4) }
+        for slot in 0..<threads.count { _ = memory.scratch(slot, bytes: together * block.steps * lanes.tile * 4) }
         saturated.withUnsafeMutableBufferPointer { saturated in
             nonisolated(unsafe) let saturated = saturated
             threads.forEach(pieces * parts) { piece, slot in
@@ -57,7 +54,7 @@ extension Worker {
                 run(
                     stage, index, block, tile: number / samples, sample: number % samples,
                     rows: part * height / parts..<(part + 1) * height / parts, added: added,
-                    scratch: scratch(slot, bytes: 0), saturations: saturated.baseAddress.map { $0 + slot })
+                    scratch: memory.scratch(slot, bytes: 0), saturations: saturated.baseAddress.map { $0 + slot })
             }
         }
         saturations += saturated.reduce(0, +)
@@ -87,7 +84,7 @@ extension Worker {
         job.steps = Int32(block.steps)
         job.integers = stage.isInteger
         job.shift = Int32(stage.shift)
-        if stage.evaluatesOffset, let offset = offsets[index] {
+        if stage.evaluatesOffset, let offset = memory.offsets[index] {
             let steps = block.variesInTime ? block.steps : 1
             job.offsets = UnsafeRawPointer(offset.start + (sample * steps * size + first) * 4)
             job.offset_pixel_stride = Int64(lanes.count)
@@ -108,8 +105,8 @@ extension Worker {
         let isProven = steps + block.steps <= stage.provenSteps
         job.fire.saturations = isProven ? nil : saturations
         let state = (sample * size + first) * 4
-        job.membranes = membranes[index].map { $0.start + state }
-        job.memories = memories[index].map { $0.start + state }
+        job.membranes = memory.membranes[index].map { $0.start + state }
+        job.memories = memory.memories[index].map { $0.start + state }
         job.state_stride = Int64(lanes.count)
         job.initial = UnsafeRawPointer(stage.initial.start + first * 4)
         if let target = stage.target, let plane = plane(target, sample: sample, isMinus: false, block) {
@@ -132,7 +129,7 @@ extension Worker {
                 }
             }
         }
-        if stage.target == nil, let record = records[index] {
+        if stage.target == nil, let record = memory.records[index] {
             job.record = record.start + (sample * block.steps * size + first) * 4
             job.record_pixel_stride = Int64(lanes.count)
             job.record_step_stride = Int64(size)
@@ -163,9 +160,9 @@ extension Worker {
                 result.scatter_offset = Int32(branch.firstTarget - first)
             }
             let stride = program.views[number].startCount
-            if let entries = entries[number], let starts = starts[number], let entryStride = entryStrides[number] {
-                result.lists.entries = UnsafePointer(entries.entries + sample * entryStride)
-                result.lists.starts = UnsafePointer(starts.starts + sample * block.steps * stride)
+            if let list = memory.lists[number] {
+                result.lists.entries = UnsafePointer(list.entries.entries + sample * list.stride)
+                result.lists.starts = UnsafePointer(list.starts.starts + sample * block.steps * stride)
                 result.lists.step_stride = stride
             } else if let dense = branch.dense,
                 let numbers = numbers(
@@ -208,8 +205,7 @@ extension Worker {
     private func counts(of number: Int, isMinus: Bool, channels: Range<Int>, pool: spike_window, _ block: Block) -> Buffer {
         let signal = program.signals[number]
         let bytes = (channels.count + 7) / 8
-        let sums = Buffer()
-        sums.reserve(samples * block.steps * bytes * 8 * 4)
+        let sums = Buffer(zeros: samples * block.steps * bytes * 8 * 4)
         threads.forEach(samples) { sample, _ in
             guard let plane = plane(number, sample: sample, isMinus: isMinus, block) else { return }
             spike_sum_bits(
@@ -225,17 +221,14 @@ extension Worker {
         var total = 0
         let pixels = stage.layout.pixels
         let size = stage.layout.count
-        if recording.countsSpikes, counts[stage.name] == nil {
-            let buffer = Buffer()
-            buffer.reserve(samples * size * 4)
-            buffer.clear(samples * size * 4)
-            counts[stage.name] = buffer
+        if recording.countsSpikes, memory.counts[stage.name] == nil {
+            memory.counts[stage.name] = Buffer(zeros: samples * size * 4)
         }
         for sample in 0..<samples {
             for isMinus in signal.encoding == .signed ? [false, true] : [false] {
                 guard let plane = plane(target, sample: sample, isMinus: isMinus, block) else { continue }
                 total += count(plane, signal, steps: block.steps)
-                guard let counts = counts[stage.name], recording.countsSpikes else { continue }
+                guard let counts = memory.counts[stage.name], recording.countsSpikes else { continue }
                 let target = counts.floats + sample * size
                 if signal.encoding == .counts {
                     let spikes = plane.assumingMemoryBound(to: Int16.self)
@@ -263,11 +256,8 @@ extension Worker {
         let sumStride = (source.channelStride + 15) / 16 * 16
         let sumBytes = samples * source.layout.pixels * sumStride * 4
         let keepsSums = !block.isWhole && !stage.isInstantaneous
-        if keepsSums, poolSums[index] == nil {
-            let sums = Buffer()
-            sums.reserve(sumBytes)
-            sums.clear(sumBytes)
-            poolSums[index] = sums
+        if keepsSums, memory.poolSums[index] == nil {
+            memory.poolSums[index] = Buffer(zeros: sumBytes)
         }
         let growth = Int32(program.code.base)
         let parts = threads.parts(of: target.layout.height, samples: samples)
@@ -298,7 +288,7 @@ extension Worker {
             job.row_end = Int32(rows.upperBound)
             job.growth = growth
             job.instantaneous = stage.isInstantaneous
-            job.sums = poolSums[index].map { UnsafePointer($0.integers + sample * source.layout.pixels * sumStride) }
+            job.sums = memory.poolSums[index].map { UnsafePointer($0.integers + sample * source.layout.pixels * sumStride) }
             job.window = stage.window
             (isCounts ? table.pointee.pool_counts : table.pointee.pool_bits)?(&job)
         }
@@ -316,7 +306,7 @@ extension Worker {
                     UnsafePointer($0.assumingMemoryBound(to: UInt8.self))
                 }
             }
-            update.sums = poolSums[index].map { $0.integers + sample * source.layout.pixels * sumStride }
+            update.sums = memory.poolSums[index].map { $0.integers + sample * source.layout.pixels * sumStride }
             update.strides = source.strides
             update.sum_stride = Int32(sumStride)
             update.height = Int32(source.layout.height)

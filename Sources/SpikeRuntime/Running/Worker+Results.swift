@@ -4,7 +4,7 @@ extension Worker {
     /// The accumulated outputs, by value: [samples][channels][pixels].
     func sums() -> [String: [Float]] {
         program.outputs.mapValues { index in
-            guard case .neurons(let stage) = program.stages[index], let sums = membranes[index] else { return [] }
+            guard case .neurons(let stage) = program.stages[index], let sums = memory.membranes[index] else { return [] }
             return images(sums.floats, stage, sampleStride: stage.lanes.blocks * stage.lanes.count)
         }
     }
@@ -12,7 +12,7 @@ extension Worker {
     /// The same as they were after a step of the last block.
     func sums(atStep step: Int, of count: Int) -> [String: [Float]] {
         program.outputs.mapValues { index in
-            guard case .neurons(let stage) = program.stages[index], let record = records[index] else { return [] }
+            guard case .neurons(let stage) = program.stages[index], let record = memory.records[index] else { return [] }
             let size = stage.lanes.blocks * stage.lanes.count
             return images(record.floats + step * size, stage, sampleStride: count * size)
         }
@@ -37,7 +37,7 @@ extension Worker {
     func spikeCounts() -> [String: [Float]] {
         guard recording.countsSpikes else { return [:] }
         var result: [String: [Float]] = [:]
-        for (name, buffer) in counts {
+        for (name, buffer) in memory.counts {
             guard let node = program.graph.node(named: name),
                 let size = program.graph.types[node.outputs[0]]?.shape.resolved(batch: samples).reduce(1, *)
             else { continue }

@@ -21,10 +21,10 @@ extension Worker {
         for (index, stage) in program.stages.enumerated() {
             guard case .neurons(let stage) = stage, stage.evaluatesOffset else { continue }
             let size = stage.lanes.blocks * stage.lanes.count
-            let buffer = offsets[index] ?? Buffer()
+            let buffer = memory.offsets[index] ?? Buffer()
             buffer.reserve(samples * steps.count * size * 4)
             buffer.clear(samples * steps.count * size * 4)
-            offsets[index] = buffer
+            memory.offsets[index] = buffer
             for step in steps.indices {
                 if let layer = stage.analog, let input = steps[step][layer.input] {
                     let target = buffer.start.assumingMemoryBound(to: Int32.self)
@@ -87,9 +87,7 @@ extension Worker {
     /// A value of the reference path as a branch: [samples][steps][blocks][lanes], in the stage's unit.
     func unitValues(_ name: String, _ branch: Branch, _ stage: NeuronStage, _ block: Block) -> Buffer {
         let size = stage.lanes.blocks * stage.lanes.count
-        let buffer = Buffer()
-        buffer.reserve(samples * block.steps * size * 4)
-        buffer.clear(samples * block.steps * size * 4)
+        let buffer = Buffer(zeros: samples * block.steps * size * 4)
         for step in 0..<block.steps {
             guard let tensor = value(name, step, block) else { continue }
             for sample in 0..<samples {
@@ -173,13 +171,9 @@ extension Worker {
         let size = spikes.first?.count ?? 0
         for tensor in spikes { totals[name, default: 0] += try tensor.spikeCount(of: name) }
         guard recording.countsSpikes else { return }
-        if counts[name] == nil {
-            let buffer = Buffer()
-            buffer.reserve(size * 4)
-            buffer.clear(size * 4)
-            counts[name] = buffer
-        }
-        guard let target = counts[name]?.floats else { return }
+        let counts = memory.counts[name] ?? Buffer(zeros: size * 4)
+        memory.counts[name] = counts
+        let target = counts.floats
         for tensor in spikes {
             for (index, value) in tensor.floats.enumerated() { target[index] += abs(value) }
         }
@@ -205,11 +199,7 @@ extension Worker {
         let size = x.shape[1] * x.shape[2] * x.shape[3]
         let (xs, ws) = (x.floats, w.floats)
         let count = x.shape[0]
-        let buffers = (0..<min(threads.count, count)).map { _ in
-            let buffer = Buffer()
-            buffer.reserve(depth * positions * 4)
-            return buffer
-        }
+        let buffers = (0..<min(threads.count, count)).map { _ in Buffer(zeros: depth * positions * 4) }
         output.withUnsafeMutableBufferPointer { y in
             xs.withUnsafeBufferPointer { x in
                 ws.withUnsafeBufferPointer { w in

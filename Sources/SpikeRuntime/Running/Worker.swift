@@ -23,39 +23,17 @@ final class Worker {
     var saturations: UInt64 = 0
     /// For each neuron node, the spikes of all samples.
     var totals: [String: Int] = [:]
-    /// For each neuron node, [samples][channels][pixels].
-    var counts: [String: Buffer] = [:]
-
-    // By stage.
-    var membranes: [Int: Buffer] = [:]
-    var memories: [Int: Buffer] = [:]
-    var offsets: [Int: Buffer] = [:]
-    var poolSums: [Int: Buffer] = [:]
-    /// What outputs were after each step of the last block: [samples][steps][blocks][lanes].
-    var records: [Int: Buffer] = [:]
-
-    // By spike train or list view; the memory goes back to the pool after the last reader.
-    var trains: [Int: Buffer] = [:]
-    var entries: [Int: Buffer] = [:]
-    var starts: [Int: Buffer] = [:]
-    /// A radix code's spikes as the numbers that they are the digits of: a byte for each bit of a sample's plane, sample after sample,
-    /// then zeros for one pixel.
-    var numbers: [Int: Buffer] = [:]
-    private var free: [Buffer] = []
-    var entryStrides: [Int: Int] = [:]
+    let memory: WorkerMemory
 
     /// Values that do not depend on spikes: one set for a constant input, or one for each step of the block.
     var stillSteps: [[String: Tensor]] = [[:]]
     /// Values of the reference path, one tensor for each step of the block.
     var values: [String: [Tensor]] = [:]
     var genericStates: [String: any StatefulOperator] = [:]
-    private var scratch: [Buffer] = []
     /// For tests: from how many spikes a neuron on the dense kernel is taken; from infinity on, nothing reads numbers.
     var denseCrossover: Double?
     /// For tests.
     var forcing: SpikeForcing?
-    /// The most memory that was in use.
-    private(set) var peakBytes = 0
 
     init(_ program: Program, samples: Int, threads: Threads, isa: spike_isa, recording: Recording) {
         self.program = program
@@ -63,7 +41,7 @@ final class Worker {
         self.threads = threads
         self.recording = recording
         table = spike_table(isa)
-        scratch = (0..<threads.count).map { _ in Buffer() }
+        memory = WorkerMemory(slots: threads.count)
     }
 
     /// Forgets what was simulated; memory stays.
@@ -71,10 +49,7 @@ final class Worker {
         steps = 0
         saturations = 0
         totals = [:]
-        for buffer in Array(counts.values) + Array(poolSums.values) { buffer.clear(buffer.capacity) }
-        membranes = [:]
-        memories = [:]
-        poolSums = [:]
+        memory.reset()
         genericStates = [:]
         stillSteps = [[:]]
     }
@@ -96,7 +71,7 @@ final class Worker {
             case .pool(let stage): run(stage, index, block)
             case .generic(let stage): try run(stage, block)
             }
-            release(after: index)
+            memory.release(after: index, in: program)
         }
         values = [:]
         steps += count
@@ -112,43 +87,14 @@ final class Worker {
         var hasNumbers: Bool { steps < 8 }
     }
 
-    // MARK: Memory
-
-    func buffer(_ bytes: Int) -> Buffer {
-        // The smallest that is large enough, else the largest: it grows.
-        let fitting = free.indices.filter { free[$0].capacity >= bytes }.min { free[$0].capacity < free[$1].capacity }
-        let taken = (fitting ?? free.indices.max { free[$0].capacity < free[$1].capacity }).map { free.remove(at: $0) } ?? Buffer()
-        taken.reserve(bytes)
-        return taken
-    }
-
-    func scratch(_ slot: Int, bytes: Int) -> UnsafeMutableRawPointer {
-        scratch[slot].reserve(bytes)
-        return scratch[slot].start
-    }
-
-    private func release(after stage: Int) {
-        let lasting = [membranes, memories, offsets, poolSums, records].flatMap(\.values) + Array(counts.values)
-        let passing = [trains, entries, starts, numbers].flatMap(\.values) + scratch + free
-        peakBytes = max(peakBytes, (lasting + passing).reduce(0) { $0 + $1.capacity })
-        for (view, buffer) in entries where program.views[view].readers.upperBound <= stage {
-            free.append(buffer)
-            if let starts = starts.removeValue(forKey: view) { free.append(starts) }
-            entries[view] = nil
-        }
-        for signal in trains.keys where program.lastReads[signal] <= stage {
-            for buffer in [trains.removeValue(forKey: signal), numbers.removeValue(forKey: signal)] {
-                if let buffer { free.append(buffer) }
-            }
-        }
-    }
+    // MARK: Trains
 
     /// A train's memory, zeroed: [samples][steps][plane].
     func makeTrain(_ number: Int, _ block: Block) -> Buffer {
         let bytes = samples * block.steps * program.signals[number].stepBytes
-        let buffer = buffer(bytes)
+        let buffer = memory.take(bytes)
         buffer.clear(bytes)
-        trains[number] = buffer
+        memory.trains[number] = buffer
         return buffer
     }
 
@@ -156,7 +102,7 @@ final class Worker {
     func plane(_ number: Int, sample: Int, isMinus: Bool, _ block: Block) -> UnsafeMutableRawPointer? {
         let signal = program.signals[number]
         let planes = signal.encoding == .signed ? 2 : 1
-        return trains[number].map { $0.start + (sample * planes + (isMinus ? 1 : 0)) * block.steps * signal.planeBytes }
+        return memory.trains[number].map { $0.start + (sample * planes + (isMinus ? 1 : 0)) * block.steps * signal.planeBytes }
     }
 
     // MARK: Lists
@@ -165,7 +111,7 @@ final class Worker {
     ///
     /// - Throws: where they would be longer than their starts can say.
     func makeLists(_ number: Int, _ block: Block) throws {
-        guard entries[number] == nil else { return }
+        guard memory.lists[number] == nil else { return }
         let view = program.views[number]
         let signal = program.signals[view.signal]
         let startCount = block.steps * view.startCount
@@ -189,11 +135,8 @@ final class Worker {
                 "the spikes of '\(signal.name)' in \(block.steps) steps: \(stride) entries of lists, more than \(Limits.list)",
                 remedy: "simulate fewer steps, or with the reference executor (`reference`)")
         }
-        let entries = buffer(samples * stride * 2)
-        let starts = buffer(samples * startCount * 4)
-        self.starts[number] = starts
-        self.entries[number] = entries
-        entryStrides[number] = stride
+        let (entries, starts) = (memory.take(samples * stride * 2), memory.take(samples * startCount * 4))
+        memory.lists[number] = .init(entries: entries, starts: starts, stride: stride)
         threads.forEach(samples * parts.count) { piece, _ in
             let (sample, part) = (piece / parts.count, parts[piece % parts.count])
             guard let plane = plane(view.signal, sample: sample, isMinus: view.isMinus, block) else { return }
