@@ -9,8 +9,8 @@ public enum Linearity: String, Sendable, CaseIterable {
     case affine
     /// A maximum over a window: exact on running sums (see ``RunningMaximumPool``), wrong on single spikes.
     case maximum
-    /// max(0, x), possibly bounded above: becomes a neuron.
-    case rectifier
+    /// max(0, x), possibly bounded above or rounded to levels: an activation that neurons can stand for.
+    case activation
     /// Emits spikes, or observes; it is at home in a spiking network.
     case neuron
     /// Everything else: only in front of the first neuron, or after the last step at the very output.

@@ -3,13 +3,15 @@
 package protocol OperatorPayload: Codable, Hashable, Sendable {
     /// The operator's name: ONNX's own where ONNX has it.
     static var name: String { get }
-    /// How many inputs a node may have. Optional inputs come last.
+    /// How many inputs a node may have: one, unless a payload says otherwise. Optional inputs come last.
     var arity: ClosedRange<Int> { get }
-    /// The types of the outputs.
+    /// The types of the outputs; of a function applied element by element, the input's own.
     ///
     /// - Parameter constants: the value of each input that is a constant of the graph, else `nil`.
     /// - Throws: ``SpikeletError`` where the inputs do not fit.
     func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType]
+    /// Nonlinear, unless a payload says otherwise: what has not been thought about is refused between neurons.
+    ///
     /// - Parameter isConstant: for each input, whether it is a constant of the graph.
     func linearity(isConstant: [Bool]) -> Linearity
     /// The positions of inputs that, where they are constants, are added to the rest: biases and the like. With zeros in their
@@ -22,6 +24,12 @@ package protocol OperatorPayload: Codable, Hashable, Sendable {
 }
 
 extension OperatorPayload {
+    package var arity: ClosedRange<Int> { 1...1 }
+
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
+
+    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
+
     package var label: String { Self.name }
 
     package var summary: String { "" }

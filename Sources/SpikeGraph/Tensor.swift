@@ -16,21 +16,21 @@ public struct Tensor: Sendable, Equatable {
         case bool([Bool])
     }
 
-    /// Where the values are: in an array, or in a file that is mapped into memory.
+    /// Where the values are: in an array of its own, or in memory that somebody else keeps.
     private enum Contents: Sendable {
         case array(Storage)
-        case mapped(MappedFloats)
+        case borrowed(BorrowedFloats)
     }
 
     /// The size of each axis.
     public let shape: [Int]
     private let contents: Contents
 
-    /// The values, as an array. Of a mapped tensor it is a copy: see ``withFloats(_:)``.
+    /// The values, as an array. Of a tensor that borrows them it is a copy: see ``withFloats(_:)``.
     public var storage: Storage {
         switch contents {
         case .array(let storage): storage
-        case .mapped(let floats): .float32(Array(floats.values))
+        case .borrowed(let floats): .float32(Array(floats.values))
         }
     }
 
@@ -58,9 +58,19 @@ public struct Tensor: Sendable, Equatable {
         requirePlaces(shape)
     }
 
-    /// - Parameter values: exactly as many as the product of `shape`.
-    package init(mapped values: MappedFloats, shape: [Int]) {
-        self.init(.mapped(values), shape: shape)
+    /// A float32 tensor whose numbers stay where they are: in a NumPy array, in a file that is mapped into memory.
+    ///
+    /// - Parameters:
+    ///   - values: exactly as many as the product of `shape`, in row-major order. Nobody may change them as long as the tensor, or a
+    ///     tensor made of it, lives.
+    ///   - owner: keeps the memory; it is let go with the last such tensor.
+    /// - Precondition: `values` are exactly as many as the product of `shape`.
+    public init(borrowing values: UnsafeBufferPointer<Float>, shape: [Int], owner: any Sendable) {
+        self.init(borrowing: BorrowedFloats(values, owner: owner), shape: shape)
+    }
+
+    package init(borrowing values: BorrowedFloats, shape: [Int]) {
+        self.init(.borrowed(values), shape: shape)
         requirePlaces(shape)
     }
 
@@ -92,7 +102,7 @@ public struct Tensor: Sendable, Equatable {
         case .array(.float32(let values)): values.count
         case .array(.int64(let values)): values.count
         case .array(.bool(let values)): values.count
-        case .mapped(let floats): floats.values.count
+        case .borrowed(let floats): floats.values.count
         }
     }
 
@@ -102,7 +112,7 @@ public struct Tensor: Sendable, Equatable {
     /// The type of its elements.
     public var elementType: ElementType {
         switch contents {
-        case .array(.float32), .mapped: .float32
+        case .array(.float32), .borrowed: .float32
         case .array(.int64): .int64
         case .array(.bool): .bool
         }
@@ -118,7 +128,7 @@ public struct Tensor: Sendable, Equatable {
     /// Calls `body` with the values of a float32 tensor, where they are: no copy is made. See ``floats``.
     public func withFloats<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
         switch contents {
-        case .mapped(let floats): try withExtendedLifetime(floats) { try body(floats.values) }
+        case .borrowed(let floats): try withExtendedLifetime(floats) { try body(floats.values) }
         case .array: try floats.withUnsafeBufferPointer(body)
         }
     }
@@ -151,10 +161,10 @@ public struct Tensor: Sendable, Equatable {
         let size = shape.dropFirst().reduce(1, *)
         let bounds = range.lowerBound * size..<range.upperBound * size
         let part = [range.count] + shape.dropFirst()
-        return switch storage {
-        case .float32(let values): Tensor(Array(values[bounds]), shape: part)
-        case .int64(let values): Tensor(Array(values[bounds]), shape: part)
-        case .bool(let values): Tensor(Array(values[bounds]), shape: part)
+        return switch elementType {
+        case .float32: Tensor(withFloats { Array($0[bounds]) }, shape: part)
+        case .int64: Tensor(Array(integers[bounds]), shape: part)
+        case .bool: Tensor(Array(booleans[bounds]), shape: part)
         }
     }
 
@@ -186,12 +196,16 @@ public struct Tensor: Sendable, Equatable {
     /// The flat position of the first NaN or infinity, if any.
     public var firstNonFinite: Int? {
         guard elementType == .float32 else { return nil }
-        if case .mapped(let floats) = contents { return floats.firstNonFinite }
-        let values = floats
+        if case .borrowed(let floats) = contents { return floats.firstNonFinite }
+        return withFloats(\.firstNonFinite)
+    }
+}
+
+extension UnsafeBufferPointer<Float> {
+    /// The position of the first NaN or infinity, if any.
+    package var firstNonFinite: Int? {
         // x·0 is NaN exactly for NaN and ±∞, so that one sum decides the ordinary case.
-        let probe = values.withUnsafeBufferPointer { buffer in buffer.reduce(Float(0)) { $0 + $1 * 0 } }
-        guard probe.isNaN else { return nil }
-        return values.firstIndex { !$0.isFinite }
+        reduce(Float(0)) { $0 + $1 * 0 }.isNaN ? firstIndex { !$0.isFinite } : nil
     }
 }
 
@@ -201,14 +215,18 @@ extension Tensor {
     }
 }
 
-/// Numbers that lie in memory which somebody else keeps: a part of a file that is mapped into it.
-package final class MappedFloats: @unchecked Sendable {
-    /// Nobody changes them: the mapping is read-only.
+/// Numbers that lie in memory which somebody else keeps.
+package final class BorrowedFloats: @unchecked Sendable {
+    /// Nobody changes them.
     package let values: UnsafeBufferPointer<Float>
-    /// The position of the first NaN or infinity, if any.
+    /// The position of the first NaN or infinity, if any. They are looked through once: they may be more than the memory holds.
     package let firstNonFinite: Int?
     /// Keeps the memory as long as it lives.
     private let owner: any Sendable
+
+    convenience init(_ values: UnsafeBufferPointer<Float>, owner: any Sendable) {
+        self.init(values, firstNonFinite: values.firstNonFinite, owner: owner)
+    }
 
     package init(_ values: UnsafeBufferPointer<Float>, firstNonFinite: Int?, owner: any Sendable) {
         self.values = values

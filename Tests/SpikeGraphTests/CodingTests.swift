@@ -116,7 +116,15 @@ struct LeakyTestNeuron: Neuron {
         #"{"scale": 1, "momentum": 0.1, "mode": {"scaled": {"_0": 0}}, "samplesTracked": 0}"#,
         #"{"scale": 1, "momentum": 0.1, "mode": {"max": {}}, "samplesTracked": -5}"#,
     ]) func `a hook from a file keeps to the ranges of one that is made`(_ text: String) {
-        expectError { _ = try JSONDecoder().decode(VoltageHook.self, from: Data(text.utf8)) }
+        expectError {
+            let hook = try JSONDecoder().decode(VoltageHook.self, from: Data(text.utf8))
+            // No graph holds it.
+            _ = try hook.outputTypes([ValueType(.float32, [.batch, 2])], constants: [nil])
+        }
+        expectError {
+            var hook = try JSONDecoder().decode(VoltageHook.self, from: Data(text.utf8))
+            _ = try hook(Tensor([1, 2] as [Float], shape: [1, 2]))
+        }
     }
 }
 

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 @Suite struct QuantizerTests {
-    @Test func `a quantiser of levels above zero is a rectifier, a signed one is not linear`() throws {
-        #expect(try Quantizer(step: 1, levels: 4, rounding: .halfUp).linearity(isConstant: [false]) == .rectifier)
+    @Test func `a quantiser of levels above zero is a ReLU, a signed one is not linear`() throws {
+        #expect(try Quantizer(step: 1, levels: 4, rounding: .halfUp).linearity(isConstant: [false]) == .activation)
         #expect(try Quantizer(step: 1, levels: 4, lowest: -4, rounding: .halfUp).linearity(isConstant: [false]) == .nonlinear)
     }
 
@@ -69,7 +69,11 @@ import Testing
             expectError(.invalidModel, "levels") { _ = try Quantizer(step: 1, levels: levels, lowest: lowest, rounding: .down) }
         }
         for text in [#"{"step": 0, "levels": 4, "lowest": 0, "rounding": "down"}"#, #"{"step": 1, "levels": 4}"#] {
-            #expect(throws: (any Error).self) { try JSONDecoder().decode(Quantizer.self, from: Data(text.utf8)) }
+            #expect(throws: (any Error).self) {
+                let quantizer = try JSONDecoder().decode(Quantizer.self, from: Data(text.utf8))
+                // No graph holds it.
+                _ = try quantizer.outputTypes([ValueType(.float32, [.batch, 2])], constants: [nil])
+            }
         }
         expectError(.invalidOption, "4 binary digits") { _ = try QuantizerNeuron(threshold: 1, levels: 16, rounding: .halfUp, digits: 4) }
         expectError(.invalidOption, "3 binary digits") {

@@ -25,6 +25,39 @@ import Testing
         #expect(Tensor.joined([numbers]) == numbers)
     }
 
+    /// Memory that notices when nobody needs it any more.
+    private final class Lender: @unchecked Sendable {
+        let values = UnsafeMutableBufferPointer<Float>.allocate(capacity: 6)
+        deinit { values.deallocate() }
+    }
+
+    @Test func `a tensor borrows numbers, and lets their owner go with its last user`() throws {
+        var lender: Lender? = Lender()
+        weak let watched = lender
+        func borrowed() throws -> Tensor {
+            let values = try #require(lender?.values)
+            for index in values.indices { values[index] = Float(index) }
+            return Tensor(borrowing: UnsafeBufferPointer(values), shape: [3, 2], owner: try #require(lender))
+        }
+        var tensor: Tensor? = try borrowed()
+        lender = nil
+        #expect(tensor == Tensor([0, 1, 2, 3, 4, 5] as [Float], shape: [3, 2]) && tensor?.elementType == .float32)
+        #expect(tensor?.withFloats { $0.baseAddress } == watched.map { UnsafePointer($0.values.baseAddress) })
+        #expect(tensor?.samples(1..<3) == Tensor([2, 3, 4, 5] as [Float], shape: [2, 2]) && tensor?.firstNonFinite == nil)
+        var reshaped = tensor?.reshaped(to: [6])
+        tensor = nil
+        #expect(watched != nil && reshaped?.floats[5] == 5)
+        reshaped = nil
+        #expect(watched == nil)
+    }
+
+    @Test func `borrowed numbers that are not finite are found`() {
+        let values: [Float] = [1, .infinity, .nan]
+        values.withUnsafeBufferPointer { values in
+            #expect(Tensor(borrowing: values, shape: [3], owner: 0).firstNonFinite == 1)
+        }
+    }
+
     @Test func `reshaping keeps the values and mapping keeps the shape`() {
         #expect(numbers.reshaped(to: [12]).floats == numbers.floats)
         #expect(numbers.map { -$0 }.floats[11] == -11)

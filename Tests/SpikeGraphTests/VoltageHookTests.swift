@@ -52,7 +52,7 @@ import Testing
         ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 33.3, 3.997), ([-2, 7.5, 0.25, 3, 3, -1], 99.9, 7.4775), ([-2, 7.5, 0.25, 3, 3, -1], 50, 1.625),
         ([-2, 7.5, 0.25, 3, 3, -1], 33.3, -0.16875), (thousand, 99.9, 1007.001), (thousand, 99, 998.01), (thousand, 50, 499.5),
         (thousand, 12.34, 123.2766), (thousand, 100, 1008),
-        // A rectifier's zeros count: half of these are zeros, so that the median is one.
+        // A ReLU's zeros count: half of these are zeros, so that the median is one.
         (thousand.map { max(0, $0 - 504) }, 99.9, 503.001), (thousand.map { max(0, $0 - 504) }, 50, 0),
         (thousand.map { max(0, $0 - 504) }, 60, 95.4),
     ]

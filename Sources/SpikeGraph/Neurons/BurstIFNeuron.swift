@@ -31,14 +31,6 @@ public struct BurstIFNeuron: Neuron {
         FastRule(.burst, threshold: threshold, initialMembrane: initialMembrane, limit: maximumBurst)
     }
 
-    public func initialState(shape: [Int]) -> NeuronState {
-        NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
-    }
-
-    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
-        state.add(current)
-    }
-
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         state.emit { membrane in
             let spikes = min(Float(maximumBurst), max(0, (membrane / threshold).rounded(.down)))

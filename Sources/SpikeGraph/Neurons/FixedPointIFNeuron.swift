@@ -17,35 +17,26 @@ public struct FixedPointIFNeuron: Neuron {
     /// Whether it may send several spikes in a step.
     public var isMultiSpike: Bool
 
-    /// - Throws: for bits that float32 cannot stand for.
+    /// - Throws: for bits that float32 cannot stand for, and for a threshold or a quantum that is not positive.
     public init(threshold: Float, quantum: Float, bits: Int = 16, resetsToZero: Bool = false, isMultiSpike: Bool = false) throws {
-        guard (2...24).contains(bits) else {
-            throw SpikeletError(.invalidOption, "a membrane of \(bits) bits", remedy: "membranes have 2 to 24 bits")
-        }
         self.threshold = threshold
         self.quantum = quantum
         self.bits = bits
         self.resetsToZero = resetsToZero
         self.isMultiSpike = isMultiSpike
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        try self.init(
-            threshold: container.decode(Float.self, forKey: .threshold), quantum: container.decode(Float.self, forKey: .quantum),
-            bits: container.decode(Int.self, forKey: .bits), resetsToZero: container.decode(Bool.self, forKey: .resetsToZero),
-            isMultiSpike: container.decode(Bool.self, forKey: .isMultiSpike))
+        try validate()
     }
 
     public func validate() throws {
+        guard (2...24).contains(bits) else {
+            throw SpikeletError(.invalidOption, "a membrane of \(bits) bits", remedy: "membranes have 2 to 24 bits")
+        }
         try NeuronParameter(threshold).validateAsThreshold()
         try NeuronParameter(quantum).validateAsThreshold()
     }
 
     public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
     public var spikesPerStep: ClosedRange<Int>? { isMultiSpike ? nil : 0...1 }
-
-    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.add(current)

@@ -41,14 +41,6 @@ public struct IFNode: Neuron {
         return FastRule(.single, threshold: threshold, initialMembrane: initialMembrane, reset: value)
     }
 
-    public func initialState(shape: [Int]) -> NeuronState {
-        NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
-    }
-
-    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
-        state.add(current)
-    }
-
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         state.emit { membrane in
             guard membrane >= threshold else { return 0 }

@@ -93,8 +93,6 @@ public struct LIFNeuron: Neuron {
     public var currentOfSpike: NeuronParameter { threshold / gain }
     public var spikesPerStep: ClosedRange<Int>? { 0...1 }
 
-    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
-
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.leak(current, decay: decay, gain: gain, drive: drive)
     }
@@ -129,8 +127,6 @@ public struct LINeuron: Neuron {
     }
 
     public var currentOfSpike: NeuronParameter { 1 }
-
-    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.leak(current, decay: decay, gain: gain, drive: drive)

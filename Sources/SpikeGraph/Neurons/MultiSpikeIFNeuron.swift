@@ -18,10 +18,6 @@ public struct MultiSpikeIFNeuron: Neuron {
 
     public var currentOfSpike: NeuronParameter { threshold }
 
-    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
-
-    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.add(current) }
-
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         var values = state.membrane.floats
         var spikes = [Float](repeating: 0, count: values.count)

@@ -26,12 +26,12 @@ public protocol Neuron: Codable, Hashable, Sendable {
     /// What stands in for the rule where only integrate-and-fire with one threshold is understood; `nil`, by default, for nothing.
     func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn?
 
-    /// The state before the first step.
+    /// The state before the first step; by default membranes at v₀ of ``fastRule``, or at 0.
     ///
     /// - Parameter shape: of the layer, `[N, C, …]`.
     func initialState(shape: [Int]) -> NeuronState
 
-    /// Takes up one step's current.
+    /// Takes up one step's current; by default it is added to the membrane.
     ///
     /// - Parameter current: `[N, C, …]`, in the unit of ``currentOfSpike``.
     func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep)
@@ -42,7 +42,8 @@ public protocol Neuron: Codable, Hashable, Sendable {
     /// Parameters as a person would write them.
     var summary: String { get }
 
-    /// Throws where a parameter is outside its range, so that no graph holds such a neuron. By default all are welcome.
+    /// Throws where a parameter is outside its range, so that no graph holds such a neuron, wherever it comes from. By default all are
+    /// welcome.
     func validate() throws
 
     /// How many neurons of a sample the rule is for; `nil`, by default, for any number.
@@ -55,9 +56,13 @@ extension Neuron {
     public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? { nil }
     public func validate() throws {}
     public var neuronsPerSample: Int? { nil }
-}
 
-extension Neuron {
+    public func initialState(shape: [Int]) -> NeuronState {
+        NeuronState(membrane: Tensor(repeating: fastRule?.initialMembrane ?? 0, shape: shape))
+    }
+
+    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.add(current) }
+
     /// A step of the streaming schedule: integrate, then emit.
     ///
     /// - Precondition: the rule emits one number a neuron, as it has to: what reads them relies on it.
@@ -181,8 +186,6 @@ public struct NeuronNode: OperatorPayload {
         if !initialOffsets.isEmpty { state.membrane = state.membrane.addingToChannels(initialOffsets) }
         return state
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape

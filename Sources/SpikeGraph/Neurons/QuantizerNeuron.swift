@@ -32,6 +32,16 @@ public struct QuantizerNeuron: Neuron {
     public init(threshold: Float, levels: Int, lowest: Int = 0, rounding: Quantizer.Rounding, divisor: Int? = nil, digits: Int? = nil)
         throws
     {
+        self.threshold = threshold
+        self.levels = levels
+        self.lowest = lowest
+        self.rounding = rounding
+        self.divisor = divisor
+        self.digits = digits
+        try validate()
+    }
+
+    public func validate() throws {
         _ = try Quantizer(step: threshold, levels: levels, lowest: lowest, rounding: rounding, divisor: divisor)
         if let digits {
             _ = try RadixNeuron(digits: digits)
@@ -39,30 +49,10 @@ public struct QuantizerNeuron: Neuron {
                 throw SpikeletError(.invalidOption, "the levels \(lowest)…\(levels) in \(digits) binary digits")
             }
         }
-        self.threshold = threshold
-        self.levels = levels
-        self.lowest = lowest
-        self.rounding = rounding
-        self.divisor = divisor
-        self.digits = digits
-    }
-
-    private enum CodingKeys: String, CodingKey { case threshold, levels, lowest, rounding, divisor, digits }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        try self.init(
-            threshold: container.decode(Float.self, forKey: .threshold), levels: container.decode(Int.self, forKey: .levels),
-            lowest: container.decode(Int.self, forKey: .lowest), rounding: container.decode(Quantizer.Rounding.self, forKey: .rounding),
-            divisor: container.decodeIfPresent(Int.self, forKey: .divisor), digits: container.decodeIfPresent(Int.self, forKey: .digits))
     }
 
     public var currentOfSpike: NeuronParameter { NeuronParameter(threshold) }
     public var spikesPerStep: ClosedRange<Int>? { (lowest < 0 ? -1 : 0)...(levels > 0 ? 1 : 0) }
-
-    public func initialState(shape: [Int]) -> NeuronState {
-        NeuronState(membrane: Tensor(repeating: 0, shape: shape))
-    }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.add(current, afterScaling: digits == nil ? 1 : 2)

@@ -18,23 +18,19 @@ public struct RadixNeuron: Neuron {
 
     /// - Throws: for fewer than 1 or more than 16 digits.
     public init(digits: Int) throws {
+        self.digits = digits
+        try validate()
+    }
+
+    public func validate() throws {
         guard (1...16).contains(digits) else {
             throw SpikeletError(.invalidOption, "a radix code of \(digits) steps", remedy: "K is from 1 to 16; 4 to 8 are usual")
         }
-        self.digits = digits
-    }
-
-    public init(from decoder: any Decoder) throws {
-        try self.init(digits: decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .digits))
     }
 
     public var currentOfSpike: NeuronParameter { 1 }
     public var spikesPerStep: ClosedRange<Int>? { 0...1 }
     public var fastRule: FastRule? { FastRule(.single, threshold: 1, digits: digits) }
-
-    public func initialState(shape: [Int]) -> NeuronState {
-        NeuronState(membrane: Tensor(repeating: 0, shape: shape))
-    }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.add(current, afterScaling: 2)

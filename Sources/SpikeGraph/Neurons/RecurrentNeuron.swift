@@ -17,25 +17,19 @@ public struct RecurrentNeuron: Neuron {
     /// - Parameters:
     ///   - weight: n·n numbers.
     ///   - bias: n numbers.
-    /// - Throws: where the two do not go together.
+    /// - Throws: where they do not go together, or a number is not finite.
     public init(_ neuron: NeuronNode, weight: [Float], bias: [Float]) throws {
+        self.neuron = neuron
+        self.weight = weight
+        self.bias = bias
+        try validate()
+    }
+
+    public func validate() throws {
         let (count, overflow) = bias.count.multipliedReportingOverflow(by: bias.count)
         guard !overflow, !bias.isEmpty, weight.count == count else {
             throw SpikeletError(.invalidModel, "\(weight.count) recurrent weights and \(bias.count) biases")
         }
-        self.neuron = neuron
-        self.weight = weight
-        self.bias = bias
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        try self.init(
-            container.decode(NeuronNode.self, forKey: .neuron), weight: container.decode([Float].self, forKey: .weight),
-            bias: container.decode([Float].self, forKey: .bias))
-    }
-
-    public func validate() throws {
         try neuron.neuron.validate()
         guard type(of: neuron.neuron).schedules.contains(.streaming) else {
             throw SpikeletError(.invalidModel, "recurrent neurons of the kind \(type(of: neuron.neuron).kind), which wait for all steps")

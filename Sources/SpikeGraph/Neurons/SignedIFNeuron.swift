@@ -39,14 +39,6 @@ public struct SignedIFNeuron: Neuron {
         FastRule(.signed, threshold: threshold, initialMembrane: initialMembrane, limit: maximumCount)
     }
 
-    public func initialState(shape: [Int]) -> NeuronState {
-        NeuronState(membrane: Tensor(repeating: initialMembrane, shape: shape))
-    }
-
-    public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
-        state.add(current)
-    }
-
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         let most = maximumCount.map(Float.init) ?? .infinity
         return state.emit(remembering: "standing") { membrane, standing in

@@ -13,8 +13,6 @@ public struct ThresholdNeuron: Neuron {
     public var currentOfSpike: NeuronParameter { threshold }
     public var spikesPerStep: ClosedRange<Int>? { 0...1 }
 
-    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
-
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) { state.membrane = current }
 
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
@@ -35,19 +33,17 @@ public struct DelayNeuron: Neuron {
 
     /// - Throws: for a delay below 0 or above 4096 steps.
     public init(steps: Int) throws {
+        self.steps = steps
+        try validate()
+    }
+
+    public func validate() throws {
         guard (0...4096).contains(steps) else {
             throw SpikeletError(.invalidOption, "a delay of \(steps) steps", remedy: "delays are from 0 to 4096 steps")
         }
-        self.steps = steps
-    }
-
-    public init(from decoder: any Decoder) throws {
-        try self.init(steps: decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .steps))
     }
 
     public var currentOfSpike: NeuronParameter { 1 }
-
-    public func initialState(shape: [Int]) -> NeuronState { NeuronState(membrane: Tensor(repeating: 0, shape: shape)) }
 
     public func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
         state.memory["\(time.index % (steps + 1))"] = current

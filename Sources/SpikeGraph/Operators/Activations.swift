@@ -5,11 +5,7 @@ public struct Relu: OperatorPayload {
     /// A ReLU.
     public init() {}
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
-    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .rectifier }
+    package func linearity(isConstant: [Bool]) -> Linearity { .activation }
 }
 
 /// y = min(max(x, minimum), maximum), applied in this order; an absent bound does not bound. ReLU6 is `Clip(0, 6)`.
@@ -26,13 +22,9 @@ public struct Clip: OperatorPayload {
         self.maximum = maximum
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
-    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
-
     package func linearity(isConstant: [Bool]) -> Linearity {
         if minimum == nil, maximum == nil { return .linear }
-        return minimum == 0 && (maximum ?? 1) > 0 ? .rectifier : .nonlinear
+        return minimum == 0 && (maximum ?? 1) > 0 ? .activation : .nonlinear
     }
 
     package var summary: String {
@@ -46,12 +38,6 @@ public struct Sigmoid: OperatorPayload {
 
     /// A logistic function.
     public init() {}
-
-    package var arity: ClosedRange<Int> { 1...1 }
-
-    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 }
 
 /// y = eˣ / Σ eˣ along `axis`.
@@ -68,14 +54,10 @@ public struct Softmax: OperatorPayload {
         self.flattensTail = flattensTail
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
         return try unaryType(inputs)
     }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
     package var summary: String { "axis \(axis)" }
 }
@@ -94,14 +76,10 @@ public struct LogSoftmax: OperatorPayload {
         self.flattensTail = flattensTail
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         _ = try Shape.axis(axis, rank: inputs[0].shape.rank)
         return try unaryType(inputs)
     }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
     package var summary: String { "axis \(axis)" }
 }
@@ -112,8 +90,6 @@ public struct Identity: OperatorPayload {
 
     /// An operator without attributes.
     public init() {}
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
 
@@ -126,8 +102,6 @@ public struct Dropout: OperatorPayload {
 
     /// An operator without attributes.
     public init() {}
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [inputs[0]] }
 

@@ -99,8 +99,6 @@ public struct Unary: OperatorPayload {
         self.parameters = parameters
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         guard parameters.count == function.parameterCount else {
             throw SpikeletError(
@@ -201,8 +199,6 @@ public struct Binary: OperatorPayload {
         return [ValueType(function.isComparison ? .bool : inputs[0].elementType, shape)]
     }
 
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
-
     package var label: String { function.rawValue }
 }
 
@@ -244,11 +240,7 @@ public struct Cast: OperatorPayload {
         self.type = type
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { [ValueType(type, inputs[0].shape)] }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
     package var summary: String { "to \(type.rawValue)" }
 }

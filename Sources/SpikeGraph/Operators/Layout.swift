@@ -9,8 +9,6 @@ public struct Flatten: OperatorPayload {
         self.axis = axis
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         // Unlike elsewhere, axis = rank is legal here.
@@ -55,8 +53,6 @@ public struct Reshape: OperatorPayload {
     public init(sizes: [Size]) {
         self.sizes = sizes
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape

@@ -9,8 +9,6 @@ public struct Transpose: OperatorPayload {
         self.permutation = permutation
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         guard permutation.count == shape.rank, permutation.sorted() == Array(0..<shape.rank) else {
@@ -70,8 +68,6 @@ public struct Slice: OperatorPayload {
     public init(cuts: [Cut]) {
         self.cuts = cuts
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         var shape = inputs[0].shape
@@ -145,8 +141,6 @@ public struct Expand: OperatorPayload {
         self.sizes = sizes
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let target = try sizes.map { size -> Dimension in
             guard case .fixed(let constant, let factor) = size, Dimension(constant, batchFactor: factor).isSize else {
@@ -175,8 +169,6 @@ public struct Tile: OperatorPayload {
     public init(repeats: [Int]) {
         self.repeats = repeats
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
@@ -223,8 +215,6 @@ public struct Pad: OperatorPayload {
         self.ends = ends
         self.value = value
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         var shape = inputs[0].shape

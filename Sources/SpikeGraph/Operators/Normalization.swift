@@ -68,8 +68,6 @@ public struct LayerNormalization: OperatorPayload {
         return [inputs[0]]
     }
 
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
-
     package var label: String { isCentered ? Self.name : "RMSNormalization" }
 
     package var summary: String { "axis \(axis)" + (epsilon == 1e-5 ? "" : ", epsilon \(epsilon)") }
@@ -108,8 +106,6 @@ public struct GroupNormalization: OperatorPayload {
         return [inputs[0]]
     }
 
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
-
     package var label: String { groups == nil ? "InstanceNormalization" : Self.name }
 
     package var summary: String {
@@ -139,16 +135,12 @@ public struct LocalResponseNormalization: OperatorPayload {
         self.bias = bias
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         guard size >= 1, size < 1 << 30, inputs[0].shape.rank >= 2, inputs[0].shape[1].known != nil else {
             throw SpikeletError(.invalidModel, "a normalisation over \(size) channels of \(inputs[0].shape)")
         }
         return try unaryType(inputs)
     }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
     package var summary: String { "size \(size)" }
 }

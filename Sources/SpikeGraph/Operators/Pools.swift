@@ -12,8 +12,6 @@ public struct AveragePool: OperatorPayload {
         self.countsPadding = countsPadding
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         let shape = inputs[0].shape
@@ -35,8 +33,6 @@ public struct MaxPool: OperatorPayload {
     public init(window: Window) {
         self.window = window
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
@@ -64,8 +60,6 @@ public struct RunningMaximumPool: OperatorPayload {
         self.window = window
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try MaxPool(window: window).outputTypes(inputs, constants: constants)
     }
@@ -82,8 +76,6 @@ public struct GlobalAveragePool: OperatorPayload {
     /// An operator without attributes.
     public init() {}
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
 
     package func linearity(isConstant: [Bool]) -> Linearity { .linear }
@@ -95,8 +87,6 @@ public struct GlobalMaxPool: OperatorPayload {
 
     /// An operator without attributes.
     public init() {}
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try globalType(inputs) }
 
@@ -125,8 +115,6 @@ public struct ReduceMean: OperatorPayload {
         self.axes = axes
         self.keepsDimensions = keepsDimensions
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     /// The reduced axes of a value of `rank` axes, counted from the front.
     public func reducedAxes(rank: Int) throws -> Set<Int> {

@@ -59,6 +59,15 @@ public struct Quantizer: OperatorPayload {
     /// - Throws: for a step that is no positive finite number; for levels without zero among them, no other, or more than 2²⁴;
     ///   and for a divisor outside 1…2²⁴.
     public init(step: Float, levels: Int, lowest: Int = 0, rounding: Rounding, divisor: Int? = nil) throws {
+        self.step = step
+        self.levels = levels
+        self.lowest = lowest
+        self.rounding = rounding
+        self.divisor = divisor
+        try validate()
+    }
+
+    private func validate() throws {
         guard step > 0, step.isFinite, (1 / step).isFinite else {
             throw SpikeletError(.invalidModel, "a quantiser of step \(step); a positive number is needed")
         }
@@ -68,21 +77,6 @@ public struct Quantizer: OperatorPayload {
         guard divisor.map((1...Self.limit).contains) ?? true else {
             throw SpikeletError(.invalidModel, "a quantiser of levels divided by \(divisor ?? 0)")
         }
-        self.step = step
-        self.levels = levels
-        self.lowest = lowest
-        self.rounding = rounding
-        self.divisor = divisor
-    }
-
-    private enum CodingKeys: String, CodingKey { case step, levels, lowest, rounding, divisor }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        try self.init(
-            step: container.decode(Float.self, forKey: .step), levels: container.decode(Int.self, forKey: .levels),
-            lowest: container.decode(Int.self, forKey: .lowest), rounding: container.decode(Rounding.self, forKey: .rounding),
-            divisor: container.decodeIfPresent(Int.self, forKey: .divisor))
     }
 
     /// The level of an activation, before it is multiplied by Δ. A NaN stays one.
@@ -93,11 +87,13 @@ public struct Quantizer: OperatorPayload {
         return raised > Float(levels) ? Float(levels) : raised
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
+    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
+        // A quantiser out of a file has not been through the initialiser.
+        try validate()
+        return try unaryType(inputs)
+    }
 
-    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { lowest == 0 ? .rectifier : .nonlinear }
+    package func linearity(isConstant: [Bool]) -> Linearity { lowest == 0 ? .activation : .nonlinear }
 
     package var summary: String {
         "step \(step), levels \(lowest)…\(levels), \(rounding.rawValue)" + (divisor.map { ", of means of \($0)" } ?? "")

@@ -45,8 +45,6 @@ public struct Reduce: OperatorPayload {
         self.keepsDimensions = keepsDimensions
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     /// The reduced axes of a value of `rank` axes, counted from the front.
     public func reducedAxes(rank: Int) throws -> Set<Int> {
         try ReduceMean(axes: axes).reducedAxes(rank: rank)
@@ -92,8 +90,6 @@ public struct ArgExtremum: OperatorPayload {
         self.selectsLast = selectsLast
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.require([.float32, .int64])
         let shape = inputs[0].shape
@@ -103,8 +99,6 @@ public struct ArgExtremum: OperatorPayload {
         }
         return [ValueType(.int64, reducedShape(shape, axes: [position], keepsDimensions: keepsDimensions))]
     }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 
     package var label: String { isMinimum ? "ArgMin" : "ArgMax" }
 
@@ -127,8 +121,6 @@ public struct CumSum: OperatorPayload {
         self.isExclusive = isExclusive
         self.isReverse = isReverse
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.require([.float32, .int64])

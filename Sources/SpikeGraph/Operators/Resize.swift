@@ -102,8 +102,6 @@ public struct Resize: OperatorPayload {
         self.antialiases = antialiases
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         try inputs.requireFloat()
         var shape = inputs[0].shape

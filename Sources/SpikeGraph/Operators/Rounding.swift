@@ -6,12 +6,6 @@ public struct Floor: OperatorPayload {
 
     /// An operator without attributes.
     public init() {}
-
-    package var arity: ClosedRange<Int> { 1...1 }
-
-    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 }
 
 /// y = the whole number nearest to x, halves to the even one. See ``Floor``.
@@ -20,10 +14,4 @@ public struct Round: OperatorPayload {
 
     /// An operator without attributes.
     public init() {}
-
-    package var arity: ClosedRange<Int> { 1...1 }
-
-    package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] { try unaryType(inputs) }
-
-    package func linearity(isConstant: [Bool]) -> Linearity { .nonlinear }
 }

@@ -78,37 +78,18 @@ public struct VoltageHook: OperatorPayload {
 
     private func validate() throws {
         try mode.validate()
+        guard samplesTracked >= 0 else { throw SpikeletError(.malformedFile, "a hook that has seen \(samplesTracked) samples") }
         guard momentum >= 0, momentum <= 1 else {
             throw SpikeletError(
                 .invalidOption, "momentum \(momentum) is outside 0…1", remedy: "0.1 is the usual value; 1 keeps only the last batch")
         }
     }
 
-    private enum Key: String, CodingKey { case scale, momentum, mode, samplesTracked }
-
-    /// Reads a hook back; a file may hold no other numbers than ``init(scale:momentum:mode:)`` takes.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
-        try self.init(
-            scale: container.decode(Float.self, forKey: .scale), momentum: container.decode(Float.self, forKey: .momentum),
-            mode: container.decode(Mode.self, forKey: .mode))
-        samplesTracked = try container.decode(Int.self, forKey: .samplesTracked)
-        guard samplesTracked >= 0 else { throw SpikeletError(.malformedFile, "a hook that has seen \(samplesTracked) samples") }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(scale, forKey: .scale)
-        try container.encode(momentum, forKey: .momentum)
-        try container.encode(mode, forKey: .mode)
-        try container.encode(samplesTracked, forKey: .samplesTracked)
-    }
-
     /// Takes a batch of activations into the scale, and returns it unchanged.
     ///
     /// - Throws: for an empty batch, and for NaN or infinity among the activations.
     public mutating func callAsFunction(_ x: Tensor) throws -> Tensor {
-        _ = try unaryType([ValueType(x)])
+        _ = try outputTypes([ValueType(x)], constants: [nil])
         guard x.count > 0 else { throw SpikeletError(.invalidData, "an empty batch has no scale") }
         if let position = x.firstNonFinite {
             throw SpikeletError(
@@ -136,8 +117,6 @@ public struct VoltageHook: OperatorPayload {
         let below = Double(sorted[lower])
         return Float(below + (Double(sorted[upper]) - below) * (position - Double(lower)))
     }
-
-    package var arity: ClosedRange<Int> { 1...1 }
 
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         // A hook out of a file has not been through the initialiser.

@@ -30,8 +30,6 @@ public struct VoltageScaler: OperatorPayload {
         return Tensor(values, shape: x.shape)
     }
 
-    package var arity: ClosedRange<Int> { 1...1 }
-
     package func outputTypes(_ inputs: [ValueType], constants: [Tensor?]) throws -> [ValueType] {
         let shape = inputs[0].shape
         guard scales.count == 1 || shape.rank >= 2 && shape[1] == Dimension(scales.count) else {
