@@ -4,7 +4,7 @@ public import SpikeRuntime
 
 /// What a spiking network's neurons do on some samples, step by step: the material for looking at it.
 ///
-///     let trace = try ActivityTrace(snn, ann: ann, inputs: batch.inputs, steps: 32)
+///     let trace = try ActivityTrace.record(snn, ann: ann, inputs: batch.inputs, steps: 32)
 public struct ActivityTrace: Codable, Sendable, Equatable {
     /// One layer of neurons.
     public struct Layer: Codable, Sendable, Equatable {
@@ -63,11 +63,12 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     ///   - inputs: a few samples; the first is the one that is watched.
     ///   - steps: T; of a radix code only its own K.
     ///   - precision: of the engine whose spikes are shown; `nil`: the reference executor's.
-    public init(_ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil) throws {
+    public static func record(
+        _ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil
+    ) throws -> ActivityTrace {
         let code = snn.spikeCode
         let steps = code.steps(asked: steps)
         let observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
-        self.precision = observed.program?.precision.rawValue
         var layers: [String: Layer] = [:]
         var sums: [String: [Float]] = [:]
         let isStreaming = snn.spiking?.schedule == .streaming
@@ -77,7 +78,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
                 guard case .neuron(let neuronNode) = node.operator else { return }
                 let emitted = results[0].floats
                 let size = emitted.count / max(1, results[0].shape[0])
-                var layer = layers[node.name] ?? Self.empty(node.name, neuronNode, size: size)
+                var layer = layers[node.name] ?? empty(node.name, neuronNode, size: size)
                 layer.density.append(emitted.reduce(0.0) { $0 + Double(abs($1)) } / Double(max(1, emitted.count)))
                 for (index, neuron) in layer.watched.enumerated() { layer.spikes[index].append(Int(emitted[neuron])) }
                 if isStreaming, let state = simulation.neuronStates[node.name] {
@@ -93,32 +94,33 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
             }
             let size = shape[2] * shape[3]
             layers[node.name]?.mapSize = [shape[2], shape[3]]
-            layers[node.name]?.maps = (0..<min(Self.mostMaps, shape[1])).map { Array(sum[$0 * size..<($0 + 1) * size]) }
+            layers[node.name]?.maps = (0..<min(mostMaps, shape[1])).map { Array(sum[$0 * size..<($0 + 1) * size]) }
         }
         if let ann {
             let decomposition = try ErrorDecomposition(snn, ann: ann, steps: steps, precision: precision)
             var names = snn.nodes.filter { layers[$0.name] != nil }.map(\.name)[...]
             try decomposition.measure(inputs) { parts in
                 guard let name = names.popFirst() else { return }
-                let stride = max(1, parts.activation.count / Self.mostPairs)
+                let stride = max(1, parts.activation.count / mostPairs)
                 let chosen = Swift.stride(from: 0, to: parts.activation.count, by: stride)
                 layers[name]?.activations = chosen.map { Float(parts.activation[$0]) }
                 layers[name]?.decoded = chosen.map { Float(parts.output[$0]) }
-                layers[name]?.correlation = Self.correlation(parts.activation, parts.output)
-                layers[name]?.largest = Self.largest(parts)
+                layers[name]?.correlation = correlation(parts.activation, parts.output)
+                layers[name]?.largest = largest(parts)
                 layers[name]?.thresholds = (0..<max(1, parts.channels)).map {
                     parts.scales.isEmpty ? 0 : Float(parts.levels * parts.scales[$0 % parts.scales.count])
                 }
             }
         }
-        self.steps = steps
-        self.layers = snn.nodes.compactMap { node in
-            layers[node.name]?.label = node.label
-            return layers[node.name]
-        }
         let sample = inputs.first?.samples(0..<1)
-        imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
-        image = imageShape.count == 3 ? sample?.floats ?? [] : []
+        let imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
+        return ActivityTrace(
+            steps: steps, precision: observed.program?.precision.rawValue,
+            layers: snn.nodes.compactMap { node in
+                layers[node.name]?.label = node.label
+                return layers[node.name]
+            },
+            image: imageShape.count == 3 ? sample?.floats ?? [] : [], imageShape: imageShape)
     }
 
     /// A layer before its first step; neurons spread evenly over it are watched.

@@ -4,13 +4,13 @@ import SpikeReference
 package import SpikeRuntime
 
 /// Splits the difference between a spiking network and its ANN, layer by layer, into what each layer inherits and what
-/// clipping, rounding and the order of arrival add (see ``LayerError``).
+/// clipping, quantisation and the order of arrival add (see ``LayerError``).
 ///
 ///     let layers = try ErrorDecomposition(snn, ann: ann, steps: 32).run(loader)
 ///     print(ErrorDecomposition.table(layers))
 ///
 /// Every recipe, schedule and neuron can be measured. Of a spiking network in int8, the spikes are those that int8 sends; what its rounding
-/// changes is part of the unevenness.
+/// changes is part of the unevenness error.
 package struct ErrorDecomposition: Sendable {
     /// The spiking network.
     package let snn: Graph
@@ -110,11 +110,11 @@ package struct ErrorDecomposition: Sendable {
         let weight = Float(code.weight(of: steps))
         let thresholds = layer.spike.map { $0 * Float(sums.levels) * weight }
         return LayerError(
-            name: layer.node.name, rectifier: layer.activation.name, neurons: neurons,
-            threshold: [thresholds.min() ?? 0, thresholds.max() ?? 0], levels: Int(sums.levels), spikesPerNeuron: sums.spikes / count,
+            name: layer.node.name, activation: layer.activation.name, neurons: neurons,
+            threshold: ClosedRange(spanning: thresholds) ?? 0...0, levels: Int(sums.levels), spikesPerNeuron: sums.spikes / count,
             annRootMeanSquare: (sums.activation / count).squareRoot(), inherited: relative(sums.inherited),
             clipping: relative(sums.clipping),
-            rounding: relative(sums.rounding), unevenness: relative(sums.unevenness), total: relative(sums.total),
+            quantization: relative(sums.quantization), unevenness: relative(sums.unevenness), total: relative(sums.total),
             added: relative(sums.added))
     }
 }
@@ -155,7 +155,7 @@ private struct Layer: Sendable {
 package struct LayerParts: Sendable {
     package var inherited: [Double] = []
     package var clipping: [Double] = []
-    package var rounding: [Double] = []
+    package var quantization: [Double] = []
     package var unevenness: [Double] = []
     /// The ANN's activations.
     package var activation: [Double] = []
@@ -233,7 +233,7 @@ private struct Observation {
             let sent = output[position] * scale(position)
             parts.inherited.append(given - wanted)
             parts.clipping.append(clipped - given)
-            parts.rounding.append(rounded - clipped)
+            parts.quantization.append(rounded - clipped)
             parts.unevenness.append(sent - rounded)
             parts.activation.append(wanted)
             parts.output.append(sent)
@@ -275,7 +275,7 @@ private struct Found: Accumulator {
 private struct Sums: Accumulator {
     var inherited = 0.0
     var clipping = 0.0
-    var rounding = 0.0
+    var quantization = 0.0
     var unevenness = 0.0
     var total = 0.0
     var added = 0.0
@@ -288,12 +288,12 @@ private struct Sums: Accumulator {
         spikes = parts.spikes
         for position in parts.activation.indices {
             let inherited = parts.inherited[position]
-            let added = parts.clipping[position] + parts.rounding[position] + parts.unevenness[position]
+            let added = parts.clipping[position] + parts.quantization[position] + parts.unevenness[position]
             self.inherited += inherited * inherited
             self.added += added * added
             total += (inherited + added) * (inherited + added)
             clipping += parts.clipping[position] * parts.clipping[position]
-            rounding += parts.rounding[position] * parts.rounding[position]
+            quantization += parts.quantization[position] * parts.quantization[position]
             unevenness += parts.unevenness[position] * parts.unevenness[position]
             activation += parts.activation[position] * parts.activation[position]
         }
@@ -302,7 +302,7 @@ private struct Sums: Accumulator {
     mutating func merge(_ later: Sums) {
         inherited += later.inherited
         clipping += later.clipping
-        rounding += later.rounding
+        quantization += later.quantization
         unevenness += later.unevenness
         total += later.total
         added += later.added

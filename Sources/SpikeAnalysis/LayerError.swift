@@ -5,12 +5,12 @@
 /// express; Q(x) what it would have sent had the same current arrived whole before its first spike: the quantiser at its L
 /// levels; and y what it did send. All in units of the ANN's activation. Then
 ///
-///     y − r(z) =  r(x) − r(z)              inherited: the layer's input differs already
-///               + min(r(x), θ) − r(x)      clipping: beyond θ
-///               + Q(x) − min(r(x), θ)      rounding, to the L levels of 0…θ
-///               + y − Q(x)                 unevenness: the order in which the current arrived
+///     y − r(z) =  r(x) − r(z)              inherited error: the layer's input differs already
+///               + min(r(x), θ) − r(x)      clipping error: beyond θ
+///               + Q(x) − min(r(x), θ)      quantisation error: rounded to the L levels of 0…θ
+///               + y − Q(x)                 unevenness error: the order in which the current arrived
 ///
-/// Under a layer-synchronous schedule y is Q(x), and unevenness zero. A correction of biases is part of x: what it moves
+/// Under a layer-synchronous schedule y is Q(x), and the unevenness error zero. A correction of biases is part of x: what it moves
 /// counts as inherited, although it is there to balance the other parts.
 ///
 /// Each number here is a root mean square over neurons and samples, divided by the root mean square of r(z). The signed parts
@@ -22,11 +22,11 @@ public struct LayerError: Codable, Sendable, Equatable {
     /// The neurons' node in the spiking network.
     public var name: String
     /// The ANN's ReLU that they replaced.
-    public var rectifier: String
+    public var activation: String
     /// The neurons of one sample.
     public var neurons: Int
     /// θ: least and largest of the channels'.
-    public var threshold: [Float]
+    public var threshold: ClosedRange<Float>
     /// L: the levels above zero.
     public var levels: Int
     /// Spikes of a neuron over the whole inference, mean over neurons and samples.
@@ -35,15 +35,15 @@ public struct LayerError: Codable, Sendable, Equatable {
     public var annRootMeanSquare: Double
     /// `nil` for all parts, and the total, where the ANN's activations are all zero.
     public var inherited: Double?
-    /// The part of the error that comes from activations beyond θ.
+    /// The clipping error, of activations beyond θ.
     public var clipping: Double?
-    /// The part that comes from rounding to levels.
-    public var rounding: Double?
-    /// The part that comes from spikes at the wrong time.
+    /// The quantisation error, of rounding to levels.
+    public var quantization: Double?
+    /// The unevenness error, of spikes at the wrong time.
     public var unevenness: Double?
     /// The whole difference y − r(z).
     public var total: Double?
-    /// What the layer itself adds: clipping, rounding and unevenness together, y − r(x).
+    /// What the layer itself adds: the clipping, quantisation and unevenness errors together, y − r(x).
     public var added: Double?
 
     /// Neither network's neurons were ever active.

@@ -12,7 +12,7 @@ struct CompareCommand: ParsableCommand {
               spikelet compare radix.safetensors signed.safetensors \\
                   --data test.npz --ann model.onnx
 
-            What an answer is, and what of regressions is shown (their root mean square error), is as with 'spikelet evaluate'.
+            What a prediction is, and what of regressions is shown (their root mean square error), is as with 'spikelet evaluate'.
             """)
 
     @Argument(
@@ -67,7 +67,7 @@ struct CompareCommand: ParsableCommand {
     }
 
     private func result(_ file: String, steps: [Int], model: Graph?, loader: DataLoader?) throws -> EvaluationResult {
-        guard NetworkFile.isSafetensors(file) else { return try EvaluationResult(contentsOf: file) }
+        guard NetworkFile.isSafetensors(file) else { return try EvaluationResult.read(file) }
         let snn = try NetworkFile.spiking(file)
         guard let loader, let data else {
             throw SpikeletError(

@@ -36,7 +36,7 @@ struct DemoCommand: ParsableCommand {
         let folder = try models.map { URL(fileURLWithPath: $0) } ?? Self.bundledModels()
         let path = folder.appendingPathComponent("\(network.rawValue)/\(network.rawValue)_torchscript.onnx").path
         try show(block: "1. An ANN: \(network.rawValue), trained on Fashion-MNIST with PyTorch, exported as ONNX.\n")
-        let ann = try ONNXImporter.importModel(at: path).graph
+        let ann = try ONNXImporter.read(path).graph
         try show(block: ann)
         try show(block: "2. Converted by the recipe calibrated: binary spikes, thresholds from 512 images, for 32 steps.\n")
         let test = try DataLoader(Dataset(path: folder.appendingPathComponent("test_1000.npz").path), limit: limit)

@@ -24,7 +24,7 @@ struct EvaluateCommand: ParsableCommand {
             with whole-number labels [N, …]; one score [N, 1] by its sign, or behind a sigmoid by ½, with labels 0 and 1; one number \
             without labels or a sigmoid, and whatever has targets, by its values.
 
-            The table has a row for each number of steps: the share of right answers with its 95 % interval, the share of samples \
+            The table has a row for each number of steps: the share of correct predictions with its 95 % interval, the share of samples \
             on which SNN and ANN agree, spikes per neuron, synaptic operations (NeuroBench's definition) and the arithmetic \
             energy against the ANN's. Below it stand what one sample takes (operations, membrane updates, memory) and what that \
             costs by published models: from the least to the most, and the spikes per neuron under which the spiking network takes \
@@ -51,8 +51,8 @@ struct EvaluateCommand: ParsableCommand {
 
     @Flag(
         help: """
-            Take the difference from the ANN apart, layer by layer: inherited, clipping, rounding, order of arrival. On the first \
-            128 samples at the largest number of steps; needs --ann.
+            Take the difference from the ANN apart, layer by layer: inherited, clipping, quantisation and unevenness error. On the \
+            first 128 samples at the largest number of steps; needs --ann.
             """)
     var layers = false
 

@@ -12,7 +12,7 @@ struct ExploreCommand: AsyncParsableCommand {
                   --steps 64 --port 8080
 
             Prints an address for your browser, and serves it until Ctrl-C. The page shows how spikes flow through the layers, \
-            where each layer spikes, and how the answer settles, step by step; with --ann the ANN's answer beside it.
+            where each layer spikes, and how the prediction settles, step by step; with --ann the ANN's prediction beside it.
 
             It is served to this machine alone (127.0.0.1), and only to who knows the address: it holds a random token. On \
             another machine, forward the port: ssh -L 8080:127.0.0.1:8080 machine.
@@ -24,7 +24,7 @@ struct ExploreCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The images to choose from.", valueName: "data"))
     var data: String
 
-    @Option(help: ArgumentHelp("The ANN it was made from: its answer stands beside.", valueName: "model.onnx"))
+    @Option(help: ArgumentHelp("The ANN it was made from: its prediction stands beside.", valueName: "model.onnx"))
     var ann: String?
 
     @Option(

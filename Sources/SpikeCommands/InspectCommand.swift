@@ -104,7 +104,7 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func inspectModel() throws {
-        let model = try ONNXImporter.importModel(at: network)
+        let model = try ONNXImporter.read(network)
         let graph = model.graph
         let convertibility = Convertibility(graph)
         try show(block: table(graph, convertibility))
@@ -122,9 +122,9 @@ struct InspectCommand: ParsableCommand {
 
     /// What becomes of the nodes, in groups: a line for each role, its operators counted.
     private func becoming(_ graph: Graph, _ convertibility: Convertibility) -> String {
-        let rectifiers = convertibility.rectifiers.compactMap { graph.node(named: $0) }
-        let neurons = rectifiers.compactMap { graph.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
-        let count = rectifiers.count == 1 ? "1 ReLU becomes" : "\(rectifiers.count) ReLUs become"
+        let activations = convertibility.activations.compactMap { graph.node(named: $0) }
+        let neurons = activations.compactMap { graph.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
+        let count = activations.count == 1 ? "1 ReLU becomes" : "\(activations.count) ReLUs become"
         var text = "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
         for role in Convertibility.Role.allCases {
             let nodes = graph.nodes.filter { shownRole($0, convertibility) == role }
@@ -140,7 +140,7 @@ struct InspectCommand: ParsableCommand {
     /// Where nothing becomes a neuron, nothing comes before the spikes either.
     private func shownRole(_ node: Node, _ convertibility: Convertibility) -> Convertibility.Role? {
         let role = convertibility.roles[node.name]
-        return role == .analog && convertibility.rectifiers.isEmpty ? nil : role
+        return role == .analog && convertibility.activations.isEmpty ? nil : role
     }
 
     private func bound(_ node: Node, _ role: Convertibility.Role?) -> String? {

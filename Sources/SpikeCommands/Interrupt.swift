@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 
 /// Ctrl-C, and the signal by which a system asks a program to end: for work that has something to save first.
 enum Interrupt {

@@ -65,6 +65,6 @@ enum NetworkFile {
                 .invalidData, "this is a NIR file; an ONNX model is needed here", at: path,
                 remedy: "'spikelet simulate' and 'spikelet evaluate' run NIR files")
         }
-        return try ONNXImporter.importModel(at: path)
+        return try ONNXImporter.read(path)
     }
 }

@@ -21,7 +21,7 @@ struct ResultFile {
     /// - Throws: where the file is no result, or one of another run.
     func earlier() throws -> EvaluationResult? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let result = try EvaluationResult(contentsOf: path)
+        let result = try EvaluationResult.read(path)
         let given = result.settings ?? [:]
         for name in Set(settings.keys).union(given.keys).sorted() where settings[name] != given[name] {
             throw SpikeletError(

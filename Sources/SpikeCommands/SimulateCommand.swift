@@ -6,7 +6,7 @@ struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate", abstract: "Runs a spiking network for a number of time steps.",
         discussion: """
-            Use it to look at single samples: what the network answers after each step, and which neurons fire how often.
+            Use it to look at single samples: what the network predicts after each step, and which neurons fire how often.
 
               spikelet simulate snn.safetensors --input x.npy --steps 32 --output y.npy
               spikelet simulate snn.safetensors --input x.npy --output y.npy \\

@@ -18,7 +18,7 @@ struct SimulationRecord {
     private(set) var samples = 0
     /// int8: how often a number met its bound.
     private(set) var saturations: UInt64 = 0
-    /// int8: if its first answers are not float32's.
+    /// int8: if its first predictions are not float32's.
     private(set) var precisionWarning: String?
 
     private let choice: SimulatorChoice
@@ -51,7 +51,7 @@ struct SimulationRecord {
             recording: keepsSteps && !runsEach ? [.spikeCounts, .stepOutputs] : .spikeCounts)
         if samples == 0, let program = choice.program, program.precision == .int8, !timeVarying, let task = try? OutputTask(of: snn) {
             let few = inputs.map { $0.samples(0..<min($0.shape[0], 16)) }
-            precisionWarning = try PrecisionCheck(program, task: task, inputs: few, steps: steps).warning
+            precisionWarning = try PrecisionCheck.measure(program, task: task, inputs: few, steps: steps).warning
         }
         results.append(run.outputs)
         if keepsSteps { stepOutputs.append(after + (runsEach ? [run.outputs[0]] : run.stepOutputs.map { $0[0] })) }

@@ -32,7 +32,7 @@ public struct Convertibility: Sendable {
     /// For each node's name, what becomes of it.
     public let roles: [String: Role]
     /// The ReLUs that become neurons, in order.
-    public let rectifiers: [String]
+    public let activations: [String]
     /// In the network's order. Of a network without ReLUs: every nonlinear node, since each stands where a ReLU would.
     public let obstacles: [Obstacle]
 
@@ -42,9 +42,9 @@ public struct Convertibility: Sendable {
         var obstacles: [Obstacle] = []
         var roles: [String: Role] = [:]
         let readout = Self.trailingNodes(ann)
-        rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }.map(\.name)
+        activations = ann.nodes.filter { ann.linearity(of: $0) == .activation }.map(\.name)
         // Where nothing becomes a neuron there is no place before the first one either.
-        if rectifiers.isEmpty { afterNeurons = Set(ann.inputs.map(\.name)) }
+        if activations.isEmpty { afterNeurons = Set(ann.inputs.map(\.name)) }
         for node in ann.nodes {
             let linearity = ann.linearity(of: node)
             let readsSpikes = node.inputs.contains(where: afterNeurons.contains)
@@ -54,23 +54,23 @@ public struct Convertibility: Sendable {
             }
             roles[node.name] =
                 switch linearity {
-                case .rectifier: .neurons
+                case .activation: .neurons
                 case .nonlinear where readsSpikes: readout.contains(node.name) ? .readout : .obstacle
-                case _ where !readsSpikes || rectifiers.isEmpty: .analog
+                case _ where !readsSpikes || activations.isEmpty: .analog
                 case .linear, .affine, .neuron: .synapses
                 case .maximum: .maximum
                 case .nonlinear: .analog
                 }
-            if readsSpikes || linearity == .rectifier { afterNeurons.formUnion(node.outputs) }
+            if readsSpikes || linearity == .activation { afterNeurons.formUnion(node.outputs) }
         }
         self.obstacles = obstacles
         self.roles = roles
     }
 
     /// For a plan of one's own.
-    init(rectifiers: [String], obstacles: [Obstacle]) {
+    init(activations: [String], obstacles: [Obstacle]) {
         roles = [:]
-        self.rectifiers = rectifiers
+        self.activations = activations
         self.obstacles = obstacles
     }
 
@@ -119,7 +119,7 @@ public struct Convertibility: Sendable {
     /// - Returns: warnings.
     /// - Throws: ``SpikeletError`` that lists all obstacles, or says that there is nothing to convert.
     public func check(allowAnalog: Bool) throws -> [String] {
-        guard !rectifiers.isEmpty else {
+        guard !activations.isEmpty else {
             let others =
                 obstacles.isEmpty
                 ? "" : "; \(obstacles.count) other nonlinear node\(obstacles.count == 1 ? " stands" : "s stand") in it:"

@@ -119,10 +119,10 @@ struct QuantizedPlan {
                     if quantizer.lowest < 0 { notes.append("'\(node.name)' quantises signed values: its spikes may be negative") }
                     continue
                 }
-            } else if linearity == .rectifier || linearity == .nonlinear, !readout.contains(node.name) {
+            } else if linearity == .activation || linearity == .nonlinear, !readout.contains(node.name) {
                 if readsSpikes {
                     obstacles.append(.init(node: node.name, operator: node.operator.name, reason: Self.reason(node, linearity)))
-                } else if linearity == .rectifier {
+                } else if linearity == .activation {
                     notes.append(
                         "'\(node.name)' (\(node.operator.name)) is not quantised: it stays real-valued, in front of the first neurons")
                 }
@@ -135,7 +135,7 @@ struct QuantizedPlan {
     }
 
     private static func reason(_ node: Node, _ linearity: Linearity) -> String {
-        linearity == .rectifier ? "a ReLU that is not quantised: no count of spikes is its value" : Convertibility.reason(node)
+        linearity == .activation ? "a ReLU that is not quantised: no count of spikes is its value" : Convertibility.reason(node)
     }
 
     private static func keepsInput(_ node: Node) -> Bool {
@@ -147,6 +147,6 @@ struct QuantizedPlan {
 
     /// As ``Convertibility/check(allowAnalog:)``.
     func check(allowAnalog: Bool) throws -> [String] {
-        try notes + Convertibility(rectifiers: neurons.map(\.name), obstacles: obstacles).check(allowAnalog: allowAnalog)
+        try notes + Convertibility(activations: neurons.map(\.name), obstacles: obstacles).check(allowAnalog: allowAnalog)
     }
 }

@@ -77,16 +77,16 @@ package struct Distances: Codable, Sendable, Equatable {
     }
 
     /// The errors after one number of steps; `nil` without targets.
-    package func error(_ column: Int) -> EvaluationResult.Error? { error(squares[column], absolutes[column]) }
+    package func error(_ column: Int) -> RegressionError? { error(squares[column], absolutes[column]) }
 
     /// The ANN's.
-    package var annError: EvaluationResult.Error? { error(annSquares, annAbsolutes) }
+    package var annError: RegressionError? { error(annSquares, annAbsolutes) }
 
-    private func error(_ squares: [Double], _ absolutes: [Double]) -> EvaluationResult.Error? {
+    private func error(_ squares: [Double], _ absolutes: [Double]) -> RegressionError? {
         guard !squares.isEmpty else { return nil }
         let count = Double(squares.count)
         let square = squares.reduce(0, +) / count
-        return EvaluationResult.Error(
+        return RegressionError(
             rootMeanSquare: square.squareRoot(), meanAbsolute: absolutes.reduce(0, +) / count,
             determination: targets.variance.map { 1 - square / $0 })
     }
@@ -99,13 +99,29 @@ package struct Distances: Codable, Sendable, Equatable {
 
     /// The 95 % interval of the root mean square error, or of the deviation from the ANN where there are no targets: normal, of the
     /// mean of the samples' squares.
-    package func interval(_ column: Int) -> [Double] {
+    package func interval(_ column: Int) -> ClosedRange<Double> {
         let squares = squares[column].isEmpty ? fromANN[column] : squares[column]
-        guard squares.count > 1 else { return [0, squares.first?.squareRoot() ?? 0] }
+        guard squares.count > 1 else { return ClosedRange(from: 0, to: squares.first?.squareRoot() ?? 0) }
         let count = Double(squares.count)
         let mean = squares.reduce(0, +) / count
         let variance = squares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
         let spread = 1.959963984540054 * (variance / count).squareRoot()
-        return [max(0, mean - spread).squareRoot(), (mean + spread).squareRoot()]
+        return ClosedRange(from: max(0, mean - spread).squareRoot(), to: (mean + spread).squareRoot())
+    }
+}
+
+/// How far a regression is from its targets, over all outputs.
+public struct RegressionError: Codable, Sendable, Equatable {
+    /// The root mean square of the distance from the targets.
+    public var rootMeanSquare: Double
+    /// The mean of the absolute distance from the targets.
+    public var meanAbsolute: Double
+    /// R²: the share of the targets' variance that is explained, each channel's about its own mean; absent where they do not vary.
+    public var determination: Double?
+
+    package init(rootMeanSquare: Double, meanAbsolute: Double, determination: Double? = nil) {
+        self.rootMeanSquare = rootMeanSquare
+        self.meanAbsolute = meanAbsolute
+        self.determination = determination
     }
 }

@@ -2,12 +2,12 @@ import SpikeData
 import SpikeGraph
 import SpikeRuntime
 
-/// When a sample may stop before the last step: as soon as the network is sure enough of its accumulated answer
+/// When a sample may stop before the last step: as soon as the network is sure enough of its accumulated prediction
 /// (``Simulation/stepConfidences()``).
 public enum EarlyExit: Sendable, Hashable {
     /// At the first step with at least this probability.
     case confidence(Float)
-    /// The probability is chosen: the least that loses at most this share of the answers that are right after all steps. It is
+    /// The probability is chosen: the least that loses at most this share of the predictions that are right after all steps. It is
     /// chosen on one half of the samples, drawn at random (the same every time), and the result is measured on the other half.
     case allowedLoss(Double)
 
@@ -46,12 +46,12 @@ struct ExitPaths: Codable, Sendable, Equatable {
     static let candidates: [Float] =
         [0.99999, 0.9999, 0.9998, 0.9995, 0.999, 0.998, 0.995] + stride(from: 99, to: 29, by: -1).map { Float($0) / 100 }
 
-    /// How many answers an exit at this confidence gets right, and all steps.
-    fileprivate func right(_ confidence: Float, _ answers: (ExitPath) -> [Bool]) -> (early: Int, late: Int) {
+    /// How many predictions an exit at this confidence gets right, and all steps.
+    fileprivate func right(_ confidence: Float, _ predictions: (ExitPath) -> [Bool]) -> (early: Int, late: Int) {
         paths.reduce(into: (0, 0)) { sum, path in
-            let answers = answers(path)
-            if answers[path.stop(confidence)] { sum.0 += 1 }
-            if answers.last == true { sum.1 += 1 }
+            let predictions = predictions(path)
+            if predictions[path.stop(confidence)] { sum.0 += 1 }
+            if predictions.last == true { sum.1 += 1 }
         }
     }
 
@@ -83,9 +83,9 @@ struct ExitPaths: Codable, Sendable, Equatable {
                     remedy: "one half chooses it, the other is measured; give some hundred samples")
             }
             // From the most careful down to the first that loses too much.
-            let answers: (ExitPath) -> [Bool] = { hasLabels ? $0.isCorrect : $0.isAgreeing }
+            let predictions: (ExitPath) -> [Bool] = { hasLabels ? $0.isCorrect : $0.isAgreeing }
             func loss(_ confidence: Float) -> Double {
-                let (early, late) = chosen.right(confidence, answers)
+                let (early, late) = chosen.right(confidence, predictions)
                 return Double(late - early) / Double(chosen.paths.count)
             }
             // A confidence of 1 is the most careful of all, and taken where every other one loses too much.

@@ -58,9 +58,9 @@ extension EvaluationCheckpoint {
             guard let sums = tally.runs[run] else { throw FileCheck.damaged("\(key).runs.\(run)", "is missing") }
             try sums.check("\(key).runs.\(run)", of: evaluator.snn, steps: run, samples: counted)
         }
-        // Each answer is right or not, and is counted at each step.
-        let (answers, overflow) = tally.samples.multipliedReportingOverflow(by: task.places)
-        let most = task.kind == .values || overflow ? 0 : answers
+        // Each prediction is right or not, and is counted at each step.
+        let (predictions, overflow) = tally.samples.multipliedReportingOverflow(by: task.places)
+        let most = task.kind == .values || overflow ? 0 : predictions
         try FileCheck.counts(tally.correct, "\(key).correct", in: 0...(tally.hasLabels ? most : 0))
         try FileCheck.counts(tally.agreeing, "\(key).agreeing", in: 0...(evaluator.ann == nil ? 0 : most))
         try FileCheck.counts(tally.correctByStep, "\(key).correctByStep", in: 0...(tally.hasLabels ? most : 0))

@@ -12,8 +12,8 @@ struct Tally: Accumulator, Equatable {
     var annCorrect = 0
     var correct: [Int]
     var agreeing: [Int]
-    /// [number of steps reported][sample]: the right answers of a sample, or without labels those that are the ANN's; empty where a
-    /// sample has one answer.
+    /// [number of steps reported][sample]: the correct predictions of a sample, or without labels those that are the ANN's; empty where a
+    /// sample has one prediction.
     var ofSamples: [[Int]]
     /// The same after each step; empty where layers do not stream.
     var correctByStep: [Int] = []
@@ -22,7 +22,7 @@ struct Tally: Accumulator, Equatable {
     var runs: [Int: OperationCounter.Run] = [:]
     /// The ANN's operations on the counted samples, by node.
     var annOperations: [String: Int] = [:]
-    /// Labels × answers at the largest number of steps, and the ANN's; empty if they are not counted.
+    /// Labels × predictions at the largest number of steps, and the ANN's; empty if they are not counted.
     var confusion: [Int] = []
     var annConfusion: [Int] = []
     var exits = ExitPaths()
@@ -41,34 +41,34 @@ struct Tally: Accumulator, Equatable {
         distances = Distances(columns: steps.count)
     }
 
-    /// Takes in what a batch's samples answer after one number of steps.
-    mutating func judge(_ answers: [Int], _ column: Int, labels: [Int]?, annAnswers: [Int]?, places: Int) {
-        if let labels { correct[column] = zip(labels, answers).count { $0 == $1 } }
-        if let annAnswers { agreeing[column] = zip(annAnswers, answers).count { $0 == $1 } }
-        guard places > 1, let wanted = labels ?? annAnswers else { return }
-        ofSamples[column] = stride(from: 0, to: answers.count, by: places).map { start in
-            (start..<start + places).count { answers[$0] == wanted[$0] }
+    /// Takes in what a batch's samples predict after one number of steps.
+    mutating func judge(_ predictions: [Int], _ column: Int, labels: [Int]?, annPredictions: [Int]?, places: Int) {
+        if let labels { correct[column] = zip(labels, predictions).count { $0 == $1 } }
+        if let annPredictions { agreeing[column] = zip(annPredictions, predictions).count { $0 == $1 } }
+        guard places > 1, let wanted = labels ?? annPredictions else { return }
+        ofSamples[column] = stride(from: 0, to: predictions.count, by: places).map { start in
+            (start..<start + places).count { predictions[$0] == wanted[$0] }
         }
     }
 
-    /// The 95 % interval of the share of right answers (without labels: of those that are the ANN's): Wilson's. Where a sample has many
+    /// The 95 % interval of the share of correct predictions (without labels: of those that are the ANN's): Wilson's. Where a sample has many
     /// places, they are not independent of each other: then it holds that of the samples' own shares too, which is normal.
-    func interval(_ column: Int, places: Int) -> [Double] {
+    func interval(_ column: Int, places: Int) -> ClosedRange<Double> {
         let successes = hasLabels ? correct[column] : agreeing[column]
         let wilson = wilsonInterval(successes: successes, trials: samples * places)
         guard places > 1 else { return wilson }
-        guard samples > 1 else { return [0, 1] }
+        guard samples > 1 else { return 0...1 }
         let shares = ofSamples[column].map { Double($0) / Double(places) }
         let (mean, count) = (Double(successes) / Double(samples * places), Double(samples))
         let variance = shares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
         let spread = 1.959963984540054 * (variance / count).squareRoot()
-        return [max(0, min(wilson[0], mean - spread)), min(1, max(wilson[1], mean + spread))]
+        return max(0, min(wilson.lowerBound, mean - spread))...min(1, max(wilson.upperBound, mean + spread))
     }
 
-    /// Labels × answers.
-    static func confusion(_ labels: [Int], _ answers: [Int], classes: Int) -> [Int] {
+    /// Labels × predictions.
+    static func confusion(_ labels: [Int], _ predictions: [Int], classes: Int) -> [Int] {
         var counts = [Int](repeating: 0, count: classes * classes)
-        for (label, answer) in zip(labels, answers) { counts[label * classes + answer] += 1 }
+        for (label, prediction) in zip(labels, predictions) { counts[label * classes + prediction] += 1 }
         return counts
     }
 

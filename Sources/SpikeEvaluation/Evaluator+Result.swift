@@ -9,15 +9,15 @@ extension Evaluator {
         let counts = counter.means(total.runs, steps: steps, samples: total.countedSamples, ann: total.annOperations)
         let layers = layers(counts)
         let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
-        let answers = Double(max(1, total.samples * task.places))
+        let predictions = Double(max(1, total.samples * task.places))
         let rows = steps.indices.map { column -> EvaluationResult.Step in
             let counted = counts.steps[column]
             let operations = counted.accumulates + counted.multiplyAccumulates
             let isClassification = task.kind != .values
             return EvaluationResult.Step(
                 steps: steps[column],
-                accuracy: total.hasLabels ? Double(total.correct[column]) / answers : nil,
-                agreement: ann == nil || !isClassification ? nil : Double(total.agreeing[column]) / answers,
+                accuracy: total.hasLabels ? Double(total.correct[column]) / predictions : nil,
+                agreement: ann == nil || !isClassification ? nil : Double(total.agreeing[column]) / predictions,
                 error: isClassification ? nil : total.distances.error(column),
                 deviation: isClassification ? nil : total.distances.deviation(column),
                 confidence95: isClassification ? total.interval(column, places: task.places) : total.distances.interval(column),
@@ -34,10 +34,10 @@ extension Evaluator {
         var result = EvaluationResult(
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: total.samples,
             ann: ann == nil
-                ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / answers : nil, error: total.distances.annError),
+                ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / predictions : nil, error: total.distances.annError),
             countedSamples: total.countedSamples, steps: rows, layers: layers, confusion: matrix(total.confusion),
             precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
-        result.floatLayers = EvaluationResult.FloatLayer.all(program)
+        result.floatLayers = FloatLayer.all(program)
         if precision == .int8 { result.saturations = total.saturations ?? 0 }
         result.annConfusion = matrix(total.annConfusion)
         if !task.isUsual { result.judgedBy = task.description }
@@ -68,7 +68,7 @@ extension Evaluator {
             let node = snn.node(named: counted.name)
             let spike = node.map(snn.spike) ?? [1]
             var layer = EvaluationResult.Layer(
-                name: counted.name, neurons: counted.neurons, threshold: [spike.min() ?? 1, spike.max() ?? 1],
+                name: counted.name, neurons: counted.neurons, threshold: ClosedRange(spanning: spike) ?? 1...1,
                 spikesPerNeuron: counted.spikes.reduce(0, +) / Double(max(1, counted.neurons)))
             layer.label = node?.label
             return layer

@@ -11,7 +11,7 @@ public import SpikeRuntime
 ///     let result = try Evaluator(snn, ann: ann, steps: [1, 2, 4, 8, 16, 32]).run(loader)
 ///     print(result)
 ///
-/// The engine gives the answers. Spikes, operations and membrane updates are counted on the first samples, by the spikes that the
+/// The engine gives the predictions. Spikes, operations and membrane updates are counted on the first samples, by the spikes that the
 /// engine sends in its own precision: they are means, and hardly vary from a hundred samples on.
 ///
 /// A run may be broken off and gone on with, to the same result: see ``EvaluationCheckpoint``.
@@ -81,7 +81,6 @@ public struct Evaluator: Sendable {
     ) throws {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
-        _ = try ReferenceSimulation(snn)
         let task = try task?.asked(of: snn) ?? OutputTask(of: snn)
         if let ann {
             guard ann.spiking == nil else {
@@ -91,14 +90,14 @@ public struct Evaluator: Sendable {
             }
         }
         annTask = try ann.map { try task.asked(of: $0) }
+        let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
+        program = try SimulatorChoice(snn, precision: precision).program
         self.snn = snn
         self.ann = ann
         self.task = task
         annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
         self.steps = snn.spikeCode.steps(asked: steps)
         self.threads = threads
-        let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
-        program = try SimulatorChoice(snn, precision: precision).program
         self.executor = program == nil ? .reference : executor
         self.earlyExit = earlyExit
         self.details = details
@@ -117,17 +116,17 @@ public struct Evaluator: Sendable {
         try earlyExit.check()
         guard task.kind != .values, task.places == 1 else {
             throw SpikeletError(
-                .unsupported, "early answers of a network judged by: \(task)",
-                remedy: "they need one answer a sample: class scores, or one score with labels; leave them out")
+                .unsupported, "early exits of a network judged by: \(task)",
+                remedy: "they need one prediction a sample: class scores, or one score with labels; leave them out")
         }
         guard snn.spiking?.schedule == .streaming else {
             throw SpikeletError(
-                .unsupported, "early answers under the layer-synchronous schedule", remedy: "use a streaming recipe for them")
+                .unsupported, "early exits under the layer-synchronous schedule", remedy: "use a streaming recipe for them")
         }
         guard program != nil else {
             throw SpikeletError(
                 .unsupported,
-                precision == nil ? "early answers of the reference executor" : "early answers of a network of a fixed batch size",
+                precision == nil ? "early exits of the reference executor" : "early exits of a network of a fixed batch size",
                 remedy: precision == nil ? "leave them to the engine" : "export the model with an open batch size")
         }
     }
@@ -168,7 +167,7 @@ public struct Evaluator: Sendable {
         if let earlyExit { result.earlyExit = try total.exits.result(earlyExit, hasLabels: total.hasLabels, hasANN: ann != nil) }
         result.timing = try timing(try data.first(1).first?.inputs, simulated: total)
         if let program, program.precision == .int8, let last = steps.last {
-            result.precisionCheck = try PrecisionCheck(program, task: task, data: data, steps: last)
+            result.precisionCheck = try PrecisionCheck.measure(program, task: task, data: data, steps: last)
         }
         return try completed(result, on: data)
     }
@@ -193,7 +192,7 @@ public struct Evaluator: Sendable {
         let isFixed = snn.inputs.first?.type.shape.dimensions.first?.known != nil
         let inputs = try data.first(isFixed ? 1 : 4, wholeBatches: isFixed).first?.inputs
         return try inputs.map {
-            try ActivityTrace(snn, ann: ann, inputs: $0, steps: steps.last ?? 1, precision: program?.precision)
+            try ActivityTrace.record(snn, ann: ann, inputs: $0, steps: steps.last ?? 1, precision: program?.precision)
         }
     }
 
@@ -211,16 +210,16 @@ public struct Evaluator: Sendable {
         tally.samples = batch.count
         tally.hasLabels = labels != nil
         let annOutput = try annOutput(batch, counted: counted, into: &tally)
-        let annAnswers = try annAnswers(annOutput, labels, into: &tally)
+        let annPredictions = try annPredictions(annOutput, labels, into: &tally)
         func judge(_ output: Tensor, _ column: Int) throws {
             if task.kind == .values {
                 try tally.distances.judge(output, column, targets: batch.targets, ann: annOutput)
                 return
             }
-            let answers = try task.answers(output, of: snn)
-            tally.judge(answers, column, labels: labels, annAnswers: annAnswers, places: task.places)
+            let predictions = try task.predictions(output, of: snn)
+            tally.judge(predictions, column, labels: labels, annPredictions: annPredictions, places: task.places)
             if column == steps.count - 1, let labels, task.classCount <= Self.mostConfused {
-                tally.confusion = Tally.confusion(labels, answers, classes: task.classCount)
+                tally.confusion = Tally.confusion(labels, predictions, classes: task.classCount)
             }
         }
 
@@ -234,9 +233,9 @@ public struct Evaluator: Sendable {
                 if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
                 let outputs = try simulation.stepOutputs()
                 for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
-                if runsStream, task.kind != .values { try judgeAll(outputs.map { $0[0] }, labels, annAnswers, into: &tally) }
+                if runsStream, task.kind != .values { try judgeAll(outputs.map { $0[0] }, labels, annPredictions, into: &tally) }
                 if earlyExit != nil {
-                    tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), labels, annAnswers)
+                    tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), labels, annPredictions)
                 }
             }
         }
@@ -263,39 +262,39 @@ public struct Evaluator: Sendable {
         return output[0]
     }
 
-    /// What the ANN answers.
-    private func annAnswers(_ output: Tensor?, _ labels: [Int]?, into tally: inout Tally) throws -> [Int]? {
+    /// What the ANN predicts.
+    private func annPredictions(_ output: Tensor?, _ labels: [Int]?, into tally: inout Tally) throws -> [Int]? {
         guard let ann, let annTask, let output, task.kind != .values else { return nil }
-        let answers = try annTask.answers(output, of: ann)
+        let predictions = try annTask.predictions(output, of: ann)
         if let labels {
-            tally.annCorrect = zip(labels, answers).count { $0 == $1 }
+            tally.annCorrect = zip(labels, predictions).count { $0 == $1 }
             if task.classCount <= Self.mostConfused {
-                tally.annConfusion = Tally.confusion(labels, answers, classes: task.classCount)
+                tally.annConfusion = Tally.confusion(labels, predictions, classes: task.classCount)
             }
         }
-        return answers
+        return predictions
     }
 
     /// Judges the output after each step.
-    private func judgeAll(_ outputs: [Tensor], _ labels: [Int]?, _ annAnswers: [Int]?, into tally: inout Tally) throws {
+    private func judgeAll(_ outputs: [Tensor], _ labels: [Int]?, _ annPredictions: [Int]?, into tally: inout Tally) throws {
         for output in outputs {
-            let answers = try task.answers(output, of: snn)
-            tally.correctByStep.append(labels.map { zip($0, answers).count { $0 == $1 } } ?? 0)
-            tally.agreeingByStep.append(annAnswers.map { zip($0, answers).count { $0 == $1 } } ?? 0)
+            let predictions = try task.predictions(output, of: snn)
+            tally.correctByStep.append(labels.map { zip($0, predictions).count { $0 == $1 } } ?? 0)
+            tally.agreeingByStep.append(annPredictions.map { zip($0, predictions).count { $0 == $1 } } ?? 0)
         }
     }
 
-    /// What each sample of a batch would answer after each step, and how surely.
-    private func exitPaths(_ outputs: [Tensor], _ confidences: [[Float]], _ labels: [Int]?, _ annAnswers: [Int]?) throws -> [ExitPath] {
-        let all = try outputs.map { try task.answers($0, of: snn) }
+    /// What each sample of a batch would predict after each step, and how surely.
+    private func exitPaths(_ outputs: [Tensor], _ confidences: [[Float]], _ labels: [Int]?, _ annPredictions: [Int]?) throws -> [ExitPath] {
+        let all = try outputs.map { try task.predictions($0, of: snn) }
         var paths: [ExitPath] = []
         for sample in 0..<(all.first?.count ?? 0) {
-            let answers: [Int] = all.map { $0[sample] }
-            let (label, other): (Int?, Int?) = (labels?[sample], annAnswers?[sample])
+            let predictions: [Int] = all.map { $0[sample] }
+            let (label, other): (Int?, Int?) = (labels?[sample], annPredictions?[sample])
             paths.append(
                 ExitPath(
-                    confidence: confidences.map { $0[sample] }, isCorrect: answers.map { $0 == label },
-                    isAgreeing: answers.map { $0 == other }))
+                    confidence: confidences.map { $0[sample] }, isCorrect: predictions.map { $0 == label },
+                    isAgreeing: predictions.map { $0 == other }))
         }
         return paths
     }

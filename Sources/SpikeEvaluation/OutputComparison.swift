@@ -86,7 +86,7 @@ public struct OutputComparison: Sendable {
             network: snn.name, recipe: snn.spiking?.recipe ?? "", samples: samples, steps: rows, layers: try decomposition?.run(data),
             precision: precision.rawValue,
             seconds: seconds, warnings: snn.spiking?.warnings ?? [])
-        errors.floatLayers = EvaluationResult.FloatLayer.all(choice.program)
+        errors.floatLayers = FloatLayer.all(choice.program)
         if precision == .int8 { errors.saturations = saturations }
         return errors
     }
@@ -138,7 +138,7 @@ public struct OutputErrors: Codable, Sendable, Equatable {
     /// The engine's numbers.
     public var precision: String
     /// Of int8: the layers that ran in float32 all the same.
-    public var floatLayers: [EvaluationResult.FloatLayer]?
+    public var floatLayers: [FloatLayer]?
     /// Of int8: how many currents and membranes met the bounds of its whole numbers.
     public var saturations: Int?
     /// How long the comparison took, in seconds.
@@ -159,7 +159,7 @@ extension OutputErrors: CustomStringConvertible {
         text += TextTable.format([["steps", "output", "error", "of what varies"]] + rows, rightAligned: [0, 2, 3])
         text += "\nof what varies: the mean over the samples removed; \(String(format: "%.1f s", seconds)), \(precision)\n"
         if let layers { text += "\n" + ErrorDecomposition.heading(precision) + "\n\n" + ErrorDecomposition.table(layers) }
-        for note in EvaluationResult.FloatLayer.notes(floatLayers, saturations: saturations) { text += "warning: \(note.visible)\n" }
+        for note in FloatLayer.notes(floatLayers, saturations: saturations) { text += "warning: \(note.visible)\n" }
         for warning in warnings { text += "warning: \(warning.visible)\n" }
         return text
     }

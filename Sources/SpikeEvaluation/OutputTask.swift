@@ -1,13 +1,13 @@
 public import SpikeGraph
 import SpikeRuntime
 
-/// What a network's first output says of a sample: its answer. Whatever compares answers (accuracy, agreement, early exits, a
+/// What a network's first output says of a sample: its prediction. Whatever compares predictions (accuracy, agreement, early exits, a
 /// ``RecipeSearch``) asks here.
 ///
 ///     let task = try OutputTask(of: snn, hasLabels: dataset.labels != nil, targets: dataset.targets)
 ///     print(task)                       // the largest of 10 class scores
 ///
-/// | output | data | a sample's answer |
+/// | output | data | a sample's prediction |
 /// | --- | --- | --- |
 /// | any | targets, numbers | its values |
 /// | `[N, C]`, C ≥ 2 | labels, or nothing | the largest of C scores |
@@ -17,7 +17,7 @@ import SpikeRuntime
 /// | any | classes 0 and 1 of its own shape | the same for each number |
 /// | `[N]`, `[N, 1, …]` | nothing, and no sigmoid | its values |
 public struct OutputTask: Sendable, Hashable {
-    /// How an output becomes an answer.
+    /// How an output becomes a prediction.
     public enum Kind: Sendable, Hashable {
         /// The position of the largest of so many scores along axis 1; of equal ones the first.
         case classes(Int)
@@ -27,9 +27,9 @@ public struct OutputTask: Sendable, Hashable {
         case values
     }
 
-    /// How an output becomes an answer.
+    /// How an output becomes a prediction.
     public let kind: Kind
-    /// The answers a sample: 1, or the places of a segmentation. 1 also where values are compared.
+    /// The predictions a sample: 1, or the places of a segmentation. 1 also where values are compared.
     public let places: Int
     /// What is judged and why so, as a sentence without its full stop.
     public let description: String
@@ -103,7 +103,7 @@ public struct OutputTask: Sendable, Hashable {
         }
     }
 
-    /// The same question to another network: an ANN that should give the same answers, or an exported copy.
+    /// The same question to another network: an ANN that should give the same predictions, or an exported copy.
     ///
     /// - Throws: ``SpikeletError`` (`invalidData`) where its first output has another form.
     public func asked(of graph: Graph) throws -> OutputTask {
@@ -124,7 +124,7 @@ public struct OutputTask: Sendable, Hashable {
     /// Above which score class 1 is the likelier.
     private static func threshold(_ graph: Graph) -> Float { graph.outputFunction == .sigmoid ? 0.5 : 0 }
 
-    /// How many classes an answer may be; 0 of values.
+    /// How many classes a prediction may be; 0 of values.
     public var classCount: Int {
         switch kind {
         case .classes(let count): count
@@ -136,11 +136,11 @@ public struct OutputTask: Sendable, Hashable {
     /// One row of class scores a sample: what needs no explanation.
     package var isUsual: Bool { kind == .classes(classCount) && places == 1 && description.hasPrefix("the largest") }
 
-    /// The answers of some samples, `[sample][place]` in a row; none of values.
+    /// The predictions of some samples, `[sample][place]` in a row; none of values.
     ///
     /// - Parameter output: the first output.
-    /// - Throws: ``SpikeletError`` (`invalidModel`) for NaN, of which any answer would do.
-    package func answers(_ output: Tensor, of graph: Graph) throws -> [Int] {
+    /// - Throws: ``SpikeletError`` (`invalidModel`) for NaN, of which any prediction would do.
+    package func predictions(_ output: Tensor, of graph: Graph) throws -> [Int] {
         let values = output.floats
         guard !values.contains(where: \.isNaN) else {
             throw SpikeletError(
@@ -156,29 +156,29 @@ public struct OutputTask: Sendable, Hashable {
                     (1..<count).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
                 }
             }
-            var answers = [Int](repeating: 0, count: values.count / count)
-            for sample in 0..<answers.count / places {
+            var predictions = [Int](repeating: 0, count: values.count / count)
+            for sample in 0..<predictions.count / places {
                 for place in 0..<places {
                     let start = sample * count * places + place
-                    answers[sample * places + place] = (1..<count).reduce(0) {
+                    predictions[sample * places + place] = (1..<count).reduce(0) {
                         values[start + $1 * places] > values[start + $0 * places] ? $1 : $0
                     }
                 }
             }
-            return answers
+            return predictions
         }
     }
 
-    /// The classes that a batch's answers should be, in their order; `nil` where it has none.
+    /// The classes that a batch's predictions should be, in their order; `nil` where it has none.
     ///
-    /// - Throws: ``SpikeletError`` (`invalidData`) where they are not as many as the answers, or no classes of the network; or where
+    /// - Throws: ``SpikeletError`` (`invalidData`) where they are not as many as the predictions, or no classes of the network; or where
     ///   there are labels and values are judged.
     package func labels(of batch: Batch) throws -> [Int]? {
         guard kind != .values else {
             guard batch.labels == nil || batch.targets != nil else {
                 throw SpikeletError(
                     .invalidData, "the data have labels, but the network is judged by its values",
-                    remedy: "judge it by its answers, OutputTask(of: network, hasLabels: true); or give targets")
+                    remedy: "judge it by its predictions, OutputTask(of: network, hasLabels: true); or give targets")
             }
             return nil
         }

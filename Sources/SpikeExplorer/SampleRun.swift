@@ -64,7 +64,7 @@ package struct SampleRun: Encodable, Sendable {
         let task = try? OutputTask(of: snn, hasLabels: batch.labels != nil, targets: batch.targets)
         func answer(_ values: [Float], of graph: Graph) throws -> Int? {
             guard let task = try? task?.asked(of: graph), task.kind != .values, task.places == 1 else { return nil }
-            return try task.answers(Tensor(values, shape: [1, values.count]), of: graph).first
+            return try task.predictions(Tensor(values, shape: [1, values.count]), of: graph).first
         }
         guard (outputs + [annOutput ?? []]).allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
             throw SpikeletError(.invalidData, "an output of the network is not finite", remedy: "look at another sample")

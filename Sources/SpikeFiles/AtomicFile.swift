@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 import SpikeGraph
 
 /// Writes a file as a whole or not at all: into a temporary file in the same folder, flushed to the disk, then renamed. A

@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 package import SpikeGraph
 
 #if _endian(big)
@@ -90,7 +86,7 @@ package struct ByteSource: Sendable {
     /// `count` float32 numbers from byte `offset` on, without a copy: see ``OpenFile/mappedFloats(at:count:)``.
     ///
     /// - Returns: `nil` where they cannot be mapped, also of bytes in memory; ``values(at:count:as:)`` reads them.
-    package func mappedFloats(at offset: Int, count valueCount: Int) throws -> MappedFloats? {
+    package func mappedFloats(at offset: Int, count valueCount: Int) throws -> BorrowedFloats? {
         guard case .file(let file) = storage, offset >= 0, valueCount >= 0, valueCount <= count / 4, offset <= count - 4 * valueCount else {
             return nil
         }

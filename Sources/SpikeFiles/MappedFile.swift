@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 package import SpikeGraph
 
 /// A part of a file in memory: its pages are read when somebody looks at them, and the system may forget them again.
@@ -34,7 +30,7 @@ extension OpenFile {
     /// - Parameter offset: in bytes.
     /// - Returns: `nil` where they cannot be mapped: they do not lie at a multiple of 4 bytes, or the file system has no mappings.
     /// - Throws: ``SpikeletError`` (`fileSystem`) where the file has become too short.
-    package func mappedFloats(at offset: Int, count: Int) throws -> MappedFloats? {
+    package func mappedFloats(at offset: Int, count: Int) throws -> BorrowedFloats? {
         let page = sysconf(Int32(_SC_PAGESIZE))
         let (before, length) = (offset % page, count * MemoryLayout<Float>.size)
         guard count > 0, offset % MemoryLayout<Float>.alignment == 0 else { return nil }
@@ -49,10 +45,9 @@ extension OpenFile {
         var firstNonFinite: Int?
         for start in stride(from: 0, to: count, by: piece) where firstNonFinite == nil {
             let part = UnsafeBufferPointer(rebasing: values[start..<min(count, start + piece)])
-            // x·0 is NaN exactly for NaN and ±∞.
-            if part.reduce(Float(0), { $0 + $1 * 0 }).isNaN { firstNonFinite = part.firstIndex { !$0.isFinite }.map { start + $0 } }
+            firstNonFinite = part.firstNonFinite.map { start + $0 }
             mapping.forget()
         }
-        return MappedFloats(values, firstNonFinite: firstNonFinite, owner: mapping)
+        return BorrowedFloats(values, firstNonFinite: firstNonFinite, owner: mapping)
     }
 }

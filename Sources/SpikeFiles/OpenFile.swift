@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 package import SpikeGraph
 
 /// A regular file, open as long as the object lives: whole reads and writes, with errors that name the file.

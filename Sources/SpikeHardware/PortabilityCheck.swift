@@ -48,7 +48,7 @@ public struct PortabilityCheck: Sendable {
     ) throws {
         let network = try NIRImporter(profile.dynamics, name: snn.name)(graph)
         let task = try task ?? OutputTask(of: snn)
-        // A softmax or a sigmoid is left to the reader: that changes the values, and of answers only the threshold.
+        // A softmax or a sigmoid is left to the reader: that changes the values, and of predictions only the threshold.
         guard task.kind != .values || snn.outputFunction == network.outputFunction else {
             throw SpikeletError(
                 .unsupported, "a check by values of a network whose last function NIR leaves to the reader",

@@ -1,4 +1,4 @@
-public import Foundation
+package import Foundation
 internal import SpikeFiles
 internal import SpikeGraph
 
@@ -8,19 +8,16 @@ internal import SpikeGraph
 /// that depends on constants or on shapes alone is computed here. What is left is made of the operators of ``Graph``;
 /// where that cannot be done, one error lists every node in the way. Nothing is skipped in silence.
 public enum ONNXImporter {
+    /// Reads a model's file.
+    ///
     /// - Parameter path: a `.onnx` file; external data lies in its folder.
     /// - Throws: ``SpikeletError``.
-    public static func importModel(at path: String) throws -> ImportedModel {
+    public static func read(_ path: String) throws -> ImportedModel {
         // As a URL it would be the current folder.
         guard !path.isEmpty else {
             throw SpikeletError(.fileSystem, "the name of the model's file is empty", remedy: "name an .onnx file")
         }
-        return try importModel(at: URL(fileURLWithPath: path))
-    }
-
-    /// - Parameter url: a `.onnx` file; external data lies in its folder.
-    /// - Throws: ``SpikeletError``.
-    public static func importModel(at url: URL) throws -> ImportedModel {
+        let url = URL(fileURLWithPath: path)
         do {
             return try importModel(ONNXFile.read(url), fileName: url.lastPathComponent, folder: url.deletingLastPathComponent())
         } catch let error as SpikeletError {

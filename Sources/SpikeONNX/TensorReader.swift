@@ -75,7 +75,7 @@ final class TensorReader {
             let (file, offset) = try external.place(of: proto, byteCount: byteCount)
             if let mapped = try file.mappedFloats(at: offset, count: count) {
                 externalBytes += byteCount
-                return Tensor(mapped: mapped, shape: shape)
+                return Tensor(borrowing: mapped, shape: shape)
             }
         }
         return Tensor(try values(proto, place, count, Float.self, typed: proto.floatData), shape: shape)

@@ -18,10 +18,12 @@ extension Report {
         let correlations = result.correlations
         let floats = Set((result.floatLayers ?? []).map(\.name))
         let rows = result.layers.map { layer -> [String] in
-            let parts = [layer.error?.inherited, layer.error?.clipping, layer.error?.rounding, layer.error?.unevenness, layer.error?.total]
+            let parts = [
+                layer.error?.inherited, layer.error?.clipping, layer.error?.quantization, layer.error?.unevenness, layer.error?.total,
+            ]
             return [
                 layer.title + (floats.contains(layer.name) ? " (float32)" : ""), "\(layer.neurons)",
-                layer.threshold.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
+                layer.threshold.ends.map { figure(Double($0), digits: 3) }.joined(separator: "–"),
                 figure(layer.spikesPerNeuron, digits: 3),
             ]
                 + (trace == nil ? [] : [correlations[layer.name].map { figure($0, digits: 4) } ?? "–"])
@@ -29,14 +31,14 @@ extension Report {
         }
         let header =
             ["layer", "neurons", "activation of a spike", "spikes per neuron"] + (trace == nil ? [] : ["correlation"])
-            + (hasErrors ? ["inherited, %", "clipping, %", "rounding, %", "unevenness, %", "total, %"] : [])
+            + (hasErrors ? ["inherited, %", "clipping, %", "quantisation, %", "unevenness, %", "total, %"] : [])
         var figures = ""
         if hasErrors {
-            let legend = Page.legend(["inherited", "clipping", "rounding", "unevenness"], from: 1)
+            let legend = Page.legend(["inherited", "clipping", "quantisation", "unevenness"], from: 1)
             figures += figureBox(
                 ResultCharts.errors(result) + legend,
                 "What each layer's difference from the ANN is made of, relative to its activations (root mean squares)."
-                    + (result.precision == "int8" ? " What int8's rounding changes is part of the unevenness." : ""))
+                    + (result.precision == "int8" ? " What int8's rounding changes is part of the unevenness error." : ""))
         }
         figures += figureBox(ResultCharts.spikes(result), "Spikes per neuron at \(result.steps.last?.steps ?? 0) steps.")
         if let trace, let drawing = ResultCharts.correlations(trace) {

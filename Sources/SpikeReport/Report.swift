@@ -5,7 +5,7 @@ import SpikeGraph
 
 /// Evaluation results as one HTML page: it needs no network and no script, follows light and dark, and prints.
 ///
-///     result.activity = try ActivityTrace(snn, ann: ann, inputs: batch.inputs, steps: 32)
+///     result.activity = try ActivityTrace.record(snn, ann: ann, inputs: batch.inputs, steps: 32)
 ///     try Report([result]).write(to: "report.html")
 ///
 /// Several results of the same data stand side by side; what single neurons do is drawn of the first that knows it. Everything drawn is
@@ -126,7 +126,7 @@ public struct Report: Sendable {
         return "\(figure(least, digits: least < 0.1 ? 2 : 1))–\(figure(most, digits: most < 10 ? 1 : 0)) ×"
     }
 
-    // MARK: Sections about answers
+    // MARK: Sections about predictions
 
     /// Classes have their accuracy, values their error; of both kinds each has its own drawing.
     private var stepSection: Section {
@@ -142,7 +142,7 @@ public struct Report: Sendable {
                 func number(_ value: Double?) -> String { value.map { figure($0, digits: 4) } ?? "–" }
                 return [
                     names[index], "\(step.steps)", number(step.error?.rootMeanSquare),
-                    step.confidence95.map { number($0) }.joined(separator: "–"), number(step.error?.meanAbsolute),
+                    step.confidence95.ends.map { number($0) }.joined(separator: "–"), number(step.error?.meanAbsolute),
                     number(step.error?.determination), number(step.deviation), figure(step.spikesPerNeuron, digits: 3),
                     magnitude(step.synapticOperations),
                 ]
@@ -163,7 +163,7 @@ public struct Report: Sendable {
             results[index].steps.map { step in
                 [
                     names[index], "\(step.steps)", step.accuracy.map { figure($0 * 100) } ?? "–",
-                    step.confidence95.map { figure($0 * 100, digits: 1) }.joined(separator: "–"),
+                    step.confidence95.ends.map { figure($0 * 100, digits: 1) }.joined(separator: "–"),
                     step.agreement.map { figure($0 * 100) } ?? "–", figure(step.spikesPerNeuron, digits: 3),
                     magnitude(step.synapticOperations),
                 ]
@@ -214,11 +214,11 @@ public struct Report: Sendable {
             let wrong = EvaluationResult.confused(confusion)
             let before = Dictionary(
                 uniqueKeysWithValues: result.annConfusion.map { matrix in
-                    EvaluationResult.confused(matrix).map { (PairOfClasses(label: $0.label, answer: $0.answer), $0.count) }
+                    EvaluationResult.confused(matrix).map { (PairOfClasses(label: $0.label, prediction: $0.prediction), $0.count) }
                 } ?? [])
             let rows = wrong.prefix(10).map { pair -> [String] in
-                ["\(pair.label)", "\(pair.answer)", "\(pair.count)"]
-                    + (result.annConfusion == nil ? [] : ["\(before[PairOfClasses(label: pair.label, answer: pair.answer)] ?? 0)"])
+                ["\(pair.label)", "\(pair.prediction)", "\(pair.count)"]
+                    + (result.annConfusion == nil ? [] : ["\(before[PairOfClasses(label: pair.label, prediction: pair.prediction)] ?? 0)"])
             }
             if results.count > 1 { body += "<h3>\(escaped(names[index]))</h3>" }
             body += "<div class=\"pair\">"
@@ -238,7 +238,7 @@ public struct Report: Sendable {
 
     private struct PairOfClasses: Hashable {
         var label: Int
-        var answer: Int
+        var prediction: Int
     }
 
     // MARK: How it was measured

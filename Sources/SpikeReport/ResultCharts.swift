@@ -2,6 +2,7 @@ import SpikeCost
 import SpikeAnalysis
 import Foundation
 import SpikeEvaluation
+import SpikeGraph
 
 /// The drawings of evaluation results.
 enum ResultCharts {
@@ -10,7 +11,7 @@ enum ResultCharts {
     /// - Parameter isClose: only what is near the ANN, where the differences between good recipes are.
     static func accuracy(_ all: [EvaluationResult], isClose: Bool = false) -> String {
         let results = all.filter { !isRegression([$0]) }
-        let values = results.flatMap { $0.steps.flatMap { $0.confidence95 + [quality($0)] } } + results.compactMap { $0.ann?.accuracy }
+        let values = results.flatMap { $0.steps.flatMap { $0.confidence95.ends + [quality($0)] } } + results.compactMap { $0.ann?.accuracy }
         let best = 100 * (results.flatMap { [$0.ann?.accuracy].compactMap { $0 } + $0.steps.map(quality) }.max() ?? 1)
         let low = isClose ? max(0, best - 6) : max(0, (values.min() ?? 0) * 100 - 1)
         let high = isClose ? min(100, best + 1) : 100
@@ -24,9 +25,11 @@ enum ResultCharts {
                 plot.curve([(plot.x.range.lowerBound, ann * 100), (plot.x.range.upperBound, ann * 100)], "ann")
             }
             let style = "c\(index % 6)"
-            let intervals = result.steps.filter { $0.confidence95.count == 2 && (!isClose || $0.confidence95[0] * 100 >= floor) }
+            let intervals = result.steps.filter { !isClose || $0.confidence95.lowerBound * 100 >= floor }
             plot.band(
-                intervals.map { (Double($0.steps), $0.confidence95[0] * 100, min(plot.y.range.upperBound, $0.confidence95[1] * 100)) },
+                intervals.map {
+                    (Double($0.steps), $0.confidence95.lowerBound * 100, min(plot.y.range.upperBound, $0.confidence95.upperBound * 100))
+                },
                 "band \(style)")
             let points = result.steps.map { (x: Double($0.steps), y: quality($0) * 100) }
             // Every step where they are known.
@@ -44,7 +47,7 @@ enum ResultCharts {
     static func distances(_ all: [EvaluationResult]) -> String {
         let results = all.filter { isRegression([$0]) }
         let values = results.flatMap { result in
-            result.steps.flatMap { $0.confidence95 + [distance($0)] } + [result.ann?.error?.rootMeanSquare].compactMap { $0 }
+            result.steps.flatMap { $0.confidence95.ends + [distance($0)] } + [result.ann?.error?.rootMeanSquare].compactMap { $0 }
         }
         var plot = Plot(
             "error over time steps", x: .steps(results.flatMap { $0.steps.map(\.steps) }),
@@ -55,8 +58,7 @@ enum ResultCharts {
             }
             let style = "c\(index % 6)"
             plot.band(
-                result.steps.filter { $0.confidence95.count == 2 }.map { (Double($0.steps), $0.confidence95[0], $0.confidence95[1]) },
-                "band \(style)")
+                result.steps.map { (Double($0.steps), $0.confidence95.lowerBound, $0.confidence95.upperBound) }, "band \(style)")
             let points = result.steps.map { (x: Double($0.steps), y: distance($0)) }
             plot.curve(points, "curve \(style)")
             plot.dots(points, "dot \(style)") { "\(figure($0, digits: 0)) steps: \(figure($1, digits: 4))" }
@@ -150,7 +152,7 @@ enum ResultCharts {
         bars(
             "where each layer's difference from the ANN comes from",
             result.layers.compactMap { layer in
-                layer.error.map { (layer.title, [$0.inherited ?? 0, $0.clipping ?? 0, $0.rounding ?? 0, $0.unevenness ?? 0]) }
+                layer.error.map { (layer.title, [$0.inherited ?? 0, $0.clipping ?? 0, $0.quantization ?? 0, $0.unevenness ?? 0]) }
             }, styles: ["c1", "c2", "c3", "c4"], text: { figure($0 * 100, digits: 1) + " %" })
     }
 
@@ -175,31 +177,31 @@ enum ResultCharts {
         return drawing.markup
     }
 
-    /// Labels down, answers across; the stronger the colour, the more samples.
+    /// Labels down, predictions across; the stronger the colour, the more samples.
     static func confusion(_ counts: [[Int]], title: String = "") -> String {
         let classes = counts.count
         let cell = min(32, 340 / Double(max(1, classes)))
         var drawing = SVG(
-            width: 400, height: cell * Double(classes) + 44, title: "confusion of classes\(title): labels down, answers across")
+            width: 400, height: cell * Double(classes) + 44, title: "confusion of classes\(title): labels down, predictions across")
         for (label, row) in counts.enumerated() {
             let total = Double(max(1, row.reduce(0, +)))
             let y = Double(label) * cell + 4
             if classes <= 30 { drawing.text(44, y + cell / 2 + 4, "\(label)", anchor: "end") }
-            for (answer, count) in row.enumerated() {
-                let x = 50 + Double(answer) * cell
+            for (prediction, count) in row.enumerated() {
+                let x = 50 + Double(prediction) * cell
                 let share = Double(count) / total
                 drawing.rectangle(x, y, cell - 1, cell - 1, "empty")
                 if count > 0 {
                     drawing.rectangle(
-                        x, y, cell - 1, cell - 1, label == answer ? "c2" : "c1", opacity: 0.15 + 0.85 * share.squareRoot(),
-                        hint: "label \(label), answer \(answer): \(count)")
+                        x, y, cell - 1, cell - 1, label == prediction ? "c2" : "c1", opacity: 0.15 + 0.85 * share.squareRoot(),
+                        hint: "label \(label), prediction \(prediction): \(count)")
                 }
             }
         }
-        for answer in 0..<classes where classes <= 30 {
-            drawing.text(50 + (Double(answer) + 0.5) * cell, cell * Double(classes) + 18, "\(answer)", anchor: "middle")
+        for prediction in 0..<classes where classes <= 30 {
+            drawing.text(50 + (Double(prediction) + 0.5) * cell, cell * Double(classes) + 18, "\(prediction)", anchor: "middle")
         }
-        drawing.text(50, cell * Double(classes) + 36, "answer (across), label (down)", "label")
+        drawing.text(50, cell * Double(classes) + 36, "prediction (across), label (down)", "label")
         return drawing.markup
     }
 
@@ -212,5 +214,5 @@ enum ResultCharts {
 
 extension EvaluationResult.Layer {
     /// What the layer is called on the page.
-    var title: String { label ?? error?.rectifier ?? name }
+    var title: String { label ?? error?.activation ?? name }
 }

@@ -4,14 +4,14 @@ import SpikeGraph
 import SpikeReference
 
 /// Calibration data in two parts, so that thresholds are judged on samples that they were not fitted on; with the ANN's own
-/// answers.
+/// predictions.
 ///
 /// The parts are drawn at random (and the same every time), because data files are often sorted by class.
 struct CalibrationSplit: Sendable {
     /// What the ANN says of the judged samples, in their order.
     enum Reference: Sendable {
-        /// Its answers, `[sample][place]`.
-        case answers([Int32])
+        /// Its predictions, `[sample][place]`.
+        case predictions([Int32])
         /// The mean squares of its distance from the targets, and the targets' variance.
         case errors([Double], variance: Double)
         /// Its values, `[sample][number]`, and their variance.
@@ -28,7 +28,7 @@ struct CalibrationSplit: Sendable {
     let reference: Reference
     /// Whether all samples have labels.
     let hasLabels: Bool
-    /// The share of judged answers that are right, where there are labels; R², where there are targets.
+    /// The share of judged predictions that are right, where there are labels; R², where there are targets.
     let annQuality: Double?
     /// The most samples that thresholds are fitted on; more hardly move them, and are better used to judge.
     static let mostFitted = 512
@@ -74,8 +74,8 @@ struct CalibrationSplit: Sendable {
 private struct Found: Accumulator {
     var samples = 0
     var (withLabels, withTargets) = (0, 0)
-    var answers: [Int32] = []
-    /// The right answers of a sample.
+    var predictions: [Int32] = []
+    /// The correct predictions of a sample.
     var right: [Int] = []
     var values: [Float] = []
     /// Of the targets, or of the values.
@@ -99,8 +99,8 @@ private struct Found: Accumulator {
             }
             return
         }
-        let found = try task.answers(output, of: ann)
-        answers = found.map { Int32($0) }
+        let found = try task.predictions(output, of: ann)
+        predictions = found.map { Int32($0) }
         guard let labels else { return }
         withLabels = samples
         right = (0..<samples).map { sample in
@@ -112,7 +112,7 @@ private struct Found: Accumulator {
         samples += later.samples
         withLabels += later.withLabels
         withTargets += later.withTargets
-        answers += later.answers
+        predictions += later.predictions
         right += later.right
         values += later.values
         spread.add(later.spread)
@@ -128,7 +128,7 @@ private struct Found: Accumulator {
         guard task.kind == .values else {
             let own = judged(right)
             let share = Double(own.reduce(0, +)) / Double(max(1, own.count * task.places))
-            return (.answers(judged(answers)), hasLabels ? share : nil)
+            return (.predictions(judged(predictions)), hasLabels ? share : nil)
         }
         let what = errors.isEmpty ? "the ANN's outputs" : "the targets"
         guard let variance = spread.filtered(isJudged).variance else {

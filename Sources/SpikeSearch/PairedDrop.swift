@@ -1,22 +1,23 @@
 import Foundation
 import SpikeEvaluation
+import SpikeGraph
 
-/// How much is lost on samples that two networks have both answered, and how sure that is.
+/// How much is lost on samples that two networks have both predicted, and how sure that is.
 ///
 /// The samples are paired: what counts is on how many the networks differ, not how well each does by itself. That makes the
 /// interval several times narrower than one between two separate accuracies.
 package struct PairedDrop: Codable, Sendable, Equatable {
     package typealias Criterion = RecipeSearchResult.Criterion
 
-    /// What a right answer is.
+    /// What a correct prediction is.
     package var criterion: Criterion
     /// The samples that were judged.
     package var samples: Int
-    /// The answers of a sample: 1, or the places of a segmentation.
+    /// The predictions of a sample: 1, or the places of a segmentation.
     package var places: Int
-    /// Accuracy: answers that the ANN has right, the spiking network wrong. Agreement: the two differ.
+    /// Accuracy: predictions that the ANN has right, the spiking network wrong. Agreement: the two differ.
     package var lost: Int
-    /// Accuracy: answers that the spiking network has right, the ANN wrong. Agreement: 0.
+    /// Accuracy: predictions that the spiking network has right, the ANN wrong. Agreement: 0.
     package var gained: Int
     /// The sum over samples of what one loses. Of values: the difference of the two networks' mean squared errors over the targets'
     /// variance; or the mean squared difference of the two networks over the variance of the ANN's values.
@@ -36,7 +37,7 @@ package struct PairedDrop: Codable, Sendable, Equatable {
         self.gained = gained
     }
 
-    /// Takes in a sample's answers.
+    /// Takes in a sample's predictions.
     package mutating func add(lost: Int, gained: Int) {
         self.lost += lost
         self.gained += gained
@@ -50,12 +51,12 @@ package struct PairedDrop: Codable, Sendable, Equatable {
         squares += loss * loss
     }
 
-    /// The measured drop, in points (hundredths of the answers, or of R²). Below zero where more is gained than lost. By
+    /// The measured drop, in points (hundredths of the predictions, or of R²). Below zero where more is gained than lost. By
     /// ``Criterion/deviation`` the distance, in per cent.
     package var points: Double {
         guard samples > 0 else { return 0 }
         switch criterion {
-        case .accuracy, .agreement: return 100 * Double(lost - gained) / Double(answers)
+        case .accuracy, .agreement: return 100 * Double(lost - gained) / Double(predictions)
         case .determination: return 100 * sum / Double(samples)
         case .deviation: return 100 * (sum / Double(samples)).squareRoot()
         }
@@ -68,25 +69,25 @@ package struct PairedDrop: Codable, Sendable, Equatable {
     /// share (see ``wilsonInterval(successes:trials:)``). Where a sample has many places, they are not independent of each other: the
     /// error is at least that of the mean of the samples' own shares. Values: normal, of the samples' means; the variance that they
     /// are divided by is taken as given.
-    package var interval95: [Double] {
+    package var interval95: ClosedRange<Double> {
         let z = 1.959963984540054
         switch criterion {
         case .agreement:
-            guard samples > 0 else { return [-100, 100] }
-            let independent = wilsonInterval(successes: lost, trials: answers)
-            guard places > 1 else { return independent.map { 100 * $0 } }
-            let (share, error) = (Double(lost) / Double(answers), z * meanError)
-            return [100 * max(0, min(independent[0], share - error)), 100 * min(1, max(independent[1], share + error))]
+            guard samples > 0 else { return -100...100 }
+            let independent = wilsonInterval(successes: lost, trials: predictions)
+            guard places > 1 else { return 100 * independent.lowerBound...100 * independent.upperBound }
+            let (share, error) = (Double(lost) / Double(predictions), z * meanError)
+            return 100 * max(0, min(independent.lowerBound, share - error))...100 * min(1, max(independent.upperBound, share + error))
         case .accuracy:
-            guard samples > 0 else { return [-100, 100] }
+            guard samples > 0 else { return -100...100 }
             let (centre, error) = adjusted
             let spread = z * max(error, meanError)
-            return [max(-100, 100 * (centre - spread)), min(100, 100 * (centre + spread))]
+            return max(-100, 100 * (centre - spread))...min(100, 100 * (centre + spread))
         case .determination, .deviation:
-            guard samples > 1 else { return criterion == .deviation ? [0, 100] : [-100, 100] }
+            guard samples > 1 else { return criterion == .deviation ? 0...100 : -100...100 }
             let (mean, spread) = (sum / Double(samples), z * meanError)
-            guard criterion == .deviation else { return [100 * (mean - spread), 100 * (mean + spread)] }
-            return [100 * max(0, mean - spread).squareRoot(), 100 * (mean + spread).squareRoot()]
+            guard criterion == .deviation else { return ClosedRange(from: 100 * (mean - spread), to: 100 * (mean + spread)) }
+            return ClosedRange(from: 100 * max(0, mean - spread).squareRoot(), to: 100 * (mean + spread).squareRoot())
         }
     }
 
@@ -98,8 +99,8 @@ package struct PairedDrop: Codable, Sendable, Equatable {
         switch criterion {
         case .agreement:
             guard share > 0, share < 1 else { return share >= 1 ? 1 : 0 }
-            let error = (share * (1 - share) / Double(answers)).squareRoot()
-            return Self.normal((share - Double(lost) / Double(answers)) / max(error, meanError))
+            let error = (share * (1 - share) / Double(predictions)).squareRoot()
+            return Self.normal((share - Double(lost) / Double(predictions)) / max(error, meanError))
         case .accuracy:
             let (centre, error) = adjusted
             return Self.normal((share - centre) / max(error, meanError))
@@ -127,9 +128,9 @@ package struct PairedDrop: Codable, Sendable, Equatable {
         return places > 1 ? max(enough, fewestMeans) : enough
     }
 
-    private var answers: Int { samples * places }
+    private var predictions: Int { samples * places }
 
-    /// The standard error of the mean of what the samples lose; 0 where their answers are single ones, which have a better one.
+    /// The standard error of the mean of what the samples lose; 0 where their predictions are single ones, which have a better one.
     private var meanError: Double {
         let isSingle = places == 1 && (criterion == .accuracy || criterion == .agreement)
         guard !isSingle, samples > 1 else { return 0 }
@@ -137,9 +138,9 @@ package struct PairedDrop: Codable, Sendable, Equatable {
         return (max(0, squares - sum * sum / count) / (count - 1) / count).squareRoot()
     }
 
-    /// Bonett and Price's centre and standard error, as shares: one answer is added to each of the two kinds of difference.
+    /// Bonett and Price's centre and standard error, as shares: one prediction is added to each of the two kinds of difference.
     private var adjusted: (centre: Double, error: Double) {
-        let size = Double(answers) + 2
+        let size = Double(predictions) + 2
         let (lost, gained) = ((Double(lost) + 1) / size, (Double(gained) + 1) / size)
         return (lost - gained, ((lost + gained - (lost - gained) * (lost - gained)) / size).squareRoot())
     }
@@ -151,9 +152,9 @@ package struct PairedDrop: Codable, Sendable, Equatable {
 extension RecipeSearchResult {
     /// What the networks are judged by.
     public enum Criterion: String, Codable, Sendable {
-        /// The share of answers that are the label's.
+        /// The share of predictions that are the label's.
         case accuracy
-        /// The share of answers that are the same of both networks. What is lost of it bounds the loss of accuracy from above.
+        /// The share of predictions that are the same of both networks. What is lost of it bounds the loss of accuracy from above.
         case agreement
         /// R², the share of the targets' variance that the values explain.
         case determination = "R²"

@@ -9,7 +9,7 @@ import SpikeRuntime
 ///     let (snn, result) = try RecipeSearch(targetDrop: 0.5)(ann, calibration: loader)
 ///     print(result)
 ///
-/// Thresholds are fitted on one part of the data (half of it, at most 512 samples) and judged on the rest. What an answer is says
+/// Thresholds are fitted on one part of the data (half of it, at most 512 samples) and judged on the rest. What a prediction is says
 /// ``OutputTask``: classes are judged by accuracy where every sample has labels, else by agreement with the ANN; values by R² where
 /// there are targets (100 · R² falls by at most the target), else by the root mean square of their differences from the ANN's (at
 /// most so many per cent of the ANN's standard deviation). Several outputs are judged by the first. The cost of a network is its steps × its spikes per neuron. Of
@@ -19,10 +19,10 @@ import SpikeRuntime
 ///
 /// The network that comes out is converted anew, on all data. Nothing here is random: the same data give the same choice.
 ///
-/// What the ANN was trained on flatters every candidate alike, since its answers are clearest there; samples that it has not
+/// What the ANN was trained on flatters every candidate alike, since its predictions are clearest there; samples that it has not
 /// seen judge better.
 public struct RecipeSearch: Sendable {
-    /// In points: hundredths of the answers, or of R²; of values without targets in per cent of the ANN's deviation.
+    /// In points: hundredths of the predictions, or of R²; of values without targets in per cent of the ANN's deviation.
     public let targetDrop: Double
     /// The recipes tried, each with its rungs from cheap to dear.
     public let ladders: [RecipeLadder]

@@ -21,9 +21,9 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         public var recipe: String
         /// T, or K for radix codes.
         public var steps: Int
-        /// The share of judged answers that are the label's, where there are labels.
+        /// The share of judged predictions that are the label's, where there are labels.
         public var accuracy: Double?
-        /// The share of judged answers that are the same of ANN and spiking network; `nil` of values.
+        /// The share of judged predictions that are the same of ANN and spiking network; `nil` of values.
         public var agreement: Double?
         /// R² of values, where there are targets.
         public var determination: Double?
@@ -32,14 +32,14 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         /// In points, 0…100; below zero for a gain. Of values without targets the distance, in per cent of the ANN's deviation.
         public var drop: Double
         /// The 95 % interval of the drop, in points (see ``PairedDrop``).
-        public var drop95: [Double]
+        public var drop95: ClosedRange<Double>
         /// How sure it is, 0…1, that the drop is within the target.
         public var confidence: Double
         /// The samples that were judged; fewer than there are where the decision was clear before.
         public var samples: Int
-        /// Answers lost and gained against the ANN (see ``PairedDrop``); 0 of values.
+        /// Predictions lost and gained against the ANN (see ``PairedDrop``); 0 of values.
         public var lost: Int
-        /// Answers that only the spiking network has right.
+        /// Predictions that only the spiking network has right.
         public var gained: Int
         /// Total spikes / number of neurons, mean over the judged samples.
         public var spikesPerNeuron: Double
@@ -55,7 +55,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     public var network: String
     /// In points.
     public var targetDrop: Double
-    /// What a right answer was.
+    /// What a correct prediction was.
     public var criterion: Criterion
     /// How sure a choice has to be, 0…1.
     public var requiredConfidence: Double
@@ -123,7 +123,7 @@ extension RecipeSearchResult: CustomStringConvertible {
         return "\(what) \(Self.points(trial.drop)) \(unit) (95 % interval \(interval(trial))) on \(trial.samples) samples"
     }
 
-    private func interval(_ trial: Trial) -> String { trial.drop95.map(Self.points).joined(separator: "…") }
+    private func interval(_ trial: Trial) -> String { trial.drop95.ends.map(Self.points).joined(separator: "…") }
 
     /// The table for a terminal, and the choice in words.
     public var description: String {

@@ -2,7 +2,7 @@ import SpikeEvaluation
 import SpikeGraph
 import SpikeRuntime
 
-/// Judges converted networks on the held-out part of calibration data, against the ANN's answers there.
+/// Judges converted networks on the held-out part of calibration data, against the ANN's predictions there.
 struct TrialJudge: Sendable {
     let split: CalibrationSplit
     let targetDrop: Double
@@ -14,7 +14,7 @@ struct TrialJudge: Sendable {
 
     var criterion: PairedDrop.Criterion {
         switch split.reference {
-        case .answers: split.hasLabels ? .accuracy : .agreement
+        case .predictions: split.hasLabels ? .accuracy : .agreement
         case .errors: .determination
         case .values: .deviation
         }
@@ -32,15 +32,15 @@ struct TrialJudge: Sendable {
         }
         let drop = found.drop
         let samples = Double(max(1, drop.samples))
-        let answers = samples * Double(task.places)
+        let predictions = samples * Double(task.places)
         var trial = RecipeSearchResult.Trial(
             recipe: recipe, steps: steps, drop: drop.points, drop95: drop.interval95, confidence: drop.confidence(within: targetDrop),
             samples: drop.samples, lost: drop.lost, gained: drop.gained,
             spikesPerNeuron: Double(spikes) / samples / Double(max(1, snn.neuronCount)), decision: .beyond, seconds: 0)
         switch split.reference {
-        case .answers:
-            trial.accuracy = split.hasLabels ? Double(found.correct) / answers : nil
-            trial.agreement = Double(found.agreeing) / answers
+        case .predictions:
+            trial.accuracy = split.hasLabels ? Double(found.correct) / predictions : nil
+            trial.agreement = Double(found.agreeing) / predictions
         case .errors(_, let variance): trial.determination = 1 - found.error / samples / variance
         case .values: trial.deviation = drop.points / 100
         }
@@ -65,21 +65,21 @@ struct TrialJudge: Sendable {
     private func take(_ output: Tensor, of snn: Graph, _ task: OutputTask, _ batch: Batch, into found: inout Found) throws {
         let first = found.drop.samples
         switch split.reference {
-        case .answers(let expected):
-            let answers = try task.answers(output, of: snn)
+        case .predictions(let expected):
+            let predictions = try task.predictions(output, of: snn)
             let labels = split.hasLabels ? try task.labels(of: batch) : nil
             for sample in 0..<batch.count {
                 var (lost, gained) = (0, 0)
                 for place in sample * task.places..<(sample + 1) * task.places {
-                    let (answer, other) = (answers[place], Int(expected[first * task.places + place]))
-                    if answer == other { found.agreeing += 1 }
+                    let (prediction, other) = (predictions[place], Int(expected[first * task.places + place]))
+                    if prediction == other { found.agreeing += 1 }
                     guard let label = labels?[place] else {
-                        lost += answer == other ? 0 : 1
+                        lost += prediction == other ? 0 : 1
                         continue
                     }
-                    if answer == label { found.correct += 1 }
-                    if answer != other { lost += other == label ? 1 : 0 }
-                    if answer != other { gained += answer == label ? 1 : 0 }
+                    if prediction == label { found.correct += 1 }
+                    if prediction != other { lost += other == label ? 1 : 0 }
+                    if prediction != other { gained += prediction == label ? 1 : 0 }
                 }
                 found.drop.add(lost: lost, gained: gained)
             }

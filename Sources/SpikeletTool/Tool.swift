@@ -1,11 +1,7 @@
 import CDense
 import Dispatch
 import SpikeCommands
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 
 /// The program. Not an asynchronous `main`: what has to come first would then come after the first files of the system's own threads.
 @main

@@ -31,10 +31,6 @@ func documentation_extending_md() async throws {
             NeuronState(membrane: Tensor(repeating: 0.5, shape: shape))
         }
 
-        func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
-            state.add(current)
-        }
-
         func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
             state.emit(remembering: "resting") { membrane, resting in
                 let spike: Float = membrane >= 1 && resting == 0 ? 1 : 0
@@ -49,7 +45,7 @@ func documentation_extending_md() async throws {
 
     NeuronRegistry.register(RefractoryIFNeuron.self)
 
-    let (ann, loader) = (try ONNXImporter.importModel(at: "model.onnx").graph, try DataLoader(Dataset(path: "train.npz")))
+    let (ann, loader) = (try ONNXImporter.read("model.onnx").graph, try DataLoader(Dataset(path: "train.npz")))
 
     let coarse = Recipe(name: "coarse", summary: "one threshold a layer, the largest activation", usualSteps: 64) { steps in
         ConversionOptions(recipe: "coarse", steps: steps, threshold: .maximum, isPerChannel: false)
@@ -64,7 +60,7 @@ func documentation_fromspikingjelly_md() async throws {
     let (loader, testLoader) = (try DataLoader(Dataset(path: "train.npz")), try DataLoader(Dataset(path: "test.npz")))
 
 
-    let ann = try ONNXImporter.importModel(at: "model.onnx").graph
+    let ann = try ONNXImporter.read("model.onnx").graph
     let converter = try Converter(dataloader: loader, mode: VoltageHook.Mode("99.9%"))
     let snn = try converter(ann)
     print(snn)
@@ -79,7 +75,7 @@ func documentation_fromspikingjelly_md() async throws {
 /// README.md
 func readme_md() async throws {
 
-    let ann = try ONNXImporter.importModel(at: "resnet.onnx").graph
+    let ann = try ONNXImporter.read("resnet.onnx").graph
     let images = try DataLoader(Dataset(path: "train.npz"), batchSize: 100)
     let snn = try RecipeConverter(Recipe.signed.options(8), calibration: images)(ann)
     print(snn)                                                // every layer, and what it reads
@@ -95,7 +91,7 @@ func readme_md() async throws {
 
 /// Sources/Spikelet/Spikelet.docc/ChoosingARecipe.md
 func sources_spikelet_spikelet_docc_choosingarecipe_md() async throws {
-    let (ann, calibration, test) = (try ONNXImporter.importModel(at: "model.onnx").graph, try DataLoader(Dataset(path: "train.npz")), try DataLoader(Dataset(path: "test.npz")))
+    let (ann, calibration, test) = (try ONNXImporter.read("model.onnx").graph, try DataLoader(Dataset(path: "train.npz")), try DataLoader(Dataset(path: "test.npz")))
 
     var options = Recipe.calibrated.options(32)
     options.readoutDelay = .estimated
@@ -120,7 +116,7 @@ func sources_spikelet_spikelet_docc_spikelet_md() async throws {
     let (model, train, test) = ("model.onnx", "train.npz", "test.npz")
 
 
-    let ann = try ONNXImporter.importModel(at: model).graph
+    let ann = try ONNXImporter.read(model).graph
     let calibration = try DataLoader(Dataset(path: train), limit: 512)
     let snn = try RecipeConverter(Recipe.signed.options(8), calibration: calibration)(ann)
     print(snn)

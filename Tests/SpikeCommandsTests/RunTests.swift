@@ -29,11 +29,11 @@ import Testing
 
     @Test func `bytes are divided by 255, and the answer is ONNX Runtime's`() async throws {
         let folder = try Folder()
-        let images = try NPZ(Repository.model("test_1000.npz")).array("images")
+        let images = try NPZ(path: Repository.model("test_1000.npz")).array("images")
         let bytes = try images.integers().prefix(100 * 784).map { UInt8($0) }
         try folder.write(npy("|u1", [100, 1, 28, 28], bytes), "x.npy")
         try await folder.succeeding("run", Repository.model("cnn/cnn_unfused.onnx"), "--input", "x.npy", "--output", "y.npy")
-        let expected = try NPZ(Repository.fixture("onnxruntime_outputs.npz")).array("cnn")
+        let expected = try NPZ(path: Repository.fixture("onnxruntime_outputs.npz")).array("cnn")
         #expect(try difference(folder.tensor("y.npy"), Tensor(expected.floats(), shape: expected.shape)) < 1e-4)
     }
 
@@ -69,7 +69,7 @@ import Testing
 
     @Test func `several inputs come from an archive by name, and all outputs go into one`() async throws {
         let folder = try Folder()
-        let archive = try NPZ(Repository.fixture("operators.npz"))
+        let archive = try NPZ(path: Repository.fixture("operators.npz"))
         for name in ["Where", "Split", "Gather_computed"] {
             try folder.write(Data(try archive.array("\(name)/model").integers().map { UInt8($0) }), "model.onnx")
             func tensors(_ kind: String) throws -> [(name: String, tensor: Tensor)] {
@@ -80,7 +80,7 @@ import Testing
             }
             try NPZ.write(tensors("input"), to: folder.file("x.npz"))
             try await folder.succeeding("run", "model.onnx", "--input", "x.npz", "--output", "y.npz")
-            let outputs = try NPZ(folder.file("y.npz"))
+            let outputs = try NPZ(path: folder.file("y.npz"))
             for (output, expected) in try tensors("output") { #expect(try outputs.array(output).tensor() == expected) }
         }
         try NPZ.write([("else", Tensor(scalar: 1))], to: folder.file("x.npz"))

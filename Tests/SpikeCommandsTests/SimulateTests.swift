@@ -28,7 +28,7 @@ import Testing
             sum = zip(sum, row(steps, step)).map(+)
             #expect(distance(row(output, step), sum.map { $0 / Float(step + 1) }) < 1e-5)
         }
-        let counts = try NPZ(folder.file("counts.npz"))
+        let counts = try NPZ(path: folder.file("counts.npz"))
         #expect(counts.names == ["snn tailor.0.1", "snn tailor.1.1", "snn tailor.2.1"])
         let expected = try Repository.golden("max/spike_total_per_image")
         var total: Int64 = 0
@@ -57,7 +57,7 @@ import Testing
             try await folder.succeeding(
                 "simulate", "snn.safetensors", "--input", "x.npy", "--steps", "5", "--output", "\(name)_steps.npy", "--per-step",
                 "--spike-counts", "\(name).npz")
-            let archive = try NPZ(folder.file("\(name).npz"))
+            let archive = try NPZ(path: folder.file("\(name).npz"))
             return (
                 try folder.tensor("\(name).npy"), try folder.tensor("\(name)_steps.npy"), try archive.names.map { try archive.array($0) }
             )
@@ -183,7 +183,7 @@ import Testing
         let largest = reference.floats.map(abs).max() ?? 0
         #expect(distance(reference.floats, small.floats) < 0.2 * largest)
         #expect(reference.floats != small.floats)
-        let archives = try ["reference", "engine", "int8"].map { try NPZ(folder.file("\($0).npz")) }
+        let archives = try ["reference", "engine", "int8"].map { try NPZ(path: folder.file("\($0).npz")) }
         for name in archives[0].names {
             let counts = try archives.map { try $0.array(name).integers() }
             #expect(counts[0] == counts[1])
@@ -210,7 +210,7 @@ import Testing
             "convert", "model.onnx", "--calibration", "x.npz", "--recipe", "radix", "--steps", "10", "--output", "snn.safetensors")
         try await folder.succeeding("run", "model.onnx", "--input", "x.npz", "--output", "expected.npz")
         try await folder.succeeding("simulate", "snn.safetensors", "--input", "x.npz", "--output", "found.npz")
-        let (expected, found) = (try NPZ(folder.file("expected.npz")), try NPZ(folder.file("found.npz")))
+        let (expected, found) = (try NPZ(path: folder.file("expected.npz")), try NPZ(path: folder.file("found.npz")))
         for name in ["y", "z"] {
             let pairs = zip(try found.array(name).floats(), try expected.array(name).floats())
             #expect(pairs.map { abs($0 - $1) }.max() ?? 1 < 0.01, "\(name)")

@@ -110,7 +110,7 @@ enum Repository {
 
     /// An array of the golden numbers of ``tiny``.
     static func golden(_ name: String) throws -> Tensor {
-        let array = try NPZ(fixture("Golden/tiny_sj0.0.0.0.14.npz")).array(name)
+        let array = try NPZ(path: fixture("Golden/tiny_sj0.0.0.0.14.npz")).array(name)
         return Tensor(array.floats(), shape: array.shape)
     }
 }

@@ -67,15 +67,15 @@ struct ConverterTests {
         #expect(snn.spiking?.warnings.first?.contains("'relu2'") == true)
     }
 
-    @Test func `a network without rectifiers is refused`() throws {
+    @Test func `a network without ReLUs is refused`() throws {
         var random = Random(6)
-        let ann = try smallNetwork(&random, rectifier: .identity(Identity()))
+        let ann = try smallNetwork(&random, activation: .identity(Identity()))
         #expect { try Converter(dataloader: [Batch(random.tensor([1, 2, 6, 6]))])(ann) } throws: { error in
             (error as? SpikeletError)?.code == .notConvertible
         }
     }
 
-    @Test func `activations between neurons that are no rectifiers are all listed, or left analog where that is allowed`() throws {
+    @Test func `activations between neurons that are no ReLUs are all listed, or left analog where that is allowed`() throws {
         var random = Random(7)
         let ann = try smallNetwork(&random)
         var patch = Patch()
@@ -107,9 +107,9 @@ struct ConverterTests {
         #expect(probabilities == (try ReferenceExecutor.evaluate(.softmax(Softmax(axis: 1)), logits)[0]))
     }
 
-    @Test func `bounded rectifiers become neurons with thresholds within their bound`() throws {
+    @Test func `bounded ReLUs become neurons with thresholds within their bound`() throws {
         var random = Random(9)
-        let ann = try smallNetwork(&random, rectifier: .clip(Clip(minimum: 0, maximum: 0.25)))
+        let ann = try smallNetwork(&random, activation: .clip(Clip(minimum: 0, maximum: 0.25)))
         let snn = try Converter(dataloader: [Batch(random.tensor([8, 2, 6, 6], in: 0...1))])(ann)
         for layer in 0..<2 {
             guard case .voltageScaler(let scaler) = snn.node(named: "snn tailor.\(layer).2")?.operator else {

@@ -10,7 +10,7 @@ enum Fixtures {
 
     static func model(_ name: String) -> String { Repository.model("FashionMNIST/\(name)") }
 
-    static func network(_ path: String) throws -> Graph { try ONNXImporter.importModel(at: path).graph }
+    static func network(_ path: String) throws -> Graph { try ONNXImporter.read(path).graph }
 }
 
 extension NPZ {
@@ -34,7 +34,8 @@ extension Random {
 }
 
 /// conv 3×3 → ReLU → max or average pool 2 → conv 3×3 → ReLU → flatten → linear, with weights from `random`.
-func smallNetwork(_ random: inout Random, maxPool: Bool = true, dyadic: Bool = false, rectifier: Operator = .relu(Relu())) throws -> Graph {
+func smallNetwork(_ random: inout Random, maxPool: Bool = true, dyadic: Bool = false, activation: Operator = .relu(Relu())) throws -> Graph
+{
     func weights(_ shape: [Int]) -> Tensor { dyadic ? random.dyadic(shape) : random.tensor(shape, in: -0.4...0.5) }
     let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
     let pooling = Window(kernel: [2, 2], strides: [2, 2])
@@ -42,10 +43,10 @@ func smallNetwork(_ random: inout Random, maxPool: Bool = true, dyadic: Bool = f
         name: "small", inputs: [.init("input", ValueType(.float32, [.batch, 2, 6, 6]))], outputs: [.init("logits", value: "linear")],
         nodes: [
             Node("conv1", .conv(Conv(window: window)), inputs: ["input", "w1", "b1"]),
-            Node("relu1", rectifier, inputs: ["conv1"]),
+            Node("relu1", activation, inputs: ["conv1"]),
             Node("pool", maxPool ? .maxPool(MaxPool(window: pooling)) : .averagePool(AveragePool(window: pooling)), inputs: ["relu1"]),
             Node("conv2", .conv(Conv(window: window)), inputs: ["pool", "w2", "b2"]),
-            Node("relu2", rectifier, inputs: ["conv2"]),
+            Node("relu2", activation, inputs: ["conv2"]),
             Node("flatten", .flatten(Flatten()), inputs: ["relu2"]),
             Node("linear", .gemm(Gemm(transposeB: true)), inputs: ["flatten", "w3", "b3"]),
         ],

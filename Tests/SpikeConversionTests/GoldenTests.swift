@@ -24,7 +24,7 @@ struct GoldenTests {
 
     @Test(arguments: modes.map(\.key), ["tiny_fused", "tiny_unfusedbn"])
     func `thresholds, spikes, membranes and outputs of the tiny network are the same`(key: String, network: String) throws {
-        let golden = try NPZ(Fixtures.golden("tiny_sj0.0.0.0.14.npz"))
+        let golden = try NPZ(path: Fixtures.golden("tiny_sj0.0.0.0.14.npz"))
         let mode = try #require(Self.modes.first { $0.key == key }).mode
         let loader = batches(try golden.tensor("calib_input"), size: 8)
         let snn = try Converter(dataloader: loader, mode: mode, pooling: .instantaneous)(
@@ -59,7 +59,7 @@ struct GoldenTests {
 
     @Test(arguments: modes.map(\.key), ["cnn_ts_op17", "cnn_unfusedbn_ts_op17"])
     func `thresholds, spike totals and outputs of the tutorial network agree`(key: String, network: String) throws {
-        let golden = try NPZ(Fixtures.golden("cnn_sj0.0.0.0.14.npz"))
+        let golden = try NPZ(path: Fixtures.golden("cnn_sj0.0.0.0.14.npz"))
         let mode = try #require(Self.modes.first { $0.key == key }).mode
         let loader = try DataLoader(Dataset(path: Fixtures.model("train_2000.npz")), batchSize: 100)
         let snn = try Converter(dataloader: loader, mode: mode, pooling: .instantaneous)(

@@ -10,7 +10,7 @@ import Testing
 
 /// Small networks of each kind that people convert, as PyTorch exports them (`Tools/Fixtures/make_operator_fixtures.py`).
 @Suite struct NetworkKindTests {
-    static let archive = Result { try NPZ(Repository.fixture("dags.npz")) }
+    static let archive = Result { try NPZ(path: Repository.fixture("dags.npz")) }
     static let names: [String] = ((try? archive.get().names) ?? []).compactMap { $0.hasSuffix("/model") ? String($0.dropLast(6)) : nil }
 
     private func graph(_ name: String) throws -> Graph {
@@ -70,7 +70,7 @@ import Testing
         #expect(details.contains("1 × Gelu") && details.contains("1 × LeakyRelu") && details.contains("'gate'"))
     }
 
-    @Test func `of a network without rectifiers all that stands in their places is listed`() throws {
+    @Test func `of a network without ReLUs all that stands in their places is listed`() throws {
         let ann = try Graph(
             name: "g", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 3, 4]))], outputs: [Graph.Output("y", value: "softmax")],
             nodes: [

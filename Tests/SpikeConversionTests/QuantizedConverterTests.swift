@@ -55,7 +55,7 @@ struct QuantizedConverterTests {
         #expect(try decoded(snn, x).outputs == ReferenceExecutor(ann).run([x]))
     }
 
-    @Test func `rectifiers that are not quantised are obstacles behind spikes, and notes in front of them`() throws {
+    @Test func `ReLUs that are not quantised are obstacles behind spikes, and notes in front of them`() throws {
         let text = failure(try network([quantizer(), .relu(Relu()), .clip(Clip(minimum: 0, maximum: 1))]))
         #expect(text.contains("2 nodes cannot be part") && text.contains("'op1'") && text.contains("'op2'"))
         #expect(text.contains("not quantised"))
@@ -83,7 +83,7 @@ struct QuantizedConverterTests {
         #expect(failure(try network([quantizer(1 << 17)])).contains("radix code of 18 steps"))
     }
 
-    @Test func `other recipes take a quantiser for a rectifier with a bound`() throws {
+    @Test func `other recipes take a quantiser for a ReLU with a bound`() throws {
         var random = Random(74)
         let quantizer = try Quantizer(step: 0.125, levels: 8, rounding: .halfUp)
         let ann = try quantizedNetwork(&random, quantizer, quantizer)

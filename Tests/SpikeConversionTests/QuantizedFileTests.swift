@@ -17,7 +17,7 @@ struct QuantizedFileTests {
     private func network(_ name: String) throws -> Graph { try Fixtures.network(Self.folder.appendingPathComponent("\(name).onnx").path) }
 
     private func expected(_ name: String) throws -> Tensor {
-        try NPZ(Self.folder.appendingPathComponent("expected.npz").path).tensor(name)
+        try NPZ(path: Self.folder.appendingPathComponent("expected.npz").path).tensor(name)
     }
 
     private func quantizers(_ graph: Graph) -> [Quantizer] {
@@ -84,7 +84,7 @@ struct QuantizedFileTests {
     @Test(arguments: files.filter { $0.hasPrefix("cnn_qdq") })
     func `ONNX Runtime's quantised cnn agrees with its own outputs, and its spikes with both`(name: String) throws {
         let ann = try network(name)
-        let images = try NPZ(Fixtures.model("test_1000.npz")).tensor("images").samples(0..<32)
+        let images = try NPZ(path: Fixtures.model("test_1000.npz")).tensor("images").samples(0..<32)
         let input = Tensor(images.floats.map { $0 / 255 }, shape: [32, 1, 28, 28])
         let step = try #require(quantizers(ann).last?.step)
         let outputs = try expected("\(name).optimised")

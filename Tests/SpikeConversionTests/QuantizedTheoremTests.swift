@@ -8,7 +8,7 @@ import Testing
 func quantizedNetwork(
     _ random: inout Random, _ first: Quantizer, _ second: Quantizer, maxPool: Bool = true
 ) throws -> Graph {
-    let graph = try smallNetwork(&random, maxPool: maxPool, dyadic: true, rectifier: .quantizer(first))
+    let graph = try smallNetwork(&random, maxPool: maxPool, dyadic: true, activation: .quantizer(first))
     guard var last = graph.node(named: "relu2") else { return graph }
     last.operator = .quantizer(second)
     var patch = Patch()

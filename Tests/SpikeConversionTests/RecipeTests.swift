@@ -63,9 +63,9 @@ struct RecipeTests {
         #expect(zip(few, many).contains { $0 > 1.1 * $1 })
     }
 
-    @Test func `the bounds of rectifiers bound thresholds`() throws {
+    @Test func `the bounds of ReLUs bound thresholds`() throws {
         var random = Random(64)
-        let ann = try smallNetwork(&random, rectifier: .clip(Clip(minimum: 0, maximum: 0.5)))
+        let ann = try smallNetwork(&random, activation: .clip(Clip(minimum: 0, maximum: 0.5)))
         let found = try thresholds(ann, [Batch(random.tensor([16, 2, 6, 6], in: 0...1))])
         #expect(found.allSatisfy { $0 > 0 && $0 <= 0.5 })
     }

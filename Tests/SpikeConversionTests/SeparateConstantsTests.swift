@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Separating constants")
 struct SeparateConstantsTests {
-    /// What stands between the first rectifier (4 channels, 6×6) and a linear layer of 3 outputs.
+    /// What stands between the first ReLU (4 channels, 6×6) and a linear layer of 3 outputs.
     struct Middle: CustomTestStringConvertible, Sendable {
         var testDescription: String
         /// Whether biases of channels can say it all.
@@ -147,14 +147,14 @@ struct SeparateConstantsTests {
 
     private static let input = Graph.Input("x", ValueType(.float32, [.batch, 2, 6, 6]))
 
-    /// The network with neurons of θ = 2 in place of rectifiers: every sum stays exact.
+    /// The network with neurons of θ = 2 in place of ReLUs: every sum stays exact.
     static func spiking(_ ann: Graph, radix: Bool) throws -> Graph {
-        let rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }
+        let activations = ann.nodes.filter { ann.linearity(of: $0) == .activation }
         let description = SpikingDescription(
             recipe: "test", schedule: radix ? .layerSynchronous : .streaming, code: radix ? .radix(digits: 3) : .rate(steps: 8))
         // In radix a spike stands for θ/(2^K − 1): ¼.
         let placed = try PlaceNeurons(
-            scales: Dictionary(uniqueKeysWithValues: rectifiers.map { ($0.name, [radix ? 0.25 : 2]) }),
+            scales: Dictionary(uniqueKeysWithValues: activations.map { ($0.name, [radix ? 0.25 : 2]) }),
             neuron: radix ? try RadixNeuron(digits: 3) : IFNode(threshold: 1, initialMembrane: 0.5), description: description
         ).run(ann)
         return try UseRunningMaximum().run(placed)
@@ -190,10 +190,10 @@ struct SeparateConstantsTests {
         }
     }
 
-    /// Whether layers with weights read anything in a network whose rectifiers are all silent.
+    /// Whether layers with weights read anything in a network whose ReLUs are all silent.
     private func readsConstants(_ graph: Graph) throws -> Bool {
         var patch = Patch()
-        for node in graph.nodes where graph.linearity(of: node) == .rectifier {
+        for node in graph.nodes where graph.linearity(of: node) == .activation {
             patch.replace(Node(node.name, .clip(Clip(minimum: 0, maximum: 0)), inputs: node.inputs, outputs: node.outputs))
         }
         var result = false
@@ -233,7 +233,7 @@ struct SeparateConstantsTests {
         }
         #expect(normalizations(try Converter(dataloader: data)(ann)) == 2)
         var patch = Patch()
-        for node in ann.nodes where ann.linearity(of: node) == .rectifier {
+        for node in ann.nodes where ann.linearity(of: node) == .activation {
             let quantizer = try Quantizer(step: 0.25, levels: 7, rounding: .halfUp)
             patch.replace(Node(node.name, .quantizer(quantizer), inputs: node.inputs, outputs: node.outputs))
         }

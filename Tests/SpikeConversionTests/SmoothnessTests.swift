@@ -19,15 +19,15 @@ import Testing
     @Test(arguments: [("cnn", 24), ("mobile", 8)]) func `images times 1 ± 10⁻⁶, or another export, move no threshold by a bin`(
         network: String, samples: Int
     ) throws {
-        let pixels = try NPZ(Fixtures.model("train_2000.npz")).tensor("images").samples(0..<samples)
+        let pixels = try NPZ(path: Fixtures.model("train_2000.npz")).tensor("images").samples(0..<samples)
         func plans(_ export: String, times factor: Float) throws -> [[Float]] {
             let ann = try FuseConvBatchNorm().run(Fixtures.network(Fixtures.model("\(network)/\(network)_\(export).onnx")))
-            let rectifiers = ann.nodes.filter { ann.linearity(of: $0) == .rectifier }
+            let activations = ann.nodes.filter { ann.linearity(of: $0) == .activation }
             let images = pixels.map { $0 / 255 * factor }
-            let seen = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: ann, data: [Batch(images)])
+            let seen = try ActivationStatistics(of: Set(activations.map { $0.outputs[0] }), in: ann, data: [Batch(images)])
             return Self.options.map { options in
-                let plan = ThresholdPlan(options, rectifiers: rectifiers, seen)
-                return rectifiers.flatMap { plan.thresholds[$0.name] ?? [] }
+                let plan = ThresholdPlan(options, activations: activations, seen)
+                return activations.flatMap { plan.thresholds[$0.name] ?? [] }
             }
         }
         let plain = try plans("torchscript", times: 1)
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// ``smallNetwork(_:maxPool:dyadic:rectifier:)`` with everything in front of the first rectifier times one power of two, everything
+    /// ``smallNetwork(_:maxPool:dyadic:activation:)`` with everything in front of the first ReLU times one power of two, everything
     /// behind that times another.
     private func scaled(_ ann: Graph, by exponents: (first: Int, second: Int)) throws -> Graph {
         var constants = ann.constants

@@ -7,7 +7,7 @@ import Testing
 /// Statements about codes that hold exactly. Weights are dyadic, so that float32 sums are exact, and equal means equal.
 @Suite("Theorems of the codes")
 struct TheoremTests {
-    /// The network's activations where every rectifier is a quantiser: Q(x) = Δ · min(L, max(0, ⌊x/Δ + ½⌋)).
+    /// The network's activations where every ReLU is a quantiser: Q(x) = Δ · min(L, max(0, ⌊x/Δ + ½⌋)).
     private func quantised(_ ann: Graph, input: Tensor, levels: Int, threshold: Float) throws -> [String: Tensor] {
         var values: [String: Tensor] = [:]
         let step = threshold / Float(levels)
@@ -15,7 +15,7 @@ struct TheoremTests {
             [input],
             rewrite: { node, output in
                 guard case .relu = node.operator else { return output }
-                // The rectifier has cut below zero already; what is above passes through.
+                // The ReLU has cut below zero already; what is above passes through.
                 let quantised = output.map { step * min(Float(levels), ($0 / step + 0.5).rounded(.down)) }
                 values[node.name] = quantised
                 return quantised
@@ -24,8 +24,8 @@ struct TheoremTests {
     }
 
     private func place(_ ann: Graph, neuron: any Neuron, scale: Float, description: SpikingDescription) throws -> Graph {
-        let rectifiers = ann.nodes.filter { if case .relu = $0.operator { true } else { false } }
-        let scales = Dictionary(uniqueKeysWithValues: rectifiers.map { ($0.name, [scale]) })
+        let activations = ann.nodes.filter { if case .relu = $0.operator { true } else { false } }
+        let scales = Dictionary(uniqueKeysWithValues: activations.map { ($0.name, [scale]) })
         return try UseRunningMaximum().run(PlaceNeurons(scales: scales, neuron: neuron, description: description).run(ann))
     }
 

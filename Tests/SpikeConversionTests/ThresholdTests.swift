@@ -13,8 +13,8 @@ struct ThresholdTests {
         }
     }
 
-    /// conv → batch norm → rectifier → linear.
-    private func normalised(gamma: [Float], beta: [Float], rectifier: Operator = .relu(Relu())) throws -> Graph {
+    /// conv → batch norm → ReLU → linear.
+    private func normalised(gamma: [Float], beta: [Float], activation: Operator = .relu(Relu())) throws -> Graph {
         var random = Random(80)
         let channels = gamma.count
         let constants: [String: Tensor] = [
@@ -27,7 +27,7 @@ struct ThresholdTests {
             nodes: [
                 Node("conv", .conv(Conv(window: Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1]))), inputs: ["input", "w"]),
                 Node("bn", .batchNormalization(BatchNormalization()), inputs: ["conv", "gamma", "beta", "mean", "variance"]),
-                Node("relu", rectifier, inputs: ["bn"]), Node("flatten", .flatten(Flatten()), inputs: ["relu"]),
+                Node("relu", activation, inputs: ["bn"]), Node("flatten", .flatten(Flatten()), inputs: ["relu"]),
                 Node("linear", .gemm(Gemm(transposeB: true)), inputs: ["flatten", "w2"]),
             ], constants: constants)
     }
@@ -45,14 +45,14 @@ struct ThresholdTests {
         #expect(snn.spiking?.facts["calibrationSamples"] == "0")
     }
 
-    @Test func `without data, a bounded rectifier gives its bound where nothing else is known`() throws {
+    @Test func `without data, a bounded ReLU gives its bound where nothing else is known`() throws {
         var random = Random(81)
-        let bounded = try smallNetwork(&random, rectifier: .clip(Clip(minimum: 0, maximum: 6)))
+        let bounded = try smallNetwork(&random, activation: .clip(Clip(minimum: 0, maximum: 6)))
         let snn = try RecipeConverter(Recipe.radix.options(4), calibration: nil)(bounded)
         for scales in thresholds(snn) { #expect(scales.allSatisfy { abs($0 * 15 - 6) < 1e-5 }) }
     }
 
-    @Test func `without data and without bounds, every rectifier that nothing is known of is named`() throws {
+    @Test func `without data and without bounds, every ReLU that nothing is known of is named`() throws {
         var random = Random(82)
         let ann = try smallNetwork(&random)
         let error = #expect(throws: SpikeletError.self) { try RecipeConverter(Recipe.radix.options(4), calibration: nil)(ann) }

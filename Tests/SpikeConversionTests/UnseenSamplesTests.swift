@@ -7,7 +7,7 @@ import Testing
 @Suite struct UnseenSamplesTests {
     private let estimator = MeanSquaredErrorEstimator(levels: 255)
 
-    /// A rectifier's inputs `[N, 16, 4]`: sums of uniform numbers; each sample has a strength of its own, as bright and dark images have.
+    /// A ReLU's inputs `[N, 16, 4]`: sums of uniform numbers; each sample has a strength of its own, as bright and dark images have.
     private func inputs(_ random: inout Random, samples: Int, scale: (Int) -> Float, shift: (Int) -> Float = { _ in 0 }) -> Tensor {
         var values: [Float] = []
         for _ in 0..<samples {

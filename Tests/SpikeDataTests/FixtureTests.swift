@@ -67,7 +67,7 @@ import Testing
             switch entry {
             case .array(let array): try compare(name.hasPrefix("IDX") ? IDX.read(path) : NPY.read(path), array, name)
             case .archive(let arrays):
-                let archive = try NPZ(path)
+                let archive = try NPZ(path: path)
                 #expect(Set(archive.names) == Set(arrays.keys))
                 for (key, array) in arrays { try compare(archive.array(key), array, "\(name)/\(key)") }
             }

@@ -20,7 +20,7 @@ import Testing
     static func path(_ name: String) -> String { Repository.fixture("Images/\(name)") }
     static func bytes(_ name: String) throws -> [UInt8] { try Array(Data(contentsOf: URL(fileURLWithPath: path(name)))) }
 
-    private static let expected = Result { try NPZ(path("expected.npz")) }
+    private static let expected = Result { try NPZ(path: path("expected.npz")) }
 
     /// One picture as a network sees it, in whole bytes.
     private func prepared(_ name: String, _ transform: ImageTransform) throws -> Tensor {

@@ -61,7 +61,7 @@ import Testing
     @Test func `an archive of no arrays`() throws {
         let folder = try TemporaryFolder()
         try NPZ.write([], to: folder.file("a.npz"))
-        #expect(try NPZ(folder.file("a.npz")).names.isEmpty)
+        #expect(try NPZ(path: folder.file("a.npz")).names.isEmpty)
     }
 
     @Test func `names that cannot be told apart are refused`() async throws {

@@ -48,7 +48,7 @@ import Testing
     @Test(arguments: [Float(0), 300]) func `where 8 bits cannot say what data shows, that is said`(size: Float) throws {
         let (ann, inputs) = try Self.constant(size)
         let snn = try RecipeConverter(Recipe.radix.options(14), calibration: [Batch(inputs)])(ann)
-        let answers = try OutputTask(of: ann).answers(ReferenceExecutor(ann).run([inputs])[0], of: ann)
+        let answers = try OutputTask(of: ann).predictions(ReferenceExecutor(ann).run([inputs])[0], of: ann)
         let result = try Evaluator(snn, ann: ann, steps: [14], executor: .engine(.int8, countedSamples: 10)).run([
             Batch(inputs, labels: answers)
         ])
@@ -95,7 +95,7 @@ import Testing
         let (snn, ann, inputs, _) = try Self.converted(.calibrated, steps: 16)
         for precision in Precision.allCases {
             let expected = try spikesPerNeuron(snn, precision, inputs, steps: 16)
-            let trace = try ActivityTrace(snn, ann: ann, inputs: [inputs], steps: 16, precision: precision)
+            let trace = try ActivityTrace.record(snn, ann: ann, inputs: [inputs], steps: 16, precision: precision)
             #expect(trace.precision == precision.rawValue)
             let errors = try ErrorDecomposition(snn, ann: ann, steps: 16, precision: precision).run([Batch(inputs)])
             for (layer, error) in zip(trace.layers, errors) {
@@ -104,7 +104,7 @@ import Testing
             }
         }
         // The reference executor has no precision of the engine's.
-        #expect(try ActivityTrace(snn, ann: ann, inputs: [inputs], steps: 4).precision == nil)
+        #expect(try ActivityTrace.record(snn, ann: ann, inputs: [inputs], steps: 4).precision == nil)
     }
 
     /// x → linear → neurons → linear with one weight of `weight` thresholds beside small ones → neurons → linear.
@@ -153,6 +153,6 @@ import Testing
         expectError("fixed batch size in int8", "open batch size") {
             _ = try Evaluator(fixed, steps: [4], executor: .engine(.int8, countedSamples: 1))
         }
-        expectError("fixed batch size in int8") { _ = try ActivityTrace(fixed, ann: nil, inputs: [], steps: 4, precision: .int8) }
+        expectError("fixed batch size in int8") { _ = try ActivityTrace.record(fixed, ann: nil, inputs: [], steps: 4, precision: .int8) }
     }
 }

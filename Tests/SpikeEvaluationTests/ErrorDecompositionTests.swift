@@ -47,13 +47,13 @@ struct ErrorDecompositionTests {
             #expect(layer.activation == wanted.map(Double.init))
             var largest = 0.0
             for position in wanted.indices {
-                let sum = layer.inherited[position] + layer.clipping[position] + layer.rounding[position] + layer.unevenness[position]
+                let sum = layer.inherited[position] + layer.clipping[position] + layer.quantization[position] + layer.unevenness[position]
                 largest = max(largest, abs(sum - Double(found[position] - wanted[position])))
                 #expect(abs(sum - (layer.output[position] - layer.activation[position])) < 1e-12)
             }
             #expect(largest < 1e-5, "layer \(index)")
             #expect(layer.clipping.allSatisfy { $0 <= 0 })
-            #expect(layer.rounding.contains { $0 != 0 })
+            #expect(layer.quantization.contains { $0 != 0 })
             // The first layer's current is the ANN's own, and the same in every step, unless its biases were corrected.
             if index == 0, !options.correctsPotential { #expect(layer.inherited.allSatisfy { abs($0) < 1e-5 }) }
         }
@@ -97,7 +97,7 @@ struct ErrorDecompositionTests {
             scales: ["relu": [1]], neuron: IFNode(threshold: 1, initialMembrane: 0.5), description: SpikingDescription(recipe: "test")
         ).run(ann)
         let parts = try #require(try parts(snn, ann, 4, Tensor([input], shape: [1, 1])).first)
-        #expect(abs(parts.rounding[0] - rounding) < 1e-6)
+        #expect(abs(parts.quantization[0] - rounding) < 1e-6)
         #expect(abs(parts.clipping[0] - clipping) < 1e-6)
         #expect(parts.inherited == [0])
         #expect(parts.unevenness == [0])
@@ -117,7 +117,7 @@ struct ErrorDecompositionTests {
             #expect(layers.count == 2)
             for layer in layers {
                 #expect(
-                    [layer.inherited, layer.clipping, layer.rounding, layer.unevenness, layer.total].allSatisfy { abs($0 ?? 1) < 1e-6 })
+                    [layer.inherited, layer.clipping, layer.quantization, layer.unevenness, layer.total].allSatisfy { abs($0 ?? 1) < 1e-6 })
             }
         }
     }
@@ -129,7 +129,7 @@ struct ErrorDecompositionTests {
         let snn = try PlaceNeurons(scales: ["relu": [1]], neuron: TripleIFNeuron(), description: SpikingDescription(recipe: "test")).run(
             ann)
         let parts = try #require(try parts(snn, ann, 4, Tensor([0.75], shape: [1, 1])).first)
-        #expect(parts.inherited == [0] && parts.clipping == [0] && parts.rounding == [0] && parts.unevenness == [0])
+        #expect(parts.inherited == [0] && parts.clipping == [0] && parts.quantization == [0] && parts.unevenness == [0])
         #expect(parts.output == [0.75])
     }
 
@@ -152,7 +152,7 @@ struct ErrorDecompositionTests {
         #expect(layers[1].activation == [1])
         #expect(layers[1].inherited == [0])
         #expect(layers[1].clipping == [0])
-        #expect(layers[1].rounding == [0])
+        #expect(layers[1].quantization == [0])
         #expect(layers[1].unevenness == [-0.25])
     }
 
@@ -167,10 +167,10 @@ struct ErrorDecompositionTests {
         let seed = try Converter(dataloader: data, mode: .percentile(99.9), fuseFlag: false)(ann)
         let unfused = try ErrorDecomposition(seed, ann: ann, steps: 8, limit: 20).run(data)
         // Rounding down, with v₀ = 0, costs more than rounding to the nearest.
-        #expect(try #require(unfused[0].rounding) > #require(one[0].rounding))
+        #expect(try #require(unfused[0].quantization) > #require(one[0].quantization))
         let evaluated = try Evaluator(snn, steps: [8]).run(data)
         #expect(abs(try #require(evaluated.layers.first).spikesPerNeuron - one[0].spikesPerNeuron) < 1e-9)
-        #expect(try #require(evaluated.layers.first).threshold[0] == one[0].threshold[0])
+        #expect(try #require(evaluated.layers.first).threshold.lowerBound == one[0].threshold.lowerBound)
     }
 
     @Test func `dead layers are shown as such, in a table that fits the terminal`() throws {

@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `constants among spikes are no operations: a normalisation costs what its weights cost, in the ANN too`() throws {
-        /// x → neurons, or a rectifier → normalisation → convolution of 1×3 with padding → mean.
+        /// x → neurons, or a ReLU → normalisation → convolution of 1×3 with padding → mean.
         func graph(_ source: SpikeGraph.Operator, spiking: SpikingDescription?) throws -> Graph {
             try Graph(
                 name: "normalised", inputs: [.init("x", ValueType(.float32, [.batch, 2, 1, 3]))], outputs: [.init("y", value: "flat")],

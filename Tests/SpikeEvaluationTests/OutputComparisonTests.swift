@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Outputs against the ANN's")
 struct OutputComparisonTests {
-    /// conv → rectifier → conv, and a mean of the rectifier's output: two heads, neither of them a row of class scores.
+    /// conv → ReLU → conv, and a mean of the ReLU's output: two heads, neither of them a row of class scores.
     private func twoHeads(_ random: inout SplitMix64) throws -> Graph {
         func weights(_ shape: [Int]) -> Tensor {
             Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: -0.5...1, using: &random) }, shape: shape)

@@ -128,7 +128,8 @@ struct OutputTaskTests {
         #expect(result.steps[1].confidence95 == wilsonInterval(successes: 4, trials: 6))
         // ⅓ and 0: as means of two samples they are less sure than six places would be.
         let (mean, spread) = (1.0 / 6, 1.959963984540054 * (2.0 / 36 / 2).squareRoot())
-        #expect(abs(result.steps[0].confidence95[1] - max(mean + spread, wilsonInterval(successes: 1, trials: 6)[1])) < 1e-12)
+        #expect(
+            abs(result.steps[0].confidence95.upperBound - max(mean + spread, wilsonInterval(successes: 1, trials: 6).upperBound)) < 1e-12)
         // How batches are cut does not matter.
         var cut = try Evaluator(snn, ann: ann, task: task, steps: [1, 4], threads: 2).run(
             (0..<2).map { Batch(inputs.samples($0..<$0 + 1), targets: classes.samples($0..<$0 + 1)) })
@@ -137,7 +138,7 @@ struct OutputTaskTests {
         let others = Tensor([Int64(0), 1, 2, 0, 0, 0], shape: [2, 1, 3])
         expectError("label 2", "classes 0…1") { _ = try Evaluator(snn, task: task, steps: [1]).run([Batch(inputs, targets: others)]) }
         expectError("2 labels for 2 samples of 3 places") { _ = try Evaluator(snn, steps: [1]).run([Batch(inputs, labels: [0, 1])]) }
-        expectError("early answers", "at each of 3 places") { _ = try Evaluator(snn, steps: [1], earlyExit: .confidence(0.9)) }
+        expectError("early exits", "at each of 3 places") { _ = try Evaluator(snn, steps: [1], earlyExit: .confidence(0.9)) }
         #expect(throws: SpikeletError.self) { try Simulation(snn).run([inputs], steps: 4, exitConfidence: 0.9) }
     }
 
@@ -154,7 +155,7 @@ struct OutputTaskTests {
             let result = try Evaluator(snn, task: task, steps: [8], earlyExit: .confidence(0.66)).run([Batch(inputs, labels: [1, 0, 0])])
             #expect(result.earlyExit?.averageSteps == 20.0 / 3 && result.earlyExit?.accuracy == 1)
         }
-        expectError("early answers", "values") {
+        expectError("early exits", "values") {
             _ = try Evaluator(Heads.score(spiking: true), steps: [8], earlyExit: .confidence(0.66))
         }
     }

@@ -50,7 +50,7 @@ struct RecipeSearchTests {
         #expect(choice.decision == .reached)
         #expect(choice.confidence >= RecipeSearch.usualConfidence)
         #expect(choice.drop <= 1.5)
-        #expect(choice.drop95[0] < choice.drop && choice.drop < choice.drop95[1])
+        #expect(choice.drop95.lowerBound < choice.drop && choice.drop < choice.drop95.upperBound)
         #expect((result.fittedSamples, result.judgedSamples) == (350, 350))
         #expect(result.criterion == .accuracy)
         // Nothing that was tried and reached the target is cheaper.
@@ -176,7 +176,7 @@ struct PairedDropTests {
                 let draw = Double.random(in: 0..<1, using: &random)
                 if draw < lost { drop.lost += 1 } else if draw < lost + gained { drop.gained += 1 }
             }
-            return drop.interval95[0] <= 100 * (lost - gained) && 100 * (lost - gained) <= drop.interval95[1]
+            return drop.interval95.lowerBound <= 100 * (lost - gained) && 100 * (lost - gained) <= drop.interval95.upperBound
         }
         #expect((925...1000).contains(held))
     }
@@ -184,7 +184,7 @@ struct PairedDropTests {
     @Test func `confidence and interval are of one mind`() {
         for criterion in [PairedDrop.Criterion.accuracy, .agreement] {
             let drop = PairedDrop(criterion: criterion, samples: 500, lost: 9, gained: criterion == .accuracy ? 4 : 0)
-            #expect(abs(drop.confidence(within: drop.interval95[1]) - 0.975) < 1e-6)
+            #expect(abs(drop.confidence(within: drop.interval95.upperBound) - 0.975) < 1e-6)
             #expect(drop.confidence(within: drop.points + 0.5) > drop.confidence(within: drop.points))
             let more = PairedDrop(criterion: criterion, samples: 5000, lost: 90, gained: criterion == .accuracy ? 40 : 0)
             #expect(more.confidence(within: drop.points + 0.5) > drop.confidence(within: drop.points + 0.5))
@@ -198,6 +198,6 @@ struct PairedDropTests {
             #expect(PairedDrop(criterion: criterion, samples: fewest - 1).confidence(within: 0.5) < 0.8)
         }
         #expect(PairedDrop(criterion: .accuracy).confidence(within: 5) == 0)
-        #expect(PairedDrop(criterion: .accuracy).interval95 == [-100, 100])
+        #expect(PairedDrop(criterion: .accuracy).interval95 == -100...100)
     }
 }

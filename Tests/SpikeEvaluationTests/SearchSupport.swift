@@ -9,7 +9,7 @@ enum Bundled {
         .deletingLastPathComponent().appendingPathComponent("Models/FashionMNIST")
 
     static func network(_ path: String) throws -> Graph {
-        try ONNXImporter.importModel(at: root.appendingPathComponent(path).path).graph
+        try ONNXImporter.read(root.appendingPathComponent(path).path).graph
     }
 
     static func cnn() throws -> Graph { try network("cnn/cnn_torchscript.onnx") }
@@ -28,7 +28,7 @@ enum Bundled {
     }
 }
 
-/// Two convolutions with a residual add, max pooling, a concatenation of two branches, a rectifier with a bound, and one that
+/// Two convolutions with a residual add, max pooling, a concatenation of two branches, a ReLU with a bound, and one that
 /// reads another.
 func branchingNetwork(_ random: inout SplitMix64) throws -> Graph {
     func weights(_ shape: [Int]) -> Tensor {

@@ -11,7 +11,7 @@ import Testing
 /// Searches for networks that are no rows of class scores.
 @Suite("The search by what an output says")
 struct TargetDropTests {
-    /// 6 → 24 rectifiers → `outputs` numbers, random weights; with a sigmoid behind or without.
+    /// 6 → 24 ReLUs → `outputs` numbers, random weights; with a sigmoid behind or without.
     private static func ann(outputs: Int = 1, sigmoid: Bool = false, seed: UInt64 = 3) throws -> Graph {
         var generator = SeededGenerator(seed)
         var nodes = [
@@ -197,11 +197,11 @@ struct PairedValueTests {
             let even = drop([Int](repeating: 2, count: 100), criterion)
             let uneven = drop([100, 100] + [Int](repeating: 0, count: 98), criterion)
             #expect(even.points == 2 && uneven.points == 2)
-            #expect(even.interval95[0] > 1.7 && even.interval95[1] < 2.4)
+            #expect(even.interval95.lowerBound > 1.7 && even.interval95.upperBound < 2.4)
             // √(0.02 · 0.98 / 99), the standard error of a mean of 100 shares that are 1 in two cases.
             let error = 100 * (0.02 * 0.98 / 99).squareRoot()
             let centre = criterion == .accuracy ? 100 * 200.0 / 10002 : 2
-            #expect(abs(uneven.interval95[1] - (centre + 1.959963984540054 * error)) < 1e-9)
+            #expect(abs(uneven.interval95.upperBound - (centre + 1.959963984540054 * error)) < 1e-9)
             #expect(even.confidence(within: 2.5) > 0.99 && uneven.confidence(within: 2.5) < 0.7)
         }
     }
@@ -212,12 +212,12 @@ struct PairedValueTests {
         // Mean 0.01; the deviations 0, −0.02, 0.02, 0: variance 0.0008 / 3, error √(that / 4).
         let error = (0.0008 / 3 / 4).squareRoot()
         #expect(abs(drop.points - 1) < 1e-9)
-        #expect(abs(drop.interval95[1] - 100 * (0.01 + 1.959963984540054 * error)) < 1e-9)
-        #expect(abs(drop.confidence(within: drop.interval95[1]) - 0.975) < 1e-6)
+        #expect(abs(drop.interval95.upperBound - 100 * (0.01 + 1.959963984540054 * error)) < 1e-9)
+        #expect(abs(drop.confidence(within: drop.interval95.upperBound) - 0.975) < 1e-6)
         var distance = PairedDrop(criterion: .deviation)
         for square in [0.0001, 0.0003, 0.0002, 0.0004] { distance.add(square) }
         #expect(abs(distance.points - 100 * 0.00025.squareRoot()) < 1e-9)
-        #expect(abs(distance.confidence(within: distance.interval95[1]) - 0.975) < 1e-6)
+        #expect(abs(distance.confidence(within: distance.interval95.upperBound) - 0.975) < 1e-6)
         #expect(distance.confidence(within: 1.7) > distance.confidence(within: 1.6))
         for criterion in [PairedDrop.Criterion.determination, .deviation] {
             #expect(PairedDrop.fewestSamples(criterion, target: 1, confidence: 0.8) == 30)

@@ -10,7 +10,7 @@ import Testing
 
     @Test(arguments: known) func `the interval has its known values`(successes: Int, trials: Int, interval: [Double]) {
         let found = wilsonInterval(successes: successes, trials: trials)
-        #expect(zip(found, interval).allSatisfy { abs($0 - $1) < 1e-9 })
-        #expect(found[0] >= 0 && found[1] <= 1)
+        #expect(zip([found.lowerBound, found.upperBound], interval).allSatisfy { abs($0 - $1) < 1e-9 })
+        #expect(found.lowerBound >= 0 && found.upperBound <= 1)
     }
 }

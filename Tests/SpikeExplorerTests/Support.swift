@@ -14,8 +14,8 @@ struct Sample {
     let data: DataLoader
 
     init(_ recipe: Recipe = .calibrated, steps: Int = 8) throws {
-        ann = try ONNXImporter.importModel(at: Repository.fixture("Golden/tiny_fused.onnx")).graph
-        let images = try NPZ(Repository.fixture("Golden/tiny_sj0.0.0.0.14.npz")).array("calib_input")
+        ann = try ONNXImporter.read(Repository.fixture("Golden/tiny_fused.onnx")).graph
+        let images = try NPZ(path: Repository.fixture("Golden/tiny_sj0.0.0.0.14.npz")).array("calib_input")
         data = try DataLoader(Dataset(images))
         snn = try RecipeConverter(recipe.options(steps), calibration: data)(ann)
     }

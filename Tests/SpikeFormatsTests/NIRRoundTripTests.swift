@@ -16,7 +16,7 @@ import Testing
     }
 
     private static func network(_ name: String) throws -> Graph {
-        let ann = try ONNXImporter.importModel(at: Repository.model("FashionMNIST/\(name)/\(name)_torchscript.onnx")).graph
+        let ann = try ONNXImporter.read(Repository.model("FashionMNIST/\(name)/\(name)_torchscript.onnx")).graph
         return try RecipeConverter(Recipe.calibrated.options(steps), calibration: images("train_2000", 32))(ann)
     }
 
@@ -69,7 +69,7 @@ import Testing
     /// follows. Without v₀ nothing else differs.
     @Test(arguments: ["cnn", "resnet"])
     func `folded for others, a network has the same spikes but for what rounding moves`(name: String) throws {
-        let ann = try ONNXImporter.importModel(at: Repository.model("FashionMNIST/\(name)/\(name)_torchscript.onnx")).graph
+        let ann = try ONNXImporter.read(Repository.model("FashionMNIST/\(name)/\(name)_torchscript.onnx")).graph
         let converter = try Converter(dataloader: Self.images("train_2000", 32), mode: .percentile(99.9), momentum: 0.1, fuseFlag: true)
         let snn = try converter(ann)
         let export = try NIRExporter()(snn)

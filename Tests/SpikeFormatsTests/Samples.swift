@@ -135,7 +135,7 @@ enum Samples {
         Node("back", .convTranspose(ConvTranspose(window: Window(kernel: [2]))), inputs: ["image", "taps"]),
     ]
 
-    /// A graph of a single rectifier: a file of some hundred bytes.
+    /// A graph of a single ReLU: a file of some hundred bytes.
     static func smallGraph() throws -> Graph {
         try Graph(
             name: "small", inputs: [Graph.Input("x", ValueType(.float32, [.batch, 2]))], outputs: [Graph.Output("y", value: "sum")],

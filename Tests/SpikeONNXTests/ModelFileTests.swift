@@ -13,13 +13,13 @@ import Testing
     /// The error that importing these bytes ends with.
     func failure(_ data: Data, _ name: String = "model.onnx") throws -> SpikeletError {
         let file = try folder.write(data, name)
-        return try #require(throws: SpikeletError.self) { _ = try ONNXImporter.importModel(at: file) }
+        return try #require(throws: SpikeletError.self) { _ = try ONNXImporter.read(file) }
     }
 
     @Test func `a missing file, a folder and an empty file`() throws {
-        let missing = try #require(throws: SpikeletError.self) { _ = try ONNXImporter.importModel(at: folder.url.path + "/none.onnx") }
+        let missing = try #require(throws: SpikeletError.self) { _ = try ONNXImporter.read(folder.url.path + "/none.onnx") }
         #expect(missing.code == .fileSystem && missing.description.contains("none.onnx") && missing.remedy != nil)
-        let directory = try #require(throws: SpikeletError.self) { _ = try ONNXImporter.importModel(at: folder.url) }
+        let directory = try #require(throws: SpikeletError.self) { _ = try ONNXImporter.read(folder.url.path) }
         #expect(directory.message.contains("folder"))
         #expect(try failure(Data()).message.contains("empty"))
     }
@@ -36,7 +36,7 @@ import Testing
     @Test func `a named pipe does not hang the importer`() throws {
         let path = folder.url.appendingPathComponent("pipe.onnx").path
         #expect(mkfifo(path, 0o600) == 0)
-        let error = try #require(throws: SpikeletError.self) { _ = try ONNXImporter.importModel(at: path) }
+        let error = try #require(throws: SpikeletError.self) { _ = try ONNXImporter.read(path) }
         #expect(error.message.contains("regular file"))
     }
 

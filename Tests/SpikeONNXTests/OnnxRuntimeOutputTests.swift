@@ -32,17 +32,17 @@ import Testing
     }
 
     @Test(arguments: models) func `every export computes what ONNX Runtime does, on 100 images`(file: URL) throws {
-        let images = try Self.tensor(NPZ(Self.path("Models/FashionMNIST/test_1000.npz")), "images", scale: 255).samples(0..<100)
+        let images = try Self.tensor(NPZ(path: Self.path("Models/FashionMNIST/test_1000.npz")), "images", scale: 255).samples(0..<100)
         let expected = try Self.tensor(
-            NPZ(Self.path("Tests/Fixtures/onnxruntime_outputs.npz")), file.deletingLastPathComponent().lastPathComponent)
-        let graph = try ONNXImporter.importModel(at: file).graph
+            NPZ(path: Self.path("Tests/Fixtures/onnxruntime_outputs.npz")), file.deletingLastPathComponent().lastPathComponent)
+        let graph = try ONNXImporter.read(file.path).graph
         try Self.expect(ReferenceExecutor(graph).run([images])[0], near: expected)
     }
 
     @Test(arguments: golden) func `the golden networks compute what PyTorch did`(file: URL) throws {
         let name = file.lastPathComponent.hasPrefix("tiny") ? "tiny" : "cnn"
-        let archive = try NPZ(Self.path("Tests/Fixtures/Golden/\(name)_sj0.0.0.0.14.npz"))
-        let graph = try ONNXImporter.importModel(at: file).graph
+        let archive = try NPZ(path: Self.path("Tests/Fixtures/Golden/\(name)_sj0.0.0.0.14.npz"))
+        let graph = try ONNXImporter.read(file.path).graph
         try Self.expect(ReferenceExecutor(graph).run([Self.tensor(archive, "input")])[0], near: Self.tensor(archive, "ann_output"))
     }
 }

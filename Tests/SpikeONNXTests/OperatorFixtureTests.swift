@@ -11,7 +11,7 @@ import Testing
 struct OperatorFixtures {
     let archive: NPZ
 
-    static let operators = Result { try OperatorFixtures(archive: NPZ(Repository.fixture("operators.npz"))) }
+    static let operators = Result { try OperatorFixtures(archive: NPZ(path: Repository.fixture("operators.npz"))) }
 
     /// The names of all cases.
     static let names: [String] = {
@@ -79,7 +79,7 @@ struct OperatorFixtures {
         #expect(try builder.operators() == [.sigmoid(Sigmoid()), .unary(Unary(.swish, parameters: [1]))])
     }
 
-    @Test func `activations with parameters that make them rectifiers are rectifiers`() throws {
+    @Test func `activations with parameters that make them ReLUs are ReLUs`() throws {
         #expect(try ModelBuilder.single("LeakyRelu", ["alpha": .float(0)]).onlyOperator() == .relu(Relu()))
         #expect(try ModelBuilder.single("ThresholdedRelu", ["alpha": .float(0)]).onlyOperator() == .relu(Relu()))
         #expect(try ModelBuilder.single("PRelu", weights: [[1]]).onlyOperator() == .relu(Relu()))

@@ -44,7 +44,7 @@ import Testing
         #expect(try pair().onlyOperator() == quantizer(255))
         #expect(try pair(zeroPoint: 5).onlyOperator() == quantizer(250, lowest: -5))
         #expect(try pair(.int8).onlyOperator() == quantizer(127, lowest: -128))
-        // −128: what onnxruntime writes behind a rectifier by default.
+        // −128: what onnxruntime writes behind a ReLU by default.
         #expect(try pair(.int8, zeroPoint: 0x80).onlyOperator() == quantizer(255))
         // Never positive: the zero point is the largest integer.
         #expect(try pair(.int8, zeroPoint: 127).onlyOperator() == quantizer(0, lowest: -255))
@@ -70,7 +70,7 @@ import Testing
         #expect(pair(opset: 21, ["block_size": .int(32)]).failure().contains("in blocks"))
     }
 
-    @Test func `behind a rectifier, and in front of one, a signed quantiser is a rectifier`() throws {
+    @Test func `behind a ReLU, and in front of one, a signed quantiser is a ReLU`() throws {
         #expect(try pair(.int8, before: ["Relu"]).operators() == [quantizer(127)])
         #expect(try pair(.int8, after: ["Relu"]).operators() == [quantizer(127)])
         #expect(try pair(zeroPoint: 5, before: ["Relu"]).operators() == [quantizer(250)])

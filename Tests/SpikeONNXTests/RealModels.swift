@@ -22,7 +22,7 @@ enum RealModels {
 
 @Suite struct RealModelTests {
     @Test(arguments: RealModels.files) func `every exported model imports, with its batch open`(file: URL) throws {
-        let model = try ONNXImporter.importModel(at: file)
+        let model = try ONNXImporter.read(file.path)
         #expect(model.graph.inputs.first?.type.shape.dimensions.first == .batch)
         for output in model.graph.outputs { #expect(model.graph.types[output.value]?.shape.dimensions.first == .batch) }
         #expect(model.report.warnings.isEmpty)
@@ -33,7 +33,7 @@ enum RealModels {
     @Test(arguments: RealModels.families) func `all exports of a network compute the same`(files: [URL]) throws {
         var outputs: [[Float]] = []
         for file in files {
-            let graph = try ONNXImporter.importModel(at: file).graph
+            let graph = try ONNXImporter.read(file.path).graph
             let shape = graph.inputs[0].type.shape.resolved(batch: 2)
             let image = Tensor((0..<shape.reduce(1, *)).map { Float($0 * 37 % 101) / 101 }, shape: shape)
             outputs.append(try ReferenceExecutor(graph).run([image])[0].floats)

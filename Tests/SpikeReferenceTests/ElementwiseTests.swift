@@ -26,7 +26,7 @@ import Testing
         #expect(try ReferenceExecutor.evaluate(.add(Add()), [Tensor(repeating: 1, shape: [1, 3]), empty]) == [empty])
     }
 
-    @Test func `rectifiers cut where they are told to`() throws {
+    @Test func `ReLUs cut where they are told to`() throws {
         let x = Tensor([-3, -0.5, 0, 0.5, 3, 7] as [Float], shape: [1, 6])
         #expect(try run(.relu(Relu()), [x]).floats == [0, 0, 0, 0.5, 3, 7])
         let clips: [(Clip, [Float])] = [
@@ -38,13 +38,13 @@ import Testing
         for (clip, expected) in clips { #expect(try run(.clip(clip), [x]).floats == expected, "\(clip)") }
     }
 
-    @Test func `a NaN stays one behind every rectifier`() throws {
+    @Test func `a NaN stays one behind every ReLU`() throws {
         let x = Tensor([.nan, 1] as [Float], shape: [2])
-        for rectifier in [
+        for activation in [
             SpikeGraph.Operator.relu(Relu()), .clip(Clip(minimum: 0, maximum: 6)), .clip(Clip(maximum: 1)), .sigmoid(Sigmoid()),
         ] {
-            let y = try ReferenceExecutor.evaluate(rectifier, [x])[0].floats
-            #expect(y[0].isNaN && !y[1].isNaN, "\(rectifier.name)")
+            let y = try ReferenceExecutor.evaluate(activation, [x])[0].floats
+            #expect(y[0].isNaN && !y[1].isNaN, "\(activation.name)")
         }
     }
 

@@ -81,7 +81,7 @@ struct DamagedResultTests {
             guard let index = whole.layers.firstIndex(where: { $0.name == error.name }) else { continue }
             whole.layers[index].error = error
         }
-        whole.activity = try ActivityTrace(evaluator.snn, ann: ann, inputs: data[0].inputs, steps: 3)
+        whole.activity = try ActivityTrace.record(evaluator.snn, ann: ann, inputs: data[0].inputs, steps: 3)
         return (try #require(partial), whole)
     }
 
@@ -185,7 +185,7 @@ struct DamagedResultTests {
         var damaged = whole
         damaged.steps[0].accuracy = 3
         try JSONEncoder().encode(damaged).write(to: URL(fileURLWithPath: folder.file("r.json")))
-        let error = try #require(throws: SpikeletError.self) { try EvaluationResult(contentsOf: folder.file("r.json")) }
+        let error = try #require(throws: SpikeletError.self) { try EvaluationResult.read(folder.file("r.json")) }
         #expect(error.description.contains("r.json: steps[0].accuracy is 3.0, not within 0.0…1.0") && error.remedy != nil)
         #expect(error.code == .malformedFile)
     }

@@ -18,7 +18,7 @@ import FoundationXML
 struct ReportTests {
     /// A bundled network by one recipe, measured on some images.
     private static func measured(_ recipe: Recipe, steps: Int) throws -> (result: EvaluationResult, snn: Graph) {
-        let ann = try ONNXImporter.importModel(at: Repository.model("FashionMNIST/cnn/cnn_dynamo.onnx")).graph
+        let ann = try ONNXImporter.read(Repository.model("FashionMNIST/cnn/cnn_dynamo.onnx")).graph
         let calibration = try DataLoader(Dataset(path: Repository.model("FashionMNIST/train_2000.npz")), limit: 32)
         let test = try DataLoader(Dataset(path: Repository.model("FashionMNIST/test_1000.npz")), limit: 40)
         let snn = try RecipeConverter(recipe.options(steps), calibration: calibration)(ann)
@@ -29,7 +29,7 @@ struct ReportTests {
         }
         var pass = test.makePass()
         let batch = try #require(try pass.next())
-        result.activity = try ActivityTrace(snn, ann: ann, inputs: batch.inputs.map { $0.samples(0..<3) }, steps: steps)
+        result.activity = try ActivityTrace.record(snn, ann: ann, inputs: batch.inputs.map { $0.samples(0..<3) }, steps: steps)
         return (result, snn)
     }
 
@@ -63,7 +63,7 @@ struct ReportTests {
         for index in values.steps.indices {
             (values.steps[index].accuracy, values.steps[index].agreement) = (nil, nil)
             values.steps[index].error = .init(rootMeanSquare: 0.25, meanAbsolute: 0.125)
-            values.steps[index].confidence95 = [0.125, 0.5]
+            values.steps[index].confidence95 = 0.125...0.5
         }
         let page = try read(Report([classes, values]).html)
         let titles = ["Accuracy after each step", "Error after so many steps"]
@@ -129,7 +129,7 @@ struct ReportTests {
             #expect(text.contains(part), "\(part)")
         }
         #expect(!text.contains("relu1 (float32)") && !text.contains("by the reference executor"))
-        #expect(text.contains("What int8's rounding changes is part of the unevenness"))
+        #expect(text.contains("What int8's rounding changes is part of the unevenness error"))
     }
 
     @Test func `a regression shows its error over steps`() throws {
@@ -143,7 +143,7 @@ struct ReportTests {
             result.steps[index].agreement = nil
             result.steps[index].error = .init(rootMeanSquare: 0.375, meanAbsolute: 0.25, determination: 0.5)
             result.steps[index].deviation = 0.0625
-            result.steps[index].confidence95 = [0.25, 0.5]
+            result.steps[index].confidence95 = 0.25...0.5
         }
         let page = try read(Report([result]).html)
         for text in ["0.375", "0.125", "RMS error"] { #expect(page.text.contains(text), "\(text)") }

@@ -69,7 +69,7 @@ struct PrecisionTable {
     private mutating func cell(_ network: String, _ recipe: String, _ steps: Int, read: [Int]) throws -> Cell {
         let key = "\(network) \(recipe) \(steps) at \(read.map { "\($0)" }.joined(separator: ",")) on \(data ?? "bundled") \(limit)"
         if let known = cells[key] { return known }
-        let ann = try ONNXImporter.importModel(at: "Models/FashionMNIST/\(network)/\(network)_dynamo.onnx").graph
+        let ann = try ONNXImporter.read("Models/FashionMNIST/\(network)/\(network)_dynamo.onnx").graph
         guard let options = Recipe.named(recipe) else { throw SpikeletError(.invalidOption, "no recipe '\(recipe)'") }
         let snn = try RecipeConverter(options.options(steps), calibration: try loader(.train, 512))(ann)
         let streams = snn.spiking?.schedule == .streaming

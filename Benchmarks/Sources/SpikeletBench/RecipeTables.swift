@@ -64,7 +64,7 @@ struct RecipeTables {
     /// Converts and evaluates, unless that has been done.
     private mutating func outcome(_ trial: Trial) throws -> Outcome {
         if let known = outcomes[trial.key] { return known }
-        let ann = try ONNXImporter.importModel(at: "Models/FashionMNIST/\(trial.network)/\(trial.network)_\(trial.export).onnx").graph
+        let ann = try ONNXImporter.read("Models/FashionMNIST/\(trial.network)/\(trial.network)_\(trial.export).onnx").graph
         guard let recipe = Recipe.named(trial.recipe) else { throw SpikeletError(.invalidOption, "no recipe '\(trial.recipe)'") }
         let snn = try RecipeConverter(recipe.options(trial.steps), calibration: trial.images.map { try loader(.train, $0) })(ann)
         let result = try Evaluator(snn, ann: ann, steps: trial.read, threads: 2).run(loader(.test, trial.test))

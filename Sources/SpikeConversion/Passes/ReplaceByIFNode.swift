@@ -19,13 +19,13 @@ package struct ReplaceByIFNode: Pass {
         var warnings: [String] = []
         let producers = graph.producers
         for node in graph.nodes {
-            guard case .voltageHook(let hook) = node.operator, let rectifier = producers[node.inputs[0]] else { continue }
+            guard case .voltageHook(let hook) = node.operator, let activation = producers[node.inputs[0]] else { continue }
             if hook.samplesTracked == 0 {
-                warnings.append("'\(rectifier.name)' was not calibrated: its threshold is the hook's initial scale \(hook.scale)")
+                warnings.append("'\(activation.name)' was not calibrated: its threshold is the hook's initial scale \(hook.scale)")
             }
             let isDead = !(hook.scale > 0)
-            if isDead { warnings.append(deadLayerWarning(rectifier.name, largest: hook.scale)) }
-            placements[rectifier.name] = .init(neuron: IFNode(threshold: 1), spike: [isDead ? 1 : hook.scale])
+            if isDead { warnings.append(deadLayerWarning(activation.name, largest: hook.scale)) }
+            placements[activation.name] = .init(neuron: IFNode(threshold: 1), spike: [isDead ? 1 : hook.scale])
         }
         guard !placements.isEmpty else {
             throw SpikeletError(

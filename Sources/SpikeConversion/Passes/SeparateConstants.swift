@@ -132,7 +132,7 @@ private struct ConstantParts {
         var active: Set<String> = []
         for node in graph.nodes {
             let linearity = graph.linearity(of: node)
-            let isSource = if case .neuron = node.operator { true } else { linearity == .rectifier }
+            let isSource = if case .neuron = node.operator { true } else { linearity == .activation }
             guard isSource || node.inputs.contains(where: active.contains) else { continue }
             active.formUnion(node.outputs)
             guard !isSource, let form = form(of: node, linearity), let constant = try constant(behind: node, form) else { continue }

@@ -18,9 +18,9 @@ package struct SetVoltageHooks: Pass {
     /// The graph with a hook behind each ReLU.
     package func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
-        let rectifiers = graph.nodes.filter { graph.linearity(of: $0) == .rectifier }
-        for (k, rectifier) in rectifiers.enumerated() {
-            patch.insert(Node(tailorName(k, 0), .voltageHook(hook), inputs: [rectifier.outputs[0]]))
+        let activations = graph.nodes.filter { graph.linearity(of: $0) == .activation }
+        for (k, activation) in activations.enumerated() {
+            patch.insert(Node(tailorName(k, 0), .voltageHook(hook), inputs: [activation.outputs[0]]))
         }
         return try graph.applying(patch)
     }

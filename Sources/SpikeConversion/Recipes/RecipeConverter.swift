@@ -33,12 +33,12 @@ public struct RecipeConverter: Sendable {
     public func callAsFunction(_ ann: Graph) throws -> Graph {
         let notes = try Convertibility(ann).check(allowAnalog: options.allowAnalog)
         let folded = try FuseConvBatchNorm().run(ann)
-        let rectifiers = folded.nodes.filter { folded.linearity(of: $0) == .rectifier }
+        let activations = folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
-                try ThresholdPlan(options, rectifiers: rectifiers, in: folded, data: calibration)
+                try ThresholdPlan(options, activations: activations, in: folded, data: calibration)
             } else {
-                try ThresholdPlan(options, rectifiers: rectifiers, ann: ann)
+                try ThresholdPlan(options, activations: activations, ann: ann)
             }
         let scales = plan.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var description = SpikingDescription(
@@ -50,7 +50,7 @@ public struct RecipeConverter: Sendable {
         snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
             let (corrected, kept, samples) = try PotentialCorrection(steps: options.steps)(snn, data: calibration)
-            description.facts["correctedLayers"] = "\(kept) of \(rectifiers.count)"
+            description.facts["correctedLayers"] = "\(kept) of \(activations.count)"
             description.facts["correctionSamples"] = "\(samples)"
             if samples == 0 {
                 description.warnings.append("potentials are not corrected: that takes two calibration samples, or batches, at least")
@@ -78,11 +78,10 @@ extension ConversionOptions {
     /// What the file remembers of the options, for people.
     fileprivate var facts: [String: String] {
         let rule =
-            switch threshold {
-            case .maximum: "maximum"
-            case .percentile(let percent, let countingZeros): "percentile \(percent)" + (countingZeros ? " with zeros" : "")
-            case .meanSquaredError: "least squared error at \(levels) levels"
-            case .localThresholdBalancing(let passes): "local threshold balancing, \(passes) passes"
+            if case .localThresholdBalancing(let passes) = threshold {
+                "local threshold balancing, \(passes) passes"
+            } else {
+                estimator.name
             }
         return ["threshold": rule, "granularity": isPerChannel ? "channel" : "layer", "pooling": pooling.rawValue]
     }

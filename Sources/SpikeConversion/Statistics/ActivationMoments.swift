@@ -32,7 +32,7 @@ struct ActivationMoments {
             return zip(gamma, beta).map { Moments(mean: Double($1), variance: Double($0) * Double($0)) }
         case .relu: return known()?.map { $0.rectified(bound: nil) }
         case .clip, .quantizer:
-            guard graph.linearity(of: node) == .rectifier else { return nil }
+            guard graph.linearity(of: node) == .activation else { return nil }
             return known()?.map { $0.rectified(bound: node.operator.upperBound.map(Double.init)) }
         case .identity, .dropout, .maxPool, .averagePool, .globalMaxPool, .voltageHook: return known()
         case .globalAveragePool: return known()?.map { Moments(mean: $0.mean, variance: $0.variance / 4) }

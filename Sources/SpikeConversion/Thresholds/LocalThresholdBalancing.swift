@@ -13,9 +13,9 @@ struct LocalThresholdBalancing {
     var isPerChannel: Bool
 
     /// - Returns: for each ReLU's name its thresholds; and the number of samples of a pass.
-    func thresholds(of rectifiers: [Node], in graph: Graph, data: any BatchSource) throws -> ([String: [Float]], samples: Int) {
+    func thresholds(of activations: [Node], in graph: Graph, data: any BatchSource) throws -> ([String: [Float]], samples: Int) {
         // A Clip behind each ReLU would need a bound a channel; clipping in the executor's own pass needs none.
-        let names = Set(rectifiers.map(\.name))
+        let names = Set(activations.map(\.name))
         let size = graph.inputs.first?.type.shape.dimensions.first?.known.map { max($0, Self.portion - Self.portion % max(1, $0)) }
         let portion = size ?? Self.portion
         var layers: [String: Layer] = [:]

@@ -18,7 +18,7 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
         self.levels = levels
     }
 
-    package var name: String { "mean-squared-error at \(levels) levels" }
+    package var name: String { "least squared error at \(levels) levels" }
 
     /// What the samples have not shown of a channel counts as so many samples more, drawn from what the channel would do if its
     /// ReLU's inputs were distributed as its layer's are (``LayerShape``). How many serve a layer best is found on its own samples:

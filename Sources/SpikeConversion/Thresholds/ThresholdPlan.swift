@@ -13,28 +13,28 @@ package struct ThresholdPlan {
     private static let floorShare: Float = 0.05
 
     /// From data.
-    init(_ options: ConversionOptions, rectifiers: [Node], in graph: Graph, data: any BatchSource) throws {
+    init(_ options: ConversionOptions, activations: [Node], in graph: Graph, data: any BatchSource) throws {
         if case .localThresholdBalancing(let passes) = options.threshold {
             let balancing = LocalThresholdBalancing(passes: passes, isPerChannel: options.isPerChannel)
-            (thresholds, samples) = try balancing.thresholds(of: rectifiers, in: graph, data: data)
-            for rectifier in rectifiers { balance(rectifier) }
+            (thresholds, samples) = try balancing.thresholds(of: activations, in: graph, data: data)
+            for activation in activations { balance(activation) }
             keepDivisible(options)
             return
         }
-        let statistics = try ActivationStatistics(of: Set(rectifiers.map { $0.outputs[0] }), in: graph, data: data)
-        choose(rectifiers, options, statistics)
+        let statistics = try ActivationStatistics(of: Set(activations.map { $0.outputs[0] }), in: graph, data: data)
+        choose(activations, options, statistics)
     }
 
     /// From what data has said.
-    package init(_ options: ConversionOptions, rectifiers: [Node], _ statistics: ActivationStatistics) {
-        choose(rectifiers, options, statistics)
+    package init(_ options: ConversionOptions, activations: [Node], _ statistics: ActivationStatistics) {
+        choose(activations, options, statistics)
     }
 
-    private mutating func choose(_ rectifiers: [Node], _ options: ConversionOptions, _ statistics: ActivationStatistics) {
+    private mutating func choose(_ activations: [Node], _ options: ConversionOptions, _ statistics: ActivationStatistics) {
         samples = statistics.samples
-        for rectifier in rectifiers {
-            let value = rectifier.outputs[0]
-            choose(rectifier, options, statistics.activations(of: value), halves: statistics.halves(of: value))
+        for activation in activations {
+            let value = activation.outputs[0]
+            choose(activation, options, statistics.activations(of: value), halves: statistics.halves(of: value))
         }
         keepDivisible(options)
     }
@@ -43,7 +43,7 @@ package struct ThresholdPlan {
     ///
     /// - Parameter ann: the network before anything was folded.
     /// - Throws: ``SpikeletError`` that names every ReLU of which nothing is known.
-    init(_ options: ConversionOptions, rectifiers: [Node], ann: Graph) throws {
+    init(_ options: ConversionOptions, activations: [Node], ann: Graph) throws {
         guard options.threshold == .meanSquaredError || options.threshold == .maximum else {
             throw SpikeletError(
                 .invalidOption, "the recipe '\(options.recipe)' chooses thresholds from data",
@@ -51,14 +51,14 @@ package struct ThresholdPlan {
         }
         let moments = ActivationMoments(ann)
         var unknown: [String] = []
-        for rectifier in rectifiers {
-            let input = ann.node(named: rectifier.name)?.inputs.first ?? ""
+        for activation in activations {
+            let input = ann.node(named: activation.name)?.inputs.first ?? ""
             if let known = moments.channels[input] {
-                choose(rectifier, options, LayerActivations(exactly: known.map(\.rectifiedHistogram)))
-            } else if let bound = rectifier.bound {
-                thresholds[rectifier.name] = [bound]
+                choose(activation, options, LayerActivations(exactly: known.map(\.rectifiedHistogram)))
+            } else if let bound = activation.bound {
+                thresholds[activation.name] = [bound]
             } else {
-                unknown.append("'\(rectifier.name)'")
+                unknown.append("'\(activation.name)'")
             }
         }
         guard unknown.isEmpty else {
@@ -72,18 +72,18 @@ package struct ThresholdPlan {
     }
 
     private mutating func choose(
-        _ rectifier: Node, _ options: ConversionOptions, _ layer: LayerActivations, halves: [LayerActivations] = []
+        _ activation: Node, _ options: ConversionOptions, _ layer: LayerActivations, halves: [LayerActivations] = []
     ) {
         let whole = layer.whole
         guard whole.nonZeroCount > 0 else {
-            warnings.append(deadLayerWarning(rectifier.name, largest: whole.maximum))
-            thresholds[rectifier.name] = [1]
+            warnings.append(deadLayerWarning(activation.name, largest: whole.maximum))
+            thresholds[activation.name] = [1]
             return
         }
         let estimator = options.estimator
-        let bound = rectifier.bound ?? .infinity
+        let bound = activation.bound ?? .infinity
         let ofLayer = min(bound, estimator.threshold(whole))
-        thresholds[rectifier.name] =
+        thresholds[activation.name] =
             options.isPerChannel
             ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
     }
@@ -100,14 +100,14 @@ package struct ThresholdPlan {
     }
 
     /// Gives thresholds that were found elsewhere their floor and their bound.
-    private mutating func balance(_ rectifier: Node) {
-        let found = thresholds[rectifier.name] ?? []
+    private mutating func balance(_ activation: Node) {
+        let found = thresholds[activation.name] ?? []
         guard let largest = found.max(), largest > 0 else {
-            warnings.append(deadLayerWarning(rectifier.name, largest: 0))
-            thresholds[rectifier.name] = [1]
+            warnings.append(deadLayerWarning(activation.name, largest: 0))
+            thresholds[activation.name] = [1]
             return
         }
-        thresholds[rectifier.name] = found.map { min(rectifier.bound ?? .infinity, max($0, Self.floorShare * largest)) }
+        thresholds[activation.name] = found.map { min(activation.bound ?? .infinity, max($0, Self.floorShare * largest)) }
     }
 }
 
@@ -117,7 +117,7 @@ extension Node {
 }
 
 extension ConversionOptions {
-    fileprivate var estimator: any ThresholdEstimator {
+    var estimator: any ThresholdEstimator {
         switch threshold {
         case .maximum, .localThresholdBalancing: MaximumEstimator()
         case .percentile(let percent, let countingZeros): PercentileEstimator(percent: percent, countingZeros: countingZeros)

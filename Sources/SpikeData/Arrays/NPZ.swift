@@ -9,7 +9,7 @@ public struct NPZ: Sendable {
     /// Opens an archive. Its arrays are read when they are asked for.
     ///
     /// - Throws: ``SpikeletError``: `fileSystem`, `malformedFile`.
-    public init(_ path: String) throws {
+    public init(path: String) throws {
         self.path = path
         self.archive = try ZIPReader(ByteSource(path: path))
     }

@@ -45,8 +45,11 @@ public struct NumericArray: Sendable, Equatable {
     /// The number of elements.
     public var count: Int { bytes.count / elementType.size }
 
-    /// - Parameter bytes: little-endian, row-major, as many as the shape needs.
-    package init(_ elementType: NumericType, shape: [Int], bytes: ArraySlice<UInt8>) {
+    /// Values that are in memory, such as the bytes of images.
+    ///
+    /// - Parameter bytes: little-endian, row-major.
+    /// - Precondition: they are as many as the shape needs.
+    public init(_ elementType: NumericType, shape: [Int], bytes: ArraySlice<UInt8>) {
         precondition(
             Shape.count(of: shape, elementSize: elementType.size) == bytes.count, "an array needs as many bytes as its shape has places")
         self.elementType = elementType

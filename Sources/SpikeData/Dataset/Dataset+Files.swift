@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 import SpikeFiles
 import SpikeGraph
 
@@ -60,7 +56,7 @@ extension Dataset {
             let (images, labels) = try Self.readIDXFolder(path, split: split)
             try self.init(images, labels: labels, normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npz") {
-            try self.init(NPZ(path), normalization: normalization, name: path)
+            try self.init(NPZ(path: path), normalization: normalization, name: path)
         } else if lowercased.hasSuffix(".npy") {
             try self.init(try NPY.read(path), normalization: normalization, name: path)
         } else {

@@ -15,7 +15,7 @@ extension Dataset {
                 .invalidData, "the network has \(inputs.count) inputs: \(list)", at: path,
                 remedy: "give an .npz file with an array for each, under its name")
         }
-        let archive = try NPZ(path)
+        let archive = try NPZ(path: path)
         if let missing = inputs.first(where: { !archive.names.contains($0) }) {
             throw SpikeletError(
                 .invalidData, "it has no array '\(missing)'; \(archive.contentsHint)", at: path,

@@ -1,9 +1,5 @@
 import CImages
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import Foundation
 import SpikeFiles
 import SpikeGraph
 

@@ -15,7 +15,7 @@ extension EvaluationResult: CustomStringConvertible {
         var rows = steps.map { step in
             [
                 "\(step.steps)", step.accuracy.map(Self.percent) ?? "–",
-                step.confidence95.map { String(format: "%.1f", $0 * 100) }.joined(separator: "–"),
+                step.confidence95.ends.map { String(format: "%.1f", $0 * 100) }.joined(separator: "–"),
                 step.agreement.map(Self.percent) ?? "–", String(format: "%.3f", step.spikesPerNeuron),
                 TextTable.magnitude(step.synapticOperations),
                 step.energy.ann > 0 ? String(format: "%.2f", step.energy.snn / step.energy.ann) : "–",
@@ -33,7 +33,7 @@ extension EvaluationResult: CustomStringConvertible {
         func number(_ value: Double?) -> String { value.map { String(format: "%.4g", $0) } ?? "–" }
         let rows = steps.map { step in
             [
-                "\(step.steps)", number(step.error?.rootMeanSquare), step.confidence95.map { number($0) }.joined(separator: "–"),
+                "\(step.steps)", number(step.error?.rootMeanSquare), step.confidence95.ends.map { number($0) }.joined(separator: "–"),
                 number(step.error?.meanAbsolute), number(step.error?.determination), number(step.deviation),
                 String(format: "%.3f", step.spikesPerNeuron), TextTable.magnitude(step.synapticOperations),
             ]
@@ -77,16 +77,18 @@ extension EvaluationResult: CustomStringConvertible {
     /// The pairs of classes that are confused most often.
     private var confusionLine: String? {
         guard let confusion else { return nil }
-        let pairs = Self.confused(confusion).prefix(5).map { "\($0.label) for \($0.answer) (\($0.count))" }
+        let pairs = Self.confused(confusion).prefix(5).map { "\($0.label) for \($0.prediction) (\($0.count))" }
         return pairs.isEmpty ? nil : "most often confused: " + pairs.joined(separator: ", ") + "\n"
     }
 
-    /// Wrong answers by pairs of classes, the most frequent first.
-    package static func confused(_ confusion: [[Int]]) -> [(label: Int, answer: Int, count: Int)] {
+    /// Wrong predictions by pairs of classes, the most frequent first.
+    package static func confused(_ confusion: [[Int]]) -> [(label: Int, prediction: Int, count: Int)] {
         confusion.enumerated().flatMap { label, row in
-            row.enumerated().filter { $0.offset != label && $0.element > 0 }.map { (label: label, answer: $0.offset, count: $0.element) }
+            row.enumerated().filter { $0.offset != label && $0.element > 0 }.map {
+                (label: label, prediction: $0.offset, count: $0.element)
+            }
         }
-        .sorted { ($0.count, $1.label, $1.answer) > ($1.count, $0.label, $0.answer) }
+        .sorted { ($0.count, $1.label, $1.prediction) > ($1.count, $0.label, $0.prediction) }
     }
 
     private static func line(_ timing: Timing) -> String {

@@ -5,32 +5,14 @@ public import SpikeAnalysis
 public struct EvaluationResult: Codable, Sendable, Equatable {
     /// The source network on the same samples.
     public struct ANN: Codable, Sendable, Equatable {
-        /// The share of answers that are the label's.
+        /// The share of predictions that are the label's.
         public var accuracy: Double?
         /// Of a regression: its distance from the targets.
-        public var error: Error?
+        public var error: RegressionError?
 
-        /// What the ANN reaches; of a regression its error.
-        public init(accuracy: Double? = nil, error: Error? = nil) {
+        package init(accuracy: Double? = nil, error: RegressionError? = nil) {
             self.accuracy = accuracy
             self.error = error
-        }
-    }
-
-    /// How far a regression is from its targets.
-    public struct Error: Codable, Sendable, Equatable {
-        /// The root mean square of the distance from the targets.
-        public var rootMeanSquare: Double
-        /// The mean of the absolute distance from the targets.
-        public var meanAbsolute: Double
-        /// R²: the share of the targets' variance that is explained, each channel's about its own mean; absent where they do not vary.
-        public var determination: Double?
-
-        /// Distances from the targets, over all outputs.
-        public init(rootMeanSquare: Double, meanAbsolute: Double, determination: Double? = nil) {
-            self.rootMeanSquare = rootMeanSquare
-            self.meanAbsolute = meanAbsolute
-            self.determination = determination
         }
     }
 
@@ -38,17 +20,17 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public struct Step: Codable, Sendable, Equatable {
         /// The number of time steps.
         public var steps: Int
-        /// The share of answers that are the label's.
+        /// The share of predictions that are the label's.
         public var accuracy: Double?
-        /// The share of answers that are the same of the two networks; with the ANN only.
+        /// The share of predictions that are the same of the two networks; with the ANN only.
         public var agreement: Double?
         /// Of a regression: its distance from the targets, and the root mean square of its distance from the ANN.
-        public var error: Error?
+        public var error: RegressionError?
         /// The root mean square of a regression's distance from the ANN.
         public var deviation: Double?
         /// The 95 % interval of the accuracy, or of the agreement where there are no labels (Wilson's; where a sample has many places,
         /// it holds the normal one of the samples' shares too); of a regression that of the root mean square error.
-        public var confidence95: [Double]
+        public var confidence95: ClosedRange<Double>
         /// Total spikes / number of neurons, mean over samples, over all steps so far.
         public var spikesPerNeuron: Double
         /// Synaptic operations of one sample, mean, over all steps so far (see ``SynapseCounter``).
@@ -66,7 +48,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         /// The neurons of one sample.
         public var neurons: Int
         /// The activation that one spike stands for: least and largest of the channels'.
-        public var threshold: [Float]
+        public var threshold: ClosedRange<Float>
         /// Spikes of a neuron over the whole inference, mean over neurons and samples.
         public var spikesPerNeuron: Double
         /// Where the layer's difference from the ANN comes from, if that was asked for (``ErrorDecomposition``).
@@ -75,9 +57,9 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
 
     /// The shares after each step from the first on, under the streaming schedule.
     public struct Curve: Codable, Sendable, Equatable {
-        /// The shares of right answers; with labels only.
+        /// The shares of correct predictions; with labels only.
         public var accuracy: [Double]?
-        /// The shares of answers that are the ANN's; with the ANN only.
+        /// The shares of predictions that are the ANN's; with the ANN only.
         public var agreement: [Double]?
     }
 
@@ -99,19 +81,19 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
         public var confidence: Float
         /// The steps that were needed, mean over samples.
         public var averageSteps: Double
-        /// The share of right answers; `nil` without labels.
+        /// The share of correct predictions; `nil` without labels.
         public var accuracy: Double?
-        /// The share of answers that are the ANN's; `nil` without an ANN.
+        /// The share of predictions that are the ANN's; `nil` without an ANN.
         public var agreement: Double?
         /// The steps after which every sample stops.
         public var steps: Int
         /// The same samples after all steps.
         public var accuracyOfAllSteps: Double?
-        /// The share of answers that are those after all steps.
+        /// The share of predictions that are those after all steps.
         public var agreementOfAllSteps: Double?
         /// The samples measured.
         public var samples: Int
-        /// Where the confidence was chosen: the share of answers that it may lose, the samples it was chosen on (others than those
+        /// Where the confidence was chosen: the share of predictions that it may lose, the samples it was chosen on (others than those
         /// measured), and what it loses on them.
         public var allowedLoss: Double?
         /// The samples that the confidence was chosen on; `nil` where it was given.
@@ -136,7 +118,7 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var steps: [Step]
     /// The layers of neurons, in the network's order.
     public var layers: [Layer]
-    /// At the largest number of steps: for each class of the labels, how often each class was the answer. With labels of up to 100
+    /// At the largest number of steps: for each class of the labels, how often each class was the prediction. With labels of up to 100
     /// classes.
     public var confusion: [[Int]]?
     /// The ANN's.
@@ -176,12 +158,12 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
 /// The 95 % confidence interval of a proportion.
 ///
 /// Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
-package func wilsonInterval(successes: Int, trials: Int) -> [Double] {
-    guard trials > 0 else { return [0, 1] }
+package func wilsonInterval(successes: Int, trials: Int) -> ClosedRange<Double> {
+    guard trials > 0 else { return 0...1 }
     let z = 1.959963984540054
     let n = Double(trials)
     let p = Double(successes) / n
     let centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     let spread = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
-    return [max(0, centre - spread), min(1, centre + spread)]
+    return max(0, centre - spread)...min(1, centre + spread)
 }

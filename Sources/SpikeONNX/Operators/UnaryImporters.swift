@@ -20,10 +20,10 @@ extension OperatorSpec {
                 return try node.emit(.unary(Unary(.isInf, parameters: parameters)), [node.input(0)])
             },
             OperatorSpec("LeakyRelu", since: 6, inputs: 1...1, attributes: [.float("alpha", 0.01)]) { node in
-                try rectifier(node, Unary(.leakyRelu, parameters: [node.float("alpha") ?? 0.01]))
+                try activation(node, Unary(.leakyRelu, parameters: [node.float("alpha") ?? 0.01]))
             },
             OperatorSpec("ThresholdedRelu", since: 10, inputs: 1...1, attributes: [.float("alpha", 1)]) { node in
-                try rectifier(node, Unary(.thresholdedRelu, parameters: [node.float("alpha") ?? 1]))
+                try activation(node, Unary(.thresholdedRelu, parameters: [node.float("alpha") ?? 1]))
             },
             OperatorSpec("PRelu", since: 6, inputs: 2...2) { node in
                 // Opset 6 has one slope a channel, without axes behind it.
@@ -62,7 +62,7 @@ extension OperatorSpec {
     }
 
     /// With the parameter 0 these are ReLUs.
-    private static func rectifier(_ node: NodeContext, _ unary: Unary) throws -> [Value] {
+    private static func activation(_ node: NodeContext, _ unary: Unary) throws -> [Value] {
         try node.emit(unary.parameters == [0] ? .relu(Relu()) : .unary(unary), [node.input(0)])
     }
 

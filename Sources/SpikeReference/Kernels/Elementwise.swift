@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-internal import Darwin
-#else
-internal import Glibc
-#endif
+internal import Foundation
 internal import SpikeGraph
 
 /// What each operator computes, written to be read. Shapes have been checked by the graph's verifier.

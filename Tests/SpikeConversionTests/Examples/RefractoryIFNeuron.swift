@@ -12,10 +12,6 @@ struct RefractoryIFNeuron: Neuron {
         NeuronState(membrane: Tensor(repeating: 0.5, shape: shape))
     }
 
-    func integrate(_ current: Tensor, state: inout NeuronState, at time: TimeStep) {
-        state.add(current)
-    }
-
     func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         state.emit(remembering: "resting") { membrane, resting in
             let spike: Float = membrane >= 1 && resting == 0 ? 1 : 0
