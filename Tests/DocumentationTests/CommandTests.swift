@@ -59,6 +59,7 @@ struct CommandTests {
             #expect(known.contains(block.language), "\(path):\(block.line): '\(block.language)' is none of \(known)")
             if block.language == "python" { #expect(block.notRun != nil, "\(path):\(block.line): say where it is run, or why not") }
         }
+        #expect(!document.text.contains(#/^(<<<<<<<|>>>>>>>) /#.anchorsMatchLineEndings()), "\(path): a merge left its marks")
         let isHidden = document.text.contains(#/^ {4}(spikelet|swift|make|python|pip)[ -]/#.anchorsMatchLineEndings())
         #expect(!isHidden, "\(path): an indented command is not seen by these tests: put it into a block")
         let folder = Repository.root.appendingPathComponent(path).deletingLastPathComponent()
