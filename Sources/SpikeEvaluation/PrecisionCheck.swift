@@ -59,7 +59,7 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
 
     /// What was found, in a line. Predictions can be the same where the numbers behind them are not.
     var line: String {
-        let difference = deviation.map { String(format: "its outputs are off by %.2g %% of their deviation", 100 * $0) }
+        let difference = deviation.map { String(format: "its outputs are off by %.1f %% of their deviation", 100 * $0) }
         guard let agreement else {
             return difference.map { "int8 beside float32 on \(samples) samples: \($0)" }
                 ?? "int8 beside float32: the outputs of \(samples) samples are all the same"

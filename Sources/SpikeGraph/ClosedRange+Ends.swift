@@ -1,7 +1,7 @@
 extension ClosedRange {
-    /// From the least to the largest of the numbers.
+    /// From the least to the largest of the numbers; `nil` where there are none, or one is not a number.
     package init?(spanning numbers: some Sequence<Bound>) {
-        guard let least = numbers.min(), let most = numbers.max() else { return nil }
+        guard let least = numbers.min(), let most = numbers.max(), least <= most else { return nil }
         self = least...most
     }
 

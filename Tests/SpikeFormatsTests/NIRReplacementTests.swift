@@ -50,6 +50,13 @@ import Testing
         let plain = try PlainArrays.fold(burst, approximate: true)
         #expect(plain.arrays.first { $0.name == "n0.initial" }?.tensor.floats == [0.5])
         #expect(plain.approximations.contains { $0.subject == "at most 4 spikes a step" && $0.replacement == "any number" })
+        // Who sends at most one spike in a step is said; who sends any number is not among them.
+        #expect(!plain.notes.contains { $0.contains("at most one spike") })
+        let many = try chain([.neuron(NeuronNode(MultiSpikeIFNeuron(threshold: 2)))])
+        #expect(try !PlainArrays.fold(many).notes.contains { $0.contains("at most one spike") })
+        #expect(
+            try PlainArrays.fold(chain([.neuron(NeuronNode(IFNode(threshold: 2)))])).notes.contains(
+                "at most one spike in a step is sent by n0"))
     }
 
     @Test(arguments: [nil, 3] as [Int?])

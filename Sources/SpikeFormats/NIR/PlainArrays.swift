@@ -44,8 +44,12 @@ public struct PlainArrays: Sendable {
             }
         }
         var notes = export.notes
-        let most = snn.nodes.compactMap { if case .neuron(let node) = $0.operator { node.neuron.spikesPerStep } else { nil } }
-        if most.allSatisfy({ $0.upperBound <= 1 }) { notes.append("neurons send at most one spike in a step") }
+        let single = snn.nodes.filter {
+            if case .neuron(let node) = $0.operator { (node.neuron.spikesPerStep?.upperBound ?? .max) <= 1 } else { false }
+        }
+        if !single.isEmpty {
+            notes.append("at most one spike in a step is sent by \(single.map(\.name).joined(separator: ", "))")
+        }
         if !others.isEmpty { notes.append("layers without arrays, for the reader to know: \(others.joined(separator: ", "))") }
         return PlainArrays(arrays: arrays, approximations: export.approximations, notes: notes)
     }
