@@ -6,8 +6,7 @@ struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Writes a spiking network for others: NIR for simulators and chips, or plain arrays.",
         discussion: """
-              spikelet export snn.safetensors --output arrays.npz --format npz \\
-                  --approximate
+              spikelet export snn.safetensors --output arrays.npz --format npz
               spikelet export snn.safetensors --target sinabs --approximate \\
                   --output network.nir
               spikelet export snn.safetensors --target norse --approximate \\
