@@ -11,11 +11,27 @@ void spike_list_bits__scalar(spike_list_job *job) {
     })
 }
 
+/// Appends a row as often as its count says. Four places are written whatever the count is, which costs less than a branch on it; a list
+/// has room behind its last entry.
+static inline uint16_t *spike_repeat(uint16_t *entry, uint16_t row, int count) {
+    const uint64_t four = row * UINT64_C(0x0001000100010001);
+    memcpy(entry, &four, sizeof four);
+    for (int more = 4; more < count; more++) entry[more] = row;
+    return entry + (count > 0 ? count : 0);
+}
+
 void spike_list_counts__scalar(spike_list_job *job) {
+    const int channels = job->channel_count, whole = channels / 4 * 4;
     SPIKE_EACH_PIXEL(int16_t, job->counts, {
-        for (int c = 0; c < job->channel_count; c++) {
-            for (int count = pixel[job->channel_begin + c]; count > 0; count--) *entry++ = (uint16_t)(base + (uint32_t)c);
+        const int16_t *counts = pixel + job->channel_begin;
+        for (int c = 0; c < whole; c += 4) {
+            // Most counts are 0: four of them are one comparison.
+            uint64_t word;
+            memcpy(&word, counts + c, sizeof word);
+            if (!word) continue;
+            for (int lane = c; lane < c + 4; lane++) entry = spike_repeat(entry, (uint16_t)(base + (uint32_t)lane), counts[lane]);
         }
+        for (int c = whole; c < channels; c++) entry = spike_repeat(entry, (uint16_t)(base + (uint32_t)c), counts[c]);
     })
 }
 
