@@ -26,7 +26,7 @@ public final class Explorer: Sendable {
 
     /// - Parameters:
     ///   - data: its samples, in the data set's order; a page pays only for those it looks at.
-    ///   - ann: the network that `snn` was made from: its answer stands beside.
+    ///   - ann: the network that `snn` was made from: its prediction stands beside.
     ///   - steps: T, from 1 to ``mostSteps``; `nil`: what the network was converted for, else 32. Of a radix code its own K.
     /// - Throws: ``SpikeletError`` where network, ANN and data do not fit each other.
     public init(_ snn: Graph, data: DataLoader, ann: Graph? = nil, steps: Int? = nil) throws {
@@ -37,6 +37,11 @@ public final class Explorer: Sendable {
         guard (1...Self.mostSteps).contains(usual) else {
             throw SpikeletError(
                 .invalidOption, "\(usual) time steps on a page", remedy: "give a number from 1 to \(Self.mostSteps)")
+        }
+        guard snn.outputs.first.flatMap({ snn.types[$0.value]?.elementType }) == .float32 else {
+            throw SpikeletError(
+                .unsupported, "the first output of '\(snn.name)' is no number that could be drawn",
+                remedy: "export the model without what makes positions or truth values of its scores, such as ArgMax")
         }
         self.snn = snn
         self.ann = ann

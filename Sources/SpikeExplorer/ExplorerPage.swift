@@ -53,7 +53,7 @@ struct ExplorerPage: Sendable {
         .row { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin: 8px 0; }
         .row input[type=range] { flex: 1 1 180px; min-width: 120px; accent-color: var(--c0); }
         input[type=number] { width: 6.5em; }
-        #answer { font-size: 1.15rem; font-weight: 600; margin: 6px 0; }
+        #prediction { font-size: 1.15rem; font-weight: 600; margin: 6px 0; }
         .right { color: var(--c2); } .wrong { color: var(--c1); }
         #trouble { border: 2px solid var(--c1); border-radius: 8px; padding: 8px 12px; }
         [hidden] { display: none !important; }
@@ -85,8 +85,8 @@ struct ExplorerPage: Sendable {
         <div>
         <div class="row"><button type="button" id="play" aria-pressed="false">Play</button>
         <label for="step">time step</label><input type="range" id="step" min="1" max="1" value="1"><output id="shown" for="step">1</output></div>
-        <p id="answer" aria-live="polite"></p>
-        <h2>How does the answer settle?</h2>
+        <p id="prediction" aria-live="polite"></p>
+        <h2>How does the prediction settle?</h2>
         <div class="pair">
         <figure><div id="scores"></div><ul class="legend" id="legend"></ul>
         <figcaption id="scores-caption">The output so far after each step.</figcaption></figure>

@@ -8,9 +8,9 @@ enum ExplorerScript {
 
         async function ask(path) {
           const response = await fetch(path);
-          const answer = await response.json().catch(() => ({}));
-          if (!response.ok) throw new Error(answer.error || 'the server answered ' + response.status);
-          return answer;
+          const found = await response.json().catch(() => ({}));
+          if (!response.ok) throw new Error(found.error || 'the server answered ' + response.status);
+          return found;
         }
 
         function trouble(error) {
@@ -75,15 +75,15 @@ enum ExplorerScript {
           const mine = ++asked;
           $('page').dataset.state = 'loading';
           try {
-            const answer = await ask('run?sample=' + index);
+            const found = await ask('run?sample=' + index);
             if (mine !== asked) return;
             trouble(null);
-            for (const layer of answer.layers) {
+            for (const layer of found.layers) {
               layer.values = new Int8Array(bytes(layer.spikes).buffer);
               layer.size = layer.channels.length * layer.height * layer.width;
             }
-            const isNew = !run || run.layers.length !== answer.layers.length;
-            run = answer;
+            const isNew = !run || run.layers.length !== found.layers.length;
+            run = found;
             $('step').max = run.steps;
             if (isNew) { step = run.steps; makeLayers(); }
             drawScores();
@@ -95,22 +95,22 @@ enum ExplorerScript {
           }
         }
 
-        const nameOf = index => (run.hasAnswers && run.classes.length > 1 ? 'class ' : 'number ') + run.classes[index];
+        const nameOf = index => (run.hasPredictions && run.classes.length > 1 ? 'class ' : 'number ') + run.classes[index];
 
         function show(newStep) {
           step = newStep;
           $('step').value = step;
           $('step').setAttribute('aria-valuetext', 'step ' + step + ' of ' + run.steps);
           $('shown').textContent = step + ' of ' + run.steps;
-          const answer = run.answers[step - 1];
-          const said = run.hasAnswers ? 'class ' + answer : 'the output is ' + number(run.scores[step - 1][0], 3);
+          const prediction = run.predictions[step - 1];
+          const said = run.hasPredictions ? 'class ' + prediction : 'the output is ' + number(run.scores[step - 1][0], 3);
           const parts = ['After ' + step + ' of ' + run.steps + (run.steps === 1 ? ' step: ' : ' steps: ') + said];
-          if (!run.hasAnswers && run.ann) parts.push('the ANN gives ' + number(run.ann[0], 3));
-          if (!run.hasAnswers && run.scores[0].length > 1) parts.push('and other numbers');
-          if (run.hasAnswers && run.label !== undefined) parts.push(answer === run.label ? 'right' : 'the label is ' + run.label);
-          if (run.annAnswer !== undefined) parts.push(answer === run.annAnswer ? 'the ANN says the same' : 'the ANN says ' + run.annAnswer);
-          $('answer').textContent = parts.join(', ') + '.';
-          $('answer').className = run.label === undefined || !run.hasAnswers ? '' : answer === run.label ? 'right' : 'wrong';
+          if (!run.hasPredictions && run.ann) parts.push('the ANN gives ' + number(run.ann[0], 3));
+          if (!run.hasPredictions && run.scores[0].length > 1) parts.push('and other numbers');
+          if (run.hasPredictions && run.label !== undefined) parts.push(prediction === run.label ? 'right' : 'the label is ' + run.label);
+          if (run.annPrediction !== undefined) parts.push(prediction === run.annPrediction ? 'the ANN says the same' : 'the ANN says ' + run.annPrediction);
+          $('prediction').textContent = parts.join(', ') + '.';
+          $('prediction').className = run.label === undefined || !run.hasPredictions ? '' : prediction === run.label ? 'right' : 'wrong';
           for (const cursor of document.querySelectorAll('[data-left]')) {
             cursor.setAttribute('x', +cursor.dataset.left + (step - 1) * cursor.dataset.width);
           }
@@ -134,11 +134,11 @@ enum ExplorerScript {
           const final = run.scores[run.steps - 1];
           const order = run.classes.map((_, i) => i).sort((a, b) => final[b] - final[a]);
           const strong = order.slice(0, 3);
-          const ofANN = run.annAnswer === undefined ? -1 : run.classes.indexOf(run.annAnswer);
+          const ofANN = run.annPrediction === undefined ? -1 : run.classes.indexOf(run.annPrediction);
           if (ofANN >= 0 && !strong.includes(ofANN)) strong.push(ofANN);
           const svg = drawing('svg', {viewBox: '0 0 ' + width + ' ' + height, role: 'img',
-            'aria-label': run.hasAnswers
-              ? 'scores of the classes over time steps; the answer at the end is class ' + run.answers[run.steps - 1]
+            'aria-label': run.hasPredictions
+              ? 'scores of the classes over time steps; the prediction at the end is class ' + run.predictions[run.steps - 1]
               : 'the outputs over time steps'});
           for (let i = 0; i <= 4; i++) {
             const v = low + (high - low) * i / 4;
@@ -261,14 +261,14 @@ enum ExplorerScript {
           timer = null;
           $('play').textContent = 'Play';
           $('play').setAttribute('aria-pressed', 'false');
-          $('answer').setAttribute('aria-live', 'polite');
+          $('prediction').setAttribute('aria-live', 'polite');
         }
         $('play').addEventListener('click', () => {
           if (timer) return stop();
           if (!run) return;
           $('play').textContent = 'Pause';
           $('play').setAttribute('aria-pressed', 'true');
-          $('answer').setAttribute('aria-live', 'off');
+          $('prediction').setAttribute('aria-live', 'off');
           if (step >= run.steps) show(1);
           timer = setInterval(() => { if (step >= run.steps) stop(); else show(step + 1); }, 220);
         });

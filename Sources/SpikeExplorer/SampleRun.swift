@@ -26,18 +26,18 @@ package struct SampleRun: Encodable, Sendable {
     package var steps: Int
     /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, else 1.
     package var growth: Int
-    /// Whether the answers are classes; else only numbers are shown.
-    package var hasAnswers: Bool
+    /// Whether the predictions are classes; else only numbers are shown.
+    package var hasPredictions: Bool
     /// The classes whose scores are sent: all of few, else the largest at the end. Of another output the positions of numbers.
     package var classes: [Int]
     /// The output after each step, `[steps][class]`.
     package var scores: [[Float]]
-    /// What the network answers after each step (``OutputTask``): the largest output of all, or whether one score is above its
-    /// threshold; where a sample has no single class for an answer, the position of the first number shown.
-    package var answers: [Int]
-    /// The ANN's output for the same classes, and its answer.
+    /// What the network predicts after each step (``OutputTask``): the largest output of all, or whether one score is above its
+    /// threshold; where a sample has no single class for a prediction, the position of the first number shown.
+    package var predictions: [Int]
+    /// The ANN's output for the same classes, and its prediction.
     package var ann: [Float]?
-    package var annAnswer: Int?
+    package var annPrediction: Int?
     package var layers: [Layer]
 
     /// How much of a layer, and of an output, is sent.
@@ -46,7 +46,7 @@ package struct SampleRun: Encodable, Sendable {
     /// Simulates by the reference executor, which alone shows every spike of every step.
     ///
     /// - Parameters:
-    ///   - ann: the ANN that `snn` was made from, if its answer is to stand beside.
+    ///   - ann: the ANN that `snn` was made from, if its prediction is to stand beside.
     ///   - batch: the sample, as often as the network takes at a time; the first is looked at.
     package init(_ snn: Graph, ann: Graph?, sample: Int, batch: Batch, steps: Int) throws {
         let simulation = try ReferenceSimulation(snn)
@@ -62,7 +62,7 @@ package struct SampleRun: Encodable, Sendable {
         let annOutput = try ann.map { Self.firstSample(try ReferenceExecutor($0).run(batch.inputs)) }
         let final = outputs.last ?? []
         let task = try? OutputTask(of: snn, hasLabels: batch.labels != nil, targets: batch.targets)
-        func answer(_ values: [Float], of graph: Graph) throws -> Int? {
+        func prediction(_ values: [Float], of graph: Graph) throws -> Int? {
             guard let task = try? task?.asked(of: graph), task.kind != .values, task.places == 1 else { return nil }
             return try task.predictions(Tensor(values, shape: [1, values.count]), of: graph).first
         }
@@ -76,11 +76,11 @@ package struct SampleRun: Encodable, Sendable {
         label = batch.labels?.first
         growth = snn.spiking?.code.base ?? 1
         scores = outputs.map { output in shown.map { output[$0] } }
-        let answers = try outputs.compactMap { try answer($0, of: snn) }
-        hasAnswers = answers.count == outputs.count
-        self.answers = hasAnswers ? answers : outputs.map { _ in shown.first ?? 0 }
+        let predictions = try outputs.compactMap { try prediction($0, of: snn) }
+        hasPredictions = predictions.count == outputs.count
+        self.predictions = hasPredictions ? predictions : outputs.map { _ in shown.first ?? 0 }
         self.ann = annOutput.map { output in shown.map { $0 < output.count ? output[$0] : 0 } }
-        annAnswer = try ann.flatMap { ann in try annOutput.flatMap { try answer($0, of: ann) } }
+        annPrediction = try ann.flatMap { ann in try annOutput.flatMap { try prediction($0, of: ann) } }
         layers = snn.nodes.compactMap { recorders[$0.name]?.layer }
     }
 

@@ -1,7 +1,7 @@
 /// How an operator treats a sum of inputs: the central rule of conversion.
 ///
 /// A spiking network sends an activation in parts, step by step. What lies between two neurons therefore has to give the
-/// same answer for the parts, summed, as for the whole. Each operator declares which of these it is.
+/// same result for the parts, summed, as for the whole. Each operator declares which of these it is.
 public enum Linearity: String, Sendable, CaseIterable {
     /// f(x + y) = f(x) + f(y): passes spikes on as they are.
     case linear

@@ -133,7 +133,7 @@ public struct ReferenceExecutor: Sendable {
         return [output]
     }
 
-    /// The shape rule's answer for this very tensor.
+    /// The shape rule's result for this very tensor.
     private static func concreteShape(_ payload: some OperatorPayload, _ x: Tensor) throws -> [Int] {
         try payload.outputTypes([ValueType(x)], constants: [nil])[0].shape.resolved(batch: 0)
     }

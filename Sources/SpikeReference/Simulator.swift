@@ -46,7 +46,7 @@ public struct SimulatedRun: Sendable {
 }
 
 extension SpikingDescription {
-    /// Whether the outputs after a step are the answer of a run of so many steps. Layer by layer they are not, but for the last
+    /// Whether the outputs after a step are the result of a run of so many steps. Layer by layer they are not, but for the last
     /// step: each number of steps is a run of its own.
     public var isReadAtEveryStep: Bool { schedule == .streaming }
 

@@ -119,7 +119,7 @@ public struct RecipeSearch: Sendable {
         let chance = 1 / Double(split.task.classCount)
         guard quality < min(1.5 * chance, chance + 0.1 * (1 - chance)) else { return [] }
         return [
-            "the ANN itself is right on only \(RecipeSearchResult.percent(quality)) of the samples, about as by chance: "
+            "the ANN itself is right on only \(RecipeSearchResult.percent(quality)) of the samples, no better than by chance: "
                 + "do the labels and the normalisation (`mean`, `std`) fit the network?"
         ]
     }

@@ -95,14 +95,14 @@ struct BrowserTests {
         let browser = try Browser()
         let isReady = "document.getElementById('page').dataset.state === 'ready'"
         try check(server.url, "explore", in: browser, isReady: isReady)
-        // The slider is dragged by keyboard: the answer follows, and so do the maps.
+        // The slider is dragged by keyboard: the prediction follows, and so do the maps.
         func text(_ id: String) throws -> String { try browser.evaluate("document.getElementById('\(id)').textContent") as? String ?? "" }
         let pixels = "[...document.querySelectorAll('.layer canvas')].map(c => c.toDataURL()).join()"
         _ = try browser.evaluate("document.getElementById('step').focus()")
         let last = try browser.evaluate(pixels) as? String
-        #expect(try text("answer").hasPrefix("After 8 of 8 steps: class "))
+        #expect(try text("prediction").hasPrefix("After 8 of 8 steps: class "))
         try browser.press("Home")
-        #expect(try text("answer").hasPrefix("After 1 of 8 steps: class "))
+        #expect(try text("prediction").hasPrefix("After 1 of 8 steps: class "))
         #expect(try browser.evaluate(pixels) as? String != last)
         try browser.press("ArrowRight")
         #expect(try text("shown") == "2 of 8")

@@ -22,7 +22,7 @@ struct SampleRunTests {
         let outputs = try simulation.stepOutputs().map { $0[0].floats }
         #expect(run.scores.count == steps && run.classes == [0, 1, 2])
         for (ours, engine) in zip(run.scores.joined(), outputs.joined()) { #expect(abs(ours - engine) <= 1e-4 * max(1, abs(engine))) }
-        for (answer, scores) in zip(run.answers, run.scores) { #expect(scores[answer] == scores.max()) }
+        for (prediction, scores) in zip(run.predictions, run.scores) { #expect(scores[prediction] == scores.max()) }
         #expect(run.ann?.count == 3)
         #expect(run.layers.count == simulation.spikeCounts.count)
         for layer in run.layers {
@@ -57,11 +57,11 @@ struct SampleRunTests {
         // Spikes after 1, 2, 3 and 4 steps: 0 1 1 2 of the first neuron, 0 0 0 1 of the second.
         let inputs = Tensor([0.5, 0.25] as [Float], shape: [1, 2])
         let classes = try SampleRun(network(sigmoid: true), ann: nil, sample: 0, batch: Batch(inputs), steps: 4)
-        #expect(classes.hasAnswers && classes.answers == [0, 1, 1, 1])
+        #expect(classes.hasPredictions && classes.predictions == [0, 1, 1, 1])
         let labelled = try SampleRun(network(sigmoid: false), ann: nil, sample: 0, batch: Batch(inputs, labels: [1]), steps: 4)
-        #expect(labelled.hasAnswers && labelled.answers == [0, 1, 1, 1])
+        #expect(labelled.hasPredictions && labelled.predictions == [0, 1, 1, 1])
         let values = try SampleRun(network(sigmoid: false), ann: nil, sample: 0, batch: Batch(inputs), steps: 4)
-        #expect(!values.hasAnswers && values.answers == [0, 0, 0, 0] && values.scores.map { $0[0] } == [0, 0.5, 1.0 / 3, 0.25])
+        #expect(!values.hasPredictions && values.predictions == [0, 0, 0, 0] && values.scores.map { $0[0] } == [0, 0.5, 1.0 / 3, 0.25])
     }
 
     @Test func `steps that no page shows and data of another network are refused`() throws {

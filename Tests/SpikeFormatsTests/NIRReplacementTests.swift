@@ -56,7 +56,9 @@ import Testing
         #expect(try !PlainArrays.fold(many).notes.contains { $0.contains("at most one spike") })
         #expect(
             try PlainArrays.fold(chain([.neuron(NeuronNode(IFNode(threshold: 2)))])).notes.contains(
-                "at most one spike in a step is sent by n0"))
+                "at most one spike in a step is sent by every neuron"))
+        let mixed: [Operator] = [.neuron(NeuronNode(MultiSpikeIFNeuron(threshold: 2))), .neuron(NeuronNode(IFNode(threshold: 2)))]
+        #expect(try PlainArrays.fold(chain(mixed)).notes.contains("at most one spike in a step is sent by n1"))
     }
 
     @Test(arguments: [nil, 3] as [Int?])

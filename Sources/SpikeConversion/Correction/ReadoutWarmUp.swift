@@ -6,7 +6,7 @@ import SpikeRuntime
 ///
 /// A layer's first spikes come before those of the layers in front of it, so that what the last layer shows at first says
 /// little of the input. Leaving it out costs steps to average over. Several delays are tried on calibration samples, always
-/// within the same T: the warm-up is part of the time that an answer takes. The best delay for one half of the samples is kept
+/// within the same T: the warm-up is part of the time that a prediction takes. The best delay for one half of the samples is kept
 /// only if it also brings the outputs of the other half nearer to the ANN's.
 ///
 /// The idea of a delayed readout is Bu, Li & Yu's, CVPR 2025 ("delayed evaluation"); they estimate it from thresholds and mean
@@ -24,6 +24,11 @@ struct ReadoutWarmUp {
             description.readoutDelay = nil
             description.warnings.append("no readout delay is estimated: that takes two calibration samples, or batches, at least")
             return try snn.applying(Patch(), spiking: description)
+        }
+        guard snn.outputs.first.flatMap({ snn.types[$0.value]?.elementType }) == .float32 else {
+            throw SpikeletError(
+                .unsupported, "a readout delay is estimated by the first output's numbers, and it has none",
+                remedy: "give a number of steps")
         }
         let executor = ReferenceExecutor(ann)
         let expected = try portions.map { try executor.run($0)[0].floats }

@@ -59,6 +59,9 @@ public struct NIRProfile: Sendable {
     /// no word for stands in metadata.
     let isExact: Bool
 
+    /// Whether it writes plain arrays, and no NIR file.
+    var isArrays: Bool { name == Self.arrays.name }
+
     /// All profiles, the most portable first.
     public static let all = [generic, sinabs, norse, snntorch, spinnaker2, lava, spikelet]
 

@@ -13,7 +13,7 @@ extension NIRFolding {
     /// Each of them has to say the largest difference there may be: that is known of spikes alone. The pool of anything else
     /// is postponed until neurons have made spikes of it.
     mutating func maximumPool(_ value: FoldedValue, _ node: Node) throws -> FoldedValue? {
-        guard profile.name != NIRProfile.arrays.name else {
+        guard !profile.isArrays else {
             return opaque([value], shape: sampleShape(node.outputs[0]) ?? value.shape, node)
         }
         guard value.postponed.isEmpty, let most = value.most else {

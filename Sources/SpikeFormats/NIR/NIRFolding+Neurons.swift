@@ -72,7 +72,7 @@ extension NIRFolding {
         }
         var current = value.scaled(by: [1 / threshold])
         let initial = membranes.map { $0 / threshold }
-        if profile.name == NIRProfile.arrays.name {
+        if profile.isArrays {
             metadata["v_init"] = .numbers(Tensor(initial, shape: [initial.count]))
         } else if initial.contains(where: { $0 != 0 }) {
             find("initial membrane potentials", replacement: "v₀/\(steps) more current in each of \(steps) steps", node: node.name)

@@ -63,7 +63,7 @@ extension NIRFolding {
         case .neuron(let neuronNode): return try inputs[0].flatMap { try neurons($0, neuronNode, node) }
         case .runningMaximumPool, .maxPool, .globalMaxPool: return try inputs[0].flatMap { try maximumPool($0, node) }
         default:
-            guard profile.name != NIRProfile.arrays.name else { return opaque(inputs.compactMap { $0 }, shape: shape, node) }
+            guard !profile.isArrays else { return opaque(inputs.compactMap { $0 }, shape: shape, node) }
             return refuse(node, "\(node.operator.name), which acts on every step by itself")
         }
     }

@@ -44,11 +44,13 @@ public struct PlainArrays: Sendable {
             }
         }
         var notes = export.notes
-        let single = snn.nodes.filter {
+        let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
+        let single = layers.filter {
             if case .neuron(let node) = $0.operator { (node.neuron.spikesPerStep?.upperBound ?? .max) <= 1 } else { false }
         }
         if !single.isEmpty {
-            notes.append("at most one spike in a step is sent by \(single.map(\.name).joined(separator: ", "))")
+            let names = single.count == layers.count ? "every neuron" : single.map(\.name).joined(separator: ", ")
+            notes.append("at most one spike in a step is sent by \(names)")
         }
         if !others.isEmpty { notes.append("layers without arrays, for the reader to know: \(others.joined(separator: ", "))") }
         return PlainArrays(arrays: arrays, approximations: export.approximations, notes: notes)

@@ -50,7 +50,7 @@ public struct Quantizer: OperatorPayload {
     ///
     /// A mean of four levels that is quantised again with the same Δ is a half one time in four. Computed as Σ Δ·nᵢ/4/Δ it misses
     /// the half by a rounding or two, to either side, differently for each order of the sum; so for an ANN and for its spikes. With
-    /// a divisor of 4 the answer is that of exact arithmetic, as it is for ONNX Runtime's pools of integers.
+    /// a divisor of 4 the result is that of exact arithmetic, as it is for ONNX Runtime's pools of integers.
     public let divisor: Int?
 
     /// No more levels than float32 can count.

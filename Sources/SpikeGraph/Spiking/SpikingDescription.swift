@@ -37,7 +37,7 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
     public var steps: Int? { code.steps }
 
     /// What an output is divided by that was accumulated over `steps` steps. Before the readout has begun these are all of them: an
-    /// early answer is better than none.
+    /// early prediction is better than none.
     public func divisor(after steps: Int) -> Float {
         let delay = readoutDelay ?? 0
         return code.divisor(after: steps > delay ? steps - delay : steps)

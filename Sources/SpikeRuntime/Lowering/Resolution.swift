@@ -11,7 +11,7 @@ internal import SpikeGraph
 /// as measured.
 struct Resolution {
     /// The most that all layers together may move: the root of the sum of their squares. What the bundled networks take: with K = 4 and T = 32 all of
-    /// their layers stay within it, and int8 agrees with float32 on more than 98 of 100 answers.
+    /// their layers stay within it, and int8 agrees with float32 on more than 98 of 100 predictions.
     static let budget = 0.0285
     /// The same where activations have at most 4 levels, K ≤ 2 or T ≤ 4: a level that moves is then a quarter of all that a neuron says, or more.
     static let budgetOfFewLevels = 0.015
