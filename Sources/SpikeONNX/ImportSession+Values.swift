@@ -7,7 +7,10 @@ extension ImportSession {
         for input in model.graph.input where !weights.contains(input.name) {
             do {
                 guard !input.name.isEmpty else { throw SpikeletError(.invalidModel, "an input has no name") }
-                let type = try type(of: input)
+                guard let type = try type(of: input) else {
+                    values[input.name] = .unknown
+                    continue
+                }
                 inputs.append(Graph.Input(input.name, type))
                 guard values.updateValue(.computed(name: input.name, type), forKey: input.name) == nil else {
                     throw SpikeletError(.invalidModel, "two inputs have this name")
@@ -16,9 +19,16 @@ extension ImportSession {
                 throw error.located("input '\(input.name)'")
             }
         }
+        if let name = openAxes.sizes.keys.sorted().first(where: { !openNames.contains($0) }) {
+            let names = openNames.subtracting([""]).sorted().map { "'\($0)'" }
+            throw SpikeletError(
+                .invalidOption, "the model leaves no axis '\(name)' open",
+                remedy: names.isEmpty ? "leave out its size" : "open are \(names.joined(separator: ", "))")
+        }
     }
 
-    private func type(of input: ONNXValueInfoProto) throws -> ValueType {
+    /// - Returns: `nil` where an axis is open and nothing says its size; that is kept for the list of what stands in the way.
+    private func type(of input: ONNXValueInfoProto) throws -> ValueType? {
         guard input.hasType, input.type.hasTensorType else {
             throw SpikeletError(.unsupported, "it is not a tensor, or its type is not given", remedy: "export a model that takes tensors")
         }
@@ -39,17 +49,26 @@ extension ImportSession {
             throw SpikeletError(
                 .unsupported, "its shape is not given", remedy: "export with an example input; only the batch may be dynamic")
         }
-        return ValueType(element, try shape(tensor.shape, of: input.name))
+        return try shape(tensor.shape, of: input.name).map { ValueType(element, $0) }
     }
 
-    /// A first axis that is a name, or not given, is the batch; every other axis has to be a number.
-    private func shape(_ proto: ONNXTensorShapeProto, of name: String) throws -> Shape {
+    /// A first axis that is a name, or not given, is the batch; every other axis has to be a number, in the file or by ``openAxes``.
+    private func shape(_ proto: ONNXTensorShapeProto, of name: String) throws -> Shape? {
+        var unknown = UnknownAxes(input: name)
         guard proto.dim.count <= 64 else { throw SpikeletError(.malformedFile, "it has \(proto.dim.count) axes") }
         var dimensions: [Dimension] = []
         var elements = 1
         for (axis, dim) in proto.dim.enumerated() {
-            // Of the first axis 0 means "open" to some exporters, as does −1.
-            if case .dimValue(let size)? = dim.value, size >= (axis == 0 ? 1 : 0) {
+            // 0 means "open" to some exporters, as does −1.
+            var given: Int64?
+            if case .dimValue(let size)? = dim.value, size >= (axis == 0 ? 1 : 0) { given = size }
+            let symbol = if case .dimParam(let text)? = dim.value { text } else { "" }
+            if given == nil, axis > 0 {
+                openNames.formUnion([symbol, "\(axis)"])
+                let position = inputs.count + unknownAxes.count
+                given = try openAxes.size(axis, named: symbol, of: name, at: position, rank: proto.dim.count).map(Int64.init)
+            }
+            if let size = given {
                 let (product, overflow) = elements.multipliedReportingOverflow(by: Int(size))
                 guard size <= TensorReader.axisLimit, !overflow, product <= 1 << 40 else {
                     throw SpikeletError(
@@ -57,20 +76,17 @@ extension ImportSession {
                 }
                 elements = product
                 dimensions.append(Dimension(Int(size)))
-                if axis == 0, proto.dim.count > 1 {
-                    warnings.append(
-                        "input '\(name)' has the fixed batch size \(size): every batch must have as many samples "
-                            + "(leave the batch open at export to lift this)")
-                }
                 continue
             }
             guard axis == 0 else {
-                let symbol = if case .dimParam(let text)? = dim.value { " ('\(text)')" } else { "" }
-                throw SpikeletError(
-                    .unsupported, "its axis \(axis)\(symbol) is open",
-                    remedy: "export with fixed sizes; only the first axis, the batch, may be dynamic")
+                unknown.axes.append((axis, symbol))
+                continue
             }
             dimensions.append(.batch)
+        }
+        guard unknown.axes.isEmpty else {
+            unknownAxes.append(unknown)
+            return nil
         }
         return Shape(dimensions)
     }

@@ -18,11 +18,17 @@ final class ImportSession {
     var inputs: [Graph.Input] = []
     var warnings: [String] = []
     var refusals = Refusals()
+    let openAxes: OpenAxes
+    /// Of the inputs whose shape is not known.
+    var unknownAxes: [UnknownAxes] = []
+    /// What axes that are open may be called.
+    var openNames: Set<String> = []
     /// The version of each operator set; ONNX's own is the empty domain.
     private var opsets: [String: Int] = [:]
     private var functions: Set<String> = []
 
-    init(_ file: consuming ONNXFile, fileName: String, folder: URL) {
+    init(_ file: consuming ONNXFile, fileName: String, folder: URL, openAxes: OpenAxes) {
+        self.openAxes = openAxes
         weights = file.weights
         reader = TensorReader(folder: folder, model: file.source)
         builder = GraphBuilder(modelSize: file.source.count)
@@ -36,7 +42,7 @@ final class ImportSession {
         try readInputs()
         try readInitializers(needed: order.readValues)
         for index in order.nodes { try importNode(at: index, order) }
-        try refusals.report()
+        try refusals.report(unknownAxes)
         return try finish(order)
     }
 
@@ -141,8 +147,23 @@ final class ImportSession {
         if found > 0 { builder.note("clip–floor activations recognised as quantisers", count: found) }
         let (simplified, merged) = try SimplifyQuantizers().run(recognized)
         if merged > 0 { builder.note("clips and repetitions taken into quantisers", count: merged) }
-        let (graph, chains) = try RecognizeChains().run(simplified)
-        for (kind, count) in chains { builder.note("\(kind) recognised as one operator", count: count) }
+        let (chained, chains) = try RecognizeChains().run(simplified)
+        let (rectified, rectifiers) = try RecognizeRectifiers().run(chained)
+        let (fixed, layouts) = try SimplifyLayouts().run(rectified)
+        let graph = OpenBatch().run(fixed) ?? fixed
+        if let size = fixed.inputs.first?.type.shape.dimensions.first?.known {
+            if graph.inputs.first?.type.shape.dimensions.first == .batch {
+                builder.note("batch of \(size) opened: the network takes any number of samples")
+            } else if fixed.inputs[0].type.shape.rank > 1 {
+                warnings.append(
+                    "input '\(fixed.inputs[0].name)' has the fixed batch size \(size): every batch must have as many samples "
+                        + "(leave the batch open at export to lift this)")
+            }
+        }
+        for (what, count) in layouts { builder.note(what, count: count) }
+        for (kind, count) in chains.merging(rectifiers, uniquingKeysWith: +) {
+            builder.note("\(kind) recognised as one operator", count: count)
+        }
         if order.unusedNodes > 0 {
             warnings.append("\(order.unusedNodes) nodes of the file contribute to no output of the model; they were left out")
         }

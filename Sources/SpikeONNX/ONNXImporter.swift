@@ -10,16 +10,19 @@ internal import SpikeGraph
 public enum ONNXImporter {
     /// Reads a model's file.
     ///
-    /// - Parameter path: a `.onnx` file; external data lies in its folder.
+    /// - Parameters:
+    ///   - path: a `.onnx` file; external data lies in its folder.
+    ///   - openAxes: the sizes that the model leaves open besides the batch.
     /// - Throws: ``SpikeletError``.
-    public static func read(_ path: String) throws -> ImportedModel {
+    public static func read(_ path: String, openAxes: OpenAxes = .none) throws -> ImportedModel {
         // As a URL it would be the current folder.
         guard !path.isEmpty else {
             throw SpikeletError(.fileSystem, "the name of the model's file is empty", remedy: "name an .onnx file")
         }
         let url = URL(fileURLWithPath: path)
         do {
-            return try importModel(ONNXFile.read(url), fileName: url.lastPathComponent, folder: url.deletingLastPathComponent())
+            return try importModel(
+                ONNXFile.read(url), fileName: url.lastPathComponent, folder: url.deletingLastPathComponent(), openAxes: openAxes)
         } catch let error as SpikeletError {
             throw error.located(url.relativePath)
         }
@@ -30,13 +33,15 @@ public enum ONNXImporter {
     /// - Parameters:
     ///   - fileName: names the graph and stands in the report.
     ///   - folder: where external data lies.
-    package static func importModel(_ model: consuming ONNXModelProto, fileName: String, folder: URL) throws -> ImportedModel {
-        try importModel(ONNXFile(model), fileName: fileName, folder: folder)
+    package static func importModel(
+        _ model: consuming ONNXModelProto, fileName: String, folder: URL, openAxes: OpenAxes = .none
+    ) throws -> ImportedModel {
+        try importModel(ONNXFile(model), fileName: fileName, folder: folder, openAxes: openAxes)
     }
 
     /// The same for a model's bytes.
     package static func importModel(_ data: Data, fileName: String, folder: URL) throws -> ImportedModel {
-        try importModel(ONNXFile(ByteSource(Array(data), name: fileName)), fileName: fileName, folder: folder)
+        try importModel(ONNXFile(ByteSource(Array(data), name: fileName)), fileName: fileName, folder: folder, openAxes: .none)
     }
 
     /// The files beside a model that hold its weights; none where it cannot be read, which importing it will say.
@@ -48,7 +53,9 @@ public enum ONNXImporter {
         return names.map { url.deletingLastPathComponent().appendingPathComponent($0).path }
     }
 
-    private static func importModel(_ file: consuming ONNXFile, fileName: String, folder: URL) throws -> ImportedModel {
-        try ImportSession(file, fileName: fileName, folder: folder).run()
+    private static func importModel(
+        _ file: consuming ONNXFile, fileName: String, folder: URL, openAxes: OpenAxes
+    ) throws -> ImportedModel {
+        try ImportSession(file, fileName: fileName, folder: folder, openAxes: openAxes).run()
     }
 }

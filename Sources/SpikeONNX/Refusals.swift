@@ -23,15 +23,22 @@ struct Refusals {
         nodes[kind, default: []].append(name)
     }
 
+    /// - Parameter unknown: the inputs whose shape is not known.
     /// - Throws: where there is anything to report.
-    func report() throws {
-        guard !kinds.isEmpty else { return }
+    func report(_ unknown: [UnknownAxes]) throws {
+        guard !kinds.isEmpty || !unknown.isEmpty else { return }
         let total = nodes.values.reduce(0) { $0 + $1.count }
         let lines = kinds.flatMap { kind in
             let names = nodes[kind] ?? []
             let count = names.count == 1 ? "1 node" : "\(names.count) nodes"
             return ["- \(kind.operator): \(count): \(names.joined(separator: ", "))", "    \(kind.reason)"]
                 + (kind.hint.isEmpty ? [] : ["    → \(kind.hint)"])
+        }
+        guard unknown.isEmpty else {
+            let others = kinds.isEmpty ? "" : ", and \(total == 1 ? "1 node" : "\(total) nodes") cannot be imported"
+            throw SpikeletError(
+                .unsupported, "sizes of the input are open\(others):", details: unknown.map(\.description) + lines,
+                remedy: UnknownAxes.remedy(unknown))
         }
         throw SpikeletError(
             .unsupported, "\(total == 1 ? "1 node" : "\(total) nodes") cannot be imported:", details: lines,

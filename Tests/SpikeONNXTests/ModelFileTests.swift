@@ -113,7 +113,7 @@ import Testing
     /// A model that reads `x` of these sizes.
     func graph(_ sizes: [Int?]) throws -> Graph { try ModelBuilder(input: sizes).withRelu().graph() }
 
-    @Test func `an open first axis is the batch, a fixed one is kept and noted`() throws {
+    @Test func `an open first axis is the batch, and a fixed one is opened`() throws {
         #expect(try graph([nil, 3]).inputs[0].type.shape == [.batch, 3])
         #expect(try graph([0, 3]).inputs[0].type.shape == [.batch, 3])
         #expect(try graph([-1, 3]).inputs[0].type.shape == [.batch, 3])
@@ -121,13 +121,13 @@ import Testing
         unset.model.graph.input[0].type.tensorType.shape.dim[0] = .init()
         #expect(try unset.graph().inputs[0].type.shape == [.batch, 3])
         let fixed = try ModelBuilder(input: [1, 3]).withRelu().imported()
-        #expect(fixed.graph.inputs[0].type.shape == [1, 3])
-        #expect(fixed.report.warnings.first?.contains("fixed batch size 1") == true)
+        #expect(fixed.graph.inputs[0].type.shape == [.batch, 3])
+        #expect(fixed.report.actions.contains { $0.contains("batch of 1 opened") })
     }
 
     @Test func `other open axes and absurd sizes are refused`() {
         let open = ModelBuilder(input: [nil, 3, nil, 8]).withRelu().failure()
-        #expect(open.contains("axis 2") && open.contains("'batch'") && open.contains("fixed sizes"))
+        #expect(open.contains("axis 2") && open.contains("'batch'") && open.contains("fixed sizes"), "\(open)")
         #expect(ModelBuilder(input: [nil, .max]).withRelu().failure().contains("impossible"))
         #expect(ModelBuilder(input: [nil, 1 << 20, 1 << 20, 1 << 20, 1 << 20]).withRelu().failure().contains("impossible"))
     }
@@ -163,5 +163,42 @@ extension ModelBuilder {
         var copy = self
         copy.node("Relu")
         return copy
+    }
+}
+
+@Suite struct OpenAxesTests {
+    private var model: ModelBuilder {
+        var builder = ModelBuilder(input: [nil, 3, nil, 8]).withRelu()
+        builder.model.graph.input[0].type.tensorType.shape.dim[2] = .with { $0.dimParam = "H" }
+        builder.model.graph.input[0].type.tensorType.shape.dim[3] = .with { $0.dimParam = "W" }
+        return builder
+    }
+
+    private func shape(_ axes: OpenAxes) throws -> Shape {
+        try ONNXImporter.importModel(model.model, fileName: "m.onnx", folder: FileManager.default.temporaryDirectory, openAxes: axes).graph
+            .inputs[0].type.shape
+    }
+
+    @Test func `open axes are closed by name, by position, or by the data`() throws {
+        #expect(try shape(OpenAxes(["H": 5, "W": 7])) == [.batch, 3, 5, 7])
+        #expect(try shape(OpenAxes(["2": 5, "W": 7])) == [.batch, 3, 5, 7])
+        #expect(try shape(OpenAxes(["W": 9], sample: { _, _ in [3, 5, 7] })) == [.batch, 3, 5, 9])
+        #expect(try shape(OpenAxes(sample: { _, _ in [3, 5, 7] })) == [.batch, 3, 5, 7])
+        expectError(.unsupported, "axis 2 ('H') and axis 3 ('W') are open", "`openAxes: H=320,W=320`") {
+            _ = try shape(OpenAxes(sample: { _, _ in [5, 7] }))
+        }
+        expectError(.invalidOption, "leaves no axis 'Q' open", "'H'") { _ = try shape(OpenAxes(["Q": 1])) }
+        expectError(.invalidOption, "the size 0 of the open axis 'H'") { _ = try OpenAxes(["H": 0]) }
+    }
+
+    @Test func `all that stands in the way is one list`() throws {
+        var builder = model
+        builder.model.graph.node[0].output = ["a"]
+        builder.node("NonZero", ["a"], ["b"])
+        builder.node("LSTM", ["b"], ["y"])
+        let text = builder.failure()
+        for part in ["sizes of the input are open, and 2 nodes cannot be imported", "'H'", "'W'", "NonZero", "LSTM"] {
+            #expect(text.contains(part), "\(text)")
+        }
     }
 }

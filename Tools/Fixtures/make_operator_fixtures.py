@@ -248,20 +248,93 @@ def dags() -> dict:
         "three_axes": (nn.Sequential(nn.Conv3d(2, 6, 3, padding=1), nn.ReLU(), nn.AvgPool3d(2), nn.Flatten(), nn.Linear(48, 5)), (4, 2, 4, 4, 4)),
         "two_heads": (Function(lambda x, a, h, k: (h(torch.relu(a(x))), k(torch.relu(a(x)))), conv(3, 6), head(6), head(6, 2)), (4, 3, 8, 8)),
         "shuffled": (Function(lambda x, a, c, h: h(c(idioms()["shuffle"][0](torch.relu(a(x))))), conv(3, 8), conv(8, 6), head(6)), (4, 3, 3, 3)),
+    } | heads(conv, head) | spellings(conv, head) | layouts(conv, head)  # fmt: skip
+
+
+def heads(conv, head) -> dict:
+    """Networks that end in more than a layer of weights."""
+    functional, shape = nn.functional, (6, 3, 8, 8)
+
+    def ending(function, channels=5):
+        return Function(lambda x, a, h: function(h(torch.relu(a(x)))), conv(3, 8), head(8, channels)), shape
+
+    def joined(x, a, h, k):
+        y = torch.relu(a(x))
+        return torch.cat([torch.sigmoid(h(y)), k(y) * 2, torch.exp(k(y))], 1)
+
+    def boxes(x, a, c):
+        y = c(torch.relu(a(x))).view(x.size(0), 2, 4, 8, 8).permute(0, 1, 3, 4, 2)
+        return torch.cat([torch.sigmoid(y[..., :2]), torch.exp(y[..., 2:])], -1).flatten(1, 3)
+
+    return {
+        "head_unit_norm": ending(lambda y: functional.normalize(y)), "head_tanh": ending(lambda y: torch.tanh(y) * 2 + 0.5),
+        "head_one_class": ending(lambda y: torch.softmax(y, 1)[:, 1]), "head_number": ending(lambda y: y.squeeze(1), 1),
+        "head_clipped": ending(lambda y: y.clamp(-0.1, 0.1)), "head_reshaped": ending(lambda y: torch.softmax(y, 1).view(-1, 2, 3), 6),
+        "head_joined": (Function(joined, conv(3, 8), head(8, 3), head(8, 2)), shape),
+        "head_boxes": (Function(boxes, conv(3, 8), conv(8, 8, 1)), shape),
+        "head_places": (Function(lambda x, a, c: c(torch.relu(a(x))).view(x.size(0), 2, 3, 8, 8), conv(3, 8), conv(8, 6)), shape),
     }  # fmt: skip
 
 
-def exported(module: nn.Module, shape: tuple, is_dynamo: bool, opset: int) -> tuple:
+def spellings(conv, head) -> dict:
+    """Networks whose ReLUs are written in other words."""
+
+    def rectified(function, *parts):
+        def network(x, a, b, h, *others):
+            return h(function(b(function(a(x), *others)), *others))
+
+        return Function(network, conv(3, 6), conv(6, 6), head(6), *parts), (6, 3, 8, 8)
+
+    def cases(x):
+        return torch.where(x < 0, torch.zeros_like(x), torch.where(x > 1, torch.ones_like(x), x))
+
+    return {
+        "relu_clamped": rectified(lambda x: torch.relu(x).clamp(max=0.5)), "relu_minimum": rectified(lambda x: torch.minimum(torch.relu(x), torch.ones_like(x) / 2)),
+        "relu_maximum": rectified(lambda x: torch.maximum(x, torch.zeros_like(x))), "relu_where": rectified(lambda x: torch.where(x > 0, x, 0.0)),
+        "relu_mask": rectified(lambda x: x * (x > 0)), "relu_cases": rectified(cases),
+        "leaky": rectified(nn.functional.leaky_relu), "leaky_maximum": rectified(lambda x: torch.maximum(x, 0.25 * x)),
+        "parametric": rectified(lambda x, p: p(x), nn.PReLU(6)),
+    }  # fmt: skip
+
+
+def layouts(conv, head) -> dict:
+    """Networks with channels last between layers, as Keras' exporters write them, and of a fixed batch."""
+    functional = nn.functional
+
+    def last(x, a, b, d):
+        y = functional.max_pool2d(torch.relu(a(x.permute(0, 3, 1, 2))), 2)
+        return d(torch.relu(b(y)).permute(0, 2, 3, 1).reshape(-1, 96))
+
+    def largest(x, a, d):
+        return d(torch.relu(a(x)).permute(0, 2, 3, 1).amax((1, 2)))
+
+    def padded(x, a, b, h):
+        return h(b(functional.pad(torch.relu(a(x)), (1, 0, 1, 2), value=0.5)))
+
+    def flat(x, a, d):
+        return d(torch.relu(a(x)).view(x.size(0), -1))
+
+    return {
+        "channels_last": (Function(last, conv(3, 6), conv(6, 6), nn.Linear(96, 5)), (6, 8, 8, 3)),
+        "largest_last": (Function(largest, conv(3, 6), nn.Linear(6, 5)), (6, 3, 8, 8)),
+        "largest_channel": (Function(lambda x, a, d: d(torch.relu(a(x)).amax(1).flatten(1)), conv(3, 6), nn.Linear(64, 5)), (6, 3, 8, 8)),
+        "padded": (Function(padded, conv(3, 6), nn.Conv2d(6, 4, 3), head(4)), (6, 3, 8, 8)),
+        "fixed_one": (Function(flat, conv(3, 4), nn.Linear(256, 5)), (1, 3, 8, 8)),
+        "fixed_six": (Function(flat, conv(3, 4), nn.Linear(256, 5)), (6, 3, 8, 8)),
+    }  # fmt: skip
+
+
+def exported(module: nn.Module, shape: tuple, is_dynamo: bool, opset: int, is_fixed: bool = False) -> tuple:
     module.eval()
     x = torch.rand(shape, generator=torch.Generator().manual_seed(7)) * 2 - 1
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = f"{folder}/model.onnx"
         if is_dynamo:
-            batch = torch.export.Dim("batch", min=1, max=1024)
-            torch.onnx.export(module, (x,), path, dynamo=True, dynamic_shapes=({0: batch},), external_data=False, verbose=False)
+            shapes = None if is_fixed else ({0: torch.export.Dim("batch", min=1, max=1024)},)
+            torch.onnx.export(module, (x,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False)
         else:
-            names = {"x": {0: "batch"}}
+            names = {} if is_fixed else {"x": {0: "batch"}}
             torch.onnx.export(module, (x,), path, dynamo=False, opset_version=opset, input_names=["x"], dynamic_axes=names)
         model = onnx.load(path)
     for made in model.graph.node:  # stack traces name this machine's folders
@@ -309,7 +382,7 @@ def main() -> None:
     networks = {}
     for index, (name, (module, shape)) in enumerate(dags().items()):
         is_dynamo = index % 2 == 1
-        networks[name] = exported(normalised(module, shape), shape, is_dynamo, 17)
+        networks[name] = exported(normalised(module, shape), shape, is_dynamo, 17, name.startswith("fixed_"))
     write(FIXTURES / "dags.npz", networks)
 
 

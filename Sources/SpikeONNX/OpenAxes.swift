@@ -1,0 +1,59 @@
+internal import SpikeGraph
+
+/// The sizes that a model leaves open besides the batch: heights, widths, lengths. A spiking network has layers of so many neurons, so
+/// that each has to be a number.
+///
+///     let model = try ONNXImporter.read("detector.onnx", openAxes: OpenAxes(["H": 320, "W": 320]))
+public struct OpenAxes {
+    /// Sizes by the model's own names of the axes; or, of axes without names, by their position, `2` in `[N, C, 2, 3]`.
+    public var sizes: [String: Int]
+    /// The shape of one sample of the data that the network is for, `[C, H, W]`, without the batch, of the input of this name and position:
+    /// asked for where a size has no name here.
+    public var sample: (_ input: String, _ position: Int) throws -> [Int]?
+
+    /// - Throws: ``SpikeletError`` (`invalidOption`) for a size that none can be.
+    public init(_ sizes: [String: Int] = [:], sample: @escaping (_ input: String, _ position: Int) throws -> [Int]? = { _, _ in nil })
+        throws
+    {
+        for (name, size) in sizes where !(1...Int(Int32.max)).contains(size) {
+            throw SpikeletError(.invalidOption, "the size \(size) of the open axis '\(name)'", remedy: "give a whole number from 1 on")
+        }
+        self.sizes = sizes
+        self.sample = sample
+    }
+
+    private init() { (sizes, sample) = ([:], { _, _ in nil }) }
+
+    /// Nothing is known.
+    public static var none: OpenAxes { OpenAxes() }
+
+    /// The size of an axis; `nil` where nothing says it.
+    func size(_ axis: Int, named name: String, of input: String, at position: Int, rank: Int) throws -> Int? {
+        if let size = sizes[name] ?? sizes["\(axis)"] { return size }
+        guard let sample = try sample(input, position), sample.count == rank - 1 else { return nil }
+        return sample[axis - 1]
+    }
+}
+
+/// An input's axes that nothing gives a size.
+struct UnknownAxes {
+    let input: String
+    /// Positions and the model's names, empty where it has none.
+    var axes: [(axis: Int, name: String)] = []
+
+    var description: String {
+        let list = axes.map { "axis \($0.axis)" + ($0.name.isEmpty ? "" : " ('\($0.name)')") }
+        return "- input '\(input)': \(list.joined(separator: " and ")) \(axes.count == 1 ? "is" : "are") open"
+    }
+
+    /// What would close them.
+    static func remedy(_ inputs: [UnknownAxes]) -> String {
+        var names: [String] = []
+        for axis in inputs.flatMap(\.axes) {
+            let name = axis.name.isEmpty ? "\(axis.axis)" : axis.name
+            if !names.contains(name) { names.append(name) }
+        }
+        return
+            "give their sizes: `openAxes: \(names.map { "\($0)=320" }.joined(separator: ","))`, or data of one size; or export with fixed sizes"
+    }
+}
