@@ -115,7 +115,9 @@ let package = Package(
             of: "SpikeFormats",
             ["SpikeConversion", "SpikeData", "SpikeFiles", "SpikeGraph", "SpikeONNX", "SpikeReference", "TestSupport"]),
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
-        tests(of: "SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeONNX", "TestSupport"]),
+        tests(
+            of: "SpikeConversion",
+            ["SpikeAnalysis", "SpikeData", "SpikeGraph", "SpikeONNX", "SpikeReference", "SpikeRuntime", "TestSupport"]),
         tests(
             of: "SpikeEvaluation",
             [

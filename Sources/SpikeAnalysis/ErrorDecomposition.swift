@@ -51,6 +51,7 @@ package struct ErrorDecomposition: Sendable {
         func normalisations(_ graph: Graph) -> Int {
             graph.nodes.count { if case .batchNormalization = $0.operator { true } else { false } }
         }
+        let ann = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(ann)
         let source = normalisations(folded) == normalisations(snn) ? folded : ann
         self.ann = source
@@ -141,7 +142,7 @@ private struct Layer: Sendable {
             )
         }
         guard let activation = ann.node(named: site.activation),
-            ann.types[activation.outputs[0]]?.shape == snn.types[node.outputs[0]]?.shape
+            ann.types[activation.outputs[0]]?.shape.dimensions.dropFirst() == snn.types[node.outputs[0]]?.shape.dimensions.dropFirst()
         else {
             throw SpikeletError(
                 .invalidData, "the neurons '\(node.name)' stand for '\(site.activation)', which the ANN '\(ann.name)' does not have",

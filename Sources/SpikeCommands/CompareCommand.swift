@@ -49,8 +49,10 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: Array(Set(files + [data, ann].compactMap { $0 })))
         let steps = try stepList(steps)
-        let model = try ann.map { try NetworkFile.ann($0).graph }
         let loader = try data.map { try dataOptions.loader($0) }
+        let sizes = loader?.dataset.sampleShapes ?? []
+        let axes = try OpenAxes(sample: { _, position in position < sizes.count ? sizes[position] : nil })
+        let model = try ann.map { try NetworkFile.ann($0, openAxes: axes).graph }
         var results: [EvaluationResult] = []
         for file in files { results.append(try result(file, steps: steps, model: model, loader: loader)) }
         // Files of the same network and recipe are told apart by their own names.

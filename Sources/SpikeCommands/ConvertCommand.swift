@@ -56,7 +56,7 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Images like those the network was trained on; or 'none'.", valueName: "data"))
     var calibration: String?
 
-    @Option(help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
     var output: String
 
     @Option(help: "How to convert. Default: calibrated; with --target-drop the cheapest that will do.")
@@ -101,11 +101,13 @@ struct ConvertCommand: ParsableCommand {
             valueName: "steps"))
     var readoutDelay: String?
 
-    @Flag(help: "Leave activations that cannot become neurons as they are, acting on each step.")
+    @Flag(help: "Leave activations that cannot become neurons real-valued; streaming, they act on each step's value.")
     var allowAnalog = false
 
     @Option(help: ArgumentHelp("Where to write what --target-drop tried, as JSON; '-': to standard output.", valueName: "file"))
     var json: String?
+
+    @OptionGroup var modelOptions: ModelOptions
 
     @OptionGroup var data: DataOptions
 
@@ -136,7 +138,14 @@ struct ConvertCommand: ParsableCommand {
         let steps = try steps.map { try checkedSteps($0) }
         // Options are checked before any file is read.
         for name in targetDrop == nil ? [recipe ?? .calibrated] : searched { try check(name, steps: steps) }
-        let ann = try NetworkFile.ann(model).graph
+        let axes = try modelOptions.axes { [calibration, data] name, position in
+            guard let calibration, calibration != "none" else { return nil }
+            if calibration.lowercased().hasSuffix(".npz"), let archive = try? NPZ(path: calibration), archive.names.contains(name) {
+                return try Array(archive.array(name).shape.dropFirst())
+            }
+            return position == 0 ? try data.loader(calibration).dataset.sampleShapes.first : nil
+        }
+        let ann = try NetworkFile.ann(model, openAxes: axes).graph
         let snn = try locating(calibration ?? model) {
             if let targetDrop { return try search(ann, targetDrop: targetDrop) }
             return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader(ann))

@@ -127,7 +127,7 @@ struct EvaluateCommand: ParsableCommand {
         try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann, dataOptions.labels])
         let steps = try stepList(steps)
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
-        let model = try ann.map { try NetworkFile.ann($0).graph }
+        let model = try ann.map { try NetworkFile.ann($0, beside: snn) }
         if let model, outputs { return try compareOutputs(snn, model, steps: steps) }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }

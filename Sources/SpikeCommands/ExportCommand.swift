@@ -33,7 +33,7 @@ struct ExportCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
-    @Option(help: ArgumentHelp("Where to write it.", valueName: "file"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write it.", valueName: "file"))
     var output: String
 
     @Option(help: "What to write: nir, or npz for plain arrays.")
@@ -120,7 +120,7 @@ struct ImportCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A NIR file.", valueName: "file.nir"))
     var file: String
 
-    @Option(help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the spiking network.", valueName: "snn.safetensors"))
     var output: String
 
     @OptionGroup var nir: NIROptions

@@ -44,6 +44,8 @@ struct InspectCommand: ParsableCommand {
 
     @OptionGroup var dataOptions: DataOptions
 
+    @OptionGroup var modelOptions: ModelOptions
+
     @OptionGroup var nir: NIROptions
 
     func validate() throws {
@@ -104,7 +106,7 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func inspectModel() throws {
-        let model = try ONNXImporter.read(network)
+        let model = try ONNXImporter.read(network, openAxes: modelOptions.axes())
         let graph = model.graph
         let convertibility = Convertibility(graph)
         try show(block: table(graph, convertibility))
@@ -122,8 +124,10 @@ struct InspectCommand: ParsableCommand {
 
     /// What becomes of the nodes, in groups: a line for each role, its operators counted.
     private func becoming(_ graph: Graph, _ convertibility: Convertibility) -> String {
-        let activations = convertibility.activations.compactMap { graph.node(named: $0) }
-        let neurons = activations.compactMap { graph.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
+        // A LeakyReLU is two layers of neurons.
+        let split = (try? SplitRectifiers().run(graph)) ?? graph
+        let activations = Convertibility(split).activations.compactMap { split.node(named: $0) }
+        let neurons = activations.compactMap { split.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
         let count = activations.count == 1 ? "1 ReLU becomes" : "\(activations.count) ReLUs become"
         var text = "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
         for role in Convertibility.Role.allCases {

@@ -23,6 +23,13 @@ func readInputs(_ path: String, of graph: Graph) throws -> [Tensor] {
     }
 }
 
+/// Whether an archive is data as `evaluate` takes it, images with labels or without, and not the network's inputs by name.
+func holdsDataset(_ path: String, for graph: Graph) throws -> Bool {
+    guard path.lowercased().hasSuffix(".npz"), graph.inputs.count == 1 else { return false }
+    let names = try NPZ(path: path).names
+    return !names.contains(graph.inputs[0].name) && !Set(names).isDisjoint(with: Dataset.inputNames)
+}
+
 /// Writes the first output (`.npy`), or all by their names (`.npz`).
 func writeOutputs(_ outputs: [Tensor], of graph: Graph, to path: String) throws {
     if path.lowercased().hasSuffix(".npz") {

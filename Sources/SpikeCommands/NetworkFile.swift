@@ -21,6 +21,16 @@ enum NetworkFile {
         return (try? file.read(upToCount: 8)) == Data([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
     }
 
+    /// The ANN that stands beside a spiking network: it takes the same inputs.
+    static func ann(_ path: String, beside snn: Graph) throws -> Graph {
+        try ann(
+            path,
+            openAxes: OpenAxes(sample: { name, _ in
+                snn.inputs.first { $0.name == name }?.type.shape.dimensions.dropFirst().compactMap(\.known)
+            })
+        ).graph
+    }
+
     static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
@@ -46,7 +56,14 @@ enum NetworkFile {
                 .invalidData, "the network '\(graph.name)' in it is not a spiking one", at: path,
                 remedy: "make one from an ONNX model with 'spikelet convert'")
         }
-        guard graph.outputs.allSatisfy({ graph.types[$0.value]?.elementType == .float32 }) else {
+        let readout = graph.readoutNodes
+        let producers = graph.producers
+        // What acts on the accumulated output may make positions of it, or truth values.
+        guard
+            graph.outputs.allSatisfy({ output in
+                graph.types[output.value]?.elementType == .float32 || producers[output.value].map { readout.contains($0.name) } == true
+            })
+        else {
             throw SpikeletError(
                 .unsupported, "an output of the network is not float32", at: path, remedy: "convert a network whose outputs are numbers")
         }
@@ -54,7 +71,9 @@ enum NetworkFile {
     }
 
     /// An ANN from its `.onnx` file.
-    static func ann(_ path: String) throws -> ImportedModel {
+    ///
+    /// - Parameter openAxes: the sizes that the model leaves open besides the batch.
+    static func ann(_ path: String, openAxes: OpenAxes = .none) throws -> ImportedModel {
         if isSafetensors(path), (try? SNNFile.read(path)) != nil {
             throw SpikeletError(
                 .invalidData, "this is a spiking network; an ONNX model is needed here", at: path,
@@ -65,6 +84,6 @@ enum NetworkFile {
                 .invalidData, "this is a NIR file; an ONNX model is needed here", at: path,
                 remedy: "'spikelet simulate' and 'spikelet evaluate' run NIR files")
         }
-        return try ONNXImporter.read(path)
+        return try ONNXImporter.read(path, openAxes: openAxes)
     }
 }

@@ -10,8 +10,8 @@ struct RunCommand: ParsableCommand {
               spikelet run model.onnx --input x.npy --output y.npy
 
             x.npy holds samples, [N, …], as numpy.save writes them; bytes become 0…1 by 1/255, other numbers are taken as they \
-            are. A network with several inputs takes x.npz, with an array for each input under its name; y.npz gets all outputs \
-            under theirs. A folder of pictures is an input too, prepared as the options say. Standard output shows the type of each output, and where they are class scores the largest of each \
+            are. x.npz is data as 'spikelet evaluate' takes it, or holds an array for each of the network's inputs under its name; \
+            y.npz gets all outputs under theirs. A folder of pictures is an input too, prepared as the options say. Standard output shows the type of each output, and where they are class scores the largest of each \
             sample.
             """)
 
@@ -21,17 +21,30 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The input, [N, …]; all inputs by name (.npz); or a folder of pictures.", valueName: "x.npy"))
     var input: String
 
-    @Option(help: ArgumentHelp("Where to write the network's (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Where to write the network's (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
     var output: String?
+
+    @OptionGroup var modelOptions: ModelOptions
 
     @OptionGroup var preparation: PreparationOptions
 
     func run() throws {
         try checkOutputs([output], inputs: [model, input])
-        let graph = try NetworkFile.ann(model).graph
+        let axes = try modelOptions.axes { [input, preparation] name, position in
+            if input.lowercased().hasSuffix(".npz"), let archive = try? NPZ(path: input), archive.names.contains(name) {
+                return try Array(archive.array(name).shape.dropFirst())
+            }
+            guard position == 0 else { return nil }
+            return try preparation.isGiven || !input.lowercased().hasSuffix(".npy")
+                ? preparation.dataset(input).sampleShapes.first : Array(NPY.read(input).shape.dropFirst())
+        }
+        let graph = try NetworkFile.ann(model, openAxes: axes).graph
         let executor = ReferenceExecutor(graph)
         var outputs: [Tensor]
-        if input.lowercased().hasSuffix(".npz") {
+        let isDataset = try holdsDataset(input, for: graph)
+        if input.lowercased().hasSuffix(".npz"), !isDataset {
             guard !preparation.isGiven else {
                 throw SpikeletError(
                     .invalidOption, "named inputs are taken as they are", at: input,
@@ -40,7 +53,7 @@ struct RunCommand: ParsableCommand {
             let tensors = try readInputs(input, of: graph)
             outputs = try locating(input) { try executor.run(tensors) }
         } else {
-            let isPrepared = NetworkFile.isFolder(input) || preparation.isGiven
+            let isPrepared = isDataset || NetworkFile.isFolder(input) || preparation.isGiven
             let portions =
                 try isPrepared
                 ? SamplePortions(preparation.dataset(input), at: input, for: graph) : SamplePortions(input, for: graph)

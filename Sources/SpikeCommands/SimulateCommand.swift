@@ -23,7 +23,7 @@ struct SimulateCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A spiking network (.safetensors, or .nir).", valueName: "snn"))
     var network: String
 
-    @Option(help: ArgumentHelp("The input, [N, …]; or all inputs by name (.npz).", valueName: "x.npy"))
+    @Option(help: ArgumentHelp("The input, [N, …]; data with labels, or all inputs by name (.npz).", valueName: "x.npy"))
     var input: String
 
     @Option(
@@ -31,7 +31,8 @@ struct SimulateCommand: ParsableCommand {
         help: ArgumentHelp("The number of time steps. Default: what the network was converted for, else 32.", valueName: "t"))
     var steps: Int?
 
-    @Option(help: ArgumentHelp("Where to write the (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("Where to write the (first) output; or all outputs by name (.npz).", valueName: "y.npy"))
     var output: String?
 
     @Flag(help: "Write the output so far after each step, [T, N, …].")
@@ -73,6 +74,10 @@ struct SimulateCommand: ParsableCommand {
             if let given = tensor.shape.first, given > steps {
                 note("note: the input has \(given) time steps; the first \(steps) were simulated")
             }
+        } else if try holdsDataset(input, for: snn) {
+            let dataset = try Dataset(path: input)
+            noteCautions(of: dataset)
+            try SamplePortions(dataset, at: input, for: snn).forEach("simulating") { try record.simulate($0.inputs) }
         } else if input.lowercased().hasSuffix(".npz") {
             let tensors = try readInputs(input, of: snn)
             try locating(input) { try record.simulate(tensors) }

@@ -38,7 +38,7 @@ struct SimulationRecord {
     /// Simulates one portion.
     mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
         let simulator = try choice.simulator(threads: ProcessInfo.processInfo.activeProcessorCount)
-        // A unary code under the layer-synchronous schedule has no answer before its last step: each T is a run of its own.
+        // A unary code under the layer-synchronous schedule has no output before its last step: each T is a run of its own.
         let runsEach = keepsSteps && snn.spiking?.isReadAtEveryStep == false && snn.spiking?.code.isReadAsAWhole == false
         var after: [Tensor] = []
         if runsEach {
@@ -70,7 +70,14 @@ struct SimulationRecord {
     /// The first output after each step, `[T, N, …]`.
     var outputOfEachStep: Tensor {
         let whole = (0..<steps).map { step in Tensor.joined(stepOutputs.map { $0[step] }) }
-        return Tensor(whole.flatMap(\.floats), shape: [steps] + whole[0].shape)
+        let shape = [steps] + whole[0].shape
+        switch whole[0].elementType {
+        case .float32: return Tensor(whole.flatMap(\.floats), shape: shape)
+        case .int64: return Tensor(whole.flatMap(\.integers), shape: shape)
+        case .bool:
+            let values = whole.flatMap { tensor -> [Bool] in if case .bool(let values) = tensor.storage { values } else { [] } }
+            return Tensor(values, shape: shape)
+        }
     }
 
     /// For each neuron node its counts, int64 `[N, …]`, in the order of the names.

@@ -67,7 +67,7 @@ public struct Converter: Sendable {
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
         let notes = try Convertibility(ann).check(allowAnalog: allowAnalog)
-        let fused = try Self.fuse(ann, fuseFlag: fuseFlag)
+        let fused = try Self.fuse(SplitRectifiers().run(ann), fuseFlag: fuseFlag)
         let hooked = try Self.setVoltageHook(fused, mode: mode, momentum: momentum)
         let calibrated = try Self.calibrate(hooked, dataloader: dataloader)
         var snn = try Self.replaceByIFNode(calibrated)

@@ -17,13 +17,13 @@ public struct Convertibility: Sendable {
     public enum Role: String, Sendable, CaseIterable {
         /// Before the first neuron: computed once, on whole numbers.
         case analog = "before the spikes"
-        /// A ReLU.
+        /// A ReLU, or two for a LeakyReLU.
         case neurons = "neurons"
         /// Linear, on spikes.
         case synapses = "synapses"
         /// A maximum of spikes.
         case maximum = "running maximum"
-        /// A nonlinear function at the very output: it acts on what has been accumulated over all steps.
+        /// Behind the last neurons, from the first nonlinear function on: it acts on what has been accumulated over all steps.
         case readout = "at the readout"
         /// It cannot act on spikes.
         case obstacle = "cannot spike"
@@ -41,21 +41,27 @@ public struct Convertibility: Sendable {
         var afterNeurons: Set<String> = []
         var obstacles: [Obstacle] = []
         var roles: [String: Role] = [:]
-        let readout = Self.trailingNodes(ann)
-        activations = ann.nodes.filter { ann.linearity(of: $0) == .activation }.map(\.name)
+        var readout = Self.tail(ann, isActivation: ann.becomesNeurons)
+        activations = ann.nodes.filter(ann.becomesNeurons).map(\.name)
         // Where nothing becomes a neuron there is no place before the first one either.
-        if activations.isEmpty { afterNeurons = Set(ann.inputs.map(\.name)) }
+        if activations.isEmpty {
+            afterNeurons = Set(ann.inputs.map(\.name))
+            let tail = ann.tail(reading: Set(ann.types.keys)) { _ in false }
+            readout = Set(ann.nodes.filter { tail.contains($0.name) && $0.operator.makesProbabilities }.map(\.name))
+        }
         for node in ann.nodes {
-            let linearity = ann.linearity(of: node)
+            let linearity = ann.becomesNeurons(node) ? .activation : ann.linearity(of: node)
             let readsSpikes = node.inputs.contains(where: afterNeurons.contains)
             if readsSpikes, linearity == .nonlinear, !readout.contains(node.name) {
-                let reason = Self.reason(node, spiking: node.inputs.filter(afterNeurons.contains))
+                var reason = Self.reason(node, spiking: node.inputs.filter(afterNeurons.contains))
+                if let weights = Self.weights(behind: node, ann) { reason += "; the weights of '\(weights)' read it" }
                 obstacles.append(Obstacle(node: node.name, operator: node.operator.name, reason: reason))
             }
             roles[node.name] =
                 switch linearity {
                 case .activation: .neurons
-                case .nonlinear where readsSpikes: readout.contains(node.name) ? .readout : .obstacle
+                case _ where readout.contains(node.name): .readout
+                case .nonlinear where readsSpikes: .obstacle
                 case _ where !readsSpikes || activations.isEmpty: .analog
                 case .linear, .affine, .neuron: .synapses
                 case .maximum: .maximum
@@ -97,25 +103,30 @@ public struct Convertibility: Sendable {
         }
     }
 
-    /// Softmax, log-softmax, sigmoid and signed quantisers at the very output: they will act on the accumulated output.
-    static func trailingNodes(_ ann: Graph) -> Set<String> {
-        let consumers = ann.consumers
-        var trailing: Set<String> = []
-        for node in ann.nodes.reversed() {
-            switch node.operator {
-            case .softmax, .logSoftmax, .sigmoid, .quantizer:
-                if ann.linearity(of: node) == .nonlinear,
-                    node.outputs.allSatisfy({ (consumers[$0] ?? []).allSatisfy { trailing.contains($0.name) } })
-                {
-                    trailing.insert(node.name)
-                }
-            default: break
-            }
+    /// What will act on the accumulated output: as of the spiking network (``Graph/readoutNodes``), with activations for neurons.
+    ///
+    /// - Parameter isActivation: whether a node becomes neurons.
+    static func tail(_ ann: Graph, isActivation: (Node) -> Bool) -> Set<String> {
+        var spiking: Set<String> = []
+        for node in ann.nodes {
+            if isActivation(node) || node.inputs.contains(where: spiking.contains) { spiking.formUnion(node.outputs) }
         }
-        return trailing
+        return ann.tail(reading: spiking, isNeuron: isActivation)
     }
 
-    /// - Parameter allowAnalog: lets obstacles pass, as warnings; they act on each step's value.
+    /// The first node with weights behind a node from which no activation can be reached: but for it, that would be the tail.
+    private static func weights(behind node: Node, _ ann: Graph) -> String? {
+        var reached = Set(node.outputs)
+        var found: String?
+        for later in ann.nodes where later.inputs.contains(where: reached.contains) {
+            if ann.becomesNeurons(later) { return nil }
+            if found == nil, ann.hasWeights(later) { found = later.name }
+            reached.formUnion(later.outputs)
+        }
+        return found
+    }
+
+    /// - Parameter allowAnalog: lets obstacles pass, as warnings: they stay real-valued.
     /// - Returns: warnings.
     /// - Throws: ``SpikeletError`` that lists all obstacles, or says that there is nothing to convert.
     public func check(allowAnalog: Bool) throws -> [String] {
@@ -136,7 +147,8 @@ public struct Convertibility: Sendable {
             .notConvertible,
             "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:", details: list,
             remedy:
-                "replace these activations by ReLU and train again, or pass `allowAnalog: true` to keep them as they are, acting on each step"
+                "replace these activations by ReLU and train again, or pass `allowAnalog: true` to keep them real-valued: between the layers of "
+                + "a layer-synchronous network they act on whole values, in a streaming one on each step's"
         )
     }
 
@@ -150,5 +162,15 @@ public struct Convertibility: Sendable {
             members[kind, default: []].append("'\(obstacle.node)'")
         }
         return kinds.map { "- \(members[$0]?.count ?? 0) × \($0): " + (members[$0] ?? []).joined(separator: ", ") }
+    }
+}
+
+extension Operator {
+    /// Whether it is what ends a classifier.
+    fileprivate var makesProbabilities: Bool {
+        switch self {
+        case .softmax, .logSoftmax, .sigmoid: true
+        default: false
+        }
     }
 }

@@ -104,7 +104,7 @@ struct QuantizedPlan {
     private var notes: [String] = []
 
     init(_ graph: Graph) {
-        let readout = Convertibility.trailingNodes(graph)
+        let readout = Convertibility.tail(graph) { graph.linearity(of: $0) == .activation }
         var spiking: Set<String> = []
         // The input, and what is the input still: shifted, scaled, reshaped.
         var raw = Set(graph.inputs.map(\.name))

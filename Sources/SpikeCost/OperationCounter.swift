@@ -169,7 +169,7 @@ package struct OperationCounter: Sendable {
             ann: .init(
                 multiplyAccumulates: synapses.denseOperations,
                 effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
-            footprint: footprint(neuronCount))
+            footprint: footprint(neuronCount), readout: OperationCounts.Readout(of: snn))
     }
 
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {

@@ -10,6 +10,7 @@ extension OperationCounts {
         var ann = "the ANN: \(count(Double(ann.multiplyAccumulates))) multiply–accumulates"
         if let effective = self.ann.effectiveMultiplyAccumulates { ann += ", \(count(effective)) without its zeros" }
         let (least, most) = (Double(perSample.min() ?? 0), Double(perSample.max() ?? 0))
+        if let readout { ann += "\n  \(readout.description), on the accumulated output, once" }
         return """
             one sample takes at \(last.steps) steps (mean of \(samples)):
               \(count(last.accumulates)) accumulates; \(count(last.multiplyAccumulates)) on pooled and graded spikes (to NeuroBench MACs)
@@ -20,6 +21,13 @@ extension OperationCounts {
               \(count(Double(footprint.bytes)))B of parameters (\(count(Double(footprint.bytesOfInt8)))B in int8), \(count(Double(footprint.membraneBytes)))B of membranes
 
             """
+    }
+}
+
+extension OperationCounts.Readout {
+    package var description: String {
+        let count = TextTable.magnitude
+        return "\(count(Double(functions))) nonlinear functions, \(count(Double(multiplyAccumulates))) multiply–accumulates"
     }
 }
 

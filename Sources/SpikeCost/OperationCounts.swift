@@ -1,3 +1,5 @@
+package import SpikeGraph
+
 /// What one inference takes, counted on spikes: means over the counted samples.
 ///
 /// Operations are NeuroBench's (``SynapseCounter``). A layer that reads spikes, folded to 0 and 1, accumulates; NeuroBench would
@@ -63,6 +65,14 @@ public struct OperationCounts: Codable, Sendable, Equatable {
         public var connectionSparsity: Double
     }
 
+    /// What acts on the accumulated output, once for a sample (``Graph/readoutNodes``).
+    public struct Readout: Codable, Sendable, Equatable {
+        /// Of products of two matrices that are both computed, of scales and of normalisations.
+        public var multiplyAccumulates: Int
+        /// Nonlinear functions, such as the exponentials of a softmax: one for each number that they give, or reduce.
+        public var functions: Int
+    }
+
     /// The source network on the same terms.
     public struct ANN: Codable, Sendable, Equatable {
         /// Multiply–accumulates of a dense pass.
@@ -87,4 +97,30 @@ public struct OperationCounts: Codable, Sendable, Equatable {
     public var ann: ANN
     /// What the network takes up.
     public var footprint: Footprint
+    /// What acts on the accumulated output; `nil` where nothing does.
+    public var readout: Readout?
+}
+
+extension OperationCounts.Readout {
+    /// What the tail of a spiking network takes for one sample; `nil` where it has none.
+    package init?(of snn: Graph) {
+        let readout = snn.readoutNodes
+        guard !readout.isEmpty else { return nil }
+        (multiplyAccumulates, functions) = (0, 0)
+        for node in snn.nodes where readout.contains(node.name) {
+            let sizes = (node.inputs + node.outputs).map { snn.sizePerSample(of: $0) ?? 0 }
+            let made = sizes.last ?? 0
+            switch node.operator {
+            case .matMul, .gemm:
+                // Each number is a sum over the axis that both matrices share.
+                let transposes = if case .gemm(let gemm) = node.operator { gemm.transposeA } else { false }
+                let left = snn.countedShape(of: node.inputs[0])?.suffix(2) ?? []
+                multiplyAccumulates += made * ((transposes ? left.first : left.last) ?? 1)
+            case .batchNormalization, .voltageScaler, .mul: multiplyAccumulates += made
+            default:
+                // A sum over an axis looks at all of its numbers.
+                if snn.linearity(of: node) == .nonlinear { functions += max(made, sizes.dropLast().max() ?? 0) }
+            }
+        }
+    }
 }

@@ -38,11 +38,22 @@ public struct OutputComparison: Sendable {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
         choice = try SimulatorChoice(snn, precision: precision)
-        func outputs(_ graph: Graph) -> [String] { graph.outputs.map { "\($0.name) \(graph.types[$0.value]?.description ?? "")" } }
+        /// Names and types, whatever number of samples an earlier export was fixed to.
+        func outputs(_ graph: Graph) -> [String] {
+            graph.outputs.map { output in
+                let type = graph.types[output.value]
+                return "\(output.name) \(type?.elementType.rawValue ?? "") \(type?.shape.dimensions.dropFirst().map(\.description) ?? [])"
+            }
+        }
         guard ann.spiking == nil, outputs(snn) == outputs(ann) else {
             throw SpikeletError(
                 .invalidData, "the ANN '\(ann.name)' has other outputs than the spiking network",
                 remedy: "pass the ONNX model that the spiking network was made from")
+        }
+        if let output = snn.outputs.first(where: { snn.types[$0.value]?.elementType != .float32 }) {
+            throw SpikeletError(
+                .unsupported, "output '\(output.name)' holds no numbers that could be compared by their distance",
+                remedy: "export the model without what makes positions or truth values of them, such as ArgMax")
         }
         self.snn = snn
         self.ann = ann

@@ -61,7 +61,12 @@ public struct OutputTask: Sendable, Hashable {
                 kind: .classes(channels), places: behind,
                 description: "\(among(behind))the largest of \(channels) class scores\(behind == 1 ? "" : ", along axis 1")")
         }
-        func score(_ reason: String) -> OutputTask {
+        func score(_ reason: String) throws -> OutputTask {
+            guard graph.outputFunction != .other else {
+                throw SpikeletError(
+                    .invalidData, "one score behind a function of which no threshold is known, output '\(graph.outputs[0].name)'",
+                    remedy: "give what the network should give as numbers, an array 'targets'; or export it without its last function")
+            }
             let (threshold, places) = (Self.threshold(graph), channels * behind)
             return OutputTask(
                 kind: .score(threshold: threshold), places: places,
@@ -86,7 +91,7 @@ public struct OutputTask: Sendable, Hashable {
             if channels > 1, classes == behind {
                 self = largest()
             } else if classes == channels * behind {
-                self = score("the data have classes 0 and 1")
+                self = try score("the data have classes 0 and 1")
             } else {
                 throw SpikeletError(
                     .invalidData, "classes of shape \(targets.shape) for output '\(graph.outputs[0].name)' of \(Self.type(graph))",
@@ -95,9 +100,9 @@ public struct OutputTask: Sendable, Hashable {
         } else if channels > 1 {
             self = largest()
         } else if hasLabels {
-            self = score("the data have labels")
+            self = try score("the data have labels")
         } else if graph.outputFunction == .sigmoid {
-            self = score("the network ends in a sigmoid")
+            self = try score("the network ends in a sigmoid")
         } else {
             self = numbers("one number a place without labels is no class")
         }
@@ -122,7 +127,12 @@ public struct OutputTask: Sendable, Hashable {
     }
 
     /// Above which score class 1 is the likelier.
-    private static func threshold(_ graph: Graph) -> Float { graph.outputFunction == .sigmoid ? 0.5 : 0 }
+    private static func threshold(_ graph: Graph) -> Float {
+        switch graph.outputFunction {
+        case .sigmoid, .softmax: 0.5
+        case .logSoftmax, .tanh, .other, nil: 0
+        }
+    }
 
     /// How many classes a prediction may be; 0 of values.
     public var classCount: Int {

@@ -122,22 +122,54 @@ public struct Graph: Sendable {
         return values
     }
 
-    /// The trailing nonlinear nodes of a spiking network (softmax and its like, or a quantiser, at the very output): they act
-    /// on the output accumulated over all steps, not on each step's.
+    /// The tail of a spiking network, from the first nonlinear node behind the last neurons on (a softmax, a tanh, a norm, an arg-max,
+    /// and what follows them): it acts on what has been accumulated over all steps, not on each step's output.
     public var readoutNodes: Set<String> {
-        let spiking = spikingValues
-        let shown = Set(outputs.map(\.value))
+        tail(reading: spikingValues) { $0.operator.isStateful }
+    }
+
+    /// The nodes that act on the accumulated output: nonlinear ones from which neither neurons nor stored weights can be reached, and
+    /// all that reads them. What is behind weights again is another layer, for which neurons would have to stand.
+    ///
+    /// - Parameters:
+    ///   - spiking: the values that are made of spikes.
+    ///   - isNeuron: whether a node is a neuron, or will be.
+    package func tail(reading spiking: Set<String>, isNeuron: (Node) -> Bool) -> Set<String> {
         let readers = consumers
-        var readout: Set<String> = []
-        for node in nodes.reversed() where node.inputs.contains(where: spiking.contains) {
-            let onlyShown = node.outputs.allSatisfy { value in
-                (readers[value] ?? []).allSatisfy { readout.contains($0.name) } && (shown.contains(value) || readers[value] != nil)
-            }
+        let shown = Set(outputs.map(\.value))
+        // From the end: what leads to neurons or weights; and the quantisers behind which nothing but functions of the output stands. All
+        // others have neurons of their own.
+        var (leads, last): (Set<String>, Set<String>) = ([], [])
+        for node in nodes.reversed() {
+            let following = node.outputs.flatMap { readers[$0] ?? [] }
+            if isNeuron(node) || hasWeights(node) || following.contains(where: { leads.contains($0.name) }) { leads.insert(node.name) }
             switch node.operator {
-            case .softmax, .logSoftmax, .sigmoid, .quantizer: if onlyShown { readout.insert(node.name) }
+            case .softmax, .logSoftmax, .sigmoid, .quantizer:
+                if following.allSatisfy({ last.contains($0.name) }), !following.isEmpty || node.outputs.contains(where: shown.contains) {
+                    last.insert(node.name)
+                }
             default: break
             }
         }
-        return readout
+        var (tail, made): (Set<String>, Set<String>) = ([], [])
+        for node in nodes where node.inputs.contains(where: spiking.contains) && !leads.contains(node.name) {
+            let begins =
+                switch node.operator {
+                case .quantizer: last.contains(node.name)
+                default: linearity(of: node) == .nonlinear
+                }
+            guard begins || node.inputs.contains(where: made.contains) else { continue }
+            tail.insert(node.name)
+            made.formUnion(node.outputs)
+        }
+        return tail
+    }
+
+    /// Whether a node multiplies by a stored matrix or kernel.
+    package func hasWeights(_ node: Node) -> Bool {
+        switch node.operator {
+        case .conv, .convTranspose, .gemm, .matMul: node.inputs.prefix(2).contains { constants[$0] != nil }
+        default: false
+        }
     }
 }

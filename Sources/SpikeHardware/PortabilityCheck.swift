@@ -49,9 +49,9 @@ public struct PortabilityCheck: Sendable {
         let network = try NIRImporter(profile.dynamics, name: snn.name)(graph)
         let task = try task ?? OutputTask(of: snn)
         // A softmax or a sigmoid is left to the reader: that changes the values, and of predictions only the threshold.
-        guard task.kind != .values || snn.outputFunction == network.outputFunction else {
+        guard task.kind == .values ? snn.outputFunction == network.outputFunction : snn.outputFunction != .other else {
             throw SpikeletError(
-                .unsupported, "a check by values of a network whose last function NIR leaves to the reader",
+                .unsupported, "a check of a network whose last function NIR leaves to the reader, which changes what it says",
                 remedy: "compare what the reader makes of the file; or convert the model without its last function")
         }
         ownSteps = snn.spiking?.comparableSteps(steps) ?? steps

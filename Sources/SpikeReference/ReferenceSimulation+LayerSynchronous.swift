@@ -1,4 +1,4 @@
-internal import SpikeGraph
+package import SpikeGraph
 
 /// A value over the steps of a layer-synchronous simulation.
 private enum Signal {
@@ -41,6 +41,17 @@ extension ReferenceSimulation {
                 try observe?(node, tensors, [result])
                 return .still(result)
             }
+            if graph.actsOnWholeValues(node) {
+                let whole = operands.map { signal in
+                    switch signal {
+                    case .still(let tensor): tensor
+                    case .steps(let tensors): description.code.decoded(tensors)
+                    }
+                }
+                let result = try ReferenceExecutor.evaluate(node.operator, whole, batch: batch)[0]
+                try observe?(node, whole, [result])
+                return .still(result)
+            }
             let additive = Set(node.operator.payload.additiveInputs)
             for index in 0..<count {
                 let step = operands.enumerated().map { position, signal -> Tensor in
@@ -69,5 +80,23 @@ extension ReferenceSimulation {
             description.code.hasConstants(inStep: index, of: count) || tensor.elementType != .float32
                 ? tensor : Tensor(repeating: 0, shape: tensor.shape)
         }
+    }
+}
+
+extension Graph {
+    /// Whether a node reads what spikes stand for, and not spikes, where layers wait for each other: what is not linear, and was left
+    /// real-valued (`allowAnalog`). Its result then arrives as the input does.
+    package func actsOnWholeValues(_ node: Node) -> Bool {
+        !node.operator.isStateful && [.nonlinear, .activation].contains(linearity(of: node))
+    }
+}
+
+extension SpikeCode {
+    /// What the values of all steps stand for.
+    package func decoded(_ steps: [Tensor]) -> Tensor {
+        guard let first = steps.first, first.elementType == .float32 else { return steps.last ?? Tensor(scalar: 0) }
+        let sum = steps.dropFirst().reduce(first) { $0.scaledSum(growth, $1) }
+        let divisor = divisor(after: steps.count)
+        return divisor == 1 ? sum : sum.map { $0 / divisor }
     }
 }

@@ -6,7 +6,7 @@ public import SpikeGraph
 ///     let outputs = try simulation.run([images], steps: 32)
 ///
 /// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps (those after the
-/// readout's delay, if it has one) and, for rate codes, divided by their number. A trailing softmax acts on the accumulated output.
+/// readout's delay, if it has one) and, for rate codes, divided by their number. What is nonlinear behind the last neurons acts on the accumulated output.
 public final class ReferenceSimulation {
     /// What a layer of neurons sends in a step, in the place of what its own rule would; `nil`: its own.
     package typealias Emission = (_ node: Node, _ step: Int) -> Tensor?
@@ -20,7 +20,9 @@ public final class ReferenceSimulation {
     /// For each value that the readout makes, its node.
     private let readoutProducers: [String: Node]
     private let spiking: Set<String>
-    /// The values whose sum over time the outputs are made of.
+    /// The values that are outputs as they are.
+    private let shown: Set<String>
+    /// The values whose sum over time the outputs are made of; and what a function of the output reads besides them, which is no sum.
     let accumulated: [String]
     private var states: [String: any StatefulOperator] = [:]
     private var sums: [String: Tensor] = [:]
@@ -50,9 +52,11 @@ public final class ReferenceSimulation {
         self.readout = readout
         spiking = graph.spikingValues
         readoutProducers = graph.producers.filter { readout.contains($1.name) }
-        let shown = graph.outputs.map(\.value) + readoutProducers.values.flatMap(\.inputs)
-        accumulated = Set(shown).subtracting(readoutProducers.keys).subtracting(graph.constants.keys).sorted()
-        for value in accumulated where graph.types[value]?.elementType != .float32 {
+        shown = Set(graph.outputs.map(\.value))
+        accumulated = shown.union(readoutProducers.values.flatMap(\.inputs)).subtracting(readoutProducers.keys).subtracting(
+            graph.constants.keys
+        ).sorted()
+        for value in accumulated where graph.types[value]?.elementType != .float32 && (spiking.contains(value) || shown.contains(value)) {
             let type = graph.types[value].map { "\($0)" } ?? "unknown"
             throw SpikeletError(.unsupported, "output '\(value)' of type \(type)", remedy: "outputs are summed over the steps: float32")
         }
@@ -165,10 +169,10 @@ public final class ReferenceSimulation {
         return graph.outputs.compactMap { values[beforeReadout($0.value)] }
     }
 
-    /// What a step's output is before the readout: the value that a trailing softmax reads.
+    /// What a step's output is before the readout: the value that a trailing softmax reads; of several values the first.
     private func beforeReadout(_ value: String) -> String {
         var value = value
-        while let node = readoutProducers[value] { value = node.inputs[0] }
+        while let node = readoutProducers[value], let input = node.inputs.first(where: spiking.contains) { value = input }
         return value
     }
 
@@ -195,6 +199,11 @@ public final class ReferenceSimulation {
     func accumulate(_ values: [String: Tensor]) {
         for name in accumulated {
             guard let value = values[name] else { continue }
+            guard spiking.contains(name) || shown.contains(name) else {
+                // It is what it is: a sum of many would be rounded.
+                sums[name] = value
+                continue
+            }
             let isFirst = steps == description.readoutDelay ?? 0
             sums[name] = isFirst ? value : sums[name].map { $0.scaledSum(description.code.growth, value) } ?? value
         }
@@ -206,7 +215,9 @@ public final class ReferenceSimulation {
         guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
         var values = graph.constants
         let divisor = description.divisor(after: steps)
-        for (name, sum) in sums { values[name] = divisor == 1 ? sum : sum.map { $0 / divisor } }
+        for (name, sum) in sums {
+            values[name] = divisor == 1 || !(spiking.contains(name) || shown.contains(name)) ? sum : sum.map { $0 / divisor }
+        }
         for node in graph.nodes where readout.contains(node.name) {
             values[node.outputs[0]] = try ReferenceExecutor.evaluate(
                 node.operator, node.inputs.compactMap { values[$0] }, batch: batch)[0]

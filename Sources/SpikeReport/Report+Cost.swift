@@ -52,7 +52,9 @@ extension Report {
             let footprint = counts.footprint
             text +=
                 "; \(footprint.parameters) parameters in \(magnitude(Double(footprint.bytes)))B, \(magnitude(Double(footprint.bytesOfInt8)))B in int8"
-            return text + ", membranes \(magnitude(Double(footprint.membraneBytes)))B."
+            text += ", membranes \(magnitude(Double(footprint.membraneBytes)))B"
+            if let readout = counts.readout { text += "; \(readout.description), on the accumulated output, once" }
+            return text + "."
         }
         notes.append(
             "ACs: operations on 0 and 1. MACs, graded: operations on pooled spikes and sums, which NeuroBench classes as multiply–accumulates. MACs, input: the layers that read the image, once. All exact at borders, strides and groups, as NeuroBench counts them."

@@ -127,7 +127,7 @@ import Testing
                 Case("\(command) --input nan.npy --output y.npy", "nan.npy: sample 1 holds nan"),
                 Case("\(command) --input complex.npy", "complex.npy: ", "complex numbers", "astype('float32')"),
                 Case("\(command) --input short.npy", "short.npy: "),
-                Case("\(command) --input data.npz", "data.npz: ", "it has no array 'input'"),
+                Case("\(command) --input unnamed.npz", "unnamed.npz: ", "it has no array 'input'"),
                 Case("\(command) --input missing.npy", "missing.npy: ", "does not exist"),
                 Case("\(command) --input text.onnx", "text.onnx: ", "not an .npy file"),
             ])

@@ -48,7 +48,7 @@ import Testing
         #expect(run.output == (try await folder.succeeding("help", name).output))
         let lines = run.lines
         for option in options {
-            let position = try #require(lines.firstIndex { $0.hasPrefix("  \(option)") }, "\(option)")
+            let position = try #require(lines.firstIndex { $0.hasPrefix("  \(option)") || $0.hasPrefix("  -o, \(option)") }, "\(option)")
             // The text stands behind the option, or below it.
             let behind = lines[position].dropFirst(26).contains { $0.isLetter }
             #expect(behind || lines[position + 1].hasPrefix(String(repeating: " ", count: 26)), "\(option)")

@@ -55,8 +55,9 @@ import Testing
 
     @Test func `a model of a fixed batch size takes a multiple of it`() async throws {
         let folder = try Folder()
-        try folder.write(Models.chain(["Gemm", "Relu", "Gemm"]), "open.onnx")
-        try folder.write(Models.chain(["Gemm", "Relu", "Gemm"], batch: 2), "fixed.onnx")
+        try folder.write(Models.chain(["Relu"]), "open.onnx")
+        // It turns the batch round, so that it has to be what it is.
+        try folder.write(Models.chain(["Transpose", "Relu", "Transpose"], batch: 2), "fixed.onnx")
         try NPY.write(Tensor((0..<24).map { Float($0) }, shape: [6, 4]), to: folder.file("x.npy"))
         try await folder.succeeding("run", "open.onnx", "--input", "x.npy", "--output", "open.npy")
         try await folder.succeeding("run", "fixed.onnx", "--input", "x.npy", "--output", "fixed.npy")

@@ -64,7 +64,7 @@ struct QuantizedConverterTests {
     }
 
     @Test func `rounding that no pattern explains is named, by every recipe`() throws {
-        let ann = try network([.relu(Relu()), .floor(Floor()), quantizer(), .round(Round())])
+        let ann = try network([.relu(Relu()), .floor(Floor()), quantizer(), .round(Round()), quantizer()])
         #expect(failure(ann).contains("'op3'") && failure(ann).contains("clip–floor"))
         let error = #expect(throws: SpikeletError.self) { _ = try Convertibility(ann).check(allowAnalog: false) }
         #expect(error?.description.contains("clip–floor") == true && error?.description.contains("'op1'") == true)

@@ -15,8 +15,9 @@ package struct UseRunningMaximum: Pass {
     /// The graph whose max pools keep the running maximum.
     package func run(_ graph: Graph) throws -> Graph {
         var patch = Patch()
-        let spiking = graph.spikingValues
-        for node in graph.nodes where spiking.contains(node.inputs[0]) {
+        // What acts on the accumulated output reads whole values.
+        let (spiking, readout) = (graph.spikingValues, graph.readoutNodes)
+        for node in graph.nodes where !readout.contains(node.name) && spiking.contains(node.inputs[0]) {
             var copy = node
             switch node.operator {
             case .maxPool(let pool):

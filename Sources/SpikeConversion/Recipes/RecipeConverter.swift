@@ -32,6 +32,7 @@ public struct RecipeConverter: Sendable {
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
         let notes = try Convertibility(ann).check(allowAnalog: options.allowAnalog)
+        let ann = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(ann)
         let activations = folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =

@@ -34,6 +34,8 @@ struct ActivationMoments {
         case .clip, .quantizer:
             guard graph.linearity(of: node) == .activation else { return nil }
             return known()?.map { $0.rectified(bound: node.operator.upperBound.map(Double.init)) }
+        case .voltageScaler(let scaler): return known()?.scaled(by: scaler.scales)
+        case .mul: return constant(1).flatMap { known()?.scaled(by: $0) }
         case .identity, .dropout, .maxPool, .averagePool, .globalMaxPool, .voltageHook: return known()
         case .globalAveragePool: return known()?.map { Moments(mean: $0.mean, variance: $0.variance / 4) }
         case .flatten, .reshape:
@@ -112,5 +114,16 @@ extension ActivationMoments.Moments {
             if 0.5 * erfc(-middle / 2.0.squareRoot()) < share { low = middle } else { high = middle }
         }
         return (low + high) / 2
+    }
+}
+
+extension [ActivationMoments.Moments] {
+    /// Those of products with a number, or with one a channel; `nil` for other numbers.
+    fileprivate func scaled(by factors: [Float]) -> [ActivationMoments.Moments]? {
+        guard factors.count == 1 || factors.count == count else { return nil }
+        return enumerated().map { index, moments in
+            let factor = Double(factors[factors.count == 1 ? 0 : index])
+            return ActivationMoments.Moments(mean: factor * moments.mean, variance: factor * factor * moments.variance)
+        }
     }
 }

@@ -68,6 +68,9 @@ extension Dataset {
         }
     }
 
+    /// What an archive's array of inputs may be called.
+    package static let inputNames = ["images", "x"]
+
     /// The arrays of an archive. What can be told by their shapes and by the small ones is told before the inputs are unpacked.
     private init(_ archive: NPZ, normalization: Normalization?, name path: String) throws {
         func name(_ names: [String]) throws -> String? {
@@ -78,7 +81,7 @@ extension Dataset {
             }
             return present.first
         }
-        guard let inputs = try name(["images", "x"]) else {
+        guard let inputs = try name(Self.inputNames) else {
             throw SpikeletError(
                 .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
                 remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")

@@ -187,6 +187,8 @@ extension OperationCounts {
         ] {
             try FileCheck.count(count, "\(key).footprint.\(name)")
         }
+        try FileCheck.count(readout?.multiplyAccumulates, "\(key).readout.multiplyAccumulates")
+        try FileCheck.count(readout?.functions, "\(key).readout.functions")
         try FileCheck.number(footprint.connectionSparsity, "\(key).footprint.connectionSparsity", in: 0...1)
     }
 }

@@ -56,8 +56,7 @@ public struct NIRExporter: Sendable {
         var folding = NIRFolding(snn, profile: profile, steps: steps)
         try folding.run()
         let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
-        let isArrays = profile.name == NIRProfile.arrays.name
-        let format = isArrays ? "plain arrays" : "NIR for \(profile.name)"
+        let format = profile.isArrays ? "plain arrays" : "NIR for \(profile.name)"
         guard impossible.isEmpty else {
             throw SpikeletError(
                 .unsupported, "\(format) cannot say:", details: impossible.map { "- \($0.text)" },
@@ -67,13 +66,14 @@ public struct NIRExporter: Sendable {
             throw SpikeletError(
                 .unsupported, "\(format) cannot say:", details: replaced.map { "- \($0.text)" },
                 remedy: "allow these replacements with `approximate: true`"
-                    + (isArrays ? "" : ", and measure their cost with `check: DATA`"))
+                    + (profile.isArrays ? "" : ", and measure their cost with `check: DATA`"))
         }
         var notes: [String] = []
         if profile.dynamics.reset == .subtraction { notes.append("run it with reset by subtraction (v ← v − θ)") }
         notes.append("give the same input in every step, and average the output over the steps")
         notes += folding.notes
         if profile.dynamics.readsMetadata { notes.append("membranes begin at the v_init of each node's metadata") }
+        let turned = folding.graph.metadata
         folding.graph.metadata = [
             "producer": .text("spikelet"), "target": .text(profile.name), "recipe": .text(description.recipe),
             "reset": .text(profile.dynamics.reset == .subtraction ? "subtract" : "zero"),
@@ -81,6 +81,7 @@ public struct NIRExporter: Sendable {
             "steps": .numbers(Tensor([Int64(steps)], shape: [1])),
             "replaced": .text(replaced.map(\.text).joined(separator: "\n")),
         ]
+        folding.graph.metadata.merge(turned) { _, own in own }
         if profile.dynamics.readsMetadata, let delay = description.readoutDelay, delay > 0 {
             folding.graph.metadata["readout_delay"] = .numbers(Tensor([Int64(delay)], shape: [1]))
         }

@@ -86,17 +86,34 @@ struct NIRFolding {
             throw SpikeletError(
                 .unsupported, "the input is \(input.type)", remedy: "an input [N, …] of floating-point numbers can be exported")
         }
-        graph.nodes["input"] = NIRNode(.input(shape: shape))
-        values[input.name] = FoldedValue(
-            terms: [.init(node: "input", shape: shape, scale: [Float](repeating: 1, count: shape.first ?? 1))], shape: shape)
+        let turned = turnedInput()
+        let given = turned.map { $0.permutation.dropFirst().map { shape[$0 - 1] } } ?? shape
+        graph.nodes["input"] = NIRNode(.input(shape: given))
+        let value = FoldedValue(
+            terms: [.init(node: "input", shape: given, scale: [Float](repeating: 1, count: given.first ?? 1))], shape: given)
+        if let turned {
+            for node in turned.nodes { values[node.outputs[0]] = value }
+            graph.metadata["input_axes"] = .numbers(Tensor(turned.permutation.map { Int64($0) }, shape: [turned.permutation.count]))
+            notes.append("give the input with its axes in the order \(turned.permutation): NIR has no transpose")
+        } else {
+            values[input.name] = value
+        }
         let readout = snn.readoutNodes
         var shown = snn.outputs[0].value
-        let producers = snn.producers
-        while let node = producers[shown], readout.contains(node.name) {
-            notes.append("'\(node.name)' (\(node.operator.name)) is left to the reader: it acts on the averaged output")
-            shown = node.inputs[0]
+        let acting = snn.nodes.filter { readout.contains($0.name) }
+        let read = Set(acting.flatMap(\.inputs)).subtracting(acting.flatMap(\.outputs)).subtracting(snn.constants.keys).sorted()
+        if let accumulated = read.first {
+            shown = accumulated
+            for node in acting.reversed() {
+                notes.append("'\(node.name)' (\(node.operator.name)) is left to the reader: it acts on the averaged output")
+            }
+            if read.count > 1 {
+                find(
+                    "an output that is computed from \(read.count) averages (\(read.joined(separator: ", ")))", replacement: nil,
+                    node: acting[0].name)
+            }
         }
-        for node in snn.nodes where !readout.contains(node.name) {
+        for node in snn.nodes where !readout.contains(node.name) && values[node.outputs[0]] == nil {
             // What reads something that cannot be said has been judged with it.
             guard node.inputs.allSatisfy({ values[$0] != nil || snn.constants[$0] != nil }) else { continue }
             if var value = try take(node) {
@@ -120,6 +137,18 @@ struct NIRFolding {
             find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil)
         }
         if profile.ignoresConvolutionBias { dropConvolutionBiases() }
+    }
+
+    /// Where all that reads the input turns it the same way first, as networks with channels last do, the turning is the user's.
+    private func turnedInput() -> (permutation: [Int], nodes: [Node])? {
+        let consumers = snn.consumers[snn.inputs[0].name] ?? []
+        let permutations = consumers.map { node -> [Int] in
+            if case .transpose(let transpose) = node.operator { transpose.permutation } else { [] }
+        }
+        guard let first = permutations.first, first.first == 0, Set(permutations).count == 1,
+            !snn.outputs.contains(where: { $0.value == snn.inputs[0].name })
+        else { return nil }
+        return (first, consumers)
     }
 
     /// What of the network's timing no edge or node says.

@@ -50,6 +50,9 @@ public struct NIRImporter: Sendable {
         if dynamics.readsMetadata, case .numbers(let tensor)? = nir.metadata["readout_delay"], case .int64(let values) = tensor.storage {
             description.readoutDelay = values.first.map(Int.init)
         }
+        if case .numbers(let axes)? = nir.metadata["input_axes"], case .int64(let values) = axes.storage {
+            try assembly.turnInput(values.map { Int(clamping: $0) })
+        }
         return try Graph(
             name: name, inputs: assembly.inputs, outputs: assembly.outputs, nodes: assembly.nodes, constants: assembly.constants,
             origin: ["format": "NIR"], spiking: description)
@@ -166,6 +169,21 @@ struct NIRAssembly {
     private var types: [String: ValueType] = [:]
 
     init(dynamics: NIRDynamics) { self.dynamics = dynamics }
+
+    /// Lets the network take its input as it was before somebody turned its axes, `[N, …]` both (an export's `input_axes`).
+    mutating func turnInput(_ permutation: [Int]) throws {
+        guard inputs.count == 1, let input = inputs.first, permutation.first == 0,
+            permutation.sorted() == Array(0..<input.type.shape.rank)
+        else { throw SpikeletError(.invalidModel, "the metadata's input_axes \(permutation) do not fit the input") }
+        var given = input.type
+        for (axis, place) in permutation.enumerated() { given.shape.dimensions[place] = input.type.shape[axis] }
+        let turned = "\(input.name).turned"
+        guard types[turned] == nil else { throw SpikeletError(.invalidModel, "two nodes are named '\(turned)'") }
+        for index in nodes.indices { nodes[index].inputs = nodes[index].inputs.map { $0 == input.name ? turned : $0 } }
+        for index in outputs.indices where outputs[index].value == input.name { outputs[index].value = turned }
+        inputs[0].type = given
+        nodes.append(Node(turned, .transpose(Transpose(permutation: permutation)), inputs: [input.name]))
+    }
 
     /// - Parameters:
     ///   - sources: the nodes whose sum goes into it.

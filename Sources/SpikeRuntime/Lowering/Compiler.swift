@@ -26,6 +26,15 @@ package struct Compiler {
         return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
     }
 
+    /// Whether the engine can hold what functions of the output read that does not depend on spikes: masks and positions it cannot.
+    static func takesReadout(of graph: Graph) -> Bool {
+        let (spiking, readout) = (graph.spikingValues, graph.readoutNodes)
+        return graph.nodes.filter { readout.contains($0.name) }.flatMap(\.inputs).allSatisfy { value in
+            spiking.contains(value) || graph.constants[value] != nil
+                || ExpressionBuilder.layout(of: graph, value) != nil && graph.types[value]?.elementType == .float32
+        }
+    }
+
     /// - Parameter floats: layers that are to be float32, and why.
     private func assembled(_ graph: Graph, _ description: SpikingDescription, floats: [String: String]) throws -> Program {
         var assembly = Assembly(graph, description: description, precision: precision, floats: floats)
@@ -42,7 +51,8 @@ struct Assembly {
     let precision: Precision
     /// Layers that are float32 in spite of int8, and why.
     let floats: [String: String]
-    let readout: Set<String>
+    /// What acts on the accumulated output.
+    private(set) var readout: Set<String>
     var builder: ExpressionBuilder
     var stages: [(position: Int, stage: Stage)] = []
     var stillNodes: [Node] = []
@@ -123,16 +133,17 @@ struct Assembly {
 
     /// Outputs are accumulated in float32, whatever the precision: they are small, and their sums are what users read.
     mutating func addOutputs() throws {
-        let readByReadout = graph.nodes.filter { readout.contains($0.name) }.flatMap(\.inputs)
-        let madeByReadout = Set(graph.nodes.filter { readout.contains($0.name) }.flatMap(\.outputs))
-        let accumulated = Set(graph.outputs.map(\.value) + readByReadout).filter {
-            !madeByReadout.contains($0) && graph.constants[$0] == nil
+        let producers = graph.producers
+        // Linear nodes at the very end whose result has no layout ([N], more than two axes of places): they act on the sum as well.
+        while let node = accumulated.sorted().compactMap({ isLaidOut($0) ? nil : producers[$0] }).first(where: { isLinear($0) }) {
+            readout.insert(node.name)
         }
         for value in accumulated.sorted() {
-            guard ExpressionBuilder.layout(of: graph, value) != nil, graph.types[value]?.elementType == .float32 else {
+            guard isLaidOut(value) else {
                 let type = graph.types[value].map { "\($0)" } ?? "unknown"
                 throw SpikeletError(
-                    .unsupported, "output '\(value)' of type \(type)", remedy: "outputs are [N, C], [N, C, L] or [N, C, H, W], float32")
+                    .unsupported, "output '\(value)' of type \(type)",
+                    remedy: "what is accumulated over the steps is [N, C], [N, C, L] or [N, C, H, W], float32")
             }
             let expression = builder.expression(of: value)
             demand(expression)
@@ -143,6 +154,19 @@ struct Assembly {
             stages.append((graph.nodes.count + outputs.count - 1, .neurons(stage)))
         }
     }
+
+    /// The values that outputs are made of.
+    private var accumulated: Set<String> {
+        let acting = graph.nodes.filter { readout.contains($0.name) }
+        return Set(graph.outputs.map(\.value) + acting.flatMap(\.inputs)).subtracting(acting.flatMap(\.outputs)).subtracting(
+            graph.constants.keys)
+    }
+
+    private func isLaidOut(_ value: String) -> Bool {
+        ExpressionBuilder.layout(of: graph, value) != nil && graph.types[value]?.elementType == .float32
+    }
+
+    private func isLinear(_ node: Node) -> Bool { [.linear, .affine].contains(graph.linearity(of: node)) }
 
     /// Has the reference path compute what an expression needs from it.
     private mutating func demand(_ expression: Expression) {
@@ -183,12 +207,14 @@ struct Assembly {
         let ordered = stages.enumerated().sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
         var lastReads = [Int](repeating: -1, count: builder.signals.count)
         var readers: [Int: ClosedRange<Int>] = [:]
+        var lastValueReads: [String: Int] = [:]
         var outputStages: [String: Int] = [:]
         for (index, (_, item)) in ordered.enumerated() {
             switch item.stage {
             case .pool(let pool): lastReads[pool.source] = index
             case .generic(let generic):
                 for input in generic.node.inputs {
+                    lastValueReads[input] = index
                     if let signal = densified[input] { lastReads[signal] = index }
                 }
             case .neurons(let stage):
@@ -200,6 +226,7 @@ struct Assembly {
                         readers[view] = (readers[view]?.lowerBound ?? index)...index
                     case .masked(let signal, _, _), .counted(let signal, _, _, _): lastReads[signal] = index
                     case .values(let name):
+                        lastValueReads[name] = index
                         if let signal = densified[name] { lastReads[signal] = index }
                     }
                 }
@@ -209,7 +236,7 @@ struct Assembly {
         return Program(
             graph: graph, precision: precision, spikingDescription: description, stages: ordered.map(\.element.stage),
             signals: builder.signals, views: views, stillNodes: stillNodes, densified: densified, outputs: outputStages,
-            readout: graph.nodes.filter { readout.contains($0.name) }, lastReads: lastReads)
+            readout: graph.nodes.filter { readout.contains($0.name) }, lastReads: lastReads, lastValueReads: lastValueReads)
     }
 }
 

@@ -2,9 +2,14 @@ internal import Foundation
 public import SpikeGraph
 internal import SpikeReference
 
-/// What makes probabilities of a network's scores, where it ends in such a function.
+/// What a network's scores go through at its end.
 package enum OutputFunction: Sendable, Hashable {
+    /// They become probabilities.
     case softmax, logSoftmax, sigmoid
+    /// They keep their sign.
+    case tanh
+    /// What they mean is not known: a scaled sigmoid, a norm, boxes.
+    case other
 }
 
 extension Graph {
@@ -12,14 +17,25 @@ extension Graph {
     package var outputFunction: OutputFunction? {
         let producers = producers
         guard var value = outputs.first?.value else { return nil }
-        while let node = producers[value], let input = node.inputs.first {
+        var isScaled = false
+        func known(_ function: OutputFunction) -> OutputFunction { isScaled ? .other : function }
+        while let node = producers[value], let input = node.inputs.first(where: { constants[$0] == nil }) {
             switch node.operator {
-            case .sigmoid: return .sigmoid
-            case .softmax: return .softmax
-            case .logSoftmax: return .logSoftmax
-            case .identity, .dropout, .flatten, .reshape: value = input
-            default: return nil
+            case .sigmoid: return known(.sigmoid)
+            case .softmax: return known(.softmax)
+            case .logSoftmax: return known(.logSoftmax)
+            case .unary(let unary) where unary.function == .hardSigmoid: return known(.sigmoid)
+            case .unary(let unary) where unary.function == .tanh: return known(.tanh)
+            case .identity, .dropout, .flatten, .reshape, .transpose, .slice, .gather, .quantizer: break
+            // Bounds that keep apart what a threshold of 0 or ½ keeps apart.
+            case .clip(let clip) where (clip.minimum ?? -1) < 0.5 && (clip.maximum ?? 1) > 0.5 && (clip.minimum ?? -1) <= 0: break
+            case .voltageScaler, .batchNormalization: isScaled = true
+            case .mul, .add:
+                guard node.inputs.contains(where: { constants[$0] != nil }) else { return linearity(of: node) == .nonlinear ? .other : nil }
+                isScaled = true
+            default: return linearity(of: node) == .nonlinear ? .other : nil
             }
+            value = input
         }
         return nil
     }
@@ -47,7 +63,7 @@ extension Program {
         guard let classes = sizes.first, classes > 1 else {
             return output.floats.map { score in
                 // The probability of the first of two classes; the other has the rest.
-                let probability = function == .sigmoid ? score : 1 / (1 + exp(-score))
+                let probability = function == .sigmoid || function == .softmax ? score : 1 / (1 + exp(-score))
                 return max(probability, 1 - probability)
             }
         }
@@ -55,7 +71,7 @@ extension Program {
         switch function {
         case .softmax, .sigmoid: probabilities = output
         case .logSoftmax: probabilities = output.map { exp($0) }
-        case nil:
+        case .tanh, .other, nil:
             let rows = output.reshaped(to: [samples, classes])
             probabilities = try ReferenceExecutor.evaluate(.softmax(Softmax(axis: -1)), [rows])[0]
         }

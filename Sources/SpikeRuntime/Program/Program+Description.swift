@@ -24,7 +24,12 @@ extension Program: CustomStringConvertible {
             let signal = signals[view.signal]
             return Double(signal.layout.count) * Double(signal.largestCount) * Double(view.multiplicity)
         }
-        return Int(max(1, min(Double(Self.longestBlock), 0.99 * Double(Limits.list) / max(1, entries.max() ?? 1))))
+        return Int(
+            max(
+                1,
+                min(
+                    Double(genericNodes.isEmpty ? Self.longestBlock : Self.longestGenericBlock),
+                    0.99 * Double(Limits.list) / max(1, entries.max() ?? 1))))
     }
 
     /// The nodes that the reference path computes, step by step, and why.

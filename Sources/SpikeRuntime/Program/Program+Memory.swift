@@ -13,49 +13,66 @@ package struct MemoryPlan: Sendable, Equatable {
     package var spikes: Int
     /// Lists of active rows there, at a density of a tenth.
     package var lists: Int
+    /// Float32 values of the nodes on the reference path there.
+    package var values = 0
     /// Accumulated outputs and real-valued currents; membranes, where they outlast a block of steps.
     package var state: Int
     /// The stage where most is in use.
     package var stage: String
 
     /// All of it together.
-    package var peak: Int { weights + spikes + lists + state }
+    package var peak: Int { weights + spikes + lists + values + state }
 }
 
 extension Program {
     /// How many steps of the streaming schedule go through a stage together.
     static let longestBlock = 64
+    /// The same of programs with nodes on the reference path, whose values are float32 and kept for all steps of a block.
+    static let longestGenericBlock = 8
 
     /// - Parameter steps: T, or K; numbers outside of 1 … 2²⁰ count as the nearest of these.
     package func memoryPlan(steps: Int) -> MemoryPlan {
         let steps = min(max(steps, 1), SpikeCode.mostSteps)
+        let longestBlock = longestBlock
         let isWhole = schedule == .layerSynchronous || steps <= longestBlock
         let block = isWhole ? steps : longestBlock
         var plan = MemoryPlan(steps: steps, weights: weightBytes, spikes: 0, lists: 0, state: 0, stage: "")
-        var alive = Set<Int>()
+        var (alive, values) = (Set<Int>(), Set<String>())
+        func size(_ value: String) -> Int { 4 * (graph.sizePerSample(of: value) ?? 0) }
         for (index, stage) in stages.enumerated() {
             var name: String
+            var working = 0
             switch stage {
             case .neurons(let stage):
                 name = stage.name
                 if let target = stage.target { alive.insert(target) }
-                let values = stage.lanes.blocks * stage.lanes.count * 4
-                if stage.evaluatesOffset { plan.state += values }
-                if stage.target == nil || !isWhole { plan.state += values }
+                let lanes = stage.lanes.blocks * stage.lanes.count * 4
+                if stage.evaluatesOffset { plan.state += lanes }
+                // Values of the reference path are put into the stage's order first.
+                for branch in stage.branches { if case .values = branch.kind { working += lanes * block } }
+                if stage.target == nil || !isWhole { plan.state += lanes }
             case .pool(let pool):
                 name = pool.name
                 alive.insert(pool.target)
                 if !isWhole, !pool.isInstantaneous { plan.state += signals[pool.source].layout.count * 4 }
-            case .generic(let stage): name = stage.node.name
+            case .generic(let stage):
+                name = stage.node.name
+                values.formUnion(stage.node.outputs)
+                // Spikes as numbers: of one step, or where something is remembered of all.
+                working += stage.node.inputs.reduce(0) { $0 + size($1) } * (stage.node.operator.isStateful ? block : 1)
             }
+            let real = values.reduce(0) { $0 + size($1) * block } + working
             let spikes = alive.reduce(0) { $0 + signals[$1].stepBytes * block }
             let lists = views.filter { $0.readers.contains(index) }.reduce(0) { sum, view in
                 let source = signals[view.signal].layout
                 let entries = source.pixels * view.channels.count * block * view.multiplicity / 10
                 return sum + 2 * entries + 4 * block * view.startCount
             }
-            if spikes + lists >= plan.spikes + plan.lists { (plan.spikes, plan.lists, plan.stage) = (spikes, lists, name) }
+            if spikes + lists + real >= plan.spikes + plan.lists + plan.values {
+                (plan.spikes, plan.lists, plan.values, plan.stage) = (spikes, lists, real, name)
+            }
             alive = alive.filter { lastReads[$0] > index }
+            values = values.filter { lastValueReads[$0, default: -1] > index }
         }
         return plan
     }
@@ -68,7 +85,7 @@ extension MemoryPlan: CustomStringConvertible {
         }
         return """
             memory of one sample at \(steps) steps: peak \(size(peak)) = weights \(size(weights)), spikes \(size(spikes)), \
-            lists \(size(lists)) (at a density of 10 %), state \(size(state))
+            lists \(size(lists)) (at a density of 10 %),\(values > 0 ? " reference path \(size(values))," : "") state \(size(state))
             most is in use at \(stage.visible)
             """
     }

@@ -254,6 +254,8 @@ public struct Program: Sendable {
     let readout: [Node]
     /// For each signal, the last stage that reads it.
     let lastReads: [Int]
+    /// For each value of the reference path, the same.
+    let lastValueReads: [String: Int]
 
     var schedule: SpikingDescription.Schedule { spikingDescription.schedule }
     var code: SpikeCode { spikingDescription.code }

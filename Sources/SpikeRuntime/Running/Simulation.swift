@@ -297,7 +297,8 @@ public final class Simulation {
             values[name] = Tensor(averaged, shape: shape)
         }
         for node in program.readout {
-            values[node.outputs[0]] = try ReferenceExecutor.evaluate(node.operator, node.inputs.compactMap { values[$0] })[0]
+            values[node.outputs[0]] = try ReferenceExecutor.evaluate(
+                node.operator, node.inputs.compactMap { values[$0] }, batch: samples.count)[0]
         }
         return program.graph.outputs.compactMap { values[$0.value] }
     }

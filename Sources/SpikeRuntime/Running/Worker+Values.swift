@@ -161,10 +161,21 @@ extension Worker {
                 results = try state.advance(by: inputs, at: TimeStep(0, of: block.steps))
             }
             if case .neuron = node.operator { try record(node.name, results) }
+        } else if program.schedule == .layerSynchronous, program.graph.actsOnWholeValues(node) {
+            let whole = try evaluate(node, node.inputs.compactMap { wholeValue($0, block) })
+            wholeValues[node.outputs[0]] = whole
+            let silence = whole.elementType == .float32 ? Tensor(repeating: 0, shape: whole.shape) : whole
+            results = (0..<block.steps).map { program.code.hasConstants(inStep: $0, of: block.steps) ? whole : silence }
         } else {
             for step in 0..<block.steps { results.append(try evaluate(node, operands(step))) }
         }
         values[node.outputs[0]] = results
+    }
+
+    /// What a value stands for after all steps of the block.
+    private func wholeValue(_ name: String, _ block: Block) -> Tensor? {
+        if let known = program.graph.constants[name] ?? stillSteps[0][name] ?? wholeValues[name] { return known }
+        return program.code.decoded((0..<block.steps).compactMap { value(name, $0, block) })
     }
 
     private func record(_ name: String, _ spikes: [Tensor]) throws {

@@ -29,6 +29,8 @@ final class Worker {
     var stillSteps: [[String: Tensor]] = [[:]]
     /// Values of the reference path, one tensor for each step of the block.
     var values: [String: [Tensor]] = [:]
+    /// Of those that act on whole values, layer by layer: what they gave.
+    var wholeValues: [String: Tensor] = [:]
     var genericStates: [String: any StatefulOperator] = [:]
     /// For tests: from how many spikes a neuron on the dense kernel is taken; from infinity on, nothing reads numbers.
     var denseCrossover: Double?
@@ -72,8 +74,9 @@ final class Worker {
             case .generic(let stage): try run(stage, block)
             }
             memory.release(after: index, in: program)
+            if !values.isEmpty { values = values.filter { program.lastValueReads[$0.key, default: -1] > index } }
         }
-        values = [:]
+        (values, wholeValues) = ([:], [:])
         steps += count
     }
 
