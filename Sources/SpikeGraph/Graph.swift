@@ -151,18 +151,24 @@ public struct Graph: Sendable {
             default: break
             }
         }
-        var (tail, made): (Set<String>, Set<String>) = ([], [])
-        for node in nodes where node.inputs.contains(where: spiking.contains) && !leads.contains(node.name) {
-            let begins =
-                switch node.operator {
-                case .quantizer: last.contains(node.name)
-                default: linearity(of: node) == .nonlinear
-                }
-            guard begins || node.inputs.contains(where: made.contains) else { continue }
-            tail.insert(node.name)
-            made.formUnion(node.outputs)
+        func tail(withMaxima: Bool) -> (nodes: Set<String>, read: Set<String>) {
+            var (tail, made, read): (Set<String>, Set<String>, Set<String>) = ([], [], [])
+            for node in nodes where node.inputs.contains(where: spiking.contains) && !leads.contains(node.name) {
+                let begins =
+                    switch node.operator {
+                    case .quantizer: last.contains(node.name)
+                    default: linearity(of: node) == .nonlinear || withMaxima && linearity(of: node) == .maximum
+                    }
+                guard begins || node.inputs.contains(where: made.contains) else { continue }
+                tail.insert(node.name)
+                made.formUnion(node.outputs)
+                read.formUnion(node.inputs.filter { constants[$0] == nil })
+            }
+            return (tail, read.subtracting(made))
         }
-        return tail
+        // A maximum that stands beside its own numbers is compared with them, and has to be one of them to the last bit.
+        let plain = tail(withMaxima: false)
+        return plain.read.count > 1 ? tail(withMaxima: true).nodes : plain.nodes
     }
 
     /// Whether a node multiplies by a stored matrix or kernel.

@@ -104,6 +104,46 @@ import Testing
         #expect(try error(Simulation(snn).run([x], steps: 8)[0], expected) < 0.01)
     }
 
+    @Test func `a maximum beside its own numbers is one of them`() throws {
+        // y = o · (o ≥ max o), as detectors keep their peaks: in every sample just the largest is left.
+        var ann = try network(ends: [])
+        let nodes =
+            ann.nodes + [
+                Node("places", .reshape(Reshape(sizes: [.same, .fixed(constant: 1, batchFactor: 0), .rest])), inputs: ["linear"]),
+                Node("largest", .globalMaxPool(GlobalMaxPool()), inputs: ["places"]),
+                Node("isPeak", .binary(Binary(.greaterOrEqual)), inputs: ["places", "largest"]),
+                Node("mask", .cast(Cast(to: .float32)), inputs: ["isPeak"]), Node("peaks", .mul(Mul()), inputs: ["places", "mask"]),
+            ]
+        ann = try Graph(
+            name: "g", inputs: ann.inputs, outputs: [.init("y", value: "peaks")], nodes: nodes, constants: ann.constants)
+        var random = Random(15)
+        let many = random.tensor([200, 2, 6, 6], in: 0...1)
+        for options in [Recipe.radix.options(9), Recipe.signed.options(16)] {
+            let snn = try RecipeConverter(options, calibration: [Batch(many)])(ann)
+            #expect(snn.readoutNodes.contains("largest"))
+            for simulator in [try ReferenceSimulation(snn), try Simulation(snn)] as [any Simulator] {
+                let run = try simulator.run([many], steps: options.steps, timeVarying: false, recording: [])
+                for sample in 0..<200 { #expect(run.outputs[0].samples(sample..<sample + 1).floats.count { $0 != 0 } >= 1) }
+            }
+        }
+    }
+
+    @Test func `what the engine has no place for is simulated by the reference`() throws {
+        let ann = try Graph(
+            name: "g", inputs: [.init("x", ValueType(.float32, [.batch, 3]))], outputs: [.init("y", value: "relu2")],
+            nodes: [
+                Node("relu1", .relu(Relu()), inputs: ["x"]), Node("linear", .gemm(Gemm()), inputs: ["relu1", "w"]),
+                Node("number", .reshape(Reshape(sizes: [.rest])), inputs: ["linear"]), Node("relu2", .relu(Relu()), inputs: ["number"]),
+            ], constants: ["w": Tensor([0.5, 0.25, 1] as [Float], shape: [3, 1])])
+        let x = Tensor((0..<24).map { Float($0 % 7) / 7 }, shape: [8, 3])
+        for options in [Recipe.radix.options(10), Recipe.calibrated.options(64)] {
+            let snn = try RecipeConverter(options, calibration: [Batch(x)])(ann)
+            let simulator = try SimulatorChoice(snn, precision: .float32).simulator()
+            let found = try simulator.run([x], steps: options.steps, timeVarying: false, recording: []).outputs[0]
+            #expect(try error(found, ReferenceExecutor(ann).run([x])[0]) < 0.03)
+        }
+    }
+
     @Test(arguments: [Precision.float32, .int8])
     func `layer by layer, what stays real-valued acts on whole values`(precision: Precision) throws {
         let gelu = SpikeGraph.Operator.unary(Unary(.gelu, parameters: [0]))

@@ -32,8 +32,10 @@ struct PotentialCorrection {
             // Portions take turns: the even ones fit, the odd ones judge.
             let missing = meanError(plain.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
             neurons.initialOffsets = missing.map { $0 * Float(steps) * neurons.neuron.currentOfSpike[0] }
-            let corrected = try simulation.simulate(node, as: neurons)
-            let isBetter = heldOutError(corrected) < heldOutError(plain)
+            // Neurons without channels, one a sample, have nothing that an offset could be of.
+            let hasChannels = snn.types[node.outputs[0]].map { $0.shape.rank > 1 } ?? false
+            let corrected = hasChannels ? try simulation.simulate(node, as: neurons) : plain
+            let isBetter = hasChannels && heldOutError(corrected) < heldOutError(plain)
             if isBetter {
                 kept += 1
                 var copy = node

@@ -26,15 +26,6 @@ package struct Compiler {
         return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
     }
 
-    /// Whether the engine can hold what functions of the output read that does not depend on spikes: masks and positions it cannot.
-    static func takesReadout(of graph: Graph) -> Bool {
-        let (spiking, readout) = (graph.spikingValues, graph.readoutNodes)
-        return graph.nodes.filter { readout.contains($0.name) }.flatMap(\.inputs).allSatisfy { value in
-            spiking.contains(value) || graph.constants[value] != nil
-                || ExpressionBuilder.layout(of: graph, value) != nil && graph.types[value]?.elementType == .float32
-        }
-    }
-
     /// - Parameter floats: layers that are to be float32, and why.
     private func assembled(_ graph: Graph, _ description: SpikingDescription, floats: [String: String]) throws -> Program {
         var assembly = Assembly(graph, description: description, precision: precision, floats: floats)

@@ -2,7 +2,7 @@ public import SpikeGraph
 public import SpikeReference
 
 /// Who simulates a network: the engine; or the reference executor, where it is asked for, or where a network is made for batches of one
-/// size, or reads at its end what the engine does not take. It is chosen here alone.
+/// size, or gives what the engine has no place for. It is chosen here alone.
 package struct SimulatorChoice: Sendable {
     /// The network.
     package let graph: Graph
@@ -24,12 +24,13 @@ package struct SimulatorChoice: Sendable {
                 .unsupported, "a network of a fixed batch size in int8",
                 remedy: "export the model with an open batch size, or leave `precision` out")
         }
-        // What a function of the output reads besides the output, and has no layout, the engine has no place for.
-        guard Compiler.takesReadout(of: snn) || precision != .int8 else {
-            throw SpikeletError(
-                .unsupported, "a network in int8 whose last functions read truth values or positions", remedy: "leave `precision` out")
+        var made: Program?
+        do {
+            if isOpen { made = try Compiler(precision: precision)(snn) }
+        } catch let error as SpikeletError where error.code == .unsupported && precision == .float32 {
+            // An output without a layout, such as neurons along three axes, or a mask that functions of the output read.
         }
-        program = isOpen && Compiler.takesReadout(of: snn) ? try Compiler(precision: precision)(snn) : nil
+        program = made
     }
 
     /// A simulation of its own.
