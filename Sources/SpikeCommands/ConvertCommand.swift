@@ -140,9 +140,7 @@ struct ConvertCommand: ParsableCommand {
         for name in targetDrop == nil ? [recipe ?? .calibrated] : searched { try check(name, steps: steps) }
         let axes = try modelOptions.axes { [calibration, data] name, position in
             guard let calibration, calibration != "none" else { return nil }
-            if calibration.lowercased().hasSuffix(".npz"), let archive = try? NPZ(path: calibration), archive.names.contains(name) {
-                return try Array(archive.array(name).shape.dropFirst())
-            }
+            if let shape = try sampleShape(of: name, in: calibration) { return shape }
             return position == 0 ? try data.loader(calibration).dataset.sampleShapes.first : nil
         }
         let ann = try NetworkFile.ann(model, openAxes: axes).graph

@@ -23,6 +23,13 @@ func readInputs(_ path: String, of graph: Graph) throws -> [Tensor] {
     }
 }
 
+/// The shape of one sample of an input that an `.npz` file holds under its name, without unpacking it; `nil` where there is none.
+func sampleShape(of input: String, in path: String) throws -> [Int]? {
+    guard path.lowercased().hasSuffix(".npz") else { return nil }
+    let archive = try NPZ(path: path)
+    return archive.names.contains(input) ? try Array(archive.head(input).shape.dropFirst()) : nil
+}
+
 /// Whether an archive is data as `evaluate` takes it, images with labels or without, and not the network's inputs by name.
 func holdsDataset(_ path: String, for graph: Graph) throws -> Bool {
     guard path.lowercased().hasSuffix(".npz"), graph.inputs.count == 1 else { return false }

@@ -33,9 +33,7 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         try checkOutputs([output], inputs: [model, input])
         let axes = try modelOptions.axes { [input, preparation] name, position in
-            if input.lowercased().hasSuffix(".npz"), let archive = try? NPZ(path: input), archive.names.contains(name) {
-                return try Array(archive.array(name).shape.dropFirst())
-            }
+            if let shape = try sampleShape(of: name, in: input) { return shape }
             guard position == 0 else { return nil }
             return try preparation.isGiven || !input.lowercased().hasSuffix(".npy")
                 ? preparation.dataset(input).sampleShapes.first : Array(NPY.read(input).shape.dropFirst())

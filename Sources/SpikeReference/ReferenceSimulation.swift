@@ -6,7 +6,8 @@ public import SpikeGraph
 ///     let outputs = try simulation.run([images], steps: 32)
 ///
 /// The output of a step is whatever the network's last layer gives; outputs are accumulated over the steps (those after the
-/// readout's delay, if it has one) and, for rate codes, divided by their number. What is nonlinear behind the last neurons acts on the accumulated output.
+/// readout's delay, if it has one) and, for rate codes, divided by their number. What is nonlinear behind the last neurons acts on the
+/// accumulated output.
 public final class ReferenceSimulation {
     /// What a layer of neurons sends in a step, in the place of what its own rule would; `nil`: its own.
     package typealias Emission = (_ node: Node, _ step: Int) -> Tensor?
