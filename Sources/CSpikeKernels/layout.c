@@ -56,3 +56,25 @@ void spike_unroll_f32(const float *image, int32_t channels, const spike_window *
         }
     }
 }
+
+void spike_move_pixels(const spike_move *given) {
+    const spike_move job = *given;
+    for (int step = 0; step < job.steps; step++) {
+        for (int y = job.row_begin; y < job.row_end; y++) {
+            const int32_t *pixels = job.pixels + (size_t)y * job.out_width;
+            const uint8_t *source = job.source + (size_t)step * job.strides.step;
+            uint8_t *target = job.target + (size_t)step * job.out_strides.step + (size_t)y * job.out_strides.row;
+            for (int x = 0; x < job.out_width;) {
+                const int from = pixels[x];
+                int count = 1;
+                // Neighbours of one row that stay neighbours go together.
+                while (from >= 0 && x + count < job.out_width && (from + count) % job.width && pixels[x + count] == from + count) count++;
+                if (from >= 0) {
+                    const uint8_t *pixel = source + (size_t)(from / job.width) * job.strides.row + (size_t)(from % job.width) * job.strides.pixel;
+                    memcpy(target + (size_t)x * job.out_strides.pixel, pixel, (size_t)count * job.strides.pixel);
+                }
+                x += count;
+            }
+        }
+    }
+}

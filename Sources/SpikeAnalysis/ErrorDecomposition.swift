@@ -64,7 +64,7 @@ package struct ErrorDecomposition: Sendable {
     /// - Throws: where the data is empty or does not fit.
     package func run(_ data: any BatchSource) throws -> [LayerError] {
         // A network of a fixed batch size takes nothing else.
-        let fixed = snn.inputs.first?.type.shape.dimensions.first?.known
+        let fixed = snn.fixedBatch
         let batches = try data.first(limit, wholeBatches: fixed != nil)
         let portion = fixed ?? max(1, min(Self.mostSamples, Self.mostNeurons / max(1, snn.neuronCount)))
         let found = try batches.reduce("taking errors apart", into: Found(), portion: portion, threads: threads) { portion in

@@ -49,12 +49,12 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: Array(Set(files + [data, ann].compactMap { $0 })))
         let steps = try stepList(steps)
-        let loader = try data.map { try dataOptions.loader($0) }
-        let sizes = loader?.dataset.sampleShapes ?? []
-        let axes = try OpenAxes(sample: { _, position in position < sizes.count ? sizes[position] : nil })
+        let axes = try OpenAxes(sample: { [data, dataOptions] name, position in
+            try data.flatMap { try dataOptions.sampleShape(of: name, position, in: $0) }
+        })
         let model = try ann.map { try NetworkFile.ann($0, openAxes: axes).graph }
         var results: [EvaluationResult] = []
-        for file in files { results.append(try result(file, steps: steps, model: model, loader: loader)) }
+        for file in files { results.append(try result(file, steps: steps, model: model)) }
         // Files of the same network and recipe are told apart by their own names.
         let titles = results.map { "\($0.network) · \($0.recipe)" }
         let names = zip(titles, files).map { title, file in
@@ -68,13 +68,14 @@ struct CompareCommand: ParsableCommand {
         if let report { try show("report written to \(report)") }
     }
 
-    private func result(_ file: String, steps: [Int], model: Graph?, loader: DataLoader?) throws -> EvaluationResult {
+    private func result(_ file: String, steps: [Int], model: Graph?) throws -> EvaluationResult {
         guard NetworkFile.isSafetensors(file) else { return try EvaluationResult.read(file) }
         let snn = try NetworkFile.spiking(file)
-        guard let loader, let data else {
+        guard let data else {
             throw SpikeletError(
                 .invalidOption, "a spiking network has to be evaluated first", at: file, remedy: "give labelled images: --data DATA")
         }
+        let loader = try dataOptions.loader(data, for: snn)
         var result = try locating(data) {
             try Evaluator(
                 snn, ann: model, task: loader.task(of: snn), steps: steps, executor: .engine(precision, countedSamples: 100),

@@ -140,8 +140,7 @@ struct ConvertCommand: ParsableCommand {
         for name in targetDrop == nil ? [recipe ?? .calibrated] : searched { try check(name, steps: steps) }
         let axes = try modelOptions.axes { [calibration, data] name, position in
             guard let calibration, calibration != "none" else { return nil }
-            if let shape = try sampleShape(of: name, in: calibration) { return shape }
-            return position == 0 ? try data.loader(calibration).dataset.sampleShapes.first : nil
+            return try data.sampleShape(of: name, position, in: calibration)
         }
         let ann = try NetworkFile.ann(model, openAxes: axes).graph
         let snn = try locating(calibration ?? model) {

@@ -15,15 +15,50 @@ struct DataOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Samples per batch. Thresholds of the recipe rate-coding depend on it; other results do not.", valueName: "n"))
-    var batchSize = 100
+        help: ArgumentHelp(
+            "Samples per batch. Thresholds of the recipe rate-coding depend on it; other results do not. Default: 100, or what the network is fixed to.",
+            valueName: "n"))
+    var batchSize: Int?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Use only the first so many samples.", valueName: "n"))
     var limit: Int?
 
-    /// The data at `path`, in batches.
-    func loader(_ path: String) throws -> DataLoader {
-        try DataLoader(preparation.dataset(path, split: split, labels: labels), batchSize: batchSize, limit: limit)
+    /// The shape of one sample of an input: of the array under its name, or, of the first, of the data's samples.
+    func sampleShape(of input: String, _ position: Int, in path: String) throws -> [Int]? {
+        if let shape = try SpikeCommands.sampleShape(of: input, in: path) { return shape }
+        return position == 0 ? try preparation.dataset(path, split: split, labels: labels).sampleShapes.first : nil
+    }
+
+    /// The data at `path` for a network: where it has several inputs, an `.npz` file with an array for each.
+    ///
+    /// A network of a fixed batch size gets whole batches of just that; what is left of the data is left out, with a note.
+    func loader(_ path: String, for graph: Graph) throws -> DataLoader {
+        guard graph.inputs.count > 1 else {
+            return try batches(of: preparation.dataset(path, split: split, labels: labels), fixedBatch: graph.fixedBatch)
+        }
+        guard split == nil, labels == nil, !preparation.isGiven else {
+            throw SpikeletError(
+                .invalidOption, "the inputs of a network of several are taken as they are", at: path,
+                remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
+        }
+        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name))
+        noteCautions(of: dataset)
+        return try batches(of: dataset, fixedBatch: graph.fixedBatch)
+    }
+
+    private func batches(of dataset: Dataset, fixedBatch: Int? = nil) throws -> DataLoader {
+        guard batchSize == nil, let size = fixedBatch, size > 0 else {
+            return try DataLoader(dataset, batchSize: batchSize ?? 100, limit: limit)
+        }
+        let count = min(dataset.count, limit ?? .max)
+        guard count >= size || count < 1 else {
+            throw SpikeletError(
+                .invalidData, "\(count) samples; the network takes exactly \(size) at a time",
+                remedy: "give at least \(size), or export the model with an open first axis")
+        }
+        let rest = max(0, count) % size
+        if rest > 0 { note("note: the last \(rest) of \(count) samples are left out: the network takes exactly \(size) at a time") }
+        return try DataLoader(dataset, batchSize: size, limit: rest > 0 ? count - rest : limit)
     }
 }
 

@@ -138,6 +138,7 @@ struct EvaluateCommand: ParsableCommand {
         let task = try locating(data) { try loader.task(of: snn) }
         let evaluator = try Evaluator(
             snn, ann: model, task: task, steps: steps, executor: executor, earlyExit: exit, details: details, threads: threads)
+        noteReference(evaluator.referenceReason)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
         }
@@ -153,6 +154,7 @@ struct EvaluateCommand: ParsableCommand {
     private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
         let comparison = try OutputComparison(
             snn, ann: model, steps: steps, precision: precision, layerErrors: layers, threads: threads)
+        noteReference(comparison.referenceReason)
         let loader = try dataOptions.loader(data, for: snn)
         let result = try locating(data) { try comparison.run(loader) }
         if let json { try writeJSON(result, to: json) }

@@ -40,7 +40,7 @@ struct ExploreCommand: AsyncParsableCommand {
     func run() async throws {
         let snn = try NetworkFile.spiking(network)
         let model = try ann.map { try NetworkFile.ann($0, beside: snn) }
-        let loader = try dataOptions.loader(data)
+        let loader = try dataOptions.loader(data, for: snn)
         let explorer = try locating(data) { try Explorer(snn, data: loader, ann: model, steps: steps) }
         // From here on a signal ends it in order, the earliest one too.
         let interruption = Interruption()

@@ -81,7 +81,7 @@ struct ExportCommand: ParsableCommand {
             try show("\(export.graph.nodes.count) nodes and \(export.graph.edges.count) edges for \(profile.name), written to \(output)")
         }
         guard let check else { return }
-        let loader = try dataOptions.loader(check)
+        let loader = try dataOptions.loader(check, for: snn)
         let portability = try PortabilityCheck(
             snn, exported: NIRFile.read(output), for: profile, task: locating(check) { try loader.task(of: snn) }, steps: export.steps,
             threads: ProcessInfo.processInfo.activeProcessorCount)

@@ -88,7 +88,7 @@ struct InspectCommand: ParsableCommand {
         let count = steps ?? snn.spiking.map(NIRExporter.usualSteps) ?? 32
         let own = snn.spiking?.comparableSteps(count) ?? count
         let chip = try HardwareFit.quantized(snn, for: device, steps: steps)
-        let loader = try dataOptions.loader(data)
+        let loader = try dataOptions.loader(data, for: snn)
         let results = try locating(data) {
             try [(snn, own), (chip, count)].map { graph, steps in
                 let evaluator = try Evaluator(

@@ -45,18 +45,3 @@ func writeOutputs(_ outputs: [Tensor], of graph: Graph, to path: String) throws 
         try NPY.write(outputs[0], to: path)
     }
 }
-
-extension DataOptions {
-    /// The data at `path` for a network: where it has several inputs, an `.npz` file with an array for each.
-    func loader(_ path: String, for graph: Graph) throws -> DataLoader {
-        guard graph.inputs.count > 1 else { return try loader(path) }
-        guard split == nil, labels == nil, !preparation.isGiven else {
-            throw SpikeletError(
-                .invalidOption, "the inputs of a network of several are taken as they are", at: path,
-                remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
-        }
-        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name))
-        noteCautions(of: dataset)
-        return try DataLoader(dataset, batchSize: batchSize, limit: limit)
-    }
-}

@@ -35,7 +35,7 @@ struct SamplePortions {
             return type.elementType == .float32 && (batch?.known == nil ? first.batchFactor > 0 && first.constant == 0 : first == batch)
         }
         guard isSeparable else { return samples }
-        guard let fixed = batch?.known else { return usualSize }
+        guard let fixed = graph.fixedBatch else { return usualSize }
         return fixed > 0 && samples % fixed == 0 ? fixed : samples
     }
 
@@ -43,6 +43,11 @@ struct SamplePortions {
     func forEach(_ title: String, _ body: (Batch) throws -> Void) throws {
         try loader.forEach(title) { portion in try locating(path) { try body(portion.batch) } }
     }
+}
+
+/// Tells that the slow way was taken, and why.
+func noteReference(_ reason: String?) {
+    if let reason { note("note: the reference executor simulates, which is slow: \(reason)") }
 }
 
 /// Tells what a person should know of the data.

@@ -68,6 +68,7 @@ struct SimulateCommand: ParsableCommand {
         let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
         var record = try SimulationRecord(
             snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
+        noteReference(record.referenceReason)
         if timeVarying {
             let tensor = try readEvents(input)
             try locating(input) { try record.simulate([tensor], timeVarying: true) }

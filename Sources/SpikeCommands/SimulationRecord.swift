@@ -13,7 +13,7 @@ struct SimulationRecord {
     private var stepOutputs: [[Tensor]] = []
     /// For each portion, the counts by node name.
     private var counts: [[String: Tensor]] = []
-    private var spikes = 0.0
+    private var spikes = 0
     private var neurons = 0
     private(set) var samples = 0
     /// int8: how often a number met its bound.
@@ -22,6 +22,8 @@ struct SimulationRecord {
     private(set) var precisionWarning: String?
 
     private let choice: SimulatorChoice
+    /// Why the engine does not simulate, where it was asked.
+    var referenceReason: String? { choice.reason }
 
     /// - Parameters:
     ///   - precision: of the engine; `nil` for the reference executor.
@@ -48,19 +50,21 @@ struct SimulationRecord {
         }
         let run = try simulator.run(
             inputs, steps: steps, timeVarying: timeVarying,
-            recording: keepsSteps && !runsEach ? [.spikeCounts, .stepOutputs] : .spikeCounts)
+            recording: Recording(keepsSteps && !runsEach ? [.stepOutputs] : []).union(keepsCounts ? [.spikeCounts] : []))
         if samples == 0, let program = choice.program, program.precision == .int8, !timeVarying, let task = try? OutputTask(of: snn) {
             let few = inputs.map { $0.samples(0..<min($0.shape[0], 16)) }
             precisionWarning = try PrecisionCheck.measure(program, task: task, inputs: few, steps: steps).warning
         }
         results.append(run.outputs)
         if keepsSteps { stepOutputs.append(after + (runsEach ? [run.outputs[0]] : run.stepOutputs.map { $0[0] })) }
-        for tensor in run.spikeCounts.values {
-            neurons += tensor.count
-            spikes += tensor.floats.reduce(0.0) { $0 + Double($1) }
-        }
+        spikes += run.spikeTotals.values.reduce(0, +)
         if keepsCounts { counts.append(run.spikeCounts.mapValues { Tensor($0.floats.map { Int64($0) }, shape: $0.shape) }) }
-        samples += inputs.first?.shape.dropFirst(timeVarying ? 1 : 0).first ?? 0
+        let count = inputs.first?.shape.dropFirst(timeVarying ? 1 : 0).first ?? 0
+        neurons += run.spikeTotals.keys.reduce(0) { sum, name in
+            let shape = snn.node(named: name).flatMap { snn.types[$0.outputs[0]]?.shape.resolved(batch: count) } ?? []
+            return sum + shape.reduce(1, *)
+        }
+        samples += count
         saturations += run.saturations
     }
 
@@ -90,5 +94,5 @@ struct SimulationRecord {
     }
 
     /// All spikes / all neurons, of all samples.
-    var spikesPerNeuron: Double { spikes / Double(max(1, neurons)) }
+    var spikesPerNeuron: Double { Double(spikes) / Double(max(1, neurons)) }
 }

@@ -59,6 +59,8 @@ public struct Evaluator: Sendable {
     let program: Program?
     private let decomposition: ErrorDecomposition?
     let annCounter: OperationCounter.ANNCounter?
+    /// Why the engine does not simulate, where it was asked.
+    package let referenceReason: String?
     /// The most classes whose confusion is counted.
     static let mostConfused = 100
     /// The numbers that the outputs of one portion may have in all steps.
@@ -91,7 +93,8 @@ public struct Evaluator: Sendable {
         }
         annTask = try ann.map { try task.asked(of: $0) }
         let precision: Precision? = if case .engine(let precision, _) = executor { precision } else { nil }
-        program = try SimulatorChoice(snn, precision: precision).program
+        let choice = try SimulatorChoice(snn, precision: precision)
+        (program, referenceReason) = (choice.program, choice.reason)
         self.snn = snn
         self.ann = ann
         self.task = task
@@ -189,7 +192,7 @@ public struct Evaluator: Sendable {
 
     /// Few samples: the reference executor shows what lies between the layers, and only one is looked at.
     private func activity(_ data: any BatchSource) throws -> ActivityTrace? {
-        let isFixed = snn.inputs.first?.type.shape.dimensions.first?.known != nil
+        let isFixed = snn.fixedBatch != nil
         let inputs = try data.first(isFixed ? 1 : 4, wholeBatches: isFixed).first?.inputs
         return try inputs.map {
             try ActivityTrace.record(snn, ann: ann, inputs: $0, steps: steps.last ?? 1, precision: program?.precision)

@@ -22,6 +22,8 @@ public struct OutputComparison: Sendable {
     /// How many batches are worked on at a time.
     public let threads: Int
     private let choice: SimulatorChoice
+    /// Why the engine does not simulate.
+    package var referenceReason: String? { choice.reason }
     private let decomposition: ErrorDecomposition?
 
     /// The numbers that one portion's outputs after all steps may have.

@@ -47,7 +47,7 @@ public final class Explorer: Sendable {
         self.ann = ann
         self.steps = usual
         count = data.count
-        let copies = snn.inputs.first?.type.shape.dimensions.first?.known ?? 1
+        let copies = snn.fixedBatch ?? 1
         let dataset = data.dataset
         self.dataset = dataset
         let first = try dataset.batch(at: [Int](repeating: 0, count: max(1, copies))[...])

@@ -186,10 +186,17 @@ extension [Batch] {
 }
 
 /// `items` mapped at the same time, results in order. The first error, in the items' order, is thrown.
+///
+/// - Parameter count: as many at a time: what more would take is memory alone.
 package func concurrentMap<Item: Sendable, Result: Sendable>(
-    _ items: [Item], _ transform: @Sendable (Item) throws -> Result
+    _ items: [Item], atMost count: Int = .max, _ transform: @Sendable (Item) throws -> Result
 ) throws -> [Result] {
     if items.count == 1 { return [try transform(items[0])] }
+    guard items.count <= count else {
+        return try stride(from: 0, to: items.count, by: max(1, count)).flatMap { start in
+            try concurrentMap(Array(items[start..<min(start + max(1, count), items.count)]), transform)
+        }
+    }
     nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
     let lock = DispatchSemaphore(value: 1)
     DispatchQueue.concurrentPerform(iterations: items.count) { index in

@@ -14,7 +14,7 @@ extension Graph {
         }
         // The first open axis decides. Where no input has one, the network's own first axis is the batch.
         let open = zip(inputs, tensors).lazy.compactMap { $0.type.openBatch(of: $1) }.first
-        let batch = open ?? inputs.first?.type.shape.dimensions.first?.known ?? 1
+        let batch = open ?? fixedBatch ?? 1
         let asksForNonFinite = nodes.contains { node in
             if case .unary(let unary) = node.operator { return unary.function == .isNaN || unary.function == .isInf }
             return false

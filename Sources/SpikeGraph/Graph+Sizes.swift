@@ -1,6 +1,9 @@
 extension Graph {
+    /// The number of samples that every batch must have; `nil` where any number will do.
+    package var fixedBatch: Int? { inputs.first?.type.shape.dimensions.first?.known }
+
     /// The batch size that shapes are counted at: 1, or the one that the network is fixed to.
-    package var countedBatch: Int { max(1, inputs.first?.type.shape.dimensions.first?.known ?? 1) }
+    package var countedBatch: Int { max(1, fixedBatch ?? 1) }
 
     /// The shape of a value at ``countedBatch`` samples.
     package func countedShape(of value: String) -> [Int]? { types[value]?.shape.resolved(batch: countedBatch) }

@@ -151,7 +151,7 @@ final class ImportSession {
         let (rectified, rectifiers) = try RecognizeRectifiers().run(chained)
         let (fixed, layouts) = try SimplifyLayouts().run(rectified)
         let graph = OpenBatch().run(fixed) ?? fixed
-        if let size = fixed.inputs.first?.type.shape.dimensions.first?.known {
+        if let size = fixed.fixedBatch {
             if graph.inputs.first?.type.shape.dimensions.first == .batch {
                 builder.note("batch of \(size) opened: the network takes any number of samples")
             } else if fixed.inputs[0].type.shape.rank > 1 {

@@ -36,6 +36,8 @@ public struct SimulatedRun: Sendable {
     public var stepOutputs: [[Tensor]] = []
     /// For each neuron node the number of spikes of each neuron, `[N, …]` (spikes taken back count too), if it was recorded.
     public var spikeCounts: [String: Tensor] = [:]
+    /// For each neuron node the spikes of all its neurons and samples (spikes taken back count too).
+    public var spikeTotals: [String: Int] = [:]
     /// How often a number met the bound of its precision.
     public var saturations: UInt64 = 0
 
@@ -88,6 +90,7 @@ extension ReferenceSimulation: Simulator {
         var result = SimulatedRun(outputs: last)
         result.stepOutputs = after
         if recording.contains(.spikeCounts) { result.spikeCounts = spikeCounts }
+        result.spikeTotals = spikeCounts.mapValues { Int($0.floats.reduce(0.0) { $0 + Double($1) }) }
         return result
     }
 }

@@ -56,7 +56,7 @@ struct CalibrationSplit: Sendable {
         let order = generator.permutation(of: found.samples)
         let wanted = min(found.samples / 2, Self.mostFitted)
         // A network of a fixed batch size takes whole batches only.
-        let isFixed = ann.inputs.first?.type.shape.dimensions.first?.known != nil
+        let isFixed = ann.fixedBatch != nil
         fittedCount = isFixed ? max(batchSize, wanted - wanted % batchSize) : wanted
         var isFitted = [Bool](repeating: false, count: found.samples)
         for position in order.prefix(fittedCount) { isFitted[position] = true }

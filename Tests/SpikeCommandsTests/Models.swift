@@ -39,6 +39,15 @@ enum Models {
                     $0.name = "\(name.lowercased())\(position)"
                     $0.input = [position == 0 ? "x" : "value\(position - 1)"] + (name == "Gemm" ? ["w"] : [])
                     $0.output = [position == operators.count - 1 ? "y" : "value\(position)"]
+                    if name == "ArgMax" {
+                        $0.attribute = [
+                            .with {
+                                $0.name = "axis"
+                                $0.type = .int
+                                $0.i = 1
+                            }
+                        ]
+                    }
                 })
         }
         return try model.serializedData()

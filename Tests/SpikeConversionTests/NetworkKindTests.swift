@@ -61,15 +61,21 @@ import Testing
     }
 
     @Test func `the memory plan counts what the reference path keeps`() throws {
-        let ann = try graph("unet")
-        let images = try Self.archive.get().array("unet/input/\(ann.inputs[0].name)").tensor()
-        let program = try Compiler()(RecipeConverter(Recipe.calibrated.options(64), calibration: [Batch(images)])(ann))
-        let sizes = program.genericNodes.compactMap { program.graph.node(named: $0.node)?.outputs[0] }.compactMap(
-            program.graph.sizePerSample)
-        let plan = program.memoryPlan(steps: 64)
-        // No value is kept for more than 8 steps, and some are kept for so many.
-        #expect(plan.values >= 4 * 8 * (sizes.max() ?? 0) && plan.values <= 3 * 4 * 8 * sizes.reduce(0, +))
-        #expect("\(plan)".contains("reference path"))
+        var planned: [String] = []
+        for name in Self.names where name != "three_axes" {
+            let ann = try graph(name)
+            let images = try Self.archive.get().array("\(name)/input/\(ann.inputs[0].name)").tensor()
+            let program = try Compiler()(RecipeConverter(Recipe.calibrated.options(64), calibration: [Batch(images)])(ann))
+            let sizes = program.genericNodes.compactMap { program.graph.node(named: $0.node)?.outputs[0] }.compactMap(
+                program.graph.sizePerSample)
+            let plan = program.memoryPlan(steps: 64)
+            #expect("\(plan)".contains("reference path") == !sizes.isEmpty)
+            guard let largest = sizes.max() else { continue }
+            // No value is kept for more than 8 steps, and some are kept for so many.
+            #expect(plan.values >= 4 * 8 * largest && plan.values <= 3 * 4 * 8 * sizes.reduce(0, +), "\(name): \(plan)")
+            planned.append(name)
+        }
+        #expect(!planned.isEmpty && !planned.contains("unet"), "\(planned)")
     }
 
     @Test(arguments: names.filter { $0.hasPrefix("relu_") || $0.hasPrefix("leaky") || $0 == "parametric" })

@@ -68,6 +68,28 @@ struct OutputTaskTests {
         expectError("targets of shape [2]", "astype") { _ = try OutputTask(of: graph([3]), targets: tensor([0.5, 1], [2])) }
     }
 
+    @Test func `one score's threshold is that of the function which it ends in`() throws {
+        func kind(_ functions: [Operator]) throws -> OutputTask.Kind {
+            let names = ["neurons"] + functions.indices.map { "f\($0)" }
+            let head = functions.enumerated().map { Node(names[$0 + 1], $1, inputs: [names[$0]]) }
+            return try OutputTask(of: Heads.network([1], spiking: true, head: head), hasLabels: true).kind
+        }
+        func unary(_ function: Unary.Function) -> Operator { .unary(Unary(function)) }
+        func clip(_ least: Float?, _ largest: Float?) -> Operator { .clip(Clip(minimum: least, maximum: largest)) }
+        let sigmoid = Operator.sigmoid(Sigmoid())
+        for (functions, threshold) in [
+            ([.unary(Unary(.hardSigmoid, parameters: [0.2, 0.5]))], 0.5), ([unary(.tanh)], 0), ([sigmoid, clip(1e-7, 1 - 1e-7)], 0.5),
+            ([sigmoid, clip(0.5, 0.75)], 0.5),
+            ([unary(.tanh), clip(-0.9, 0.9)], 0), ([clip(-3, 3)], 0), ([clip(-3, 3), sigmoid], 0.5), ([clip(0, 0.25)], 0),
+        ] as [([Operator], Float)] {
+            #expect(try kind(functions) == .score(threshold: threshold), "\(functions)")
+        }
+        // Nobody knows what these mean, or the bounds make both classes the same.
+        for functions in [[unary(.exp)], [sigmoid, clip(0.6, 1)], [sigmoid, clip(0, 0.5)], [unary(.tanh), clip(0.1, 1)], [clip(1, 5)]] {
+            expectError("one score") { _ = try kind(functions) }
+        }
+    }
+
     @Test func `of several outputs the first is judged, and that is said`() throws {
         var one = try Heads.score(spiking: true)
         one = try Graph(

@@ -44,12 +44,12 @@ import Testing
                 for kind in [
                     "← gather", ", sums of", "on counts of", "by masks", "by lists", "← values", "maximum", "running maximum",
                     "reference path (",
-                    "real-valued current",
+                    "real-valued current", "spikes moved",
                 ]
                 where text.contains(kind) { seen[kind, default: 0] += 1 }
             }
         }
-        #expect(seen.count == 10 && seen.values.allSatisfy { $0 >= 10 })
+        #expect(seen.count == 11 && seen.values.allSatisfy { $0 >= 10 })
         #expect(silent < networks / 4)
     }
 }

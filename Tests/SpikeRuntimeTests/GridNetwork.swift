@@ -57,7 +57,7 @@ struct GridNetwork {
     private mutating func grow(_ x: NetworkSketch.Value) throws -> NetworkSketch.Value {
         let features = random.pick([1, 3, 8, 20, 33, 70, 130])
         let isWide = min(x.shape[1], x.shape[2]) >= 2
-        switch random.int(0...8) {
+        switch random.int(0...9) {
         case 0 where x.shape[0] % 2 == 0: return network.fire(try conv(x, features: 2 * (features / 2 + 2), groups: 2), neuron)
         case 1: return network.fire(try conv(x, features: x.shape[0], groups: x.shape[0], isWhole: true), neuron)
         case 2:
@@ -85,6 +85,18 @@ struct GridNetwork {
             // A mean behind a convolution that does not overlap.
             let inner = try conv(x, features: features + 1, kernel: 2, stride: 2)
             return network.fire(try network.pool(inner, [2, 2], strides: [1, 1]) { .averagePool(AveragePool(window: $0)) }, neuron)
+        case 8 where x.shape[1] * x.shape[2] <= 100:
+            // Twice the size: each spike four times, or by a transposed convolution whose kernels do not overlap.
+            let shape = [x.shape[0], 2 * x.shape[1], 2 * x.shape[2]]
+            if random.chance(0.5) {
+                let axes = (1...2).map { Resize.Axis(axis: $0 + 1, size: shape[$0], scale: 2) }
+                let resize = Resize(axes: axes, mode: .nearest, coordinates: .asymmetric, rounding: .floor)
+                let wide = network.add(.resize(resize), [x], shape: shape)
+                return network.fire(try conv(wide, features: features), neuron)
+            }
+            let kernels = weights([x.shape[0], features, 2, 2], isWhole: true)
+            let operation = ConvTranspose(window: Window(kernel: [2, 2], strides: [2, 2]))
+            return network.fire(network.add(.convTranspose(operation), [x], [kernels], shape: [features, shape[1], shape[2]]), neuron)
         default: return network.fire(try conv(x, features: features), neuron)
         }
     }

@@ -136,7 +136,7 @@ struct RandomNetwork {
     private mutating func grow(_ x: Value) -> Value {
         let axes = x.shape.count - 1
         if x.distance >= 3 { return neuron(x) }
-        switch random.int(0...11) {
+        switch random.int(0...13) {
         case 0...3: return axes == 0 ? linear(x) : neuron(convolution(x))
         case 4: return axes == 0 ? neuron(linear(x)) : convolution(x)
         case 5 where axes > 0:
@@ -183,8 +183,64 @@ struct RandomNetwork {
                 numbers([channels], bits: 2, limit: 3), Tensor(repeating: random.pick([1, 4]), shape: [channels]),
             ].map { constant($0) }
             return add("norm", .batchNormalization(BatchNormalization(epsilon: 0)), [x.name] + parameters, x.shape, x)
+        case 11 where axes > 0 && x.shape.reduce(1, *) < 2000: return moved(x)
+        case 12 where axes > 0 && x.shape.reduce(1, *) < 1000: return transposed(x)
         default: return neuron(x)
         }
+    }
+
+    /// Some of its numbers, or all of them and others, at other places.
+    private mutating func moved(_ x: Value) -> Value {
+        let axes = x.shape.count - 1
+        switch random.int(0...3) {
+        case 0:
+            let axis = random.int(1...axes + 1)
+            let size = x.shape[axis - 1]
+            let step = random.pick([1, 1, 2, -1])
+            let start = random.int(0...size - 1)
+            let cut = Slice.Cut(axis: axis, start: start, end: step < 0 ? -size - 1 : size, step: step)
+            var shape = x.shape
+            shape[axis - 1] = (try? cut.places(size: size).count) ?? size
+            return add("slice", .slice(Slice(cuts: [cut])), [x.name], shape, x)
+        case 1:
+            let mode = random.pick([Pad.Mode.constant, .constant, .edge, .wrap])
+            let (begins, ends) = (x.shape.map { _ in random.int(0...2) }, x.shape.map { _ in random.int(0...1) })
+            let pad = Pad(mode: mode, begins: [0] + begins, ends: [0] + ends)
+            return add("pad", .pad(pad), [x.name], x.shape.indices.map { x.shape[$0] + begins[$0] + ends[$0] }, x)
+        case 2:
+            let axis = random.int(1...axes + 1)
+            let picks = (0..<random.int(1...5)).map { _ in Int64(random.int(0...x.shape[axis - 1] - 1)) }
+            var shape = x.shape
+            shape[axis - 1] = picks.count
+            return add("gather", .gather(Gather(axis: axis)), [x.name, constant(Tensor(picks, shape: [picks.count]))], shape, x)
+        default:
+            let scales = (0..<axes).map { _ in random.pick([1, 2, 3]) }
+            var shape = x.shape
+            for axis in 0..<axes { shape[axis + 1] *= scales[axis] }
+            let resized = (0..<axes).map { Resize.Axis(axis: $0 + 2, size: shape[$0 + 1], scale: Float(scales[$0])) }
+            let resize = Resize(axes: resized, mode: .nearest, coordinates: .asymmetric, rounding: .floor)
+            return add("resize", .resize(resize), [x.name], shape, x)
+        }
+    }
+
+    /// A transposed convolution; now and then a convolution of it with no neuron between.
+    private mutating func transposed(_ x: Value) -> Value {
+        let axes = x.shape.count - 1
+        let kernel = (0..<axes).map { _ in random.int(1...4) }
+        let pads = (0..<axes).map { _ in random.int(0...2) }
+        let window = Window(
+            kernel: kernel, strides: (0..<axes).map { _ in random.pick([1, 2, 2, 3]) },
+            dilations: kernel.map { _ in random.pick([1, 1, 2]) },
+            padsBegin: pads, padsEnd: pads)
+        let groups = x.shape[0] % 2 == 0 && random.chance(0.3) ? 2 : 1
+        let operation = ConvTranspose(
+            window: window, groups: groups, outputPadding: window.strides.map { random.chance(0.3) ? $0 - 1 : 0 })
+        guard let spatial = try? operation.outputSizes(Array(x.shape.dropFirst())) else { return neuron(x) }
+        let features = random.pick([1, 2, 9])
+        var inputs = [x.name, constant(numbers([x.shape[0], features] + kernel, bits: 3, limit: 6))]
+        if random.chance(0.7) { inputs.append(constant(numbers([features * groups], bits: 3, limit: 4))) }
+        let wide = add("transposed", .convTranspose(operation), inputs, [features * groups] + spatial, x)
+        return random.chance(0.4) ? convolution(wide) : random.chance(0.8) ? neuron(wide) : wide
     }
 
     private mutating func linear(_ x: Value) -> Value {

@@ -358,6 +358,20 @@ typedef struct {
     int32_t block, channel_stride, lanes;
 } spike_lane_layout;
 
+/// Copies the pixels of spikes to other places: `pixels` holds, for each of the target, the source's number, counted row after row, or −1
+/// where nothing is written. Strides are in bytes; a pixel has as many as from one to the next.
+typedef struct {
+    const uint8_t *source;
+    uint8_t *target;
+    spike_strides strides, out_strides;
+    const int32_t *pixels;
+    int32_t width, out_width;
+    int32_t row_begin, row_end;
+    int32_t steps;
+} spike_move;
+
+void spike_move_pixels(const spike_move *job);
+
 void spike_to_lanes_f32(const float *image, const spike_lane_layout *layout, float *target);
 /// The same, each value times scale[channel], as whole numbers rounded to nearest and limited to ± `limit`. Returns how many were
 /// limited.

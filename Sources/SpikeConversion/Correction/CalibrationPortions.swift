@@ -13,7 +13,7 @@ struct CalibrationPortions {
 
     /// - Parameter count: samples used at most. A network of a fixed batch size takes whole batches of them, and at least two.
     init(of data: any BatchSource, first count: Int, for graph: Graph) throws {
-        let fixed = graph.inputs.first?.type.shape.dimensions.first?.known
+        let fixed = graph.fixedBatch
         let wanted = fixed.map { max(count - count % max(1, $0), 2 * $0) } ?? count
         let batches = try data.first(wanted)
         let found = batches.reduce(0) { $0 + $1.count }

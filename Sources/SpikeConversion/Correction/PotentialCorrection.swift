@@ -1,4 +1,6 @@
+import Foundation
 import SpikeGraph
+import SpikeRuntime
 
 /// Removes the mean error that conversion leaves in each channel, layer by layer from the front, each with the layers before
 /// it already corrected: what the ANN's mean activation and the mean rate differ by over T steps is put into the membranes
@@ -12,49 +14,103 @@ import SpikeGraph
 /// each neuron, and the bias of each channel.
 struct PotentialCorrection {
     let steps: Int
-    /// Samples used at most.
+    /// Samples used at most, and the bytes that what is kept of them may take: of a network with very many neurons it is fewer.
     static let samples = 128
+    static let bytes = 512 << 20
+
+    /// What a layer gives on one portion.
+    private struct Trial: Sendable {
+        var spikes: LayerSimulation.Spikes
+        /// The mean rate of each channel, in spikes a step.
+        var means: [Double]
+        /// The squared difference of rate and activation.
+        var error: Double
+
+        init(_ run: (spikes: LayerSimulation.Spikes, rate: Tensor), target: Tensor) {
+            spikes = run.spikes
+            means = run.rate.channelMeans
+            error = zip(target.floats, run.rate.floats).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        }
+    }
 
     /// - Returns: the corrected network, the number of layers whose correction was kept, and of the samples used: 0 where there are not
     ///   enough, and nothing is corrected.
     func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
-        let portions = try CalibrationPortions(of: data, first: Self.samples, for: snn)
-        guard portions.samples > 0 else { return (snn, 0, 0) }
-        var simulation = LayerwiseSimulation(snn, steps: steps, inputs: portions.inputs)
         let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
+        let sources = layers.map { LayerTargets.segment(before: $0, of: snn).sources }
+        let most = max(2, min(Self.samples, Self.bytes / max(1, bytesPerSample(layers, sources, of: snn))))
+        let portions = try CalibrationPortions(of: data, first: most, for: snn)
+        guard portions.samples > 0 else { return (snn, 0, 0) }
+        let all = Array(portions.inputs.indices)
+        let threads = ProcessInfo.processInfo.activeProcessorCount
+        let simulation = try LayerSimulation(snn, steps: steps, inputs: portions.inputs)
+        var known = LayerTargets(snn, inputs: portions.inputs)
+        var sent: [String: [LayerSimulation.Spikes]] = [:]
         let bar = Progress.begin("correcting potentials", total: layers.count, unit: "layers")
         defer { bar.finish() }
         var patch = Patch()
         var kept = 0
         for (position, node) in layers.enumerated() {
             guard case .neuron(var neurons) = node.operator else { continue }
-            let plain = try simulation.simulate(node, as: neurons)
-            // Portions take turns: the even ones fit, the odd ones judge.
-            let missing = meanError(plain.enumerated().filter { $0.offset % 2 == 0 }.map(\.element))
+            let targets = try concurrentMap(all, atMost: threads) { [known] in try known.of(node, portion: $0) }
+            func simulate(_ node: Node) throws -> [Trial] {
+                try concurrentMap(all, atMost: threads) { [sent] portion in
+                    let before = sent.filter { sources[position].contains($0.key) }.mapValues { $0[portion] }
+                    return Trial(try simulation.run(node, portion: portion, behind: before), target: targets[portion])
+                }
+            }
+            let plain = try simulate(node)
+            let missing = meanError(plain, targets)
             neurons.initialOffsets = missing.map { $0 * Float(steps) * neurons.neuron.currentOfSpike[0] }
+            var copy = node
+            copy.operator = .neuron(neurons)
             // Neurons without channels, one a sample, have nothing that an offset could be of.
             let hasChannels = snn.types[node.outputs[0]].map { $0.shape.rank > 1 } ?? false
-            let corrected = hasChannels ? try simulation.simulate(node, as: neurons) : plain
+            let corrected = hasChannels ? try simulate(copy) : plain
             let isBetter = hasChannels && heldOutError(corrected) < heldOutError(plain)
             if isBetter {
                 kept += 1
-                var copy = node
-                copy.operator = .neuron(neurons)
                 patch.replace(copy)
             }
-            let later = Set(layers[(position + 1)...].flatMap { simulation.segment(before: $0).sources })
-            simulation.finish(node, isBetter ? corrected : plain, stillNeeded: later)
+            let later = sources[(position + 1)...].reduce(into: Set<String>()) { $0.formUnion($1) }
+            sent[node.name] = (isBetter ? corrected : plain).map(\.spikes)
+            sent = sent.filter { later.contains($0.key) }
+            known.keep(targets, of: node, stillNeeded: later)
             bar.advance()
         }
         return (try snn.applying(patch), kept, portions.samples)
     }
 
-    /// Mean activation − mean rate of each channel, in spikes a step.
-    private func meanError(_ layers: [LayerwiseSimulation.Layer]) -> [Float] {
+    /// The most that is kept of one sample: spikes and targets of the layers that later ones read, and twice the spikes of the one at work.
+    private func bytesPerSample(_ layers: [Node], _ sources: [Set<String>], of snn: Graph) -> Int {
+        func neurons(_ node: Node) -> Int { snn.sizePerSample(of: node.outputs[0]) ?? 0 }
+        func spikes(_ node: Node) -> Int {
+            guard case .neuron(let neuronNode) = node.operator else { return 0 }
+            // Bits; two where spikes are taken back; numbers of 16 bits for bursts.
+            let bits =
+                switch neuronNode.neuron.fastRule?.kind {
+                case .burst: 16;
+                case .signed: 2;
+                default: 1
+                }
+            return neurons(node) * steps * bits / 8
+        }
+        var (alive, most) = ([Node](), 0)
+        for (position, node) in layers.enumerated() {
+            let later = sources[position...].reduce(into: Set<String>()) { $0.formUnion($1) }
+            alive = alive.filter { later.contains($0.name) }
+            most = max(most, alive.reduce(0) { $0 + spikes($1) + 4 * neurons($1) } + 2 * spikes(node) + 4 * neurons(node))
+            alive.append(node)
+        }
+        return most
+    }
+
+    /// Mean activation − mean rate of each channel, in spikes a step. Portions take turns: the even ones fit, the odd ones judge.
+    private func meanError(_ trials: [Trial], _ targets: [Tensor]) -> [Float] {
         var (sums, samples): ([Double], Double) = ([], 0)
-        for layer in layers {
-            let count = Double(layer.target.shape[0])
-            let difference = zip(layer.target.channelMeans, layer.rate.channelMeans).map { count * ($0 - $1) }
+        for portion in stride(from: 0, to: trials.count, by: 2) {
+            let count = Double(targets[portion].shape[0])
+            let difference = zip(targets[portion].channelMeans, trials[portion].means).map { count * ($0 - $1) }
             sums = sums.isEmpty ? difference : zip(sums, difference).map(+)
             samples += count
         }
@@ -62,9 +118,7 @@ struct PotentialCorrection {
     }
 
     /// The squared difference of rate and activation, over the portions that no correction was fitted on.
-    private func heldOutError(_ layers: [LayerwiseSimulation.Layer]) -> Double {
-        layers.enumerated().filter { $0.offset % 2 == 1 }.reduce(0) { sum, layer in
-            zip(layer.element.target.floats, layer.element.rate.floats).reduce(sum) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
-        }
+    private func heldOutError(_ trials: [Trial]) -> Double {
+        stride(from: 1, to: trials.count, by: 2).reduce(0) { $0 + trials[$1].error }
     }
 }

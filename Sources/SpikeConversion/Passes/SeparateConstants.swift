@@ -162,7 +162,7 @@ private struct ConstantParts {
         return sizes.allSatisfy { $0 >= 1 } ? sizes : nil
     }
 
-    private var batch: Int { max(1, graph.inputs.first?.type.shape.dimensions.first?.known ?? 1) }
+    private var batch: Int { graph.countedBatch }
 
     private func form(of node: Node, _ linearity: Linearity) -> Form? {
         let isConstant = node.inputs.map { graph.constants[$0] != nil }

@@ -16,7 +16,7 @@ struct LocalThresholdBalancing {
     func thresholds(of activations: [Node], in graph: Graph, data: any BatchSource) throws -> ([String: [Float]], samples: Int) {
         // A Clip behind each ReLU would need a bound a channel; clipping in the executor's own pass needs none.
         let names = Set(activations.map(\.name))
-        let size = graph.inputs.first?.type.shape.dimensions.first?.known.map { max($0, Self.portion - Self.portion % max(1, $0)) }
+        let size = graph.fixedBatch.map { max($0, Self.portion - Self.portion % max(1, $0)) }
         let portion = size ?? Self.portion
         var layers: [String: Layer] = [:]
         let executor = ReferenceExecutor(graph)

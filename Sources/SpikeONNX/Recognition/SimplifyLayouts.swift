@@ -6,7 +6,8 @@ internal import SpikeGraph
 /// Given: a graph as it was imported.
 ///
 /// Result: the same function up to rounding. Transposes in a row are one, or none; a transpose in front of a flattened value is in the
-/// order of the weights that read it; the mean or the maximum over a transposed value's places is that over the value's own. A maximum
+/// order of the weights that read it; the mean or the maximum over a transposed value's places is that over the value's own, and the mean of
+/// a mean is one mean. A maximum
 /// over other axes than the places is a global max pool, which spiking networks can have, and the constant that a `Pad` puts around a
 /// value is added to it.
 struct SimplifyLayouts {
@@ -16,7 +17,8 @@ struct SimplifyLayouts {
         var found: [String: Int] = [:]
         for (what, change) in [
             ("constant padding as a sum", Self.separatedPad), ("maximum over axes as a global max pool", Self.pooledMaximum),
-            ("transposes taken together", Self.mergedTransposes), ("transposes taken into weights and means", Self.absorbedTransposes),
+            ("means of means taken together", Self.mergedMeans), ("transposes taken together", Self.mergedTransposes),
+            ("transposes taken into weights and means", Self.absorbedTransposes),
         ] as [(String, Change)] {
             var patch = Patch()
             let producers = graph.producers
@@ -81,6 +83,22 @@ struct SimplifyLayouts {
         patch.insert(Node(pooled, .globalMaxPool(GlobalMaxPool()), inputs: [places]))
         let shape = Reshape(sizes: [.same] + output.dimensions.dropFirst().map { Reshape.Size($0) })
         patch.replace(Node(node.name, .reshape(shape), inputs: [pooled], outputs: node.outputs))
+        return true
+    }
+
+    /// The mean along some axes of the mean along others, which nothing else reads.
+    private static func mergedMeans(_ graph: Graph, _ producers: [String: Node], _ node: Node, _ patch: inout Patch) -> Bool {
+        guard case .reduceMean(var mean) = node.operator, let before = producers[node.inputs[0]],
+            case .reduceMean(let inner) = before.operator,
+            graph.nodes.count(where: { $0.inputs.contains(before.outputs[0]) }) == 1,
+            !graph.outputs.contains(where: { $0.value == before.outputs[0] }), inner.keepsDimensions == mean.keepsDimensions,
+            let rank = graph.types[before.inputs[0]]?.shape.rank, let innerAxes = try? inner.reducedAxes(rank: rank),
+            let middle = graph.types[before.outputs[0]]?.shape.rank, let axes = try? mean.reducedAxes(rank: middle)
+        else { return false }
+        // The axes that were left, by their places in the first value.
+        let left = (0..<rank).filter { inner.keepsDimensions || !innerAxes.contains($0) }
+        mean.axes = innerAxes.union(axes.map { left[$0] }).sorted()
+        patch.replace(Node(node.name, .reduceMean(mean), inputs: before.inputs, outputs: node.outputs))
         return true
     }
 

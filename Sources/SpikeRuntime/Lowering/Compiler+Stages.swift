@@ -24,11 +24,11 @@ extension Assembly {
         }
         let lanes = self.lanes(expression, parameters: parameters, units: units, isOutput: target == nil)
         func constant(_ value: Float) -> Memory { units.memory([Float](repeating: value, count: channels), lanes) }
-        let initial = (0..<channels).map { parameters.initial + (parameters.initialOffsets.isEmpty ? 0 : parameters.initialOffsets[$0]) }
         var stage = NeuronStage(
             name: name, input: input, target: target, layout: expression.layout, isFlat: expression.isFlat, rule: parameters.rule,
             isInteger: units.isInteger, shift: units.shift, lanes: lanes, branches: [], threshold: constant(parameters.threshold),
-            initial: units.memory(initial, lanes), evaluatesOffset: false, unitScale: units.fine, currentBound: units.currentBound,
+            initial: units.memory(parameters.initialMembranes(channels: channels), lanes), evaluatesOffset: false, unitScale: units.fine,
+            currentBound: units.currentBound,
             restingBound: units.restingBound, offsetLimit: units.offsetLimit, roundingError: units.error, floatReason: floatReason)
         // Lanes that only fill a byte or a tile never fire.
         for lane in 0..<lanes.count where lanes.neuron(lane) == nil {
@@ -52,6 +52,7 @@ extension Assembly {
         case .channels: break
         case .evaluated:
             stage.evaluatesOffset = true
+            stage.hasConstantOffset = !dependsOnInputs(input, besides: expression)
             if units.isInteger, expression.terms.isEmpty, !expression.isFlat {
                 stage.analog = AnalogLayer(input, of: graph, lanes: lanes, unitScale: units.fine)
             }
@@ -60,6 +61,22 @@ extension Assembly {
             addBranches(of: term, levels: units.isInteger ? units.levels[index] : [], to: &stage, units: units)
         }
         return stage
+    }
+
+    /// Whether a value is made of more than spikes, constants and values that come as terms.
+    private func dependsOnInputs(_ value: String, besides expression: Expression) -> Bool {
+        let producers = graph.producers
+        var seen = Set(expression.terms.compactMap { if case .values(let name) = $0.source { name } else { nil } })
+        var open = [value]
+        while let value = open.popLast() {
+            guard seen.insert(value).inserted, graph.constants[value] == nil else { continue }
+            guard builder.spiking.contains(value), let node = producers[value] else { return true }
+            switch node.operator {
+            case .neuron, .runningMaximumPool, .maxPool: break
+            default: open += node.inputs
+            }
+        }
+        return false
     }
 
     /// What changes from step to step may bring many thresholds at once, and take them back later: limited to what 32 bits hold it would be

@@ -10,10 +10,16 @@ package import SpikeGraph
 package struct Compiler {
     /// The numbers that the engine computes with.
     package var precision: Precision
+    /// Whether outputs are wanted, or the layers of neurons alone.
+    private let readsOutputs: Bool
 
     /// A compiler for this precision.
     package init(precision: Precision = .float32) {
-        self.precision = precision
+        self.init(precision: precision, readsOutputs: true)
+    }
+
+    init(precision: Precision, readsOutputs: Bool) {
+        (self.precision, self.readsOutputs) = (precision, readsOutputs)
     }
 
     /// - Throws: ``SpikeletError`` where the graph is no spiking network, or a neuron's rule does not fit its schedule.
@@ -30,7 +36,7 @@ package struct Compiler {
     private func assembled(_ graph: Graph, _ description: SpikingDescription, floats: [String: String]) throws -> Program {
         var assembly = Assembly(graph, description: description, precision: precision, floats: floats)
         try assembly.addNodes()
-        try assembly.addOutputs()
+        if readsOutputs { try assembly.addOutputs() } else { assembly.demandNeurons() }
         return assembly.finish()
     }
 }
@@ -96,9 +102,9 @@ struct Assembly {
             } else if !builder.spiking.contains(node.outputs[0]) {
                 stillNodes.append(node)
             } else {
-                let known = builder.pools.count
+                let known = builder.stages.count
                 builder.add(node)
-                for pool in builder.pools[known...] { stages.append((position, .pool(pool))) }
+                for stage in builder.stages[known...] { stages.append((position, stage)) }
             }
         }
     }
@@ -159,6 +165,11 @@ struct Assembly {
 
     private func isLinear(_ node: Node) -> Bool { [.linear, .affine].contains(graph.linearity(of: node)) }
 
+    /// Layers of neurons are wanted whether anything reads them or not.
+    mutating func demandNeurons() {
+        for node in graph.nodes { if case .neuron = node.operator, neuronSignals[node.outputs[0]] == nil { demand(node.outputs[0]) } }
+    }
+
     /// Has the reference path compute what an expression needs from it.
     private mutating func demand(_ expression: Expression) {
         for term in expression.terms {
@@ -201,27 +212,12 @@ struct Assembly {
         var lastValueReads: [String: Int] = [:]
         var outputStages: [String: Int] = [:]
         for (index, (_, item)) in ordered.enumerated() {
-            switch item.stage {
-            case .pool(let pool): lastReads[pool.source] = index
-            case .generic(let generic):
-                for input in generic.node.inputs {
-                    lastValueReads[input] = index
-                    if let signal = densified[input] { lastReads[signal] = index }
-                }
-            case .neurons(let stage):
-                if stage.target == nil { outputStages[stage.name] = index }
-                for branch in stage.branches {
-                    switch branch.kind {
-                    case .gather(let view), .scatter(let view):
-                        lastReads[views[view].signal] = index
-                        readers[view] = (readers[view]?.lowerBound ?? index)...index
-                    case .masked(let signal, _, _), .counted(let signal, _, _, _): lastReads[signal] = index
-                    case .values(let name):
-                        lastValueReads[name] = index
-                        if let signal = densified[name] { lastReads[signal] = index }
-                    }
-                }
-            }
+            let reads = item.stage.reads(views, densified: densified)
+            for signal in reads.signals { lastReads[signal] = index }
+            for value in reads.values { lastValueReads[value] = index }
+            guard case .neurons(let stage) = item.stage else { continue }
+            if stage.target == nil { outputStages[stage.name] = index }
+            for view in stage.branches.compactMap(\.view) { readers[view] = (readers[view]?.lowerBound ?? index)...index }
         }
         for (view, range) in readers { views[view].readers = range }
         return Program(
@@ -261,6 +257,11 @@ struct NeuronParameters {
         rounding = fast.digits == nil ? nil : fast.threshold / 2
         // What is no number cannot be made a whole one.
         guard ([threshold, initial] + initialOffsets).allSatisfy(\.isFinite), reset?.isFinite != false else { return nil }
+    }
+
+    /// What each channel starts from.
+    func initialMembranes(channels: Int) -> [Float] {
+        (0..<channels).map { initial + (initialOffsets.isEmpty ? 0 : initialOffsets[$0]) }
     }
 
     private init(growth: Int) {

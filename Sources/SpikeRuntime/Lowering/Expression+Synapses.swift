@@ -89,7 +89,7 @@ extension Expression {
     }
 
     /// A convolution behind synapses with no neuron between, as after the bottlenecks of MobileNetV2: their product, where one of
-    /// the two looks at single places.
+    /// the two looks at single places, or the spikes have gaps between them, as behind a transposed convolution.
     private func composed(with weights: Tensor, bias: [Float]?, window: spike_window) throws -> Expression? {
         let features = weights.shape[0]
         let values = weights.floats
@@ -108,26 +108,31 @@ extension Expression {
             let isDense = if case .dense = term.synapses { true } else { false }
             (middle, inputs) = (term.targetCount, term.channels.count)
             let first = term.firstTarget
-            guard outer == 1 || innerWindow.places == 1 else { return nil }
-            var joint = innerWindow.places == 1 ? window : innerWindow
-            if innerWindow.places == 1 {
-                // The first only picks places: strides multiply where the second takes every one of them.
-                guard innerWindow.stride_y == 1, innerWindow.stride_x == 1, innerWindow.pad_top == 0, innerWindow.pad_left == 0,
-                    innerWindow.out_height == innerWindow.height, innerWindow.out_width == innerWindow.width
-                else { return nil }
-            } else {
-                guard window.pad_top == 0, window.pad_left == 0 else { return nil }
-                (joint.stride_y, joint.stride_x) = try innerWindow.strides(times: window.stride_y, window.stride_x)
-                (joint.out_height, joint.out_width) = (window.out_height, window.out_width)
-            }
-            joint = try joint.checked()
+            guard let joint = try innerWindow.joined(by: window, occupied: term.occupied) else { return nil }
             try Self.check(joint)
-            let innerPlaces = innerWindow.places
+            let (places, width) = (innerWindow.places, Int(joint.kernel_width))
+            // Where each place of the one, seen from each place of the other, lies in the joint window.
+            let targets = (0..<outer).flatMap { place in
+                let (y, x) = place.quotientAndRemainder(dividingBy: Int(window.kernel_width))
+                return (0..<places).map { inner in
+                    let (innerY, innerX) = inner.quotientAndRemainder(dividingBy: Int(innerWindow.kernel_width))
+                    func sum(_ a: Int, _ stepA: Int32, _ b: Int, _ stepB: Int32, by unit: Int32) -> Int {
+                        (a * Int(stepA) + b * Int(stepB)) / Int(unit)
+                    }
+                    return sum(y, window.dilation_y, innerY, innerWindow.dilation_y, by: joint.dilation_y) * width
+                        + sum(x, window.dilation_x, innerX, innerWindow.dilation_x, by: joint.dilation_x)
+                }
+            }
             let size = try Limits.product(
                 features, inputs, joint.places, within: Limits.composedWeights,
                 "joined with the synapses before it, it has \(inputs) inputs")
             var product = [Float](repeating: 0, count: size)
-            for feature in 0..<features {
+            if outer == 1, isDense {
+                Self.multiply(
+                    values, features: features, channels: first..<first + middle, of: layout.channels, inner, size: inputs * places,
+                    into: &product)
+            }
+            for feature in 0..<features where outer > 1 || !isDense {
                 for channel in 0..<middle {
                     for place in 0..<outer {
                         let weight = values[(feature * layout.channels + first + channel) * outer + place]
@@ -138,8 +143,8 @@ extension Expression {
                             if inner.isEmpty {
                                 product[row + place] += weight * term.scale[channel]
                             } else {
-                                let from = isDense ? (channel * inputs + input) * innerPlaces : channel * innerPlaces
-                                for k in 0..<innerPlaces { product[row + (outer == 1 ? k : place)] += weight * inner[from + k] }
+                                let from = isDense ? (channel * inputs + input) * places : channel * places
+                                for k in 0..<places { product[row + targets[place * places + k]] += weight * inner[from + k] }
                             }
                         }
                     }
@@ -152,6 +157,26 @@ extension Expression {
         }
         result.offset = offset(behind: weights, groups: 1, bias: bias, window: window)
         return result
+    }
+
+    /// `product` [features, size] += weights [features, channels] · inner [some of the channels, size], added up channel after channel.
+    private static func multiply(
+        _ weights: [Float], features: Int, channels: Range<Int>, of count: Int, _ inner: [Float], size: Int, into product: inout [Float]
+    ) {
+        product.withUnsafeMutableBufferPointer { product in
+            inner.withUnsafeBufferPointer { inner in
+                guard let product = product.baseAddress, let inner = inner.baseAddress else { return }
+                for feature in 0..<features {
+                    let row = product + feature * size
+                    for (index, channel) in channels.enumerated() {
+                        let weight = weights[feature * count + channel]
+                        if weight == 0 { continue }
+                        let source = inner + index * size
+                        for place in 0..<size { row[place] += weight * source[place] }
+                    }
+                }
+            }
+        }
     }
 
     /// A matrix product of a vector with `matrix` [features of the vector, features of the result], plus `bias`.
@@ -241,6 +266,56 @@ extension Expression {
 }
 
 extension spike_window {
+    /// The window over this one's input that another one over its output makes; `nil` where none does.
+    ///
+    /// - Throws: ``Limits/Exceeded``.
+    fileprivate func joined(by outer: spike_window, occupied: Term.Occupied?) throws -> spike_window? {
+        // It looks at every place by itself.
+        if isPointwise { return outer }
+        var joint = self
+        (joint.stride_y, joint.stride_x) = try strides(times: outer.stride_y, outer.stride_x)
+        (joint.out_height, joint.out_width) = (outer.out_height, outer.out_width)
+        if outer.places == 1 {
+            guard outer.pad_top == 0, outer.pad_left == 0 else { return nil }
+            return try joint.checked()
+        }
+        // Between spikes without gaps two wide windows cost less one after the other than joined.
+        guard let occupied, stride_y == 1, stride_x == 1 else { return nil }
+        /// One axis: what the joint window sees, if this one's output is 0 wherever the other sees padding.
+        func along(
+            _ isOccupied: [Bool], kernel: Int32, dilation: Int32, pad: Int32, out: Int32, outerKernel: Int32, outerDilation: Int32,
+            outerStride: Int32, outerPad: Int32, outerOut: Int32
+        ) throws -> (kernel: Int32, dilation: Int32, pad: Int32)? {
+            let last = Int(outerOut - 1) * Int(outerStride) + Int(outerKernel - 1) * Int(outerDilation) - Int(outerPad)
+            let padding = Array(-Int(outerPad)..<0) + (last >= Int(out) ? Array(Int(out)...last) : [])
+            let seesSpikes = padding.contains { place in
+                (0..<Int(kernel)).contains { k in
+                    let at = place + k * Int(dilation) - Int(pad)
+                    return isOccupied.indices.contains(at) && isOccupied[at]
+                }
+            }
+            if seesSpikes { return nil }
+            // One place more or less decides nothing: a kernel of one place has any dilation.
+            let unit = kernel == 1 ? outerDilation : outerKernel == 1 || dilation == outerDilation ? dilation : 1
+            let reach = try Limits.product(Int(kernel - 1), Int(dilation), within: Limits.extent, "its window is wide")
+            let outerReach = try Limits.product(Int(outerKernel - 1), Int(outerDilation), within: Limits.extent, "its window is wide")
+            return (Int32((reach + outerReach) / Int(unit) + 1), unit, pad + outerPad)
+        }
+        guard
+            let y = try along(
+                occupied.rows, kernel: kernel_height, dilation: dilation_y, pad: pad_top, out: out_height,
+                outerKernel: outer.kernel_height, outerDilation: outer.dilation_y, outerStride: outer.stride_y, outerPad: outer.pad_top,
+                outerOut: outer.out_height),
+            let x = try along(
+                occupied.columns, kernel: kernel_width, dilation: dilation_x, pad: pad_left, out: out_width,
+                outerKernel: outer.kernel_width, outerDilation: outer.dilation_x, outerStride: outer.stride_x, outerPad: outer.pad_left,
+                outerOut: outer.out_width)
+        else { return nil }
+        (joint.kernel_height, joint.dilation_y, joint.pad_top) = y
+        (joint.kernel_width, joint.dilation_x, joint.pad_left) = x
+        return try joint.checked()
+    }
+
     /// The strides of a window over this one's output, seen from this one's input.
     fileprivate func strides(times y: Int32, _ x: Int32) throws -> (Int32, Int32) {
         func product(_ a: Int32, _ b: Int32) throws -> Int32 {

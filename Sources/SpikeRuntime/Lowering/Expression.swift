@@ -41,6 +41,13 @@ struct Term: Sendable {
     var synapses: Synapses
     /// The first channel of the value that this term adds to.
     var firstTarget: Int
+    /// The rows and columns of the source that can hold spikes, where not all can.
+    var occupied: Occupied?
+
+    struct Occupied: Sendable {
+        var rows: [Bool]
+        var columns: [Bool]
+    }
 
     /// The number of channels it adds to.
     var targetCount: Int {

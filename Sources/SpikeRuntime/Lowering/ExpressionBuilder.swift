@@ -5,11 +5,13 @@ internal import SpikeGraph
 struct ExpressionBuilder {
     let graph: Graph
     let spiking: Set<String>
-    /// The spike trains found so far: neurons' and, in addition, those of pools over them.
+    /// The spike trains found so far: neurons' and, in addition, those of pools over them and of moves.
     private(set) var signals: [Signal] = []
-    private(set) var pools: [PoolStage] = []
+    /// What makes these: pools and moves.
+    private(set) var stages: [Stage] = []
     private var expressions: [String: Expression] = [:]
     private var pooled: [PoolKey: Int] = [:]
+    private var moved: [MoveKey: Int] = [:]
     /// Why nodes are left to the reference path.
     private(set) var reasons: [String: String] = [:]
 
@@ -17,6 +19,12 @@ struct ExpressionBuilder {
         var source: Int
         var window: [Int32]
         var isInstantaneous: Bool
+    }
+
+    private struct MoveKey: Hashable {
+        var source: Int
+        var width: Int
+        var pixels: [Int32]
     }
 
     init(_ graph: Graph) {
@@ -57,6 +65,9 @@ struct ExpressionBuilder {
                 switch node.operator {
                 case .runningMaximumPool(let pool): try self.pool(node, pool.window, isInstantaneous: false)
                 case .maxPool(let pool): try self.pool(node, pool.window, isInstantaneous: true)
+                case .slice, .pad, .gather, .resize, .transpose: try relocate(node)
+                case .flatten, .reshape: try reshape(node)
+                case .convTranspose(let transposed): try spread(node, transposed)
                 default: try linear(node)
                 }
             if let made {
@@ -81,7 +92,6 @@ struct ExpressionBuilder {
         switch node.operator {
         case .identity, .dropout, .voltageHook: return x
         case .voltageScaler(let scaler): return scale(x, by: scaler.scales)
-        case .flatten, .reshape: return reshape(x, node)
         case .add: return add(x, node)
         case .mul:
             let position = constant(node, 0) == nil ? 1 : 0
@@ -167,22 +177,6 @@ struct ExpressionBuilder {
         return x + y
     }
 
-    private func reshape(_ x: Expression, _ node: Node) -> Expression? {
-        guard let (target, _) = Self.layout(of: graph, node.outputs[0]),
-            let rank = graph.types[node.outputs[0]]?.shape.rank, x.layout.count == target.count
-        else { return nil }
-        var copy = x
-        if !x.isFlat, x.layout == target { return x }
-        if rank == 2 {
-            copy.isFlat = true
-            return copy
-        }
-        // Back from a vector to the image it was.
-        guard x.isFlat, x.layout == target else { return nil }
-        copy.isFlat = false
-        return copy
-    }
-
     private func matrix(_ gemm: Gemm, _ x: Expression, _ node: Node) throws -> Expression? {
         guard !gemm.transposeA, let weights = constant(node, 1), node.inputs.count == 2 || constant(node, 2) != nil else { return nil }
         let (rows, columns) = (weights.shape[0], weights.shape[1])
@@ -206,7 +200,8 @@ struct ExpressionBuilder {
     /// Max pooling of spikes that nothing but positive factors lie on: the pool's output is a spike train of its own.
     private mutating func pool(_ node: Node, _ window: Window, isInstantaneous: Bool) throws -> Expression? {
         let x = expression(of: node.inputs[0])
-        guard window.rank <= 2, Self.layout(of: graph, node.outputs[0]) != nil, !x.isFlat, x.hasNoOffset,
+        // A constant of the channel is the same at all places: it goes past the maximum.
+        guard case .channels = x.offset, window.rank <= 2, Self.layout(of: graph, node.outputs[0]) != nil, !x.isFlat,
             x.terms.allSatisfy({ $0.isPlainSpikes && $0.scale.allSatisfy { $0 > 0 } })
         else { return nil }
         // A sum of two trains in one channel is not a spike train.
@@ -227,17 +222,133 @@ struct ExpressionBuilder {
                 var signal = signals[source]
                 signal.name = node.outputs[0]
                 signal.stage = node.name
-                signal.isPooled = true
                 signal.layout = place.output(channels: signal.layout.channels)
                 signals.append(signal)
                 pooled[key] = signals.count - 1
-                pools.append(
-                    PoolStage(name: node.name, source: source, target: signals.count - 1, window: place, isInstantaneous: isInstantaneous))
+                stages.append(
+                    .pool(
+                        PoolStage(
+                            name: node.name, source: source, target: signals.count - 1, window: place, isInstantaneous: isInstantaneous)))
             }
             var copy = term
             if let target = pooled[key] { copy.source = .spikes(target) }
             result.terms.append(copy)
         }
         return result
+    }
+
+    /// What only moves numbers: channels picked from terms, pixels from spike trains.
+    private mutating func relocate(_ node: Node) throws -> Expression? {
+        let x = expression(of: node.inputs[0])
+        guard let (target, _) = Self.layout(of: graph, node.outputs[0]), x.isFoldable, let relocation = Relocation(node, of: graph)
+        else { return nil }
+        // A vector's features are not channels.
+        if x.isFlat { return relocation.isIdentity(on: x.layout) && target == x.layout ? x : nil }
+        return try relocate(x, to: target, pixels: relocation.pixels, of: node)?.picked(relocation.channels)
+    }
+
+    /// Its pixels at other places, −1 for those that hold nothing, in an image of this height and width.
+    private mutating func relocate(_ x: Expression, to target: Layout, pixels: [Int32], of node: Node) throws -> Expression? {
+        var result = x
+        (result.layout.height, result.layout.width) = (target.height, target.width)
+        if result.layout == x.layout, pixels == (0..<Int32(x.layout.pixels)).map({ $0 }) { return x }
+        guard Limits.hold(result.layout) else {
+            throw Limits.Exceeded(reason: "its output has more than \(Limits.extent) places")
+        }
+        for (index, term) in x.terms.enumerated() {
+            guard case .spikes(let source) = term.source, let moved = term.moved(to: result.layout) else { return nil }
+            result.terms[index] = moved
+            result.terms[index].source = .spikes(move(source, to: result.layout, pixels: pixels, node))
+            result.terms[index].occupied = Term.Occupied(pixels, of: result.layout)
+        }
+        if !x.hasNoOffset, pixels.contains(-1) { result.offset = .evaluated }
+        return result
+    }
+
+    /// The number of a spike train whose pixels are those of another; made if it is new.
+    private mutating func move(_ source: Int, to layout: Layout, pixels: [Int32], _ node: Node) -> Int {
+        let key = MoveKey(source: source, width: layout.width, pixels: pixels)
+        if let known = moved[key] { return known }
+        var signal = signals[source]
+        (signal.name, signal.stage) = (node.outputs[0], node.name)
+        (signal.layout.height, signal.layout.width) = (layout.height, layout.width)
+        signals.append(signal)
+        moved[key] = signals.count - 1
+        stages.append(.move(MoveStage(name: node.name, source: source, target: signals.count - 1, pixels: pixels)))
+        return signals.count - 1
+    }
+
+    /// Another shape of the same numbers: a vector of an image and back, or other rows and columns.
+    private mutating func reshape(_ node: Node) throws -> Expression? {
+        guard let (target, _) = Self.layout(of: graph, node.outputs[0]), let rank = graph.types[node.outputs[0]]?.shape.rank else {
+            return nil
+        }
+        let x = expression(of: node.inputs[0])
+        guard x.layout.count == target.count else { return nil }
+        var copy = x
+        if !x.isFlat, x.layout == target { return x }
+        if rank == 2 {
+            copy.isFlat = true
+            return copy
+        }
+        // Back from a vector to the image it was.
+        copy.isFlat = false
+        if x.layout == target { return copy }
+        guard x.layout.channels == target.channels, x.isFoldable else { return nil }
+        return try relocate(copy, to: target, pixels: (0..<Int32(target.pixels)).map { $0 }, of: node)
+    }
+
+    /// A transposed convolution: a convolution, its kernel turned round, of the spikes with gaps of stride − 1 places between them.
+    private mutating func spread(_ node: Node, _ transposed: ConvTranspose) throws -> Expression? {
+        let x = expression(of: node.inputs[0])
+        let window = transposed.window
+        guard let (target, _) = Self.layout(of: graph, node.outputs[0]), window.rank <= 2, !x.isFlat, x.isFoldable,
+            let weights = constant(node, 1), node.inputs.count == 2 || constant(node, 2) != nil
+        else { return nil }
+        // [height, width]; a sequence has a height of 1.
+        func both(_ numbers: [Int], _ other: Int) -> [Int] { numbers.count == 1 ? [other] + numbers : numbers }
+        let (kernel, strides, dilations) = (both(window.kernel, 1), both(window.strides, 1), both(window.dilations, 1))
+        let pads = both(window.padsBegin, 0)
+        let sizes = [x.layout.height, x.layout.width]
+        let places = (0..<2).map { axis in
+            // Padding beyond the kernel takes places away.
+            let cut = max(0, pads[axis] - (kernel[axis] - 1) * dilations[axis])
+            let spread = (0..<(sizes[axis] - 1) * strides[axis] + 1).map { $0 % strides[axis] == 0 ? $0 / strides[axis] : -1 }
+            return Array(spread.dropFirst(cut))
+        }
+        guard places.allSatisfy({ !$0.isEmpty }), places[0].count * places[1].count < 1 << 24 else { return nil }
+        let spread = Layout(channels: x.layout.channels, height: places[0].count, width: places[1].count)
+        let pixels = places[0].flatMap { row in places[1].map { row < 0 || $0 < 0 ? -1 : Int32(row * x.layout.width + $0) } }
+        guard let wide = try relocate(x, to: spread, pixels: pixels, of: node) else { return nil }
+        var place = spike_window(identity: wide.layout)
+        (place.out_height, place.out_width) = (Int32(target.height), Int32(target.width))
+        (place.kernel_height, place.kernel_width) = (Int32(kernel[0]), Int32(kernel[1]))
+        (place.dilation_y, place.dilation_x) = (Int32(dilations[0]), Int32(dilations[1]))
+        place.pad_top = Int32(max(0, (kernel[0] - 1) * dilations[0] - pads[0]))
+        place.pad_left = Int32(max(0, (kernel[1] - 1) * dilations[1] - pads[1]))
+        var result = try wide.convolved(
+            turned(weights, groups: transposed.groups), groups: transposed.groups, bias: constant(node, 2)?.floats,
+            window: place.checked())
+        if !x.hasNoOffset { result?.offset = .evaluated }
+        return result
+    }
+
+    /// Weights [channels, features / groups, kernel…] of a transposed convolution as those of a convolution,
+    /// [features, channels / groups, kernel…], each kernel backwards.
+    private func turned(_ weights: Tensor, groups: Int) -> Tensor {
+        let (channels, features) = (weights.shape[0] / groups, weights.shape[1])
+        let places = weights.shape.dropFirst(2).reduce(1, *)
+        let values = weights.floats
+        var result = [Float](repeating: 0, count: values.count)
+        for group in 0..<groups {
+            for channel in 0..<channels {
+                for feature in 0..<features {
+                    let from = ((group * channels + channel) * features + feature) * places
+                    let to = ((group * features + feature) * channels + channel) * places
+                    for place in 0..<places { result[to + places - 1 - place] = values[from + place] }
+                }
+            }
+        }
+        return Tensor(result, shape: [groups * features, channels] + weights.shape.dropFirst(2))
     }
 }

@@ -76,7 +76,7 @@ extension Term {
     }
 
     /// What some of its channels, counted from its first, make of it.
-    private func part(_ own: Range<Int>) -> Term {
+    func part(_ own: Range<Int>) -> Term {
         var part = self
         part.channels = channels.lowerBound + own.lowerBound..<channels.lowerBound + own.upperBound
         part.scale = Array(scale[own])

@@ -13,31 +13,40 @@ package enum OutputFunction: Sendable, Hashable {
 }
 
 extension Graph {
-    /// The function that the first output ends in; what only passes its numbers on, or gives them another shape, is looked through.
+    /// The function that the first output ends in; what only passes its numbers on, or gives them another shape, is looked through, and so
+    /// are bounds that keep apart what its threshold does.
     package var outputFunction: OutputFunction? {
         let producers = producers
         guard var value = outputs.first?.value else { return nil }
         var isScaled = false
-        func known(_ function: OutputFunction) -> OutputFunction { isScaled ? .other : function }
+        var bounds: [ClosedRange<Float>] = []
+        // Above `largest` values are told apart up to there, below `least` from there on.
+        func known(_ function: OutputFunction?, least: Float, largest: Float) -> OutputFunction? {
+            let areApart = bounds.allSatisfy { $0.lowerBound <= least && $0.upperBound > largest }
+            return areApart && (function == nil || !isScaled) ? function : .other
+        }
         while let node = producers[value], let input = node.inputs.first(where: { constants[$0] == nil }) {
             switch node.operator {
-            case .sigmoid: return known(.sigmoid)
-            case .softmax: return known(.softmax)
-            case .logSoftmax: return known(.logSoftmax)
-            case .unary(let unary) where unary.function == .hardSigmoid: return known(.sigmoid)
-            case .unary(let unary) where unary.function == .tanh: return known(.tanh)
+            case .sigmoid: return known(.sigmoid, least: 0.5, largest: 0.5)
+            case .unary(let unary) where unary.function == .hardSigmoid: return known(.sigmoid, least: 0.5, largest: 0.5)
+            case .unary(let unary) where unary.function == .tanh: return known(.tanh, least: 0, largest: 0)
+            // Of many classes the largest probability may be small.
+            case .softmax: return known(.softmax, least: 1e-3, largest: 0.5)
+            case .logSoftmax: return known(.logSoftmax, least: -7, largest: -0.5)
             case .identity, .dropout, .flatten, .reshape, .transpose, .slice, .gather, .quantizer: break
-            // Bounds that keep apart what a threshold of 0 or ½ keeps apart.
-            case .clip(let clip) where (clip.minimum ?? -1) < 0.5 && (clip.maximum ?? 1) > 0.5 && (clip.minimum ?? -1) <= 0: break
+            case .clip(let clip):
+                let (least, largest) = (clip.minimum ?? -.infinity, clip.maximum ?? .infinity)
+                guard least < largest else { return .other }
+                bounds.append(least...largest)
             case .voltageScaler, .batchNormalization: isScaled = true
             case .mul, .add:
                 guard node.inputs.contains(where: { constants[$0] != nil }) else { return linearity(of: node) == .nonlinear ? .other : nil }
                 isScaled = true
-            default: return linearity(of: node) == .nonlinear ? .other : nil
+            default: return linearity(of: node) == .nonlinear ? .other : known(nil, least: 0, largest: 0)
             }
             value = input
         }
-        return nil
+        return known(nil, least: 0, largest: 0)
     }
 }
 

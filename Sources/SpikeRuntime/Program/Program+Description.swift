@@ -44,7 +44,7 @@ extension Program: CustomStringConvertible {
             switch stage {
             case .neurons(let stage): stage.floatReason.map { (stage.name, $0) }
             case .generic(let stage): if case .neuron = stage.node.operator { (stage.node.name, stage.reason) } else { nil }
-            case .pool: nil
+            case .pool, .move: nil
             }
         }
     }
@@ -77,6 +77,9 @@ extension Program: CustomStringConvertible {
                 lines.append(
                     "  \(pool.name): \(pool.isInstantaneous ? "maximum" : "running maximum") \(window.kernel_height)×\(window.kernel_width)"
                         + " → \(window.out_height)×\(window.out_width)")
+            case .move(let move):
+                let (from, to) = (signals[move.source].layout, signals[move.target].layout)
+                lines.append("  \(move.name): spikes moved, \(from.height)×\(from.width) → \(to.height)×\(to.width)")
             case .generic(let stage): lines.append("  \(stage.node.name): \(stage.node.operator.name), reference path (\(stage.reason))")
             }
         }

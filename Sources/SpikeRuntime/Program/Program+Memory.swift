@@ -40,23 +40,19 @@ extension Program {
         var (alive, values) = (Set<Int>(), Set<String>())
         func size(_ value: String) -> Int { 4 * (graph.sizePerSample(of: value) ?? 0) }
         for (index, stage) in stages.enumerated() {
-            var name: String
             var working = 0
+            if let target = stage.target { alive.insert(target) }
             switch stage {
             case .neurons(let stage):
-                name = stage.name
-                if let target = stage.target { alive.insert(target) }
                 let lanes = stage.lanes.blocks * stage.lanes.count * 4
                 if stage.evaluatesOffset { plan.state += lanes }
                 // Values of the reference path are put into the stage's order first.
                 for branch in stage.branches { if case .values = branch.kind { working += lanes * block } }
                 if stage.target == nil || !isWhole { plan.state += lanes }
             case .pool(let pool):
-                name = pool.name
-                alive.insert(pool.target)
                 if !isWhole, !pool.isInstantaneous { plan.state += signals[pool.source].layout.count * 4 }
+            case .move: break
             case .generic(let stage):
-                name = stage.node.name
                 values.formUnion(stage.node.outputs)
                 // Spikes as numbers: of one step, or where something is remembered of all.
                 working += stage.node.inputs.reduce(0) { $0 + size($1) } * (stage.node.operator.isStateful ? block : 1)
@@ -69,7 +65,7 @@ extension Program {
                 return sum + 2 * entries + 4 * block * view.startCount
             }
             if spikes + lists + real >= plan.spikes + plan.lists + plan.values {
-                (plan.spikes, plan.lists, plan.values, plan.stage) = (spikes, lists, real, name)
+                (plan.spikes, plan.lists, plan.values, plan.stage) = (spikes, lists, real, stage.name)
             }
             alive = alive.filter { lastReads[$0] > index }
             values = values.filter { lastValueReads[$0, default: -1] > index }

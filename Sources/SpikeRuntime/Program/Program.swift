@@ -9,7 +9,7 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
     case int8
 }
 
-/// A spike train: what a layer of neurons, or a pool over one, sends.
+/// A spike train: what a layer of neurons, a pool over one, or one at other places, sends.
 struct Signal: Sendable {
     enum Encoding: Sendable {
         /// One bit for each neuron and step.
@@ -28,7 +28,6 @@ struct Signal: Sendable {
     var largestCount: Int
     /// The node that makes it.
     var stage: String
-    var isPooled = false
 
     /// Bytes of a pixel's bits.
     var pixelBytes: Int { (layout.channels + 7) / 8 }
@@ -111,6 +110,14 @@ struct Branch: Sendable {
     var readsNumbers = false
     /// Masked, int8: what sums are still shifted by to be in the stage's unit.
     var shift = 0
+
+    /// The lists that it reads.
+    var view: Int? {
+        switch kind {
+        case .gather(let view), .scatter(let view): view
+        case .masked, .counted, .values: nil
+        }
+    }
 }
 
 /// How a layer's neurons lie in tiles. Wide layers: the channels of a pixel, tile after tile. Narrow ones: one tile holds several
@@ -185,8 +192,10 @@ struct NeuronStage: Sendable {
     var rounding: Memory?
     /// Added in every step: [lanes].
     var offsets: Memory?
-    /// The offsets have to be computed from the graph, for each input.
+    /// The offsets have to be computed from the graph: they differ from place to place.
     var evaluatesOffset: Bool
+    /// No input of the network is part of them: they are the same for all samples and steps.
+    var hasConstantOffset = false
     /// How, where the engine does it in one pass.
     var analog: AnalogLayer?
     /// What a current is multiplied with to be in the stage's unit; [channels].
@@ -223,6 +232,15 @@ struct PoolStage: Sendable {
     var isInstantaneous: Bool
 }
 
+/// A spike train's pixels at other places: picked, repeated, or with gaps between them.
+struct MoveStage: Sendable {
+    var name: String
+    var source: Int
+    var target: Int
+    /// For each pixel of the target, row after row, the one of the source that it holds; −1 for none.
+    var pixels: [Int32]
+}
+
 /// A node that the reference path computes, step by step.
 struct GenericStage: Sendable {
     var node: Node
@@ -232,7 +250,47 @@ struct GenericStage: Sendable {
 enum Stage: Sendable {
     case neurons(NeuronStage)
     case pool(PoolStage)
+    case move(MoveStage)
     case generic(GenericStage)
+
+    /// The node that it stands for.
+    var name: String {
+        switch self {
+        case .neurons(let stage): stage.name
+        case .pool(let pool): pool.name
+        case .move(let move): move.name
+        case .generic(let stage): stage.node.name
+        }
+    }
+
+    /// The spike train that it makes.
+    var target: Int? {
+        switch self {
+        case .neurons(let stage): stage.target
+        case .pool(let pool): pool.target
+        case .move(let move): move.target
+        case .generic: nil
+        }
+    }
+
+    /// What it reads: spike trains, and values of the reference path, some of which are spike trains too.
+    func reads(_ views: [ListView], densified: [String: Int]) -> (signals: Set<Int>, values: Set<String>) {
+        var (signals, values): (Set<Int>, Set<String>) = ([], [])
+        switch self {
+        case .pool(let pool): signals = [pool.source]
+        case .move(let move): signals = [move.source]
+        case .generic(let stage): values = Set(stage.node.inputs)
+        case .neurons(let stage):
+            for branch in stage.branches {
+                switch branch.kind {
+                case .gather(let view), .scatter(let view): signals.insert(views[view].signal)
+                case .masked(let signal, _, _), .counted(let signal, _, _, _): signals.insert(signal)
+                case .values(let name): values.insert(name)
+                }
+            }
+        }
+        return (signals.union(values.compactMap { densified[$0] }), values)
+    }
 }
 
 /// A spiking network, compiled: stages in order, with weights that everything linear has been folded into.

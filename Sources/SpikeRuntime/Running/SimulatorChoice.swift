@@ -8,6 +8,8 @@ package struct SimulatorChoice: Sendable {
     package let graph: Graph
     /// What the engine runs; `nil`: the reference executor simulates.
     package let program: Program?
+    /// Why the reference executor simulates although the engine was asked.
+    package let reason: String?
 
     /// - Parameter precision: of the engine; `nil` for the reference executor.
     /// - Throws: where the graph is no spiking network, or int8 is asked of one that only the reference executor takes.
@@ -15,7 +17,7 @@ package struct SimulatorChoice: Sendable {
         _ = try ReferenceSimulation(snn)
         graph = snn
         guard let precision else {
-            program = nil
+            (program, reason) = (nil, nil)
             return
         }
         let isOpen = snn.inputs.allSatisfy { ($0.type.shape.dimensions.first?.batchFactor ?? 0) > 0 }
@@ -24,13 +26,16 @@ package struct SimulatorChoice: Sendable {
                 .unsupported, "a network of a fixed batch size in int8",
                 remedy: "export the model with an open batch size, or leave `precision` out")
         }
-        var made: Program?
+        guard isOpen else {
+            (program, reason) = (nil, "the network is made for \(snn.countedBatch) samples at a time")
+            return
+        }
         do {
-            if isOpen { made = try Compiler(precision: precision)(snn) }
+            (program, reason) = (try Compiler(precision: precision)(snn), nil)
         } catch let error as SpikeletError where error.code == .unsupported && precision == .float32 {
             // An output without a layout, such as neurons along three axes, or a mask that functions of the output read.
+            (program, reason) = (nil, "the engine has no place for \(error.message)")
         }
-        program = made
     }
 
     /// A simulation of its own.
@@ -49,6 +54,7 @@ extension Simulation: Simulator {
         var result = SimulatedRun(outputs: try run(inputs, steps: steps, timeVarying: timeVarying))
         if recording.contains(.stepOutputs) { result.stepOutputs = try stepOutputs() }
         if recording.contains(.spikeCounts) { result.spikeCounts = spikeCounts }
+        result.spikeTotals = spikeTotals
         result.saturations = saturations
         return result
     }

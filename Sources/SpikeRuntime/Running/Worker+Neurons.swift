@@ -5,10 +5,7 @@ extension Worker {
     /// Synapses, integration, firing and packing of one layer, for all samples and the steps of a block.
     func run(_ stage: NeuronStage, _ index: Int, _ block: Block) throws {
         for branch in stage.branches where !makeNumbers(branch, block) {
-            switch branch.kind {
-            case .gather(let view), .scatter(let view): try makeLists(view, block)
-            case .masked, .counted, .values: break
-            }
+            if let view = branch.view { try makeLists(view, block) }
         }
         let added = stage.branches.map { branch -> Buffer? in
             switch branch.kind {
@@ -85,10 +82,11 @@ extension Worker {
         job.integers = stage.isInteger
         job.shift = Int32(stage.shift)
         if stage.evaluatesOffset, let offset = memory.offsets[index] {
-            let steps = block.variesInTime ? block.steps : 1
-            job.offsets = UnsafeRawPointer(offset.start + (sample * steps * size + first) * 4)
+            let varies = block.variesInTime && !stage.hasConstantOffset
+            let part = stage.hasConstantOffset ? 0 : sample * (varies ? block.steps : 1)
+            job.offsets = UnsafeRawPointer(offset.start + (part * size + first) * 4)
             job.offset_pixel_stride = Int64(lanes.count)
-            job.offset_step_stride = block.variesInTime ? Int64(size) : 0
+            job.offset_step_stride = varies ? Int64(size) : 0
         } else if let offset = stage.offsets {
             job.offsets = UnsafeRawPointer(offset.start + first * 4)
         }
@@ -219,7 +217,6 @@ extension Worker {
     private func record(_ stage: NeuronStage, _ target: Int, _ block: Block) {
         let signal = program.signals[target]
         var total = 0
-        let pixels = stage.layout.pixels
         let size = stage.layout.count
         if recording.countsSpikes, memory.counts[stage.name] == nil {
             memory.counts[stage.name] = Buffer(zeros: samples * size * 4)
@@ -228,24 +225,31 @@ extension Worker {
             for isMinus in signal.encoding == .signed ? [false, true] : [false] {
                 guard let plane = plane(target, sample: sample, isMinus: isMinus, block) else { continue }
                 total += count(plane, signal, steps: block.steps)
-                guard let counts = memory.counts[stage.name], recording.countsSpikes else { continue }
-                let target = counts.floats + sample * size
-                if signal.encoding == .counts {
-                    let spikes = plane.assumingMemoryBound(to: Int16.self)
-                    for place in 0..<block.steps * pixels {
-                        for channel in 0..<stage.layout.channels {
-                            target[channel * pixels + place % pixels] += Float(
-                                spikes[place / pixels * signal.strides.step + place % pixels * signal.channelStride + channel])
-                        }
-                    }
-                } else {
-                    spike_count_bits(
-                        plane.assumingMemoryBound(to: UInt8.self), signal.strides, Int32(block.steps), Int32(stage.layout.height),
-                        Int32(stage.layout.width), Int32(stage.layout.channels), target)
-                }
+                guard recording.countsSpikes, let counts = memory.counts[stage.name] else { continue }
+                addCounts(of: target, sample: sample, isMinus: isMinus, block, to: counts.floats + sample * size)
             }
         }
         totals[stage.name, default: 0] += total
+    }
+
+    /// Adds what each neuron sends (or takes back) in a block to numbers [channels][pixels].
+    func addCounts(of number: Int, sample: Int, isMinus: Bool, _ block: Block, to target: UnsafeMutablePointer<Float>) {
+        let signal = program.signals[number]
+        guard let plane = plane(number, sample: sample, isMinus: isMinus, block) else { return }
+        guard signal.encoding == .counts else {
+            spike_count_bits(
+                plane.assumingMemoryBound(to: UInt8.self), signal.strides, Int32(block.steps), Int32(signal.layout.height),
+                Int32(signal.layout.width), Int32(signal.layout.channels), target)
+            return
+        }
+        let spikes = plane.assumingMemoryBound(to: Int16.self)
+        let pixels = signal.layout.pixels
+        for place in 0..<block.steps * pixels {
+            for channel in 0..<signal.layout.channels {
+                target[channel * pixels + place % pixels] += Float(
+                    spikes[place / pixels * signal.strides.step + place % pixels * signal.channelStride + channel])
+            }
+        }
     }
 
     /// Max pooling of a spike train.
@@ -315,6 +319,38 @@ extension Worker {
             update.steps = Int32(block.steps)
             update.growth = growth
             table.pointee.pool_sums?(&update)
+        }
+    }
+
+    /// A spike train's pixels at other places.
+    func run(_ stage: MoveStage, _ block: Block) {
+        let (source, target) = (program.signals[stage.source], program.signals[stage.target])
+        _ = makeTrain(stage.target, block)
+        // Counts are two bytes each.
+        let unit = source.encoding == .counts ? 2 : 1
+        func bytes(_ strides: spike_strides) -> spike_strides {
+            spike_strides(pixel: strides.pixel * unit, row: strides.row * unit, step: strides.step * unit)
+        }
+        let planes = source.encoding == .signed ? [false, true] : [false]
+        let parts = threads.parts(of: target.layout.height, samples: samples)
+        threads.forEach(samples * parts.count) { piece, _ in
+            let (sample, rows) = (piece / parts.count, parts[piece % parts.count])
+            for isMinus in planes {
+                guard let from = plane(stage.source, sample: sample, isMinus: isMinus, block),
+                    let to = plane(stage.target, sample: sample, isMinus: isMinus, block)
+                else { continue }
+                stage.pixels.withUnsafeBufferPointer { pixels in
+                    var job = spike_move()
+                    job.source = UnsafeRawPointer(from).assumingMemoryBound(to: UInt8.self)
+                    job.target = to.assumingMemoryBound(to: UInt8.self)
+                    (job.strides, job.out_strides) = (bytes(source.strides), bytes(target.strides))
+                    job.pixels = pixels.baseAddress
+                    (job.width, job.out_width) = (Int32(source.layout.width), Int32(target.layout.width))
+                    (job.row_begin, job.row_end) = (Int32(rows.lowerBound), Int32(rows.upperBound))
+                    job.steps = Int32(block.steps)
+                    spike_move_pixels(&job)
+                }
+            }
         }
     }
 }

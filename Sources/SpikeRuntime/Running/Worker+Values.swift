@@ -6,8 +6,8 @@ internal import SpikeReference
 // What is no spike: the real-valued inputs and all that depends on them alone, and the nodes that are left to the reference path.
 
 extension Worker {
-    /// Computes what does not depend on spikes, and the offsets of the stages that need it.
-    func computeStill(_ inputs: [[Tensor]], _ block: Block) throws {
+    /// Computes what does not depend on spikes, and the offsets of the stages that need it: of all, or of one.
+    func computeStill(_ inputs: [[Tensor]], _ block: Block, for only: Int? = nil) throws {
         var steps: [[String: Tensor]] = []
         for inputs in inputs {
             var values = program.graph.constants
@@ -19,16 +19,17 @@ extension Worker {
         }
         stillSteps = steps
         for (index, stage) in program.stages.enumerated() {
-            guard case .neurons(let stage) = stage, stage.evaluatesOffset else { continue }
+            guard case .neurons(let stage) = stage, stage.evaluatesOffset, only ?? index == index else { continue }
             let size = stage.lanes.blocks * stage.lanes.count
             let buffer = memory.offsets[index] ?? Buffer()
-            buffer.reserve(samples * steps.count * size * 4)
-            buffer.clear(samples * steps.count * size * 4)
+            let (samples, count) = stage.hasConstantOffset ? (1, 1) : (samples, steps.count)
+            buffer.reserve(samples * count * size * 4)
+            buffer.clear(samples * count * size * 4)
             memory.offsets[index] = buffer
-            for step in steps.indices {
+            for step in 0..<count {
                 if let layer = stage.analog, let input = steps[step][layer.input] {
                     let target = buffer.start.assumingMemoryBound(to: Int32.self)
-                    run(layer, stage, input: input, step: step, of: steps.count, to: target)
+                    run(layer, stage, input: input, step: step, of: count, to: target)
                     continue
                 }
                 // A value of the reference path comes as a branch of its own.
@@ -38,20 +39,20 @@ extension Worker {
                     else { continue }
                     silent[name] = Tensor(repeating: 0, shape: shape)
                 }
-                let offset = try silentValue(stage.input, still: steps[step], known: &silent)
+                let offset = try silentValue(stage.input, still: steps[step], known: &silent, samples: samples)
                 for sample in 0..<samples {
                     // An offset that depends on constants alone has one sample for all.
                     let part = offset.shape.first == samples ? sample : 0
                     write(
                         offset, sample: part, stage, channels: 0..<stage.layout.channels,
-                        to: buffer.start + (sample * steps.count + step) * size * 4)
+                        to: buffer.start + (sample * count + step) * size * 4, copies: stage.hasConstantOffset ? self.samples : 1)
                 }
             }
         }
     }
 
-    /// A value when no neuron spikes.
-    private func silentValue(_ name: String, still: [String: Tensor], known: inout [String: Tensor]) throws -> Tensor {
+    /// A value when no neuron spikes, of so many samples.
+    private func silentValue(_ name: String, still: [String: Tensor], known: inout [String: Tensor], samples: Int) throws -> Tensor {
         if let value = still[name] ?? known[name] { return value }
         guard let node = program.graph.nodes.first(where: { $0.outputs.contains(name) }),
             let shape = program.graph.types[name]?.shape.resolved(batch: samples)
@@ -59,14 +60,20 @@ extension Worker {
         let value: Tensor
         switch node.operator {
         case .neuron, .runningMaximumPool, .maxPool: value = Tensor(repeating: 0, shape: shape)
-        default: value = try evaluate(node, try node.inputs.map { try silentValue($0, still: still, known: &known) })
+        default:
+            value = try evaluate(
+                node, try node.inputs.map { try silentValue($0, still: still, known: &known, samples: samples) }, samples: samples)
         }
         known[name] = value
         return value
     }
 
     /// One sample of a value in a stage's layout and unit: these of the stage's channels.
-    private func write(_ tensor: Tensor, sample: Int, _ stage: NeuronStage, channels: Range<Int>, to start: UnsafeMutableRawPointer) {
+    ///
+    /// - Parameter copies: for how many samples it stands.
+    private func write(
+        _ tensor: Tensor, sample: Int, _ stage: NeuronStage, channels: Range<Int>, to start: UnsafeMutableRawPointer, copies: Int = 1
+    ) {
         var lanes = stage.lanes.image
         lanes.channels = Int32(channels.count)
         let target = start + channels.lowerBound * 4
@@ -75,8 +82,10 @@ extension Worker {
             if stage.isInteger {
                 stage.unitScale.withUnsafeBufferPointer { scales in
                     guard let scale = scales.baseAddress else { return }
-                    saturations += spike_to_lanes_i32(
-                        source, &lanes, scale + channels.lowerBound, stage.offsetLimit, target.assumingMemoryBound(to: Int32.self))
+                    saturations &+=
+                        UInt64(copies)
+                        &* spike_to_lanes_i32(
+                            source, &lanes, scale + channels.lowerBound, stage.offsetLimit, target.assumingMemoryBound(to: Int32.self))
                 }
             } else {
                 spike_to_lanes_f32(source, &lanes, target.assumingMemoryBound(to: Float.self))
@@ -191,9 +200,11 @@ extension Worker {
     }
 
     /// What a node makes of its inputs: convolutions by the engine's own unrolling, the rest by the reference.
-    func evaluate(_ node: Node, _ inputs: [Tensor]) throws -> Tensor {
+    ///
+    /// - Parameter count: the batch, where it is not the worker's.
+    func evaluate(_ node: Node, _ inputs: [Tensor], samples count: Int? = nil) throws -> Tensor {
         if case .conv(let conv) = node.operator, let result = convolve(conv, inputs) { return result }
-        return try ReferenceExecutor.compute(node.operator, inputs, batch: samples)[0]
+        return try ReferenceExecutor.compute(node.operator, inputs, batch: count ?? samples)[0]
     }
 
     /// A plain convolution: the same product as the reference's, so the same numbers, unrolled faster.

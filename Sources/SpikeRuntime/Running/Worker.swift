@@ -66,18 +66,28 @@ final class Worker {
         let block = Block(steps: count, isFirst: steps == 0, isWhole: isWhole && steps == 0, variesInTime: inputs.count > 1)
         if !(isSameInput && steps > 0) { try computeStill(inputs, block) }
         for (index, stage) in program.stages.enumerated() {
-            switch stage {
-            case .neurons(let stage):
-                try run(stage, index, block)
-                if let forcing, let target = stage.target { force(target, by: forcing, block) }
-            case .pool(let stage): run(stage, index, block)
-            case .generic(let stage): try run(stage, block)
-            }
+            try run(stage, index, block)
+            if let forcing, case .neurons(let stage) = stage, let target = stage.target { force(target, by: forcing, block) }
             memory.release(after: index, in: program)
             if !values.isEmpty { values = values.filter { program.lastValueReads[$0.key, default: -1] > index } }
         }
+        end(block)
+    }
+
+    /// One stage of the program, or what stands in its place.
+    func run(_ stage: Stage, _ index: Int, _ block: Block) throws {
+        switch stage {
+        case .neurons(let stage): try run(stage, index, block)
+        case .pool(let stage): run(stage, index, block)
+        case .move(let stage): run(stage, block)
+        case .generic(let stage): try run(stage, block)
+        }
+    }
+
+    /// Goes on to the next block.
+    func end(_ block: Block) {
         (values, wholeValues) = ([:], [:])
-        steps += count
+        steps += block.steps
     }
 
     struct Block {
