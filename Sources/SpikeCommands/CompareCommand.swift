@@ -25,8 +25,14 @@ struct CompareCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The ANN that the spiking networks were made from.", valueName: "model.onnx"))
     var ann: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The numbers of time steps to evaluate them at.", valueName: "t1,t2,…"))
-    var steps = "1,2,4,8,16,32"
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The numbers of time steps to evaluate them at. Default: 1,2,4,8,16,32; of time-varying data up to all their steps.",
+            valueName: "t1,t2,…"))
+    var steps: String?
+
+    @OptionGroup var time: TimeVaryingOptions
 
     @Option(help: "Numbers of the engine that evaluates them: float32, or int8.")
     var precision = Precision.float32
@@ -44,16 +50,19 @@ struct CompareCommand: ParsableCommand {
 
     func validate() throws {
         if files.isEmpty { throw ValidationError("Name at least one result or network.") }
+        if time.timeVarying, data == nil { throw ValidationError("--time-varying says what DATA is: it needs --data DATA.") }
     }
 
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: Array(Set(files + [data, ann].compactMap { $0 })))
-        let steps = try stepList(steps)
-        let loader = try data.map { try dataOptions.loader($0) }
-        let sizes = loader?.dataset.sampleShapes ?? []
+        // Before anything is read.
+        _ = try steps.map(stepList)
+        let loader = try data.flatMap(loader)
+        let sizes = (loader?.dataset.sampleShapes ?? []).map { $0.dropFirst(time.timeVarying ? 1 : 0) }.map(Array.init)
         let axes = try OpenAxes(sample: { _, position in position < sizes.count ? sizes[position] : nil })
         let model = try ann.map { try NetworkFile.ann($0, openAxes: axes).graph }
         var results: [EvaluationResult] = []
+        let steps = try loader.map { try time.steps(self.steps, of: $0) } ?? []
         for file in files { results.append(try result(file, steps: steps, model: model, loader: loader)) }
         // Files of the same network and recipe are told apart by their own names.
         let titles = results.map { "\($0.network) · \($0.recipe)" }
@@ -68,6 +77,12 @@ struct CompareCommand: ParsableCommand {
         if let report { try show("report written to \(report)") }
     }
 
+    /// The samples for all networks. Time-varying ones are told by what the first takes; without a network there is nothing to evaluate.
+    private func loader(_ path: String) throws -> DataLoader? {
+        guard time.timeVarying else { return try dataOptions.loader(path) }
+        return try files.first(where: NetworkFile.isSafetensors).map { try time.loader(path, dataOptions, for: NetworkFile.spiking($0)) }
+    }
+
     private func result(_ file: String, steps: [Int], model: Graph?, loader: DataLoader?) throws -> EvaluationResult {
         guard NetworkFile.isSafetensors(file) else { return try EvaluationResult.read(file) }
         let snn = try NetworkFile.spiking(file)
@@ -77,8 +92,8 @@ struct CompareCommand: ParsableCommand {
         }
         var result = try locating(data) {
             try Evaluator(
-                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: .engine(precision, countedSamples: 100),
-                threads: threads
+                snn, ann: model, task: loader.task(of: snn), steps: steps,
+                executor: .engine(precision, countedSamples: 100), threads: threads, timeVarying: time.timeVarying
             ).run(loader)
         }
         result.settings = ["data": try loader.digest()]
