@@ -128,6 +128,8 @@ let package = Package(
             of: "SpikeReport",
             ["SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeEvaluation", "SpikeGraph", "SpikeONNX", "TestSupport"]),
         tests(of: "SpikeExplorer", ["SpikeConversion", "SpikeData", "SpikeGraph", "SpikeONNX", "TestSupport"]),
-        tests(of: "SpikeCommands", ["SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeRuntime", "TestSupport", protobuf]),
+        tests(
+            of: "SpikeCommands",
+            ["SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeRuntime", "TestSupport", protobuf]),
     ]
 )

@@ -48,7 +48,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     public var precision: String?
     /// In the network's order.
     public var layers: [Layer]
-    /// The first sample `[C, H, W]`, where it is an image.
+    /// The first sample `[C, H, W]`, where it is an image; of a time-varying one the mean over the steps.
     public var image: [Float]
     /// The sample's sizes, `[C, H, W]`.
     public var imageShape: [Int]
@@ -63,8 +63,9 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
     ///   - inputs: a few samples; the first is the one that is watched.
     ///   - steps: T; of a radix code only its own K.
     ///   - precision: of the engine whose spikes are shown; `nil`: the reference executor's.
+    ///   - timeVarying: whether the samples have an input of their own in each step, `[N, T, …]`.
     public static func record(
-        _ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil
+        _ snn: Graph, ann: Graph?, inputs: [Tensor], steps: Int, precision: Precision? = nil, timeVarying: Bool = false
     ) throws -> ActivityTrace {
         let code = snn.spikeCode
         let steps = code.steps(asked: steps)
@@ -73,7 +74,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         var sums: [String: [Float]] = [:]
         let isStreaming = snn.spiking?.schedule == .streaming
         try observed(
-            inputs, steps: steps,
+            timeVarying ? inputs.stepsFirst(steps) : inputs, steps: steps, timeVarying: timeVarying,
             observe: { simulation, node, _, results in
                 guard case .neuron(let neuronNode) = node.operator else { return }
                 let emitted = results[0].floats
@@ -97,7 +98,7 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
             layers[node.name]?.maps = (0..<min(mostMaps, shape[1])).map { Array(sum[$0 * size..<($0 + 1) * size]) }
         }
         if let ann {
-            let decomposition = try ErrorDecomposition(snn, ann: ann, steps: steps, precision: precision)
+            let decomposition = try ErrorDecomposition(snn, ann: ann, steps: steps, precision: precision, timeVarying: timeVarying)
             var names = snn.nodes.filter { layers[$0.name] != nil }.map(\.name)[...]
             try decomposition.measure(inputs) { parts in
                 guard let name = names.popFirst() else { return }
@@ -112,7 +113,8 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
                 }
             }
         }
-        let sample = inputs.first?.samples(0..<1)
+        let first = inputs.prefix(1).map { $0.samples(0..<1) }
+        let sample = try (timeVarying ? first.mean(of: steps) : first).first
         let imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
         return ActivityTrace(
             steps: steps, precision: observed.program?.precision.rawValue,

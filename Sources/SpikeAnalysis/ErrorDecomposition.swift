@@ -25,6 +25,8 @@ package struct ErrorDecomposition: Sendable {
     private let ann: Graph
     private let layers: [Layer]
     private let observed: ObservedRun
+    /// Whether samples are `[N, T, …]`; the ANN is shown their mean.
+    private let timeVarying: Bool
 
     /// The samples that a thread works on at a time, and the neurons that bound them.
     private static let (mostSamples, mostNeurons) = (16, 4_000_000)
@@ -36,9 +38,10 @@ package struct ErrorDecomposition: Sendable {
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it (in their last digits they do on
     ///     the batches).
     ///   - precision: of the engine whose spikes are measured; `nil`: the reference executor's.
+    ///   - timeVarying: whether samples have an input of their own in each step, `[N, T, …]`. The ANN is shown their mean over the steps.
     /// - Throws: ``SpikeletError`` where `snn` was not made from `ann`, or a number is out of range.
     package init(
-        _ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1, precision: Precision? = nil
+        _ snn: Graph, ann: Graph, steps: Int, limit: Int = 128, threads: Int = 1, precision: Precision? = nil, timeVarying: Bool = false
     ) throws {
         try SpikeCode.check(steps: steps)
         guard limit >= 1 else { throw SpikeletError(.invalidOption, "a limit of \(limit) samples", remedy: "give 1 or more") }
@@ -47,6 +50,7 @@ package struct ErrorDecomposition: Sendable {
         self.steps = snn.spikeCode.steps(asked: steps)
         self.limit = limit
         self.threads = threads
+        self.timeVarying = timeVarying
         observed = ObservedRun(snn, program: try SimulatorChoice(snn, precision: precision).program)
         func normalisations(_ graph: Graph) -> Int {
             graph.nodes.count { if case .batchNormalization = $0.operator { true } else { false } }
@@ -81,14 +85,14 @@ package struct ErrorDecomposition: Sendable {
     package func measure(_ inputs: [Tensor], receive: (LayerParts) -> Void) throws {
         var activations: [String: Tensor] = [:]
         let names = Set(layers.map(\.activation.name))
-        _ = try ReferenceExecutor(ann).run(inputs) { node, _, results in
+        _ = try ReferenceExecutor(ann).run(timeVarying ? inputs.mean(of: steps) : inputs) { node, _, results in
             if names.contains(node.name) { activations[node.name] = results[0] }
         }
 
         var observations: [String: Observation] = [:]
         for layer in layers { observations[layer.node.name] = Observation(neuron: layer.neuron, growth: Double(code.growth)) }
         try observed(
-            inputs, steps: steps,
+            timeVarying ? inputs.stepsFirst(steps) : inputs, steps: steps, timeVarying: timeVarying,
             observe: { _, node, operands, results in
                 guard var observation = observations.removeValue(forKey: node.name) else { return }
                 observation.take(current: operands[0], spikes: results[0], steps: steps)

@@ -25,8 +25,14 @@ struct CompareCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The ANN that the spiking networks were made from.", valueName: "model.onnx"))
     var ann: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The numbers of time steps to evaluate them at.", valueName: "t1,t2,…"))
-    var steps = "1,2,4,8,16,32"
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The numbers of time steps to evaluate them at. Default: 1,2,4,8,16,32; of time-varying data up to all their steps.",
+            valueName: "t1,t2,…"))
+    var steps: String?
+
+    @OptionGroup var time: TimeVaryingOptions
 
     @Option(help: "Numbers of the engine that evaluates them: float32, or int8.")
     var precision = Precision.float32
@@ -44,17 +50,21 @@ struct CompareCommand: ParsableCommand {
 
     func validate() throws {
         if files.isEmpty { throw ValidationError("Name at least one result or network.") }
+        if time.timeVarying, data == nil { throw ValidationError("--time-varying says what DATA is: it needs --data DATA.") }
     }
 
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: Array(Set(files + [data, ann].compactMap { $0 })))
-        let steps = try stepList(steps)
-        let axes = try OpenAxes(sample: { [data, dataOptions] name, position in
-            try data.flatMap { try dataOptions.sampleShape(of: name, position, in: $0) }
+        // Before anything is read.
+        _ = try steps.map(stepList)
+        let axes = try OpenAxes(sample: { [data, dataOptions, time] name, position in
+            try data.flatMap { try dataOptions.sampleShape(of: name, position, in: $0) }.map {
+                Array($0.dropFirst(time.timeVarying ? 1 : 0))
+            }
         })
         let model = try ann.map { try NetworkFile.ann($0, openAxes: axes).graph }
         var results: [EvaluationResult] = []
-        for file in files { results.append(try result(file, steps: steps, model: model)) }
+        for file in files { results.append(try result(file, model: model)) }
         // Files of the same network and recipe are told apart by their own names.
         let titles = results.map { "\($0.network) · \($0.recipe)" }
         let names = zip(titles, files).map { title, file in
@@ -68,18 +78,19 @@ struct CompareCommand: ParsableCommand {
         if let report { try show("report written to \(report)") }
     }
 
-    private func result(_ file: String, steps: [Int], model: Graph?) throws -> EvaluationResult {
+    private func result(_ file: String, model: Graph?) throws -> EvaluationResult {
         guard NetworkFile.isSafetensors(file) else { return try EvaluationResult.read(file) }
         let snn = try NetworkFile.spiking(file)
         guard let data else {
             throw SpikeletError(
                 .invalidOption, "a spiking network has to be evaluated first", at: file, remedy: "give labelled images: --data DATA")
         }
-        let loader = try dataOptions.loader(data, for: snn)
+        let loader = try time.loader(data, dataOptions, for: snn)
+        let steps = try time.steps(steps, of: loader)
         var result = try locating(data) {
             try Evaluator(
-                snn, ann: model, task: loader.task(of: snn), steps: steps, executor: .engine(precision, countedSamples: 100),
-                threads: threads
+                snn, ann: model, task: loader.task(of: snn), steps: steps,
+                executor: .engine(precision, countedSamples: 100), threads: threads, timeVarying: time.timeVarying
             ).run(loader)
         }
         result.settings = ["data": try loader.digest()]

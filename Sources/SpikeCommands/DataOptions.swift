@@ -46,9 +46,12 @@ struct DataOptions: ParsableArguments {
         return try batches(of: dataset, fixedBatch: graph.fixedBatch)
     }
 
-    private func batches(of dataset: Dataset, fixedBatch: Int? = nil) throws -> DataLoader {
+    /// Data in batches, of the size that a network is fixed to, or asked for, or 100.
+    ///
+    /// - Parameter most: the samples that a batch has memory for.
+    func batches(of dataset: Dataset, fixedBatch: Int?, atMost most: Int = .max) throws -> DataLoader {
         guard batchSize == nil, let size = fixedBatch, size > 0 else {
-            return try DataLoader(dataset, batchSize: batchSize ?? 100, limit: limit)
+            return try DataLoader(dataset, batchSize: fixedBatch == nil ? min(batchSize ?? 100, most) : batchSize ?? 100, limit: limit)
         }
         let count = min(dataset.count, limit ?? .max)
         guard count >= size || count < 1 else {

@@ -13,12 +13,17 @@ struct EvaluateCommand: ParsableCommand {
                   --layers --report report.html
               spikelet evaluate snn.safetensors --data test.npz --steps 32 --exit-loss 0.5
               spikelet evaluate network.nir --as norse --data test.npz --steps 32
+              spikelet evaluate snn.safetensors --data events.npz --time-varying
               spikelet evaluate snn.safetensors --data mnist/ --split test \\
                   --steps 4,8,16 --json result.json --resume
 
             DATA is an .npz (arrays images or x, and labels or y; or targets, for a regression, which is then judged by its error), \
             an .npy (inputs only; then --ann is needed), or a folder of \
             IDX files, with --split. Bytes become 0…1 by 1/255.
+
+            With --time-varying each step has its own input, as the frames of an event camera: images are [T, N, …] (or [N, T, …], where \
+            the number of labels says so), and bytes too are taken as they are: 0 and 1 are events. All T steps are simulated, or the \
+            first so many (--steps); the ANN is shown the mean of these frames. Streaming recipes only.
 
             The network is judged by its first output: class scores [N, C] by the largest; [N, C, …] by the largest at each place, \
             with whole-number labels [N, …]; one score [N, 1] by its sign, or behind a sigmoid by ½, with labels 0 and 1; one number \
@@ -46,8 +51,12 @@ struct EvaluateCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The numbers of time steps to report. Of a radix code it is always its own.", valueName: "t1,t2,…"))
-    var steps = "1,2,4,8,16,32"
+        help: ArgumentHelp(
+            "The numbers of time steps to report. Of a radix code it is always its own. Default: 1,2,4,8,16,32; of time-varying data up to all their steps.",
+            valueName: "t1,t2,…"))
+    var steps: String?
+
+    @OptionGroup var time: TimeVaryingOptions
 
     @Flag(
         help: """
@@ -125,19 +134,22 @@ struct EvaluateCommand: ParsableCommand {
 
     func run() throws {
         try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann, dataOptions.labels])
-        let steps = try stepList(steps)
+        // Before anything is read.
+        _ = try steps.map(stepList)
         let snn = try NetworkFile.spiking(network, nir: nir.reading)
         let model = try ann.map { try NetworkFile.ann($0, beside: snn) }
-        if let model, outputs { return try compareOutputs(snn, model, steps: steps) }
+        if let model, outputs { return try compareOutputs(snn, model) }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)
         let exit = exitConfidence.map { EarlyExit.confidence($0) } ?? exitLoss.map { EarlyExit.allowedLoss($0 / 100) }
-        let loader = try dataOptions.loader(data, for: snn)
+        let loader = try time.loader(data, dataOptions, for: snn)
+        let steps = try time.steps(steps, of: loader)
         // Before the long part: it may find that the ANN is another network's.
         var details: Evaluator.Details = layers ? .errors : []
         if report != nil { details.insert(.activity) }
         let task = try locating(data) { try loader.task(of: snn) }
         let evaluator = try Evaluator(
-            snn, ann: model, task: task, steps: steps, executor: executor, earlyExit: exit, details: details, threads: threads)
+            snn, ann: model, task: task, steps: steps, executor: executor, earlyExit: exit, details: details, threads: threads,
+            timeVarying: time.timeVarying)
         noteReference(evaluator.referenceReason)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
             note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
@@ -151,11 +163,12 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     /// All outputs, by their values.
-    private func compareOutputs(_ snn: Graph, _ model: Graph, steps: [Int]) throws {
+    private func compareOutputs(_ snn: Graph, _ model: Graph) throws {
+        let loader = try time.loader(data, dataOptions, for: snn)
         let comparison = try OutputComparison(
-            snn, ann: model, steps: steps, precision: precision, layerErrors: layers, threads: threads)
+            snn, ann: model, steps: time.steps(steps, of: loader), precision: precision, layerErrors: layers, threads: threads,
+            timeVarying: time.timeVarying)
         noteReference(comparison.referenceReason)
-        let loader = try dataOptions.loader(data, for: snn)
         let result = try locating(data) { try comparison.run(loader) }
         if let json { try writeJSON(result, to: json) }
         if json != "-" { try show(block: result, terminator: "") }
@@ -194,6 +207,7 @@ struct EvaluateCommand: ParsableCommand {
             "executor": reference ? "reference" : "engine",
         ]
         settings["ann"] = try ann.map(Self.digest)
+        if time.timeVarying { settings["timeVarying"] = "true" }
         settings["exit"] = exitConfidence.map { "confidence \($0)" } ?? exitLoss.map { "loss \($0)" }
         return settings
     }

@@ -12,7 +12,8 @@ struct ExploreCommand: AsyncParsableCommand {
                   --steps 64 --port 8080
 
             Prints an address for your browser, and serves it until Ctrl-C. The page shows how spikes flow through the layers, \
-            where each layer spikes, and how the prediction settles, step by step; with --ann the ANN's prediction beside it.
+            where each layer spikes, and how the prediction settles, step by step; with --ann the ANN's prediction beside it. Of a \
+            network of several inputs DATA is an .npz with an array for each, under its name; the first is what is drawn.
 
             It is served to this machine alone (127.0.0.1), and only to who knows the address: it holds a random token. On \
             another machine, forward the port: ssh -L 8080:127.0.0.1:8080 machine.

@@ -5,7 +5,7 @@ extension String {
     private static let options: [String: String] = Dictionary(
         uniqueKeysWithValues: [
             "allowAnalog", "ann", "approximate", "batchSize", "calibration", "check", "crop", "grey", "input", "interpolation", "labels",
-            "mean", "openAxes", "port", "precision", "recipe", "reference", "resize", "resume", "split", "std", "steps",
+            "mean", "openAxes", "port", "precision", "recipe", "reference", "resize", "resume", "split", "std", "steps", "timeVarying",
         ].map { name in
             (name, "--" + name.map { $0.isUppercase ? "-\($0.lowercased())" : String($0) }.joined())
         })

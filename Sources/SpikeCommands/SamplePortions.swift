@@ -73,7 +73,7 @@ func floats(_ array: NumericArray, at path: String) throws -> Tensor {
 func readEvents(_ path: String) throws -> Tensor {
     let array = try readArray(path)
     if array.elementType == .uint8 {
-        note("note: \(path): the bytes of a time-varying input are taken as they are, not divided by 255")
+        note("note: \(Dataset.cautionOfBytes(path))")
     }
     return Tensor(array.floats(), shape: array.shape)
 }

@@ -7,7 +7,8 @@ public struct Energy: Codable, Sendable, Equatable {
     /// One inference of the ANN, joules: its multiply–accumulates.
     public var ann: Double
     /// One inference of the spiking network, joules: its synaptic operations as accumulates; the layers that read the analog
-    /// input as multiply–accumulates, once, since a constant input gives the same current in every step.
+    /// input as multiply–accumulates, once, since a constant input gives the same current in every step; of a time-varying input its events
+    /// as accumulates and other numbers as multiply–accumulates, in every step.
     public var snn: Double
 
     /// 45 nm, 0.9 V, float32. Source: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014:

@@ -28,7 +28,7 @@ extension EnergyModel {
             assumptions: """
                 \(multiply) pJ a multiplication, \(add) pJ an addition; nothing else has a price. \(note)The ANN: without its zero \
                 activations, to dense. The SNN: all synaptic operations as additions, to those on pooled and graded values as \
-                multiply–accumulates; the input's multiply–accumulates once.
+                multiply–accumulates; the input's multiply–accumulates once, of a time-varying input in every step.
                 """,
             ann: { pico($0.effective * (multiply + add)...$0.dense * (multiply + add)) },
             snn: { work in
@@ -149,12 +149,12 @@ extension EnergyModel {
             name: name, source: source + kerasSpiking,
             assumptions: """
                 \(figure(operation * 1e12)) pJ a synaptic operation, \(figure(neuron * 1e12)) pJ a neuron in every step; the input's operations once, to \
-                in every step. Data movement between chips, idle power and the host are left out.
+                in every step (always, where it is time-varying). Data movement between chips, idle power and the host are left out.
                 """,
             ann: nil,
             snn: { work in
                 let rest = work.operations * operation + work.neurons * work.steps * neuron
-                return rest + work.input * operation...rest + work.input * work.steps * operation
+                return rest + work.input * operation...rest + work.input * work.inputPasses * operation
             })
     }
 

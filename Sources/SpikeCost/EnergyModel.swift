@@ -16,13 +16,18 @@ public struct EnergyModel: Sendable {
         /// The ANN's multiply–accumulates, all and those whose activation is not zero.
         var dense: Double
         var effective: Double
-        /// The spiking network's: multiply–accumulates on the input, once; operations on 0 and 1; operations on graded values.
+        /// The spiking network's: multiply–accumulates on the input; operations on 0 and 1; operations on graded values.
         var input: Double
         package var accumulates: Double
+        /// Those among the accumulates that the events of a time-varying input cause: they do not depend on spikes.
+        var events: Double
         var graded: Double
         var neurons: Double
         var weights: Double
         var steps: Double
+        /// How often a device that keeps no current does what `input` counts: in every step; of a time-varying input they are counted in
+        /// all steps.
+        var inputPasses: Double
         /// The values above zero that an activation can have: T, or 2^K − 1 of a radix code.
         var levels: Double
 
@@ -31,7 +36,7 @@ public struct EnergyModel: Sendable {
         /// The same with another number of spikes.
         func scaled(_ factor: Double) -> Workload {
             var copy = self
-            copy.accumulates *= factor
+            copy.accumulates = events + (accumulates - events) * factor
             copy.graded *= factor
             return copy
         }
@@ -46,9 +51,12 @@ public struct EnergyModel: Sendable {
         let neurons = counts.neurons.reduce(0) { $0 + $1.neurons }
         let rows = counts.steps.map { step -> EnergyEstimate.Step in
             let workload = Workload(
-                dense: dense, effective: counts.ann.effectiveMultiplyAccumulates ?? dense, input: Double(counts.inputMultiplyAccumulates),
-                accumulates: step.accumulates, graded: step.multiplyAccumulates, neurons: Double(neurons),
-                weights: Double(counts.footprint.parameters), steps: Double(step.steps), levels: Double(levels(step.steps)))
+                dense: dense, effective: counts.ann.effectiveMultiplyAccumulates ?? dense,
+                input: step.input?.multiplyAccumulates ?? Double(counts.inputMultiplyAccumulates),
+                accumulates: step.accumulates + (step.input?.accumulates ?? 0), events: step.input?.accumulates ?? 0,
+                graded: step.multiplyAccumulates, neurons: Double(neurons), weights: Double(counts.footprint.parameters),
+                steps: Double(step.steps), inputPasses: step.input == nil ? Double(step.steps) : 1,
+                levels: Double(levels(step.steps)))
             var row = EnergyEstimate.Step(steps: step.steps)
             let (ann, snn) = (ann?(workload), snn?(workload))
             row.ann = ann.map { [$0.lowerBound, $0.upperBound] }

@@ -21,14 +21,14 @@ package struct OperationCounter: Sendable {
 
     /// One run's sums over samples.
     package struct Run: Accumulator, Equatable {
-        /// By node, in each step.
+        /// By node, in each step: of layers that read spikes, or time-varying input.
         package var accumulates: [String: [Int]] = [:]
         package var multiplyAccumulates: [String: [Int]] = [:]
         package var spikes: [String: [Int]] = [:]
         /// Neurons that sent something.
         package var active: [String: [Int]] = [:]
         package var membraneUpdates: [String: [Int]] = [:]
-        /// Of layers that read the input, by node: once for the whole run.
+        /// Of layers that read an input that stays the same, by node: once for the whole run.
         package var inputOperations: [String: Int] = [:]
         /// Each sample's synaptic operations.
         package var perSample: [Int] = []
@@ -64,9 +64,13 @@ package struct OperationCounter: Sendable {
 
     /// Simulates some samples.
     ///
-    /// - Parameter onStep: called after each step of the reference executor, if it is that that simulates.
-    package func count(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
-        guard observed.program != nil else { return try countTogether(inputs, steps: steps, onStep: onStep) }
+    /// - Parameters:
+    ///   - inputs: `[N, …]`; or, if `timeVarying`, `[N, T, …]`.
+    ///   - onStep: called after each step of the reference executor, if it is that that simulates.
+    package func count(
+        _ inputs: [Tensor], steps: Int, timeVarying: Bool = false, onStep: (ReferenceSimulation, Int) throws -> Void
+    ) throws -> Run {
+        guard observed.program != nil else { return try countTogether(inputs, steps: steps, timeVarying: timeVarying, onStep: onStep) }
         let samples = inputs.first?.shape.first ?? 0
         // Layer by layer, the spikes of all steps are kept.
         let numbers = max(1, snn.neuronCount) * (isStreaming ? 1 : steps)
@@ -74,13 +78,16 @@ package struct OperationCounter: Sendable {
         var run = Run()
         for begin in stride(from: 0, to: samples, by: portion) {
             let range = begin..<min(begin + portion, samples)
-            let part = try countTogether(inputs.map { $0.samples(range) }, steps: steps, onStep: { _, _ in })
+            let part = try countTogether(
+                inputs.map { $0.samples(range) }, steps: steps, timeVarying: timeVarying, onStep: { _, _ in })
             if begin == 0 { run = part } else { run.merge(part) }
         }
         return run
     }
 
-    private func countTogether(_ inputs: [Tensor], steps: Int, onStep: (ReferenceSimulation, Int) throws -> Void) throws -> Run {
+    private func countTogether(
+        _ inputs: [Tensor], steps: Int, timeVarying: Bool, onStep: (ReferenceSimulation, Int) throws -> Void
+    ) throws -> Run {
         let samples = inputs.first?.shape.first ?? 0
         var run = Run()
         run.perSample = [Int](repeating: 0, count: samples)
@@ -88,7 +95,7 @@ package struct OperationCounter: Sendable {
         var calls: [String: Int] = [:]
         try withoutActuallyEscaping(onStep) { onStep in
             try observed(
-                inputs, steps: steps,
+                timeVarying ? inputs.stepsFirst(steps) : inputs, steps: steps, timeVarying: timeVarying,
                 observe: { simulation, node, operands, results in
                     // A node is shown once a step, under any schedule; one that reads no spikes perhaps only once.
                     let step = calls[node.name, default: 0]
@@ -103,19 +110,21 @@ package struct OperationCounter: Sendable {
                         run.membraneUpdates[node.name, default: []] += updates
                         steppers[node.name] = membranes
                     } else {
-                        take(synapses.effectiveOperations(node, operands: operands, samples: samples), of: node, step: step, into: &run)
+                        let operations = synapses.effectiveOperations(node, operands: operands, samples: samples)
+                        if timeVarying || readers.contains(node.name) {
+                            take(operations, of: node, into: &run)
+                        } else if step == 0, !operations.isEmpty {
+                            run.inputOperations[node.name] = operations.reduce(0) { $0 + $1.operations }
+                        }
                     }
                 }, onStep: onStep)
         }
         return run
     }
 
-    private func take(_ operations: [(operations: Int, isBinary: Bool)], of node: Node, step: Int, into run: inout Run) {
+    /// Takes in what one step of a layer takes.
+    private func take(_ operations: [(operations: Int, isBinary: Bool)], of node: Node, into run: inout Run) {
         guard !operations.isEmpty else { return }
-        guard readers.contains(node.name) else {
-            if step == 0 { run.inputOperations[node.name] = operations.reduce(0) { $0 + $1.operations } }
-            return
-        }
         var (accumulates, multiplyAccumulates) = (0, 0)
         for (sample, counted) in operations.enumerated() {
             if counted.isBinary { accumulates += counted.operations } else { multiplyAccumulates += counted.operations }
@@ -130,8 +139,11 @@ package struct OperationCounter: Sendable {
     /// - Parameters:
     ///   - runs: by their numbers of steps; under the streaming schedule the longest alone, whose beginning the others are.
     ///   - steps: to report, ascending.
+    ///   - timeVarying: whether the samples were; what reads the input then works in every step.
     ///   - ann: by node, sums over the same samples; empty without an ANN.
-    package func means(_ runs: [Int: Run], steps: [Int], samples: Int, ann: [String: Int]) -> OperationCounts {
+    package func means(
+        _ runs: [Int: Run], steps: [Int], samples: Int, timeVarying: Bool = false, ann: [String: Int]
+    ) -> OperationCounts {
         let longest = runs[steps.last ?? 1] ?? Run()
         let samples = Double(max(1, samples))
         func mean(_ numbers: [Int]?) -> [Double] { (numbers ?? []).map { Double($0) / samples } }
@@ -147,23 +159,31 @@ package struct OperationCounter: Sendable {
             func total(_ numbers: [String: [Int]]) -> Double {
                 numbers.values.reduce(0.0) { $0 + $1.prefix(count).reduce(0.0) { $0 + Double($1) } } / samples
             }
+            func ofSpikes(_ numbers: [String: [Int]]) -> Double { total(numbers.filter { readers.contains($0.key) }) }
+            func ofInput(_ numbers: [String: [Int]]) -> Double { total(numbers.filter { !readers.contains($0.key) }) }
             let outputs = Double(max(1, neuronCount * count))
             return OperationCounts.Step(
-                steps: count, accumulates: total(run.accumulates), multiplyAccumulates: total(run.multiplyAccumulates),
+                steps: count, accumulates: ofSpikes(run.accumulates), multiplyAccumulates: ofSpikes(run.multiplyAccumulates),
+                input: timeVarying
+                    ? .init(accumulates: ofInput(run.accumulates), multiplyAccumulates: ofInput(run.multiplyAccumulates)) : nil,
                 spikes: total(run.spikes), membraneUpdates: total(run.membraneUpdates),
                 activationSparsity: 1 - total(run.active) / outputs)
         }
+        let inputOperations = longest.inputOperations.values.reduce(0.0) { $0 + Double($1) } / samples
         let layers = synapses.layers.map { layer -> OperationCounts.Layer in
+            let isEveryStep = layer.readsSpikes || timeVarying
             let input = [Double(longest.inputOperations[layer.name] ?? 0) / samples]
             return OperationCounts.Layer(
                 name: layer.name, readsSpikes: layer.readsSpikes, dense: layer.denseOperations,
-                accumulates: layer.readsSpikes ? mean(longest.accumulates[layer.name]) : [0],
-                multiplyAccumulates: layer.readsSpikes ? mean(longest.multiplyAccumulates[layer.name]) : input,
+                accumulates: isEveryStep ? mean(longest.accumulates[layer.name]) : [0],
+                multiplyAccumulates: isEveryStep ? mean(longest.multiplyAccumulates[layer.name]) : input,
                 ann: ann[layer.name].map { Double($0) / samples })
         }
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
-            effectiveInputMultiplyAccumulates: longest.inputOperations.values.reduce(0.0) { $0 + Double($1) } / samples, steps: rows,
+            effectiveInputMultiplyAccumulates: rows.last.flatMap { row in row.input.map { $0.operations / Double(row.steps) } }
+                ?? inputOperations,
+            steps: rows,
             layers: layers,
             neurons: neurons, perSample: longest.perSample,
             ann: .init(

@@ -10,11 +10,16 @@ extension OperationCounts {
         var ann = "the ANN: \(count(Double(ann.multiplyAccumulates))) multiply–accumulates"
         if let effective = self.ann.effectiveMultiplyAccumulates { ann += ", \(count(effective)) without its zeros" }
         let (least, most) = (Double(perSample.min() ?? 0), Double(perSample.max() ?? 0))
+        let input =
+            last.input.map {
+                "\(count($0.accumulates)) accumulates, \(count($0.multiplyAccumulates)) multiply–accumulates on the input, in all steps"
+            }
+            ?? "\(count(Double(inputMultiplyAccumulates))) multiply–accumulates on the input, once"
         if let readout { ann += "\n  \(readout.description), on the accumulated output, once" }
         return """
             one sample takes at \(last.steps) steps (mean of \(samples)):
               \(count(last.accumulates)) accumulates; \(count(last.multiplyAccumulates)) on pooled and graded spikes (to NeuroBench MACs)
-              \(count(Double(inputMultiplyAccumulates))) multiply–accumulates on the input, once
+              \(input)
               \(ann)
               synaptic operations of single samples: \(count(least)) to \(count(most))
               \(count(last.membraneUpdates)) membrane updates; \(zeros) of the neurons' outputs are zero

@@ -11,11 +11,12 @@ public struct OperationCounts: Codable, Sendable, Equatable {
         /// The layer's node.
         public var name: String
         /// Whether it reads spikes. A layer that does not reads the input: it works once, since a constant input gives the same
-        /// current in every step.
+        /// current in every step; on time-varying input in every step.
         public var readsSpikes: Bool
         /// Multiply–accumulates of one dense pass.
         public var dense: Int
-        /// In each step of the longest run: operations on 0 and 1, and on graded values. Of a layer that reads the input, one number.
+        /// In each step of the longest run: operations on 0 and 1, and on graded values. Of a layer that reads an input that stays the
+        /// same, one number.
         public var accumulates: [Double]
         /// In the same steps, operations on graded values.
         public var multiplyAccumulates: [Double]
@@ -35,6 +36,18 @@ public struct OperationCounts: Codable, Sendable, Equatable {
         public var membraneUpdates: [Double]
     }
 
+    /// The layers that read a time-varying input, over all steps of a run. A sample's input in a step is classed as NeuroBench classes it:
+    /// events, which are 0 and 1 (or −1), are accumulated; of anything else, such as counts above 1, each number is multiplied.
+    public struct Input: Codable, Sendable, Equatable {
+        /// Operations on events.
+        public var accumulates: Double
+        /// Operations on other numbers.
+        public var multiplyAccumulates: Double
+
+        /// Both together.
+        public var operations: Double { accumulates + multiplyAccumulates }
+    }
+
     /// All layers together, over all steps of a run.
     public struct Step: Codable, Sendable, Equatable {
         /// The number of time steps.
@@ -43,12 +56,18 @@ public struct OperationCounts: Codable, Sendable, Equatable {
         public var accumulates: Double
         /// Operations of layers that read spikes, on graded values. Those of the layers that read the input are not among them.
         public var multiplyAccumulates: Double
+        /// Those of the layers that read the input, where it is time-varying.
+        public var input: Input?
         /// Spikes of all neurons (spikes taken back count too).
         public var spikes: Double
         /// Membranes that changed from one step to the next; in the first step, all.
         public var membraneUpdates: Double
         /// The share of outputs of neurons, over all steps, that are zero.
         public var activationSparsity: Double
+
+        /// Synaptic operations by NeuroBench's definition. Those on an input that stays the same are not among them: its current is computed
+        /// once.
+        public var synapticOperations: Double { accumulates + multiplyAccumulates + (input?.operations ?? 0) }
     }
 
     /// What the network takes up.
@@ -83,7 +102,7 @@ public struct OperationCounts: Codable, Sendable, Equatable {
 
     /// Multiply–accumulates of the layers that read the input: a dense pass, and without the zeros of the input.
     public var inputMultiplyAccumulates: Int
-    /// The same without the zeros of the input.
+    /// The same without the zeros of the input; of a time-varying one the mean of all steps.
     public var effectiveInputMultiplyAccumulates: Double
     /// One for each number of steps, in rising order.
     public var steps: [Step]
@@ -91,7 +110,7 @@ public struct OperationCounts: Codable, Sendable, Equatable {
     public var layers: [Layer]
     /// The layers of neurons, in the network's order.
     public var neurons: [Neurons]
-    /// The synaptic operations of each counted sample over all steps, in the data's order.
+    /// The synaptic operations of each counted sample over all steps, in the data's order; with those on a time-varying input.
     public var perSample: [Int]
     /// The source network on the same terms.
     public var ann: ANN

@@ -6,13 +6,15 @@ import SpikeRuntime
 extension Evaluator {
     /// Sums as shares and means.
     func result(_ total: Tally, counter: OperationCounter, seconds: Double) -> EvaluationResult {
-        let counts = counter.means(total.runs, steps: steps, samples: total.countedSamples, ann: total.annOperations)
+        let counts = counter.means(
+            total.runs, steps: steps, samples: total.countedSamples, timeVarying: timeVarying, ann: total.annOperations)
         let layers = layers(counts)
         let neurons = Double(max(1, layers.reduce(0) { $0 + $1.neurons }))
         let predictions = Double(max(1, total.samples * task.places))
         let rows = steps.indices.map { column -> EvaluationResult.Step in
             let counted = counts.steps[column]
-            let operations = counted.accumulates + counted.multiplyAccumulates
+            // A time-varying input's other numbers than events are multiplied.
+            let products = counted.input?.multiplyAccumulates
             let isClassification = task.kind != .values
             return EvaluationResult.Step(
                 steps: steps[column],
@@ -22,10 +24,11 @@ extension Evaluator {
                 deviation: isClassification ? nil : total.distances.deviation(column),
                 confidence95: isClassification ? total.interval(column, places: task.places) : total.distances.interval(column),
                 spikesPerNeuron: counted.spikes / neurons,
-                synapticOperations: operations,
+                synapticOperations: counted.synapticOperations,
                 energy: .horowitz45nm(
-                    annOperations: Double(counts.ann.multiplyAccumulates), analogOperations: Double(counts.inputMultiplyAccumulates),
-                    synapticOperations: operations))
+                    annOperations: Double(counts.ann.multiplyAccumulates),
+                    analogOperations: products ?? Double(counts.inputMultiplyAccumulates),
+                    synapticOperations: counted.synapticOperations - (products ?? 0)))
         }
         func matrix(_ counts: [Int]) -> [[Int]]? {
             guard total.hasLabels, !counts.isEmpty else { return nil }
@@ -37,6 +40,7 @@ extension Evaluator {
                 ? nil : .init(accuracy: total.hasLabels ? Double(total.annCorrect) / predictions : nil, error: total.distances.annError),
             countedSamples: total.countedSamples, steps: rows, layers: layers, confusion: matrix(total.confusion),
             precision: precision.rawValue, seconds: seconds, warnings: snn.spiking?.warnings ?? [])
+        if timeVarying { result.frames = steps.last }
         result.floatLayers = FloatLayer.all(program)
         if precision == .int8 { result.saturations = total.saturations ?? 0 }
         result.annConfusion = matrix(total.annConfusion)
@@ -86,11 +90,11 @@ extension Evaluator {
     /// Measures how long one sample takes by itself, the median of some runs, beside the mean over all samples.
     func timing(_ sample: [Tensor]?, simulated total: Tally) throws -> EvaluationResult.Timing? {
         guard let program, let sample, let steps = steps.last, total.engineNanoseconds > 0 else { return nil }
-        let simulation = try Simulation(program)
+        let (simulation, inputs) = (try Simulation(program), try shown(sample, steps: steps))
         var measured: [Double] = []
         while measured.count < 3 || measured.count < 51 && measured.reduce(0, +) < 0.2 {
             let start = DispatchTime.now()
-            _ = try simulation.run(sample, steps: steps)
+            _ = try simulation.run(inputs, steps: steps, timeVarying: timeVarying)
             measured.append(Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9)
         }
         // The first run prepares memory.

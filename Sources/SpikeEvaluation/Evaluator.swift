@@ -56,6 +56,8 @@ public struct Evaluator: Sendable {
     public let earlyExit: EarlyExit?
     /// What is found out of each layer.
     public let details: Details
+    /// Whether samples have an input of their own in each step, `[N, T, …]`.
+    public let timeVarying: Bool
     let program: Program?
     private let decomposition: ErrorDecomposition?
     let annCounter: OperationCounter.ANNCounter?
@@ -75,14 +77,19 @@ public struct Evaluator: Sendable {
     ///   - earlyExit: also measure samples that stop as soon as the network is sure; the engine's streaming schedule only.
     ///   - details: what to find out of each layer at the largest number of steps.
     ///   - threads: how many batches are worked on at a time; results do not depend on it.
-    /// - Throws: for numbers outside their ranges, networks that cannot be judged, and two that cannot be compared.
+    ///   - timeVarying: whether samples have an input of their own in each step, as the frames of an event camera: batches then hold
+    ///     `[N, T, …]`, as `Dataset(timeVarying:sample:)` gives them. The first steps are simulated, as many as the largest of `steps`;
+    ///     the ANN is shown their mean.
+    /// - Throws: for numbers outside their ranges, networks that cannot be judged, two that cannot be compared, and time-varying samples
+    ///   of a network whose layers do not stream.
     public init(
         _ snn: Graph, ann: Graph? = nil, task: OutputTask? = nil, steps: [Int],
         executor: Executor = .engine(.float32, countedSamples: 100),
-        earlyExit: EarlyExit? = nil, details: Details = [], threads: Int = 1
+        earlyExit: EarlyExit? = nil, details: Details = [], threads: Int = 1, timeVarying: Bool = false
     ) throws {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
+        if timeVarying { try snn.spiking?.checkTimeVarying() }
         let task = try task?.asked(of: snn) ?? OutputTask(of: snn)
         if let ann {
             guard ann.spiking == nil else {
@@ -104,6 +111,7 @@ public struct Evaluator: Sendable {
         self.executor = program == nil ? .reference : executor
         self.earlyExit = earlyExit
         self.details = details
+        self.timeVarying = timeVarying
         guard !details.contains(.errors) || ann != nil else {
             throw SpikeletError(
                 .invalidOption, "errors of layers without the ANN", remedy: "pass the ANN that they are measured against: `ann: MODEL.onnx`"
@@ -111,7 +119,8 @@ public struct Evaluator: Sendable {
         }
         decomposition =
             if details.contains(.errors), let ann {
-                try ErrorDecomposition(snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision)
+                try ErrorDecomposition(
+                    snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision, timeVarying: timeVarying)
             } else {
                 nil
             }
@@ -170,7 +179,7 @@ public struct Evaluator: Sendable {
         if let earlyExit { result.earlyExit = try total.exits.result(earlyExit, hasLabels: total.hasLabels, hasANN: ann != nil) }
         result.timing = try timing(try data.first(1).first?.inputs, simulated: total)
         if let program, program.precision == .int8, let last = steps.last {
-            result.precisionCheck = try PrecisionCheck.measure(program, task: task, data: data, steps: last)
+            result.precisionCheck = try PrecisionCheck.measure(program, task: task, data: data, steps: last, timeVarying: timeVarying)
         }
         return try completed(result, on: data)
     }
@@ -195,9 +204,13 @@ public struct Evaluator: Sendable {
         let isFixed = snn.fixedBatch != nil
         let inputs = try data.first(isFixed ? 1 : 4, wholeBatches: isFixed).first?.inputs
         return try inputs.map {
-            try ActivityTrace.record(snn, ann: ann, inputs: $0, steps: steps.last ?? 1, precision: program?.precision)
+            try ActivityTrace.record(
+                snn, ann: ann, inputs: $0, steps: steps.last ?? 1, precision: program?.precision, timeVarying: timeVarying)
         }
     }
+
+    /// Samples as a simulator takes them: each step's, `[T, N, …]`, where they are time-varying.
+    func shown(_ samples: [Tensor], steps: Int) throws -> [Tensor] { try timeVarying ? samples.stepsFirst(steps) : samples }
 
     private func tally(_ portion: Portion, counter: OperationCounter) throws -> Tally {
         let batch = portion.batch
@@ -230,8 +243,9 @@ public struct Evaluator: Sendable {
             let simulation = try Simulation(program)
             simulation.recording = .stepOutputs
             for run in runs {
+                let inputs = try shown(batch.inputs, steps: run)
                 let start = DispatchTime.now()
-                _ = try simulation.run(batch.inputs, steps: run)
+                _ = try simulation.run(inputs, steps: run, timeVarying: timeVarying)
                 tally.saturations = (tally.saturations ?? 0) + Int(clamping: simulation.saturations)
                 if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
                 let outputs = try simulation.stepOutputs()
@@ -246,7 +260,7 @@ public struct Evaluator: Sendable {
             let inputs = counted == batch.count ? batch.inputs : batch.inputs.map { $0.samples(0..<counted) }
             tally.countedSamples = counted
             for run in runs {
-                tally.runs[run] = try counter.count(inputs, steps: run) { simulation, step in
+                tally.runs[run] = try counter.count(inputs, steps: run, timeVarying: timeVarying) { simulation, step in
                     // Layer by layer, the steps of the last layer come when all spikes have been counted: only the last is whole.
                     guard program == nil, let column = steps.firstIndex(of: step), runsStream || step == run else { return }
                     try judge(try simulation.outputs()[0], column)
@@ -259,7 +273,8 @@ public struct Evaluator: Sendable {
     /// What the ANN gives; its operations on the counted samples are added up.
     private func annOutput(_ batch: Batch, counted: Int, into tally: inout Tally) throws -> Tensor? {
         guard let ann, let annCounter else { return nil }
-        let (output, operations) = try annCounter.run(ann, batch.inputs, counted: counted)
+        let inputs = try timeVarying ? batch.inputs.mean(of: steps.last ?? 1) : batch.inputs
+        let (output, operations) = try annCounter.run(ann, inputs, counted: counted)
         tally.annOperations = operations
         if task.kind == .values { try tally.distances.judgeANN(output[0], targets: batch.targets) }
         return output[0]

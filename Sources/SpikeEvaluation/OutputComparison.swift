@@ -21,6 +21,8 @@ public struct OutputComparison: Sendable {
     public let precision: Precision
     /// How many batches are worked on at a time.
     public let threads: Int
+    /// Whether samples have an input of their own in each step, `[N, T, …]`.
+    public let timeVarying: Bool
     private let choice: SimulatorChoice
     /// Why the engine does not simulate.
     package var referenceReason: String? { choice.reason }
@@ -34,11 +36,15 @@ public struct OutputComparison: Sendable {
     ///   - steps: the numbers of time steps to report; the largest is simulated. Of a radix code only its own can be.
     ///   - layerErrors: whether to find out what adds to the error of each layer, on the first 128 samples (``LayerError``).
     ///   - threads: how many portions of samples are worked on at a time; results do not depend on it.
-    /// - Throws: ``SpikeletError`` for numbers outside their ranges, and where the two networks' outputs are not the same.
-    public init(_ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, layerErrors: Bool = false, threads: Int = 1) throws
-    {
+    ///   - timeVarying: whether samples have an input of their own in each step, `[N, T, …]`. The ANN is shown their mean over the steps.
+    /// - Throws: ``SpikeletError`` for numbers outside their ranges, for time-varying samples of a network whose layers do not stream, and where the two networks' outputs are not the same.
+    public init(
+        _ snn: Graph, ann: Graph, steps: [Int], precision: Precision = .float32, layerErrors: Bool = false, threads: Int = 1,
+        timeVarying: Bool = false
+    ) throws {
         try SpikeCode.check(steps: steps)
         try checkThreads(threads)
+        if timeVarying { try snn.spiking?.checkTimeVarying() }
         choice = try SimulatorChoice(snn, precision: precision)
         /// Names and types, whatever number of samples an earlier export was fixed to.
         func outputs(_ graph: Graph) -> [String] {
@@ -62,9 +68,11 @@ public struct OutputComparison: Sendable {
         self.steps = snn.spikeCode.steps(asked: steps)
         self.precision = precision
         self.threads = threads
+        self.timeVarying = timeVarying
         decomposition =
             layerErrors
-            ? try ErrorDecomposition(snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision) : nil
+            ? try ErrorDecomposition(
+                snn, ann: ann, steps: self.steps.last ?? 1, threads: threads, precision: precision, timeVarying: timeVarying) : nil
     }
 
     /// Goes through the data, and for the errors of layers through its first samples again. ``Progress`` tells how far it has come.
@@ -101,13 +109,16 @@ public struct OutputComparison: Sendable {
             seconds: seconds, warnings: snn.spiking?.warnings ?? [])
         errors.floatLayers = FloatLayer.all(choice.program)
         if precision == .int8 { errors.saturations = saturations }
+        if timeVarying { errors.frames = self.steps.last }
         return errors
     }
 
     /// The ANN's outputs of some samples, and for each reported number of steps the spiking network's; and how many numbers met int8's bounds.
     private func compared(_ inputs: [Tensor]) throws -> (expected: [Tensor], found: [[Tensor]], saturations: Int) {
-        let expected = try ReferenceExecutor(ann).run(inputs)
-        let (found, saturations) = try choice.simulator().outputs(inputs, after: steps)
+        let last = steps.last ?? 1
+        let expected = try ReferenceExecutor(ann).run(timeVarying ? inputs.mean(of: last) : inputs)
+        let (found, saturations) = try choice.simulator().outputs(
+            timeVarying ? inputs.stepsFirst(last) : inputs, after: steps, timeVarying: timeVarying)
         if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
             throw SpikeletError(
                 .invalidModel, "an output holds \(value)",
@@ -144,6 +155,8 @@ public struct OutputErrors: Codable, Sendable, Equatable {
     public var recipe: String
     /// How many samples were compared.
     public var samples: Int
+    /// Of time-varying samples: how many steps' inputs the ANN was shown the mean of.
+    public var frames: Int?
     /// One for each number of steps, in rising order.
     public var steps: [Step]
     /// If it was asked for (``ErrorDecomposition``), at the largest number of steps.
@@ -168,8 +181,9 @@ extension OutputErrors: CustomStringConvertible {
             step.outputs.map { ["\(step.steps)", $0.name, percent($0.error), percent($0.errorOfVariation)] }
         }
         var text =
-            "'\(network)' (\(recipe)), ".visible + "\(samples) samples: distance of the outputs from the ANN's, over their length\n\n"
-        text += TextTable.format([["steps", "output", "error", "of what varies"]] + rows, rightAligned: [0, 2, 3])
+            "'\(network)' (\(recipe)), ".visible + "\(samples) samples: distance of the outputs from the ANN's, over their length\n"
+        if let frames { text += EvaluationResult.line(frames: frames, hasANN: true) + "\n" }
+        text += "\n" + TextTable.format([["steps", "output", "error", "of what varies"]] + rows, rightAligned: [0, 2, 3])
         text += "\nof what varies: the mean over the samples removed; \(String(format: "%.1f s", seconds)), \(precision)\n"
         if let layers { text += "\n" + ErrorDecomposition.heading(precision) + "\n\n" + ErrorDecomposition.table(layers) }
         for note in FloatLayer.notes(floatLayers, saturations: saturations) { text += "warning: \(note.visible)\n" }

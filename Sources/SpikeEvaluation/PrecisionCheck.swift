@@ -24,10 +24,15 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - program: the network in int8.
     ///   - task: what is asked of the first output.
-    ///   - inputs: of the first samples.
-    package static func measure(_ program: Program, task: OutputTask, inputs: [Tensor], steps: Int) throws -> PrecisionCheck {
+    ///   - inputs: of the first samples, `[N, …]`; or, if `timeVarying`, `[N, T, …]`.
+    package static func measure(
+        _ program: Program, task: OutputTask, inputs: [Tensor], steps: Int, timeVarying: Bool = false
+    ) throws -> PrecisionCheck {
         let snn = program.graph
-        let outputs = try [Compiler(precision: .float32)(snn), program].map { try Simulation($0).run(inputs, steps: steps)[0] }
+        let shown = try timeVarying ? inputs.stepsFirst(steps) : inputs
+        let outputs = try [Compiler(precision: .float32)(snn), program].map {
+            try Simulation($0).run(shown, steps: steps, timeVarying: timeVarying)[0]
+        }
         var check = PrecisionCheck(samples: inputs.first?.shape.first ?? 0)
         if task.kind != .values {
             let (exact, small) = (try task.predictions(outputs[0], of: snn), try task.predictions(outputs[1], of: snn))
@@ -43,9 +48,11 @@ public struct PrecisionCheck: Codable, Sendable, Equatable {
     }
 
     /// The same on the first samples of some data, in a pass of its own; `nil` where there are none.
-    static func measure(_ program: Program, task: OutputTask, data: any BatchSource, steps: Int) throws -> PrecisionCheck? {
+    static func measure(
+        _ program: Program, task: OutputTask, data: any BatchSource, steps: Int, timeVarying: Bool
+    ) throws -> PrecisionCheck? {
         let inputs = try data.first(mostSamples).joinedInputs
-        return inputs.isEmpty ? nil : try measure(program, task: task, inputs: inputs, steps: steps)
+        return inputs.isEmpty ? nil : try measure(program, task: task, inputs: inputs, steps: steps, timeVarying: timeVarying)
     }
 
     /// What people should know, if there is anything.

@@ -47,6 +47,12 @@ extension Graph {
                 "the model was exported for exactly \(batch) sample\(batch == 1 ? "" : "s") at a time: give so many (`batchSize: \(batch)`), "
                 + "or export it with an open first axis"
         }
+        let wanted = input.type.shape.dimensions
+        if tensor.rank == wanted.count + 1, !wanted.isEmpty,
+            zip(wanted.dropFirst(), tensor.shape.dropFirst(2)).allSatisfy({ $0.known ?? $1 == $1 })
+        {
+            return "if each time step has its own input, [T, N, …], simulate and evaluate take it with `timeVarying: true`"
+        }
         return "N is the number of samples; images are [N, channels, height, width], float32"
     }
 }

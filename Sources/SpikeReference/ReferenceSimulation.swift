@@ -104,19 +104,14 @@ public final class ReferenceSimulation {
         case .streaming:
             for step in 0..<steps {
                 if timeVarying {
-                    try self.step(
-                        inputs.map { $0.samples(step..<step + 1).reshaped(to: Array($0.shape.dropFirst())) }, emission: emission,
-                        observe: observe)
+                    try self.step(inputs.map { $0.step(step) }, emission: emission, observe: observe)
                 } else {
                     try self.step(inputs, isSameInput: step > 0, emission: emission, observe: observe)
                 }
                 try onStep?(step + 1)
             }
         case .layerSynchronous:
-            guard !timeVarying else {
-                throw SpikeletError(
-                    .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
-            }
+            if timeVarying { try description.checkTimeVarying() }
             try runLayers(inputs, steps: steps, emission: emission, observe: observe, onStep: onStep)
         }
         return try outputs()

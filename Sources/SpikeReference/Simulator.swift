@@ -52,6 +52,16 @@ extension SpikingDescription {
     /// step: each number of steps is a run of its own.
     public var isReadAtEveryStep: Bool { schedule == .streaming }
 
+    /// Whether there can be another input in each step.
+    ///
+    /// - Throws: ``SpikeletError`` (`unsupported`) under the layer-synchronous schedule.
+    package func checkTimeVarying() throws {
+        guard schedule == .streaming else {
+            throw SpikeletError(
+                .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+        }
+    }
+
     /// The runs that tell the outputs after each of some numbers of steps, which are in order.
     public func runs(for steps: [Int]) -> [Int] { isReadAtEveryStep ? steps.suffix(1) : steps }
 }
@@ -59,14 +69,18 @@ extension SpikingDescription {
 extension Simulator {
     /// The outputs after each of some numbers of steps, in as few runs as the schedule permits.
     ///
-    /// - Parameter steps: in order.
+    /// - Parameters:
+    ///   - inputs: one tensor for each input, `[N, …]`; or, if `timeVarying`, `[T, N, …]`.
+    ///   - steps: in order.
     /// - Returns: for each number of steps its outputs; and how often a number met its bound.
-    public func outputs(_ inputs: [Tensor], after steps: [Int]) throws -> (outputs: [[Tensor]], saturations: UInt64) {
+    public func outputs(_ inputs: [Tensor], after steps: [Int], timeVarying: Bool = false) throws -> (
+        outputs: [[Tensor]], saturations: UInt64
+    ) {
         var (found, saturations): ([[Tensor]], UInt64) = ([], 0)
         let description = graph.spiking
         for count in description?.runs(for: steps) ?? [] {
             let keepsAll = description?.isReadAtEveryStep == true && steps.count > 1
-            let run = try run(inputs, steps: count, timeVarying: false, recording: keepsAll ? .stepOutputs : [])
+            let run = try run(inputs, steps: count, timeVarying: timeVarying, recording: keepsAll ? .stepOutputs : [])
             saturations += run.saturations
             found += keepsAll ? steps.map { run.stepOutputs[$0 - 1] } : [run.outputs]
         }

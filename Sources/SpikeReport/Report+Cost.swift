@@ -35,8 +35,9 @@ extension Report {
             guard let counts = results[index].counts else { return [] }
             return counts.steps.map { step in
                 [
-                    names[index], "\(step.steps)", magnitude(step.accumulates), magnitude(step.multiplyAccumulates),
-                    magnitude(Double(counts.inputMultiplyAccumulates)), magnitude(step.membraneUpdates),
+                    names[index], "\(step.steps)", magnitude(step.accumulates + (step.input?.accumulates ?? 0)),
+                    magnitude(step.multiplyAccumulates),
+                    magnitude(step.input?.multiplyAccumulates ?? Double(counts.inputMultiplyAccumulates)), magnitude(step.membraneUpdates),
                     figure(step.activationSparsity * 100, digits: 1),
                 ]
             }
@@ -56,8 +57,12 @@ extension Report {
             if let readout = counts.readout { text += "; \(readout.description), on the accumulated output, once" }
             return text + "."
         }
+        let input =
+            results.contains { $0.frames != nil }
+            ? "the layers that read the image, once; of an input of its own in each step all steps, and only what is no event: events are ACs"
+            : "the layers that read the image, once"
         notes.append(
-            "ACs: operations on 0 and 1. MACs, graded: operations on pooled spikes and sums, which NeuroBench classes as multiply–accumulates. MACs, input: the layers that read the image, once. All exact at borders, strides and groups, as NeuroBench counts them."
+            "ACs: operations on 0 and 1. MACs, graded: operations on pooled spikes and sums, which NeuroBench classes as multiply–accumulates. MACs, input: \(input). All exact at borders, strides and groups, as NeuroBench counts them."
         )
         return details(
             "Operations, membranes, memory", Page.table(header, rows) + notes.map { "<p class=\"note\">\(escaped($0))</p>" }.joined())

@@ -72,8 +72,10 @@ extension Report {
         return body
     }
 
-    /// - Parameter name: whose neurons they are, where there are several networks.
-    func activitySection(_ trace: ActivityTrace, of name: String?) -> Section {
+    /// - Parameters:
+    ///   - isOfFrames: whether each step had its own input.
+    ///   - name: whose neurons they are, where there are several networks.
+    func activitySection(_ trace: ActivityTrace, isOfFrames: Bool, of name: String?) -> Section {
         var body = name.map { "<p class=\"note\">Of \(escaped($0)).</p>" } ?? ""
         body += "<div class=\"pair\">"
         if trace.imageShape.count == 3 {
@@ -83,7 +85,10 @@ extension Report {
                 Array(channels.prefix(3)), size: Array(trace.imageShape.dropFirst()), title: "the sample that is shown", ground: "film",
                 style: "light")
             {
-                body += figureBox(picture, "The sample that is shown" + (channels.count > 1 ? ", by channel." : "."))
+                body += figureBox(
+                    picture,
+                    "The sample that is shown" + (isOfFrames ? ", the mean of its frames" : "")
+                        + (channels.count > 1 ? ", by channel." : "."))
             }
         }
         let names = trace.layers.evenly(atMost: 6).map(\.title)

@@ -57,7 +57,7 @@ public struct Report: Sendable {
         var sections = [stepSection, costSection]
         if results.contains(where: { !$0.layers.isEmpty }) { sections.append(layerSection) }
         if let index = results.firstIndex(where: { $0.activity != nil }), let activity = results[index].activity {
-            sections.append(activitySection(activity, of: results.count > 1 ? names[index] : nil))
+            sections.append(activitySection(activity, isOfFrames: results[index].frames != nil, of: results.count > 1 ? names[index] : nil))
         }
         if results.contains(where: { $0.confusion != nil }) { sections.append(confusionSection) }
         sections.append(methodSection)
@@ -115,8 +115,15 @@ public struct Report: Sendable {
         let partial = result.partial == nil ? "" : " <strong>The run was broken off.</strong>"
         return """
             <div class="card">\(heading)<p class="verdict">\(verdict)</p><dl class="tiles">\(items)</dl>
-            <p class="note">On \(result.samples) samples, in \(escaped(result.precision)).\(partial)</p></div>
+            <p class="note">On \(result.samples) samples, in \(escaped(result.precision)).\(Self.frames(result))\(partial)</p></div>
             """
+    }
+
+    /// What time-varying samples are, as a sentence behind others.
+    private static func frames(_ result: EvaluationResult) -> String {
+        guard let frames = result.frames else { return "" }
+        let line = EvaluationResult.line(frames: frames, hasANN: result.ann != nil)
+        return " " + line.prefix(1).uppercased() + line.dropFirst() + "."
     }
 
     /// The least and the most of SNN / ANN over all models that price both.

@@ -11,6 +11,7 @@ import TestSupport
 /// | `train.npz`, `images.npz` | the first 64 training images, with labels |
 /// | `test.npz`, `test_1000.npz` | the first 30 test images, with labels |
 /// | `x.npy`, `events.npy` | 4 of them; one of them in each of 32 steps |
+/// | `events.npz` | the same 4 in each of 8 steps, cut to 0 and 1, with labels |
 /// | `mnist/` | the same images as IDX files |
 /// | `snn.safetensors`, `cnn.safetensors`, `vgg.safetensors` | the cnn (signed, T = 8), the same, and the vgg (calibrated, T = 8) |
 /// | `radix.safetensors`, `signed.safetensors`, and `.json` | the cnn by these recipes, and their evaluations |
@@ -52,6 +53,12 @@ struct Sandbox {
             try folder.write(idx([count], (batch.labels ?? []).map { UInt8($0) }), "mnist/\(part)-labels-idx1-ubyte")
             guard part == "t10k" else { continue }
             try NPY.write(batch.inputs[0].samples(0..<4), to: folder.file("x.npy"))
+            let events = batch.inputs[0].samples(0..<4).map { $0 > 0.5 ? 1 : 0 }
+            try NPZ.write(
+                [
+                    ("images", Tensor.joined([Tensor](repeating: events, count: 8)).reshaped(to: [8, 4, 1, 28, 28])),
+                    ("labels", labels.samples(0..<4)),
+                ], to: folder.file("events.npz"))
             let one = batch.inputs[0].samples(0..<1)
             try NPY.write(
                 Tensor.joined([Tensor](repeating: one, count: 32)).reshaped(to: [32, 1, 1, 28, 28]), to: folder.file("events.npy"))

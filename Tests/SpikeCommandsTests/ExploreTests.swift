@@ -1,4 +1,6 @@
 import Foundation
+import SpikeData
+import SpikeGraph
 import TestSupport
 import Testing
 
@@ -73,6 +75,26 @@ final class ExplorerProcess {
         let again = try ExplorerProcess("snn.safetensors", "--data", "data.npz", "--port", "\(server.port)", in: folder)
         #expect(again.port == server.port && again.url != server.url)
         _ = try again.interrupt()
+    }
+
+    @Test func `samples of several inputs are looked at by the inputs' names`() async throws {
+        let folder = try Folder()
+        try folder.write(Models.twoInputs(), "model.onnx")
+        func rows(_ factor: Int) -> Tensor { Tensor((0..<120).map { Float($0 * factor % 31) / 16 - 1 }, shape: [30, 4]) }
+        let labels = Tensor((0..<30).map { Int64($0 % 4) }, shape: [30])
+        try NPZ.write([("b", rows(11)), ("labels", labels), ("a", rows(7))], to: folder.file("x.npz"))
+        try await folder.succeeding(
+            "convert", "model.onnx", "--calibration", "x.npz", "--recipe", "calibrated", "--output", "snn.safetensors")
+        let server = try ExplorerProcess(
+            "snn.safetensors", "--data", "x.npz", "--ann", "model.onnx", "--steps", "4", in: folder)
+        let run = try server.get("run?sample=3")
+        #expect(run.hasPrefix("HTTP/1.1 200 ") && run.contains("\"label\":3") && run.contains("\"annPrediction\""))
+        let pictures = try server.get("pictures?from=0&count=2")
+        #expect(pictures.hasPrefix("HTTP/1.1 200 ") && pictures.contains("\"width\":4"))
+        _ = try server.interrupt()
+        try NPZ.write([("a", rows(7))], to: folder.file("half.npz"))
+        let half = try await folder.spikelet("explore", "snn.safetensors", "--data", "half.npz")
+        #expect(half.status == 1 && half.errors.contains("no array 'b'") && half.output.isEmpty, "\(half.errors)")
     }
 
     @Test func `what it cannot show it says before it serves`() async throws {

@@ -17,9 +17,9 @@ import Testing
             "evaluate",
             [
                 "--data", "--ann", "--steps", "--limit", "--json", "--threads", "--batch-size", "--split", "--mean", "--std", "--precision",
-                "--exit-confidence", "--exit-loss", "--resume", "--report",
+                "--exit-confidence", "--exit-loss", "--resume", "--report", "--time-varying",
             ]
-        ), ("compare", ["--data", "--ann", "--steps", "--report", "--json", "--limit", "--threads", "--precision"]),
+        ), ("compare", ["--data", "--ann", "--steps", "--time-varying", "--report", "--json", "--limit", "--threads", "--precision"]),
         ("explore", ["--data", "--ann", "--steps", "--port", "--limit", "--split", "--mean", "--std"]),
         ("benchmark", ["--input", "--steps", "--batch-size", "--threads", "--precision", "--json"]), ("kernels", ["--measure", "--json"]),
         ("export", ["--output", "--format", "--target", "--approximate", "--check", "--steps", "--json"]),

@@ -34,20 +34,23 @@ struct Answers {
     /// The values are an array `targets`; or `labels` or `y`, where these hold numbers with fractions, or several of floating point a
     /// sample. What can be told by its shape is told before the array is unpacked.
     ///
-    /// - Parameter taken: names that mean something else.
+    /// - Parameters:
+    ///   - taken: names that mean something else.
+    ///   - inputs: the inputs' shape, for messages.
     /// - Throws: ``SpikeletError`` (`invalidData`) where there are both.
-    init(_ archive: NPZ, except taken: [String] = [], samples: Int, name path: String) throws {
-        let names = ["labels", "y", "targets"].filter { archive.names.contains($0) && !taken.contains($0) }
-        guard names.count < 2 else {
-            throw SpikeletError(
-                .invalidData, "it has both '\(names[0])' and '\(names[1])'", at: path,
-                remedy: "keep one: labels (or y) are class numbers, targets what a regression should give")
-        }
-        guard let name = names.first else {
+    init(_ archive: NPZ, except taken: [String] = [], samples: Int, inputs: [Int] = [], name path: String) throws {
+        guard let name = try Self.name(in: archive, except: taken, at: path) else {
             try self.init(labels: nil, targets: nil, samples: samples, name: path)
             return
         }
         let head = try archive.head(name)
+        if let count = head.shape.first, count != samples, inputs.count > 2, inputs[1] == count {
+            throw SpikeletError(
+                .invalidData, "\(samples) samples, but \(count) \(name == "targets" ? name : "labels"); the inputs are \(inputs)", at: path,
+                remedy:
+                    "if they are [T, N, …], another input in each time step, evaluate takes them with `timeVarying: true`; else give one "
+                    + "label for each sample")
+        }
         if name == "targets" {
             try Self.checkTargets(head.shape, samples: samples, name: path)
         } else {
@@ -59,6 +62,19 @@ struct Answers {
         } else {
             try self.init(labels: array, targets: nil, samples: samples, name: path)
         }
+    }
+
+    /// What an archive calls its labels or targets, if it has any.
+    ///
+    /// - Throws: ``SpikeletError`` (`invalidData`) where there are both.
+    static func name(in archive: NPZ, except taken: [String] = [], at path: String) throws -> String? {
+        let names = ["labels", "y", "targets"].filter { archive.names.contains($0) && !taken.contains($0) }
+        guard names.count < 2 else {
+            throw SpikeletError(
+                .invalidData, "it has both '\(names[0])' and '\(names[1])'", at: path,
+                remedy: "keep one: labels (or y) are class numbers, targets what a regression should give")
+        }
+        return names.first
     }
 
     /// Whether what is called labels is what a regression should give: numbers with fractions, or several of floating point a sample.

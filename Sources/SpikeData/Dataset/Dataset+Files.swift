@@ -71,27 +71,32 @@ extension Dataset {
     /// What an archive's array of inputs may be called.
     package static let inputNames = ["images", "x"]
 
-    /// The arrays of an archive. What can be told by their shapes and by the small ones is told before the inputs are unpacked.
-    private init(_ archive: NPZ, normalization: Normalization?, name path: String) throws {
-        func name(_ names: [String]) throws -> String? {
-            let present = names.filter(archive.names.contains)
-            guard present.count < 2 else {
-                throw SpikeletError(
-                    .invalidData, "it has both '\(present[0])' and '\(present[1])'", at: path, remedy: "keep one of them in the file")
-            }
-            return present.first
+    /// The name of an archive's array of inputs.
+    ///
+    /// - Throws: ``SpikeletError`` (`invalidData`) where it has none, or two.
+    static func inputName(in archive: NPZ, at path: String) throws -> String {
+        let present = inputNames.filter(archive.names.contains)
+        guard present.count < 2 else {
+            throw SpikeletError(
+                .invalidData, "it has both '\(present[0])' and '\(present[1])'", at: path, remedy: "keep one of them in the file")
         }
-        guard let inputs = try name(Self.inputNames) else {
+        guard let name = present.first else {
             throw SpikeletError(
                 .invalidData, "it has no array 'images' or 'x'; \(archive.contentsHint)", at: path,
                 remedy: "save the inputs under one of these names, as in numpy.savez(file, images=…, labels=…)")
         }
+        return name
+    }
+
+    /// The arrays of an archive. What can be told by their shapes and by the small ones is told before the inputs are unpacked.
+    private init(_ archive: NPZ, normalization: Normalization?, name path: String) throws {
+        let inputs = try Self.inputName(in: archive, at: path)
         let head = try archive.head(inputs)
         let count = try ArraySamples.count(head, name: path)
         _ = try ArraySamples.channels(head, normalization, name: path)
-        let answers = try Answers(archive, samples: count, name: path)
+        let answers = try Answers(archive, samples: count, inputs: head.shape, name: path)
         let samples = try ArraySamples(archive.array(inputs), name: path, normalization: normalization)
-        try self.init([samples], as: samples, answers: answers, name: path)
+        try self.init(samples, answers: answers, cautions: [samples.caution], name: path)
     }
 
     private static func isFolder(_ path: String) -> Bool {

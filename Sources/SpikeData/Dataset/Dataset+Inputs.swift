@@ -31,7 +31,7 @@ extension Dataset {
         }
         let answers = try Answers(archive, except: inputs, samples: count, name: path)
         let parts = try inputs.map { try ArraySamples(archive.array($0), name: "\(path): '\($0)'", normalization: nil) }
-        try self.init(parts, as: InputSamples(parts: parts), answers: answers, name: path)
+        try self.init(InputSamples(parts: parts), answers: answers, cautions: parts.map(\.caution), name: path)
     }
 }
 

@@ -64,13 +64,13 @@ public struct Dataset: Sendable {
     ) throws {
         let samples = try ArraySamples(inputs, name: name, normalization: normalization)
         let answers = try Answers(labels: labels, targets: targets, samples: samples.count, name: name)
-        try self.init([samples], as: samples, answers: answers, name: name)
+        try self.init(samples, answers: answers, cautions: [samples.caution], name: name)
     }
 
-    /// Arrays, one for each input.
-    init(_ parts: [ArraySamples], as source: any SampleSource, answers: Answers, name: String) throws {
+    /// - Parameter cautions: what a person should hear of the data, if anything.
+    init(_ source: any SampleSource, answers: Answers, cautions: [String?], name: String) throws {
         try self.init(source, labels: answers.labels, targets: answers.targets, name: name)
-        cautions = parts.compactMap(\.caution)
+        self.cautions = cautions.compactMap { $0 }
     }
 
     /// The samples `indices` (each of `0 ..< count`), in this order, with their labels or targets.

@@ -33,6 +33,10 @@ public struct Comparison: Codable, Sendable, Equatable, CustomStringConvertible 
         var cautions: [String] = []
         if Set(results.map(\.samples)).count > 1 { cautions.append("they were measured on different numbers of samples") }
         if Set(results.compactMap { $0.settings?["data"] }).count > 1 { cautions.append("they were measured on different samples") }
+        if Set(results.map { $0.frames == nil }).count > 1 {
+            cautions.append("some had an input of their own in each step, others the same in all")
+        }
+        if Set(results.compactMap(\.frames)).count > 1 { cautions.append("their ANNs saw means of different numbers of frames") }
         if Set(results.map { $0.steps.last?.quality.kind }).count > 1 { cautions.append("they are judged by different measures") }
         for (name, result) in zip(names, results) where result.partial != nil { cautions.append("\(name) was broken off") }
         for (name, result) in zip(names, results) { cautions += result.int8Notes.map { "\(name): \($0)" } }

@@ -38,6 +38,7 @@ extension EvaluationResult {
         try FileCheck.number(seconds, "seconds")
         try FileCheck.steps(steps.map(\.steps), "steps")
         let last = steps.last?.steps ?? 1
+        try FileCheck.count(frames, "frames", in: last...last)
         try ann?.check("ann")
         for (index, step) in steps.enumerated() { try step.check("steps[\(index)]") }
         for (index, layer) in layers.enumerated() { try layer.check("layers[\(index)]") }
@@ -153,7 +154,8 @@ extension OperationCounts {
         for (index, step) in steps.enumerated() {
             for (name, count) in [
                 ("accumulates", step.accumulates), ("multiplyAccumulates", step.multiplyAccumulates), ("spikes", step.spikes),
-                ("membraneUpdates", step.membraneUpdates),
+                ("membraneUpdates", step.membraneUpdates), ("input.accumulates", step.input?.accumulates),
+                ("input.multiplyAccumulates", step.input?.multiplyAccumulates),
             ] {
                 try FileCheck.number(count, "\(key).steps[\(index)].\(name)")
             }

@@ -26,10 +26,10 @@ extension EvaluationResult {
         let rows = counts.layers.map { layer -> (weight: Double, cells: [String]) in
             let (single, graded) = (layer.accumulates.reduce(0, +), layer.multiplyAccumulates.reduce(0, +))
             let share = layer.dense > 0 ? String(format: "%.2f", (single + graded) / Double(layer.dense)) : "–"
-            // A layer that reads the input works once, on numbers.
+            // A layer that reads the input works once, on numbers; on a time-varying one in each step, on events too.
             let cells =
                 [layer.name, count(Double(layer.dense))] + (hasANN ? [layer.ann.map(count) ?? "–"] : [])
-                + [layer.readsSpikes ? count(single) : "–", count(graded), share]
+                + [layer.readsSpikes || frames != nil ? count(single) : "–", count(graded), share]
             return (single + graded, cells)
         }
         let header =

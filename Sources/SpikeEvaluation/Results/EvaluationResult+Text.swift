@@ -9,6 +9,7 @@ extension EvaluationResult: CustomStringConvertible {
         var title = "'\(network)' (\(recipe)), ".visible + "\(samples) samples" + (partial == nil ? "" : " so far")
         if let accuracy = ann?.accuracy { title += ", ANN accuracy \(Self.percent(accuracy))" }
         if let error = ann?.error { title += ", ANN error \(String(format: "%.4g", error.rootMeanSquare))" }
+        if let frames { title += "\n" + Self.line(frames: frames, hasANN: ann != nil) }
         if let judgedBy { title += "\njudged by: \(judgedBy)" }
         if steps.contains(where: { $0.error != nil || $0.deviation != nil }) { return title + "\n\n" + regressionTable + rest }
         var header = ["steps", "accuracy", "95 % interval", "agreement", "spikes/neuron", "SynOps", "energy (SNN/ANN)"]
@@ -26,6 +27,11 @@ extension EvaluationResult: CustomStringConvertible {
             for row in rows.indices { rows[row].remove(at: column) }
         }
         return title + "\n\n" + TextTable.format([header] + rows, rightAligned: Set(header.indices)) + rest
+    }
+
+    /// What time-varying samples are.
+    package static func line(frames: Int, hasANN: Bool) -> String {
+        "each step has its own input" + (hasANN ? "; the ANN saw the mean of the \(frames == 1 ? "one frame" : "\(frames) frames")" : "")
     }
 
     /// The table of a regression.

@@ -108,6 +108,8 @@ public struct EvaluationResult: Codable, Sendable, Equatable {
     public var recipe: String
     /// How many samples were measured.
     public var samples: Int
+    /// Of time-varying samples, which have an input of their own in each step: how many of these inputs the ANN was shown the mean of.
+    public var frames: Int?
     /// The ANN on the same samples.
     public var ann: ANN?
     /// The first samples, on which spikes and synaptic operations were counted.

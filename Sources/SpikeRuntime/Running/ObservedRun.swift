@@ -19,16 +19,18 @@ package struct ObservedRun: Sendable {
     }
 
     /// - Parameters:
+    ///   - inputs: as a ``Simulator`` takes them: `[N, …]`, or, if `timeVarying`, `[T, N, …]`.
     ///   - observe: called as ``ReferenceSimulation`` calls its observer, with the simulation that holds membranes.
     ///   - onStep: called after each step.
     package func callAsFunction(
-        _ inputs: [Tensor], steps: Int, observe: @escaping Observer,
+        _ inputs: [Tensor], steps: Int, timeVarying: Bool = false, observe: @escaping Observer,
         onStep: @escaping (ReferenceSimulation, Int) throws -> Void = { _, _ in }
     ) throws {
         let reference = try ReferenceSimulation(snn)
         func see(_ node: Node, _ operands: [Tensor], _ results: [Tensor]) throws { try observe(reference, node, operands, results) }
         guard let program else {
-            _ = try reference.run(inputs, steps: steps, observe: see, onStep: { try onStep(reference, $0) })
+            _ = try reference.run(
+                inputs, steps: steps, timeVarying: timeVarying, observe: see, onStep: { try onStep(reference, $0) })
             return
         }
         let engine = try Simulation(program)
@@ -38,7 +40,7 @@ package struct ObservedRun: Sendable {
             return spikes
         }
         guard snn.spiking?.schedule == .streaming else {
-            _ = try engine.run(inputs, steps: steps)
+            _ = try engine.run(inputs, steps: steps, timeVarying: timeVarying)
             _ = try reference.run(
                 inputs, steps: steps, emission: { sent[$0.name]?[$1] }, observe: see, onStep: { try onStep(reference, $0) })
             return
@@ -46,8 +48,10 @@ package struct ObservedRun: Sendable {
         // Step by step together, so that no more than one step's spikes are kept.
         for step in 0..<steps {
             sent = [:]
-            try engine.step(inputs, isSameInput: step > 0)
-            try reference.step(inputs, isSameInput: step > 0, emission: { node, _ in sent[node.name]?.first }, observe: see)
+            let isSame = !timeVarying && step > 0
+            let inputs = timeVarying ? inputs.map { $0.step(step) } : inputs
+            try engine.step(inputs, isSameInput: isSame)
+            try reference.step(inputs, isSameInput: isSame, emission: { node, _ in sent[node.name]?.first }, observe: see)
             try onStep(reference, step + 1)
         }
     }

@@ -1,4 +1,5 @@
 internal import SpikeGraph
+internal import SpikeReference
 
 // What a simulation is given: whether it fits, and its parts.
 
@@ -24,16 +25,13 @@ extension Simulation {
             }
         }
         guard timeVarying else { return try program.graph.check(inputs: inputs) }
-        guard isStreaming else {
-            throw SpikeletError(
-                .unsupported, "time-varying input under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
-        }
+        try program.spikingDescription.checkTimeVarying()
         if let short = inputs.first(where: { ($0.shape.first ?? 0) < steps }) {
             throw SpikeletError(
                 .invalidData, "a time-varying input of shape \(short.shape) for \(steps) steps",
                 remedy: "its first axis counts time steps: [T, N, …]")
         }
-        return try (0..<steps).map { step in try program.graph.check(inputs: inputs.map { Self.step($0, step) }) }[0]
+        return try (0..<steps).map { step in try program.graph.check(inputs: inputs.map { $0.step(step) }) }[0]
     }
 
     /// Whether running sums of pools have room for so many steps.
@@ -42,11 +40,6 @@ extension Simulation {
         throw SpikeletError(
             .invalidOption, "\(steps) steps of a network with max pooling",
             remedy: "the engine simulates up to \(program.mostSteps) of this one before a reset")
-    }
-
-    /// One step of [T, N, …].
-    static func step(_ tensor: Tensor, _ index: Int) -> Tensor {
-        tensor.samples(index..<index + 1).reshaped(to: Array(tensor.shape.dropFirst()))
     }
 
     /// Some samples of [T, N, …].

@@ -160,7 +160,7 @@ public final class Simulation {
         var used: Int?
         while done < steps, used == nil {
             let count = min(length, (done < delay ? min(delay, steps) : steps) - done)
-            let blockInputs = timeVarying ? (done..<done + count).map { step in inputs.map { Self.step($0, step) } } : [inputs]
+            let blockInputs = timeVarying ? (done..<done + count).map { step in inputs.map { $0.step(step) } } : [inputs]
             try worker.advance(count, inputs: blockInputs, isSameInput: !timeVarying && done > 0, isWhole: count == steps)
             if worker.recording.keepsSteps { stepSums += (0..<count).map { worker.sums(atStep: $0, of: count).subtracting(ignored) } }
             if let exitConfidence {
