@@ -88,7 +88,7 @@ import Testing
     /// Kernel, stride, padding, dilation, output padding, groups; whether a convolution of 3×3 behind it is joined with it.
     private static let transposed: [(Int, Int, Int, Int, Int, Int, Bool)] = [
         (2, 2, 0, 1, 0, 1, true), (4, 2, 1, 1, 0, 1, false), (3, 2, 1, 1, 1, 1, false), (3, 1, 1, 1, 0, 1, false), (1, 3, 0, 1, 2, 1, true),
-        (2, 3, 0, 1, 0, 3, true), (3, 2, 4, 1, 1, 1, false), (2, 2, 0, 2, 1, 1, false), (5, 1, 0, 2, 0, 3, false), (3, 4, 0, 1, 0, 1, true),
+        (2, 3, 0, 1, 0, 3, true), (3, 2, 4, 1, 1, 1, false), (2, 2, 0, 2, 1, 1, true), (5, 1, 0, 2, 0, 3, false), (3, 4, 0, 1, 0, 1, true),
     ]
 
     @Test(arguments: Self.transposed.indices)
