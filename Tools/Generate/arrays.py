@@ -11,6 +11,10 @@ from operators import NotWritten, apply, conv, windows
 from simulate import NEAR_THRESHOLD, Network
 
 
+FOLDED = {"VoltageScaler", "BatchNormalization", "Mul", "Unary", "Add"}
+"""What has no arrays because others hold it."""
+
+
 class NotAChain(Exception):
     """The network is not one layer behind the other."""
 
@@ -44,8 +48,13 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
                 return y @ weight.T + (0 if bias is None else bias)
             stride, padding, dilation = arrays[f"{name}.stride_padding_dilation"].astype(int).tolist()
             window = {
-                "kernel": list(weight.shape[2:]), "strides": stride, "dilations": dilation, "padsBegin": padding, "padsEnd": padding,
-                "autoPad": "NOTSET", "ceilMode": False,
+                "kernel": list(weight.shape[2:]),
+                "strides": stride,
+                "dilations": dilation,
+                "padsBegin": padding,
+                "padsEnd": padding,
+                "autoPad": "NOTSET",
+                "ceilMode": False,
             }
             return conv(y, weight, bias, window=window, groups=y.shape[1] // weight.shape[1])
         shape = (-1, *[1] * (y.ndim - 2))
@@ -71,9 +80,8 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
                 axes = tuple(range(y.ndim, y.ndim + len(a["window"]["kernel"])))
                 most = windows(sums, a["window"], -np.inf).max(axes)
                 y, states[name + " before"] = most - states.get(name + " before", 0), most
-            elif kind in ("Flatten", "Reshape", "Transpose", "AveragePool", "GlobalAveragePool", "Identity", "Dropout"):
-                y = apply(kind, a, [y], len(x))
-            # Scales and normalisations are folded in.
+            elif kind not in FOLDED:
+                y = apply(kind, a, [y] + [network.constants[other] for other in node["inputs"] if other in network.constants], len(x))
             for extra in (f"{name}_scale",):
                 if extra in layers:
                     y = layer(extra, y)

@@ -32,10 +32,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def options(dice: random.Random, spec: dict) -> dict:
     """A recipe, and where it goes from there."""
-    recipes = ["calibrated"] * 4 + ["radix"] * 4 + ["signed"] * 2 + ["burst"] * 2 + ["local-threshold-balancing", "rate-coding", "rate-coding"]
+    recipes = (
+        ["calibrated"] * 4 + ["radix"] * 4 + ["signed"] * 2 + ["burst"] * 2 + ["local-threshold-balancing", "rate-coding", "rate-coding"]
+    )
     recipe = dice.choice(["quantised"] * 3 + ["calibrated", "radix", "rate-coding"] if spec["quantised"] else recipes)
     words = []
-    steps = dice.choice([1, 2, 3, 4, 4, 5, 6, 7, 8, 10, 12, 16, 17]) if recipe == "radix" else dice.choice([1, 2, 3, 4, 4, 8, 8, 13, 16, 20, 32, 65])
+    steps = (
+        dice.choice([1, 2, 3, 4, 4, 5, 6, 7, 8, 10, 12, 16, 17])
+        if recipe == "radix"
+        else dice.choice([1, 2, 3, 4, 4, 8, 8, 13, 16, 20, 32, 65])
+    )
     if recipe not in ("quantised", "rate-coding") or dice.random() < 0.2:
         words += ["--steps", steps]
     if dice.random() < 0.2:
@@ -52,8 +58,13 @@ def options(dice: random.Random, spec: dict) -> dict:
         words += ["--allow-analog"]
     extras = [kind for kind in ("int8", "batch", "isa", "evaluate", "export", "arrays", "converges", "varying") if dice.random() < 0.22]
     return {
-        "recipe": recipe, "words": words, "calibration": dice.choice([1, 2, 10, 40, 40, 120]), "samples": dice.choice([1, 2, 5, 9, 17, 33, 65]),
-        "simulate": dice.choice([None, None, None, 1, 3, 7, 12, 40]), "extras": extras, "isa": dice.choice(["scalar", "avx2", "avx512", "neon"]),
+        "recipe": recipe,
+        "words": words,
+        "calibration": dice.choice([1, 2, 10, 40, 40, 120]),
+        "samples": dice.choice([1, 2, 5, 9, 17, 33]),
+        "simulate": dice.choice([None, None, None, 1, 3, 7, 12, 40]),
+        "extras": extras,
+        "isa": dice.randrange(12),
         "target": dice.choice(["generic", "sinabs", "norse", "snntorch", "spinnaker2", "lava", "spikelet", "spikelet"]),
         "approximate": dice.random() < 0.6,
     }
@@ -62,7 +73,20 @@ def options(dice: random.Random, spec: dict) -> dict:
 def point(seed: str) -> tuple:
     dice = random.Random(seed)
     spec = networks.specification(dice)
-    return spec, options(dice, spec)
+    chosen = options(dice, spec)
+    if spec.get("limit"):
+        # What is wide is neither long nor many.
+        words = chosen["words"]
+        if "--steps" in words:
+            place = words.index("--steps") + 1
+            words[place] = min(words[place], 4)
+        chosen |= {
+            "samples": 1 + chosen["samples"] % 2,
+            "calibration": min(chosen["calibration"], 2),
+            "simulate": 3,
+            "extras": [extra for extra in chosen["extras"] if extra in ("int8", "isa", "evaluate", "batch")],
+        }
+    return spec, chosen
 
 
 # ------------------------------------------------------------------------------------------------------------- shrinking
@@ -71,7 +95,7 @@ def point(seed: str) -> tuple:
 def smaller_blocks(blocks: list):
     """The list without a block, with what a block holds in its place, and with plainer blocks."""
     for index, block in enumerate(blocks):
-        rest = lambda *put, index=index: blocks[:index] + list(put) + blocks[index + 1:]  # noqa: E731
+        rest = lambda *put, index=index: blocks[:index] + list(put) + blocks[index + 1 :]  # noqa: E731
         yield rest()
         for inner in ([block["blocks"]] if "blocks" in block else []) + block.get("branches", []):
             yield rest(*inner)
@@ -80,13 +104,32 @@ def smaller_blocks(blocks: list):
                 yield rest(block | {"blocks": less})
         for place, branch in enumerate(block.get("branches", [])):
             for less in smaller_blocks(branch):
-                yield rest(block | {"branches": block["branches"][:place] + [less] + block["branches"][place + 1:]})
+                yield rest(block | {"branches": block["branches"][:place] + [less] + block["branches"][place + 1 :]})
         plain = {
-            "norm": False, "act": None, "groups": 1, "dilation": 1, "stride": 1, "kernel": 1, "pad": "none", "bias": False, "sparse": False, "flat": False,
-            "transposed": False, "ceil": False, "counts_padding": False, "keep_size": False, "scaled": False, "spelling": "Relu",
+            "norm": False,
+            "act": None,
+            "groups": 1,
+            "dilation": 1,
+            "stride": 1,
+            "kernel": 1,
+            "pad": "none",
+            "bias": False,
+            "sparse": False,
+            "flat": False,
+            "transposed": False,
+            "ceil": False,
+            "counts_padding": False,
+            "keep_size": False,
+            "scaled": False,
+            "spelling": "Relu",
         }
         for key, value in plain.items():
-            if key in block and block[key] != value and not (key == "pad" and block["kind"] != "conv") and block["kind"] in ("conv", "pool", "act", "residual"):
+            if (
+                key in block
+                and block[key] != value
+                and not (key == "pad" and block["kind"] != "conv")
+                and block["kind"] in ("conv", "pool", "act", "residual")
+            ):
                 yield rest(block | {key: value})
         if block.get("act") not in (None, "Relu"):
             yield rest(block | {"act": "Relu"})
@@ -100,14 +143,24 @@ def smaller(spec: dict, chosen: dict):
     """Points that are a little less than this one."""
     for blocks in smaller_blocks(spec["blocks"]):
         yield spec | {"blocks": blocks}, chosen
-    for change in ({"head": "none"}, {"dense": []}, {"classes": 2}, {"classes": 1}, {"channels": 1}, {"channels_last": False}, {"opset": 17},
-                   {"matmul": False}, {"flatten": "mean"}, {"pixels": "signed"}):
+    for change in (
+        {"head": "none"},
+        {"dense": []},
+        {"classes": 2},
+        {"classes": 1},
+        {"channels": 1},
+        {"channels_last": False},
+        {"opset": 17},
+        {"matmul": False},
+        {"flatten": "mean"},
+        {"pixels": "signed"},
+    ):
         if any(spec[key] != value for key, value in change.items()):
             yield spec | change, chosen
     for axis, size in enumerate(spec["size"]):
         for less in (size // 2, size - 1):
             if less >= 1:
-                yield spec | {"size": spec["size"][:axis] + [less] + spec["size"][axis + 1:]}, chosen
+                yield spec | {"size": spec["size"][:axis] + [less] + spec["size"][axis + 1 :]}, chosen
     for key in ("samples", "calibration"):
         if chosen[key] > 1:
             yield spec, chosen | {key: 1}
@@ -120,7 +173,7 @@ def smaller(spec: dict, chosen: dict):
             end = index + (2 if index + 1 < len(words) and not str(words[index + 1]).startswith("--") else 1)
             yield spec, chosen | {"words": words[:index] + words[end:]}
             if word == "--steps" and words[index + 1] > 1:
-                yield spec, chosen | {"words": words[:index + 1] + [words[index + 1] // 2] + words[index + 2:]}
+                yield spec, chosen | {"words": words[: index + 1] + [words[index + 1] // 2] + words[index + 2 :]}
 
 
 def shrink(spec: dict, chosen: dict, kind: str, spikelet: str, seconds: float) -> tuple:
@@ -151,7 +204,9 @@ def keep(spec: dict, chosen: dict, kind: str, seed: str, spikelet: str, folder: 
     result = Point(spec, chosen, spikelet, folder).judge()
     failures = [failure for failure in result.failures if failure.kind == kind]
     (folder / "point.json").write_text(json.dumps({"seed": seed, "network": spec, "options": chosen}, indent=1))
-    (folder / "commands.sh").write_text("#!/bin/sh\n# In this folder, with spikelet on the path.\n" + "".join(f"{line}\n" for line in result.commands))
+    (folder / "commands.sh").write_text(
+        "#!/bin/sh\n# In this folder, with spikelet on the path.\n" + "".join(f"{line}\n" for line in result.commands)
+    )
     (folder / "failure.txt").write_text("".join(f"{failure.kind}: {failure.text}\n" for failure in result.failures))
     return failures
 
@@ -197,7 +252,9 @@ def main():
     parser.add_argument("--seed", type=int, help="what decides everything; default: a new one")
     parser.add_argument("--first", type=int, default=0, help="the number of the first point (default: 0)")
     parser.add_argument("--only", choices=KINDS, help="judge only this")
-    parser.add_argument("--keep", type=pathlib.Path, default=pathlib.Path("generated-failures"), help="where failures are kept (default: %(default)s)")
+    parser.add_argument(
+        "--keep", type=pathlib.Path, default=pathlib.Path("generated-failures"), help="where failures are kept (default: %(default)s)"
+    )
     parser.add_argument("--shrink-seconds", type=float, default=60, help="how long a failure is shrunk at most (default: %(default)s)")
     parser.add_argument("--fixtures", action="store_true", help="write Tests/Fixtures/generated.npz instead")
     arguments = parser.parse_args()

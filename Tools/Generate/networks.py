@@ -15,8 +15,22 @@ ACTIVATIONS = ["Relu"] * 6 + ["relu6", "clip", "max", "where", "mask", "min-max"
 QUANTISERS = ["qcfs", "qdq"]
 NONLINEAR = ["Tanh", "Sigmoid", "Gelu", "HardSwish", "Elu", "Softmax", "LayerNormalization", "InstanceNormalization"]
 HEADS = ["none"] * 6 + [
-    "Softmax", "LogSoftmax", "Sigmoid", "Tanh", "norm", "norm-by-hand", "ArgMax", "one-class", "scaled-sigmoid", "two-outputs", "joined",
-    "column", "squeezed", "maximum", "centred", "relu",
+    "Softmax",
+    "LogSoftmax",
+    "Sigmoid",
+    "Tanh",
+    "norm",
+    "norm-by-hand",
+    "ArgMax",
+    "one-class",
+    "scaled-sigmoid",
+    "two-outputs",
+    "joined",
+    "column",
+    "squeezed",
+    "maximum",
+    "centred",
+    "relu",
 ]
 
 
@@ -25,7 +39,13 @@ HEADS = ["none"] * 6 + [
 
 def block(dice: random.Random, depth: int = 0, quantised: bool = False) -> dict:
     """One block, of any kind; deeper ones hold blocks of their own."""
-    kinds = ["conv"] * 7 + ["act"] * 4 + ["pool"] * 4 + ["norm"] * 2 + ["affine", "resize", "transpose", "pad", "slice", "copy", "shuffle", "map"]
+    kinds = (
+        ["conv"] * 7
+        + ["act"] * 4
+        + ["pool"] * 4
+        + ["norm"] * 2
+        + ["affine", "resize", "transpose", "pad", "slice", "copy", "shuffle", "map"]
+    )
     if depth < 2:
         kinds += ["residual"] * 2 + ["concat"] * 2
     kind = dice.choice(kinds)
@@ -33,36 +53,63 @@ def block(dice: random.Random, depth: int = 0, quantised: bool = False) -> dict:
     match kind:
         case "conv":
             return {
-                "kind": "conv", "number": number, "out": dice.choice([1, 2, 3, 4, 5, 6, 8, 8, 12, 17]), "kernel": dice.choice([1, 1, 2, 3, 3, 3, 4, 5]),
-                "stride": dice.choice([1, 1, 1, 2, 3]), "dilation": dice.choice([1, 1, 1, 2]), "groups": dice.choice([1, 1, 1, 2, 3, "depthwise"]),
-                "pad": dice.choice(["none", "same", "same", "SAME_UPPER", "SAME_LOWER", "uneven"]), "bias": dice.random() < 0.8,
-                "transposed": dice.random() < 0.12, "flat": dice.random() < 0.15, "sparse": dice.random() < 0.15,
-                "norm": dice.random() < 0.25, "act": activation(dice, quantised) if dice.random() < 0.75 else None,
+                "kind": "conv",
+                "number": number,
+                "out": dice.choice([1, 2, 3, 4, 5, 6, 8, 8, 12, 17]),
+                "kernel": dice.choice([1, 1, 2, 3, 3, 3, 4, 5]),
+                "stride": dice.choice([1, 1, 1, 2, 3]),
+                "dilation": dice.choice([1, 1, 1, 2]),
+                "groups": dice.choice([1, 1, 1, 2, 3, "depthwise"]),
+                "pad": dice.choice(["none", "same", "same", "SAME_UPPER", "SAME_LOWER", "uneven"]),
+                "bias": dice.random() < 0.8,
+                "transposed": dice.random() < 0.12,
+                "flat": dice.random() < 0.15,
+                "sparse": dice.random() < 0.15,
+                "norm": dice.random() < 0.25,
+                "act": activation(dice, quantised) if dice.random() < 0.75 else None,
             }
         case "act":
             return {"kind": "act", "number": number, "spelling": activation(dice, quantised)}
         case "pool":
             return {
-                "kind": "pool", "number": number, "of": dice.choice(["max", "max", "average", "average", "all-average", "all-max", "mean", "ReduceMax"]),
-                "kernel": dice.choice([2, 2, 3, 4]), "stride": dice.choice([1, 2, 2, 3]), "pad": dice.choice([0, 0, 1]),
-                "ceil": dice.random() < 0.25, "counts_padding": dice.random() < 0.4, "dilation": dice.choice([1] * 6 + [2]),
+                "kind": "pool",
+                "number": number,
+                "of": dice.choice(["max", "max", "average", "average", "all-average", "all-max", "mean", "ReduceMax"]),
+                "kernel": dice.choice([2, 2, 3, 4]),
+                "stride": dice.choice([1, 2, 2, 3]),
+                "pad": dice.choice([0, 0, 1]),
+                "ceil": dice.random() < 0.25,
+                "counts_padding": dice.random() < 0.4,
+                "dilation": dice.choice([1] * 6 + [2]),
                 "keep_size": dice.random() < 0.15,
             }
         case "residual":
             return {
-                "kind": "residual", "number": number, "blocks": blocks(dice, dice.randrange(1, 4), depth + 1, quantised),
-                "scaled": dice.random() < 0.2, "operator": dice.choice(["Add"] * 5 + ["Sub", "Sum", "Max"]),
+                "kind": "residual",
+                "number": number,
+                "blocks": blocks(dice, dice.randrange(1, 4), depth + 1, quantised),
+                "scaled": dice.random() < 0.2,
+                "operator": dice.choice(["Add"] * 5 + ["Sub", "Sum", "Max"]),
             }
         case "concat":
             return {
-                "kind": "concat", "number": number,
+                "kind": "concat",
+                "number": number,
                 "branches": [blocks(dice, dice.randrange(0, 3), depth + 1, quantised) for _ in range(dice.choice([2, 2, 3]))],
             }
         case "affine":
-            return {"kind": "affine", "number": number, "operator": dice.choice(["Mul", "Add", "Sub", "Div", "Neg"]), "a_channel": dice.random() < 0.6}
+            return {
+                "kind": "affine",
+                "number": number,
+                "operator": dice.choice(["Mul", "Add", "Sub", "Div", "Neg"]),
+                "a_channel": dice.random() < 0.6,
+            }
         case "resize":
             return {
-                "kind": "resize", "number": number, "mode": dice.choice(["nearest", "nearest", "linear", "cubic"]), "scale": dice.choice([2, 2, 1.5, 0.5]),
+                "kind": "resize",
+                "number": number,
+                "mode": dice.choice(["nearest", "nearest", "linear", "cubic"]),
+                "scale": dice.choice([2, 2, 1.5, 0.5]),
                 "coordinates": dice.choice(["asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"]),
             }
         case "pad":
@@ -87,14 +134,23 @@ def specification(dice: random.Random) -> dict:
     if dice.random() < 0.03:
         return limit(dice)
     rank = dice.choice([2] * 6 + [1, 1, 3, 0])
-    size = {0: [], 1: [dice.randrange(4, 25)], 2: [dice.randrange(3, 13) for _ in range(2)], 3: [dice.randrange(2, 6) for _ in range(3)]}[rank]
+    size = {0: [], 1: [dice.randrange(4, 25)], 2: [dice.randrange(3, 13) for _ in range(2)], 3: [dice.randrange(2, 6) for _ in range(3)]}[
+        rank
+    ]
     quantised = dice.random() < 0.15
     spec = {
-        "seed": dice.randrange(1 << 30), "opset": dice.choice([11, 13, 17, 17, 20]), "channels": dice.choice([1, 2, 3, 3, 4, 7]), "size": size,
-        "channels_last": dice.random() < 0.2, "quantised": quantised,
+        "seed": dice.randrange(1 << 30),
+        "opset": dice.choice([11, 13, 17, 17, 20]),
+        "channels": dice.choice([1, 2, 3, 3, 4, 7]),
+        "size": size,
+        "channels_last": dice.random() < 0.2,
+        "quantised": quantised,
         "blocks": blocks(dice, dice.randrange(1, 7), 0, quantised),
-        "dense": [dice.choice([2, 5, 16, 33]) for _ in range(dice.choice([0, 0, 1, 2]))], "flatten": dice.choice(["Flatten", "Reshape", "mean", "keep"]),
-        "classes": dice.choice([1, 2, 3, 10]), "head": dice.choice(HEADS), "pixels": dice.choice(["signed", "signed", "unit", "sparse", "normal"]),
+        "dense": [dice.choice([2, 5, 16, 33]) for _ in range(dice.choice([0, 0, 1, 2]))],
+        "flatten": dice.choice(["Flatten", "Reshape", "mean", "keep"]),
+        "classes": dice.choice([1, 2, 3, 10]),
+        "head": dice.choice(HEADS),
+        "pixels": dice.choice(["signed", "signed", "unit", "sparse", "normal"]),
         "matmul": dice.random() < 0.3,
     }
     # Most networks get what conversion needs: weights, then an activation.
@@ -121,13 +177,48 @@ def strip_maps(list_of_blocks: list) -> None:
 def limit(dice: random.Random) -> dict:
     """A network at or past one of the numbers of Documentation/Engine.md, thin in all else."""
     conv = {
-        "kind": "conv", "number": 1, "out": 2, "kernel": 1, "stride": 1, "dilation": 1, "groups": 1, "pad": "none", "bias": True, "transposed": False,
-        "flat": False, "sparse": False, "norm": False, "act": "Relu",
+        "kind": "conv",
+        "number": 1,
+        "out": 2,
+        "kernel": 1,
+        "stride": 1,
+        "dilation": 1,
+        "groups": 1,
+        "pad": "none",
+        "bias": True,
+        "transposed": False,
+        "flat": False,
+        "sparse": False,
+        "norm": False,
+        "act": "Relu",
     }
-    pool = {"kind": "pool", "number": 2, "of": "max", "kernel": 2, "stride": 2, "pad": 0, "ceil": False, "counts_padding": False, "dilation": 1, "keep_size": False}
+    pool = {
+        "kind": "pool",
+        "number": 2,
+        "of": "max",
+        "kernel": 2,
+        "stride": 2,
+        "pad": 0,
+        "ceil": False,
+        "counts_padding": False,
+        "dilation": 1,
+        "keep_size": False,
+    }
     spec = {
-        "seed": dice.randrange(1 << 30), "opset": 17, "channels": 1, "size": [4, 4], "channels_last": False, "quantised": False, "dense": [],
-        "flatten": "Flatten", "classes": 3, "head": "none", "pixels": "signed", "matmul": False, "blocks": [],
+        "seed": dice.randrange(1 << 30),
+        "opset": 17,
+        "channels": 1,
+        "size": [4, 4],
+        "channels_last": False,
+        "quantised": False,
+        "dense": [],
+        "flatten": "Flatten",
+        "classes": 3,
+        "head": "none",
+        "pixels": "signed",
+        "matmul": False,
+        "blocks": [],
+        "limit": True,
     }
     match dice.choice(["depthwise", "dense", "max", "average", "fan-in", "channels", "rows"]):
         case "depthwise":
@@ -154,7 +245,10 @@ def limit(dice: random.Random) -> dict:
             spec["blocks"] = [conv | {"out": dice.choice([65536, 65537, 65600])}, conv | {"number": 3, "out": 2}]
         case "rows":
             spec |= {"size": [3, 3], "channels": 2}
-            spec["blocks"] = [conv | {"out": dice.choice([252, 253, 255, 256, 257])}, conv | {"number": 3, "out": dice.choice([31, 32, 33, 65]), "kernel": 3, "pad": "same"}]
+            spec["blocks"] = [
+                conv | {"out": dice.choice([252, 253, 255, 256, 257])},
+                conv | {"number": 3, "out": dice.choice([31, 32, 33, 65]), "kernel": 3, "pad": "same"},
+            ]
     return spec
 
 
@@ -286,16 +380,26 @@ def add_act(b: Builder, x: Value, spelling: str, number: int) -> Value:
     rng, name = dice_of(b, number), x.name
     zero = lambda: b.floats(0.0)  # noqa: E731
     match spelling:
-        case "Relu": name = b.node("Relu", [name])
-        case "twice": name = b.node("Relu", [b.node("Relu", [name])])
-        case "relu6": name = b.node("Clip", [name, zero(), b.floats(6.0)])
-        case "clip": name = b.node("Clip", [name, zero(), b.floats(float(np.float32(rng.uniform(0.5, 2))))])
-        case "max": name = b.node("Max", [name, zero()])
-        case "min-max": name = b.node("Min", [b.node("Max", [name, zero()]), b.floats(1.5)])
-        case "where": name = b.node("Where", [b.node("Greater", [name, zero()]), name, zero()])
-        case "mask": name = b.node("Mul", [name, b.node("Cast", [b.node("Greater", [name, zero()])], to=TensorProto.FLOAT)])
-        case "LeakyRelu": name = b.node("LeakyRelu", [name], alpha=float(rng.choice([0.01, 0.1, 0.3])))
-        case "PRelu": name = b.node("PRelu", [name, b.constant(a_channel(rng.uniform(0, 0.4, x.channels), x))])
+        case "Relu":
+            name = b.node("Relu", [name])
+        case "twice":
+            name = b.node("Relu", [b.node("Relu", [name])])
+        case "relu6":
+            name = b.node("Clip", [name, zero(), b.floats(6.0)])
+        case "clip":
+            name = b.node("Clip", [name, zero(), b.floats(float(np.float32(rng.uniform(0.5, 2))))])
+        case "max":
+            name = b.node("Max", [name, zero()])
+        case "min-max":
+            name = b.node("Min", [b.node("Max", [name, zero()]), b.floats(1.5)])
+        case "where":
+            name = b.node("Where", [b.node("Greater", [name, zero()]), name, zero()])
+        case "mask":
+            name = b.node("Mul", [name, b.node("Cast", [b.node("Greater", [name, zero()])], to=TensorProto.FLOAT)])
+        case "LeakyRelu":
+            name = b.node("LeakyRelu", [name], alpha=float(rng.choice([0.01, 0.1, 0.3])))
+        case "PRelu":
+            name = b.node("PRelu", [name, b.constant(a_channel(rng.uniform(0, 0.4, x.channels), x))])
         case "qcfs":
             # clip(x / λ · L + ½ floored / L, 0, 1) · λ, as its authors write it.
             levels, bound = float(rng.choice([2, 3, 4, 7, 8])), float(np.float32(rng.uniform(0.8, 3)))
@@ -314,17 +418,23 @@ def add_pool(b: Builder, x: Value, a: dict) -> Value:
         return x
     axes = list(range(2, 2 + x.rank))
     match a["of"]:
-        case "all-average": return Value(b.node("GlobalAveragePool", [x.name]), x.channels, [1] * x.rank)
-        case "all-max": return Value(b.node("GlobalMaxPool", [x.name]), x.channels, [1] * x.rank)
-        case "mean": return Value(b.over_axes("ReduceMean", x.name, axes, 18, keepdims=1), x.channels, [1] * x.rank)
-        case "ReduceMax": return Value(b.over_axes("ReduceMax", x.name, axes[-1:], 18, keepdims=1), x.channels, x.size[:-1] + [1])
+        case "all-average":
+            return Value(b.node("GlobalAveragePool", [x.name]), x.channels, [1] * x.rank)
+        case "all-max":
+            return Value(b.node("GlobalMaxPool", [x.name]), x.channels, [1] * x.rank)
+        case "mean":
+            return Value(b.over_axes("ReduceMean", x.name, axes, 18, keepdims=1), x.channels, [1] * x.rank)
+        case "ReduceMax":
+            return Value(b.over_axes("ReduceMax", x.name, axes[-1:], 18, keepdims=1), x.channels, x.size[:-1] + [1])
     kernel = [min(a["kernel"], s) for s in x.size]
     if a["keep_size"]:
         kernel = [3 if s >= 3 else 1 for s in x.size]
         pads, strides, dilations = [k // 2 for k in kernel], [1] * x.rank, [1] * x.rank
     else:
         pads = [min(a["pad"], k // 2) for k in kernel]
-        dilations = [a["dilation"] if a["of"] == "max" and (k - 1) * a["dilation"] + 1 <= s + p else 1 for k, s, p in zip(kernel, x.size, pads)]
+        dilations = [
+            a["dilation"] if a["of"] == "max" and (k - 1) * a["dilation"] + 1 <= s + p else 1 for k, s, p in zip(kernel, x.size, pads)
+        ]
         strides = [a["stride"]] * x.rank
     ceil = int(a["ceil"] and not a["keep_size"])
     size = []
@@ -349,10 +459,14 @@ def turned(b: Builder, x: Value, back: bool = False) -> str:
 def add_block(b: Builder, x: Value, a: dict) -> Value:
     rng, name, n = dice_of(b, a["number"]), x.name, x.channels
     match a["kind"]:
-        case "conv": return add_conv(b, x, a)
-        case "act": return add_act(b, x, a["spelling"], a["number"])
-        case "pool": return add_pool(b, x, a)
-        case "norm": return add_norm(b, x, a["number"])
+        case "conv":
+            return add_conv(b, x, a)
+        case "act":
+            return add_act(b, x, a["spelling"], a["number"])
+        case "pool":
+            return add_pool(b, x, a)
+        case "norm":
+            return add_norm(b, x, a["number"])
         case "affine":
             numbers = rng.uniform(0.5, 1.5, n) if a["operator"] in ("Mul", "Div") else rng.normal(0, 0.3, n)
             if a["operator"] == "Neg":
@@ -364,8 +478,11 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
             if y.size != x.size or y.name == x.name:
                 return y
             if y.channels != n:
-                short = b.node("Conv", [name, b.constant(rng.normal(0, 1 / math.sqrt(n), (y.channels, n, *[1] * x.rank)).astype(np.float32))]) \
-                    if x.rank else dense(b, x, y.channels, a["number"]).name
+                short = (
+                    b.node("Conv", [name, b.constant(rng.normal(0, 1 / math.sqrt(n), (y.channels, n, *[1] * x.rank)).astype(np.float32))])
+                    if x.rank
+                    else dense(b, x, y.channels, a["number"]).name
+                )
             else:
                 short = b.node("Mul", [name, b.floats(0.5)]) if a["scaled"] else name
             return Value(b.node(a["operator"], [y.name, short]), y.channels, y.size)
@@ -388,8 +505,9 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
                 scales = np.array([1, 1, *[(z + 0.001) / s for z, s in zip(size, x.size)]], np.float32)
                 given = ["" if b.opset >= 13 else b.constant(np.zeros(0, np.float32)), b.constant(scales)]
                 size = [int(s * float(scale)) for s, scale in zip(x.size, scales[2:])]
-            return Value(b.node(
-                "Resize", [name, *given], mode=a["mode"], coordinate_transformation_mode=a["coordinates"], **attributes), n, size)
+            return Value(
+                b.node("Resize", [name, *given], mode=a["mode"], coordinate_transformation_mode=a["coordinates"], **attributes), n, size
+            )
         case "transpose":
             # There and back, with something between that does not mind.
             if x.rank == 0:
@@ -430,7 +548,8 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
                 case "Gelu":
                     half = b.node("Add", [b.node("Erf", [b.node("Div", [name, b.floats(math.sqrt(2))])]), b.floats(1.0)])
                     return Value(b.node("Mul", [b.node("Mul", [name, half]), b.floats(0.5)]), n, x.size)
-                case "Softmax": return Value(b.node("Softmax", [name], axis=1), n, x.size)
+                case "Softmax":
+                    return Value(b.node("Softmax", [name], axis=1), n, x.size)
                 case "HardSwish":
                     return Value(b.node("Mul", [name, b.node("HardSigmoid", [name], alpha=1 / 6, beta=0.5)]), n, x.size)
                 case "LayerNormalization":
@@ -439,9 +558,20 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
                 case "InstanceNormalization":
                     if x.rank == 0 or math.prod(x.size) < 4:
                         return x
-                    return Value(b.node("InstanceNormalization", [name, b.floats(*[1.0] * n) if n > 1 else b.constant(np.ones(1, np.float32)),
-                                                                  b.constant(np.zeros(n, np.float32))]), n, x.size)
-                case function: return Value(b.node(function, [name]), n, x.size)
+                    return Value(
+                        b.node(
+                            "InstanceNormalization",
+                            [
+                                name,
+                                b.floats(*[1.0] * n) if n > 1 else b.constant(np.ones(1, np.float32)),
+                                b.constant(np.zeros(n, np.float32)),
+                            ],
+                        ),
+                        n,
+                        x.size,
+                    )
+                case function:
+                    return Value(b.node(function, [name]), n, x.size)
     raise ValueError(a["kind"])
 
 
@@ -456,24 +586,36 @@ def add_head(b: Builder, x: Value, head: str) -> list:
     name, shape = x.name, [x.channels, *x.size]
     float_output = lambda value, sizes=shape: [(value, sizes, TensorProto.FLOAT)]  # noqa: E731
     match head:
-        case "Softmax" | "LogSoftmax": return float_output(b.node(head, [name], axis=1 if b.opset >= 13 or not x.size else 1))
-        case "Sigmoid" | "Tanh": return float_output(b.node(head, [name]))
-        case "norm": return float_output(b.node("LpNormalization", [name], axis=1, p=2))
+        case "Softmax" | "LogSoftmax":
+            return float_output(b.node(head, [name], axis=1 if b.opset >= 13 or not x.size else 1))
+        case "Sigmoid" | "Tanh":
+            return float_output(b.node(head, [name]))
+        case "norm":
+            return float_output(b.node("LpNormalization", [name], axis=1, p=2))
         case "norm-by-hand":
             return float_output(b.node("Div", [name, b.node("Max", [b.over_axes("ReduceL2", name, [1], 18, keepdims=1), b.floats(1e-6)])]))
-        case "ArgMax": return [(b.node("ArgMax", [name], axis=1, keepdims=0), x.size, TensorProto.INT64)]
+        case "ArgMax":
+            return [(b.node("ArgMax", [name], axis=1, keepdims=0), x.size, TensorProto.INT64)]
         case "one-class" if x.channels > 1:
             return float_output(b.node("Gather", [b.node("Softmax", [name], axis=1), b.constant(np.array([1]))], axis=1), [1, *x.size])
         case "scaled-sigmoid":
             return float_output(b.node("Sub", [b.node("Mul", [b.node("Sigmoid", [name]), b.floats(4.0)]), b.floats(1.0)]))
-        case "two-outputs": return float_output(b.node("Identity", [name])) + float_output(b.node("Tanh", [name]))
-        case "joined": return float_output(
-            b.node("Concat", [b.node("Tanh", [name]), b.node("Sigmoid", [name]), name], axis=1), [3 * x.channels, *x.size])
-        case "column" if not x.size: return float_output(b.over_axes("Unsqueeze", name, [2], 13), [x.channels, 1])
-        case "squeezed" if shape[0] == 1: return float_output(b.over_axes("Squeeze", name, [1], 13), x.size)
-        case "maximum": return float_output(b.over_axes("ReduceMax", name, [1], 18, keepdims=1), [1, *x.size])
-        case "centred": return float_output(b.node("Sub", [name, b.over_axes("ReduceMean", name, [1], 18, keepdims=1)]))
-        case "relu": return float_output(b.node("Relu", [name]))
+        case "two-outputs":
+            return float_output(b.node("Identity", [name])) + float_output(b.node("Tanh", [name]))
+        case "joined":
+            return float_output(
+                b.node("Concat", [b.node("Tanh", [name]), b.node("Sigmoid", [name]), name], axis=1), [3 * x.channels, *x.size]
+            )
+        case "column" if not x.size:
+            return float_output(b.over_axes("Unsqueeze", name, [2], 13), [x.channels, 1])
+        case "squeezed" if shape[0] == 1:
+            return float_output(b.over_axes("Squeeze", name, [1], 13), x.size)
+        case "maximum":
+            return float_output(b.over_axes("ReduceMax", name, [1], 18, keepdims=1), [1, *x.size])
+        case "centred":
+            return float_output(b.node("Sub", [name, b.over_axes("ReduceMean", name, [1], 18, keepdims=1)]))
+        case "relu":
+            return float_output(b.node("Relu", [name]))
     return float_output(name)
 
 
@@ -512,8 +654,12 @@ def samples(spec: dict, count: int, number: int) -> np.ndarray:
     rng = np.random.default_rng([spec["seed"], 7, number])
     shape = [count, *spec["size"], spec["channels"]] if spec["channels_last"] and spec["size"] else [count, spec["channels"], *spec["size"]]
     match spec["pixels"]:
-        case "unit": x = rng.uniform(0, 1, shape)
-        case "sparse": x = rng.uniform(0, 1, shape) * (rng.random(shape) < 0.3)
-        case "normal": x = rng.normal(0, 1, shape)
-        case _: x = rng.uniform(-1, 1, shape)
+        case "unit":
+            x = rng.uniform(0, 1, shape)
+        case "sparse":
+            x = rng.uniform(0, 1, shape) * (rng.random(shape) < 0.3)
+        case "normal":
+            x = rng.normal(0, 1, shape)
+        case _:
+            x = rng.uniform(-1, 1, shape)
     return x.astype(np.float32)

@@ -73,8 +73,10 @@ def conv(x, weight, bias=None, *, window, groups):
     parts = []
     for group in range(groups):
         part = np.tensordot(
-            seen[:, group * share:(group + 1) * share], weight[group * outputs:(group + 1) * outputs],
-            ([1, *range(2 + rank, 2 + 2 * rank)], [1, *range(2, 2 + rank)]))
+            seen[:, group * share : (group + 1) * share],
+            weight[group * outputs : (group + 1) * outputs],
+            ([1, *range(2 + rank, 2 + 2 * rank)], [1, *range(2, 2 + rank)]),
+        )
         parts.append(np.moveaxis(part, -1, 1))
     y = np.concatenate(parts, 1)
     return y if bias is None else y + channels(bias, y)
@@ -90,14 +92,16 @@ def conv_transpose(x, weight, bias=None, *, window, groups, outputPadding):
     share, outputs = weight.shape[0] // groups, weight.shape[1]
     y = np.zeros((len(x), outputs * groups, *full))
     for group in range(groups):
-        part = x[:, group * share:(group + 1) * share]
+        part = x[:, group * share : (group + 1) * share]
         for taps in np.ndindex(*window["kernel"]):
             kernel = weight[(slice(group * share, (group + 1) * share), slice(None), *taps)]
             places = tuple(
                 slice(tap * d, tap * d + (size - 1) * s + 1, s)
-                for tap, d, s, size in zip(taps, window["dilations"], window["strides"], x.shape[2:]))
+                for tap, d, s, size in zip(taps, window["dilations"], window["strides"], x.shape[2:])
+            )
             y[(slice(None), slice(group * outputs, (group + 1) * outputs), *places)] += np.moveaxis(
-                np.tensordot(part, kernel, ([1], [0])), -1, 1)
+                np.tensordot(part, kernel, ([1], [0])), -1, 1
+            )
     y = y[(slice(None), slice(None), *(slice(b, y.shape[2 + a] - e) for a, (b, e) in enumerate(zip(begins, ends))))]
     return y if bias is None else y + channels(bias, y)
 
@@ -135,7 +139,7 @@ def batch_normalization(x, scale, bias, mean, variance, *, epsilon):
 def layer_normalization(x, scale, bias=None, *, axis, epsilon, isCentered):
     axes = tuple(range(axis % x.ndim, x.ndim))
     centred = x - x.mean(axes, keepdims=True) if isCentered else x
-    y = scale * centred / np.sqrt((centred ** 2).mean(axes, keepdims=True) + epsilon)
+    y = scale * centred / np.sqrt((centred**2).mean(axes, keepdims=True) + epsilon)
     return y if bias is None else y + bias
 
 
@@ -173,25 +177,62 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 UNARY = {
-    "Abs": np.abs, "Acos": np.arccos, "Acosh": np.arccosh, "Asin": np.arcsin, "Asinh": np.arcsinh, "Atan": np.arctan,
-    "Atanh": np.arctanh, "Ceil": np.ceil, "Cos": np.cos, "Cosh": np.cosh, "Erf": erf, "Exp": np.exp, "Log": np.log,
-    "Neg": np.negative, "Not": np.logical_not, "Reciprocal": lambda x: 1 / x, "Sign": np.sign, "Sin": np.sin, "Sinh": np.sinh,
-    "Softplus": lambda x: np.logaddexp(0, x), "Softsign": lambda x: x / (1 + np.abs(x)), "Sqrt": np.sqrt, "Tan": np.tan,
-    "Tanh": np.tanh, "Mish": lambda x: x * np.tanh(np.logaddexp(0, x)), "IsNaN": np.isnan,
+    "Abs": np.abs,
+    "Acos": np.arccos,
+    "Acosh": np.arccosh,
+    "Asin": np.arcsin,
+    "Asinh": np.arcsinh,
+    "Atan": np.arctan,
+    "Atanh": np.arctanh,
+    "Ceil": np.ceil,
+    "Cos": np.cos,
+    "Cosh": np.cosh,
+    "Erf": erf,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Neg": np.negative,
+    "Not": np.logical_not,
+    "Reciprocal": lambda x: 1 / x,
+    "Sign": np.sign,
+    "Sin": np.sin,
+    "Sinh": np.sinh,
+    "Softplus": lambda x: np.logaddexp(0, x),
+    "Softsign": lambda x: x / (1 + np.abs(x)),
+    "Sqrt": np.sqrt,
+    "Tan": np.tan,
+    "Tanh": np.tanh,
+    "Mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "IsNaN": np.isnan,
     "HardSwish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "Celu": lambda x, a: np.maximum(0, x) + np.minimum(0, a * np.expm1(x / a)),
     "Elu": lambda x, a: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
-    "Gelu": lambda x, a: x * (0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))) if a else 0.5 * (1 + erf(x / math.sqrt(2)))),
-    "HardSigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1), "LeakyRelu": lambda x, a: np.where(x >= 0, x, a * x),
+    "Gelu": lambda x, a: x
+    * (0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) if a else 0.5 * (1 + erf(x / math.sqrt(2)))),
+    "HardSigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
+    "LeakyRelu": lambda x, a: np.where(x >= 0, x, a * x),
     "Selu": lambda x, a, g: g * np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
     "Shrink": lambda x, a, b: np.where(x < -a, x + b, np.where(x > a, x - b, 0)),
-    "Swish": lambda x, a: x * sigmoid(a * x), "ThresholdedRelu": lambda x, a: np.where(x > a, x, 0),
+    "Swish": lambda x, a: x * sigmoid(a * x),
+    "ThresholdedRelu": lambda x, a: np.where(x > a, x, 0),
 }
 
 BINARY = {
-    "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor, "Equal": np.equal, "Greater": np.greater,
-    "GreaterOrEqual": np.greater_equal, "Less": np.less, "LessOrEqual": np.less_equal, "Max": np.maximum, "Min": np.minimum,
-    "Mod": np.mod, "Fmod": np.fmod, "Mul": np.multiply, "Add": np.add, "Sub": np.subtract, "Pow": np.power,
+    "And": np.logical_and,
+    "Or": np.logical_or,
+    "Xor": np.logical_xor,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "Mod": np.mod,
+    "Fmod": np.fmod,
+    "Mul": np.multiply,
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Pow": np.power,
     "Div": lambda a, b: np.trunc(a / b).astype(a.dtype) if a.dtype.kind == "i" else a / b,
     "PRelu": lambda x, slope: np.where(x >= 0, x, slope * x),
 }
@@ -201,8 +242,10 @@ REDUCE = {
     "ReduceL2": lambda x, axes, keep: np.sqrt((x * x).sum(axes, keepdims=keep)),
     "ReduceLogSum": lambda x, axes, keep: np.log(x.sum(axes, keepdims=keep)),
     "ReduceLogSumExp": lambda x, axes, keep: np.log(np.exp(x - x.max()).sum(axes, keepdims=keep)) + x.max(),
-    "ReduceMax": lambda x, axes, keep: x.max(axes, keepdims=keep), "ReduceMin": lambda x, axes, keep: x.min(axes, keepdims=keep),
-    "ReduceProd": lambda x, axes, keep: x.prod(axes, keepdims=keep), "ReduceSum": lambda x, axes, keep: x.sum(axes, keepdims=keep),
+    "ReduceMax": lambda x, axes, keep: x.max(axes, keepdims=keep),
+    "ReduceMin": lambda x, axes, keep: x.min(axes, keepdims=keep),
+    "ReduceProd": lambda x, axes, keep: x.prod(axes, keepdims=keep),
+    "ReduceSum": lambda x, axes, keep: x.sum(axes, keepdims=keep),
     "ReduceSumSquare": lambda x, axes, keep: (x * x).sum(axes, keepdims=keep),
 }
 
@@ -215,7 +258,9 @@ def round_level(number: np.ndarray, rounding: str, divisor: int | None) -> np.nd
     """The whole number that a quantiser takes; `divisor`: `number` is a multiple of one over it in exact arithmetic."""
     if divisor:
         number = np.rint(number * divisor) / divisor
-    return {"half-up": lambda: np.floor(number + 0.5), "half-to-even": lambda: np.rint(number), "down": lambda: np.floor(number)}[rounding]()
+    return {"half-up": lambda: np.floor(number + 0.5), "half-to-even": lambda: np.rint(number), "down": lambda: np.floor(number)}[
+        rounding
+    ]()
 
 
 def resize_matrix(attributes: dict, axis: dict, size: int) -> np.ndarray:
@@ -240,9 +285,11 @@ def resize_matrix(attributes: dict, axis: dict, size: int) -> np.ndarray:
         if mode == "nearest":
             rule = attributes["rounding"]
             # Coordinates are float32 elsewhere: a half that float64 misses by 1e-7 is a half.
-            place = round(place * 2 ** 16) / 2 ** 16
+            place = round(place * 2**16) / 2**16
             index = {
-                "round_prefer_floor": math.ceil(place - 0.5), "round_prefer_ceil": math.floor(place + 0.5), "floor": math.floor(place),
+                "round_prefer_floor": math.ceil(place - 0.5),
+                "round_prefer_ceil": math.floor(place + 0.5),
+                "floor": math.floor(place),
                 "ceil": math.ceil(place),
             }[rule]
             weights[row, min(max(index, 0), size - 1)] += 1
@@ -293,73 +340,107 @@ def apply(kind: str, a: dict, inputs: list, batch: int) -> np.ndarray:
     """One node that remembers nothing. `batch` is the number of samples, which shapes may name."""
     x = inputs[0] if inputs else None
     match kind:
-        case "Add": return inputs[0] + inputs[1]
-        case "Mul": return inputs[0] * inputs[1]
+        case "Add":
+            return inputs[0] + inputs[1]
+        case "Mul":
+            return inputs[0] * inputs[1]
         case "ArgExtremum":
             values = -x if a["isMinimum"] else x
             axis = a["axis"] % x.ndim
             place = x.shape[axis] - 1 - np.flip(values, axis).argmax(axis) if a["selectsLast"] else values.argmax(axis)
             return np.expand_dims(place, axis) if a["keepsDimensions"] else place
-        case "AveragePool": return average_pool(x, window=a["window"], countsPadding=a["countsPadding"])
-        case "BatchNormalization": return batch_normalization(*inputs, epsilon=a["epsilon"])
-        case "Binary": return BINARY[a["function"]](*inputs)
-        case "Cast": return x.astype({"float32": np.float64, "int64": np.int64, "bool": bool}[a["type"]])
+        case "AveragePool":
+            return average_pool(x, window=a["window"], countsPadding=a["countsPadding"])
+        case "BatchNormalization":
+            return batch_normalization(*inputs, epsilon=a["epsilon"])
+        case "Binary":
+            return BINARY[a["function"]](*inputs)
+        case "Cast":
+            return x.astype({"float32": np.float64, "int64": np.int64, "bool": bool}[a["type"]])
         case "Clip":
             x = x if a.get("minimum") is None else np.maximum(x, a["minimum"])
             return x if a.get("maximum") is None else np.minimum(x, a["maximum"])
-        case "Concat": return np.concatenate(inputs, a["axis"])
-        case "Conv": return conv(*inputs, window=a["window"], groups=a["groups"])
-        case "ConvTranspose": return conv_transpose(*inputs, window=a["window"], groups=a["groups"], outputPadding=a["outputPadding"])
+        case "Concat":
+            return np.concatenate(inputs, a["axis"])
+        case "Conv":
+            return conv(*inputs, window=a["window"], groups=a["groups"])
+        case "ConvTranspose":
+            return conv_transpose(*inputs, window=a["window"], groups=a["groups"], outputPadding=a["outputPadding"])
         case "CumSum":
             axis = a["axis"] % x.ndim
             x = np.flip(x, axis) if a["isReverse"] else x
             y = x.cumsum(axis) - (x if a["isExclusive"] else 0)
             return np.flip(y, axis) if a["isReverse"] else y
-        case "Dropout" | "Identity": return x
-        case "Expand": return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(reshape_sizes(a["sizes"], x, batch))))
+        case "Dropout" | "Identity":
+            return x
+        case "Expand":
+            return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(reshape_sizes(a["sizes"], x, batch))))
         case "Flatten":
             axis = a["axis"] + (x.ndim if a["axis"] < 0 else 0)
             return x.reshape(math.prod(x.shape[:axis]), -1)
-        case "Floor": return np.floor(x)
-        case "Gather": return np.take(x, inputs[1].astype(np.int64), a["axis"])
+        case "Floor":
+            return np.floor(x)
+        case "Gather":
+            return np.take(x, inputs[1].astype(np.int64), a["axis"])
         case "Gemm":
             return gemm(*inputs, alpha=a["alpha"], beta=a["beta"], transposeA=a["transposeA"], transposeB=a["transposeB"])
-        case "GlobalAveragePool": return x.mean(tuple(range(2, x.ndim)), keepdims=True)
-        case "GlobalMaxPool": return x.max(tuple(range(2, x.ndim)), keepdims=True)
-        case "GroupNormalization": return group_normalization(*inputs, groups=a.get("groups"), epsilon=a["epsilon"])
+        case "GlobalAveragePool":
+            return x.mean(tuple(range(2, x.ndim)), keepdims=True)
+        case "GlobalMaxPool":
+            return x.max(tuple(range(2, x.ndim)), keepdims=True)
+        case "GroupNormalization":
+            return group_normalization(*inputs, groups=a.get("groups"), epsilon=a["epsilon"])
         case "LayerNormalization":
             return layer_normalization(*inputs, axis=a["axis"], epsilon=a["epsilon"], isCentered=a["isCentered"])
         case "LRN":
             # ONNX: of `size` channels, ⌊(size−1)/2⌋ lie before the channel.
             before = (a["size"] - 1) // 2
             squares = np.pad(x * x, [(0, 0), (before, a["size"] - 1 - before), *[(0, 0)] * (x.ndim - 2)])
-            sums = sum(squares[:, k:k + x.shape[1]] for k in range(a["size"]))
+            sums = sum(squares[:, k : k + x.shape[1]] for k in range(a["size"]))
             return x / (a["bias"] + a["alpha"] / a["size"] * sums) ** a["beta"]
-        case "LogSoftmax": return np.log(softmax(x, a["axis"], a["flattensTail"]))
-        case "MatMul": return inputs[0] @ inputs[1]
-        case "MaxPool": return max_pool(x, window=a["window"])
-        case "Pad": return pad(x, a["mode"], a["begins"], a["ends"], a["value"])
+        case "LogSoftmax":
+            return np.log(softmax(x, a["axis"], a["flattensTail"]))
+        case "MatMul":
+            return inputs[0] @ inputs[1]
+        case "MaxPool":
+            return max_pool(x, window=a["window"])
+        case "Pad":
+            return pad(x, a["mode"], a["begins"], a["ends"], a["value"])
         case "Quantizer":
             level = round_level(x / a["step"], a["rounding"], a.get("divisor"))
             return a["step"] * np.clip(level, a["lowest"], a["levels"])
-        case "Reduce": return REDUCE[a["function"]](x, reduced(a["axes"], x), a["keepsDimensions"])
-        case "ReduceMean": return x.mean(reduced(a["axes"], x), keepdims=a["keepsDimensions"])
-        case "Relu": return np.maximum(x, 0)
-        case "Reshape": return x.reshape(reshape_sizes(a["sizes"], x, batch))
-        case "Resize": return resize(x, a)
-        case "Round": return np.rint(x)
-        case "Sigmoid": return sigmoid(x)
-        case "Slice": return cut(x, a["cuts"])
-        case "Softmax": return softmax(x, a["axis"], a["flattensTail"])
-        case "Tile": return np.tile(x, a["repeats"])
-        case "Transpose": return x.transpose(a["permutation"])
+        case "Reduce":
+            return REDUCE[a["function"]](x, reduced(a["axes"], x), a["keepsDimensions"])
+        case "ReduceMean":
+            return x.mean(reduced(a["axes"], x), keepdims=a["keepsDimensions"])
+        case "Relu":
+            return np.maximum(x, 0)
+        case "Reshape":
+            return x.reshape(reshape_sizes(a["sizes"], x, batch))
+        case "Resize":
+            return resize(x, a)
+        case "Round":
+            return np.rint(x)
+        case "Sigmoid":
+            return sigmoid(x)
+        case "Slice":
+            return cut(x, a["cuts"])
+        case "Softmax":
+            return softmax(x, a["axis"], a["flattensTail"])
+        case "Tile":
+            return np.tile(x, a["repeats"])
+        case "Transpose":
+            return x.transpose(a["permutation"])
         case "Unary":
             if a["function"] not in UNARY:
                 raise NotWritten(a["function"])
             return UNARY[a["function"]](x, *a["parameters"])
-        case "VoltageScaler": return x * channels(a["scales"], x)
-        case "VoltageHook": return x
-        case "Where": return np.where(inputs[0], inputs[1], inputs[2])
+        case "VoltageScaler":
+            return x * channels(a["scales"], x)
+        case "VoltageHook":
+            return x
+        case "Where":
+            return np.where(inputs[0], inputs[1], inputs[2])
     raise NotWritten(kind)
 
 
@@ -374,20 +455,48 @@ def linearity(kind: str, a: dict, constant: list) -> tuple:
     """
     every = range(len(constant))
     match kind:
-        case "Add": return "linear", [0, 1]
-        case "Mul" | "MatMul": return ("linear" if any(constant) else "nonlinear"), []
-        case "Conv" | "ConvTranspose": return ("linear" if all(constant[1:]) else "nonlinear"), [2]
-        case "Gemm": return ("nonlinear" if constant[:2] == [False, False] else "linear"), [2]
-        case "BatchNormalization": return ("linear" if all(constant[1:]) else "nonlinear"), [2, 3]
-        case "Concat": return "linear", list(every)
-        case "Where": return ("linear" if constant[0] else "nonlinear"), [1, 2]
-        case "Gather": return ("linear" if constant[-1] else "nonlinear"), []
-        case "Unary": return ("linear" if a["function"] == "Neg" else "nonlinear"), []
-        case "Reduce": return ("linear" if a["function"] == "ReduceSum" else "nonlinear"), []
-        case "Pad": return ("nonlinear" if a["mode"] == "constant" and a["value"] != 0 else "linear"), []
-        case "Clip": return ("linear" if a.get("minimum") is None and a.get("maximum") is None else "nonlinear"), []
-        case "MaxPool" | "GlobalMaxPool": return "maximum", []
-        case ("AveragePool" | "CumSum" | "Dropout" | "Identity" | "Expand" | "Flatten" | "GlobalAveragePool" | "ReduceMean" | "Reshape"
-              | "Resize" | "Slice" | "Tile" | "Transpose" | "VoltageScaler" | "VoltageHook"):
+        case "Add":
+            return "linear", [0, 1]
+        case "Mul" | "MatMul":
+            return ("linear" if any(constant) else "nonlinear"), []
+        case "Conv" | "ConvTranspose":
+            return ("linear" if all(constant[1:]) else "nonlinear"), [2]
+        case "Gemm":
+            return ("nonlinear" if constant[:2] == [False, False] else "linear"), [2]
+        case "BatchNormalization":
+            return ("linear" if all(constant[1:]) else "nonlinear"), [2, 3]
+        case "Concat":
+            return "linear", list(every)
+        case "Where":
+            return ("linear" if constant[0] else "nonlinear"), [1, 2]
+        case "Gather":
+            return ("linear" if constant[-1] else "nonlinear"), []
+        case "Unary":
+            return ("linear" if a["function"] == "Neg" else "nonlinear"), []
+        case "Reduce":
+            return ("linear" if a["function"] == "ReduceSum" else "nonlinear"), []
+        case "Pad":
+            return ("nonlinear" if a["mode"] == "constant" and a["value"] != 0 else "linear"), []
+        case "Clip":
+            return ("linear" if a.get("minimum") is None and a.get("maximum") is None else "nonlinear"), []
+        case "MaxPool" | "GlobalMaxPool":
+            return "maximum", []
+        case (
+            "AveragePool"
+            | "CumSum"
+            | "Dropout"
+            | "Identity"
+            | "Expand"
+            | "Flatten"
+            | "GlobalAveragePool"
+            | "ReduceMean"
+            | "Reshape"
+            | "Resize"
+            | "Slice"
+            | "Tile"
+            | "Transpose"
+            | "VoltageScaler"
+            | "VoltageHook"
+        ):
             return "linear", []
     return "nonlinear", []

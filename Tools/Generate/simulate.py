@@ -26,7 +26,7 @@ class Network:
 
     def __init__(self, data: bytes):
         length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:8 + length])
+        header = json.loads(data[8 : 8 + length])
         graph = json.loads(header.pop("__metadata__")["spikelet"])
         self.constants = {}
         for name, entry in header.items():
@@ -170,7 +170,9 @@ class Layer:
                 units = self.v / threshold
                 most = self.p.get("maximumBurst", np.inf)
                 within = (np.rint(units) >= 1) & (np.rint(units) <= most)
-                self.near |= within & (np.abs(units - np.rint(units)) * threshold <= NEAR_THRESHOLD * threshold + NEAR_CURRENT * self.largest)
+                self.near |= within & (
+                    np.abs(units - np.rint(units)) * threshold <= NEAR_THRESHOLD * threshold + NEAR_CURRENT * self.largest
+                )
                 spikes = np.minimum(most, np.maximum(0, np.floor(units)))
                 self.v = self.v - threshold * spikes
                 if self.kind == "MultiSpikeIFNeuron":
@@ -263,13 +265,16 @@ class Simulator:
         """Whether what does not depend on spikes arrives in a step: of a radix code with the last one alone, where nothing doubles it."""
         return not self.network.radix or step == self.steps - 1
 
-    def accumulated(self, train: list, after: int) -> np.ndarray:
-        """The sum that an output is made of, after some steps."""
-        network, total = self.network, 0
-        delay = network.delay if after > network.delay else 0
-        for step in range(delay, after):
-            total = network.growth * total + train[step]
-        return total if network.radix else total / (after - delay)
+    def accumulated(self, train: list) -> list:
+        """After each step, the sum that an output is made of: over the steps behind the readout's delay, or over all until then."""
+        network, everything, behind, result = self.network, 0, 0, []
+        for step, value in enumerate(train):
+            everything = network.growth * everything + value
+            if step >= network.delay:
+                behind = network.growth * behind + value
+            total, count = (behind, step + 1 - network.delay) if step >= network.delay else (everything, step + 1)
+            result.append(total if network.radix else total / count)
+        return result
 
     def run(self, inputs: dict, varying: bool = False) -> Run:
         network, run = self.network, Run()
@@ -287,14 +292,17 @@ class Simulator:
                 behind.append(node)
                 continue
             self._compute(node, still, trains, pulses, run)
+        read = {name for node in behind for name in node["inputs"]} | {output["value"] for output in network.outputs}
+        sums = {name: self.accumulated(train) for name, train in trains.items() if name in read}
         for output in network.outputs:
             run.steps[output["name"]] = []
-        for after in range(1, self.steps + 1):
-            values = {name: self.accumulated(train, after) for name, train in trains.items()} | still
+        for step in range(self.steps):
+            values = {name: train[step] for name, train in sums.items()} | still
             for node in behind:
                 operator = node["operator"]
                 values[node["outputs"][0]] = apply(
-                    operator["type"], operator["attributes"], [values[name] for name in node["inputs"]], self.batch)
+                    operator["type"], operator["attributes"], [values[name] for name in node["inputs"]], self.batch
+                )
             for output in network.outputs:
                 run.steps[output["name"]].append(values[output["value"]])
         run.outputs = {name: steps[-1] for name, steps in run.steps.items()}
@@ -314,27 +322,29 @@ class Simulator:
         nature, additive = network.linearity(node)
         if nature == "nonlinear" and network.waits and result in network.spiking_values:
             # It acts on what the steps of a layer stand for, and its result arrives as the input does.
-            whole = [self.accumulated(trains[name], self.steps) if name in trains else still[name] for name in names]
+            whole = [self.accumulated(trains[name])[-1] if name in trains else still[name] for name in names]
             still[result] = apply(kind, a, whole, self.batch)
             return
 
-        def step_inputs(step: int, values: dict, with_still: bool) -> list:
+        def step_inputs(step: int, values: dict, with_constants: bool) -> list:
             found = []
             for position, name in enumerate(names):
+                is_constant = name in network.constants
+                arrives = self.arrives(step) and (with_constants or not is_constant) or is_constant and position not in additive
                 if name in values:
                     found.append(values[name][step])
-                elif nature != "nonlinear" and not with_still and (name not in network.constants or position in additive):
-                    found.append(np.zeros_like(still[name]))
                 else:
-                    found.append(still[name])
+                    found.append(still[name] if arrives or nature == "nonlinear" else np.zeros_like(still[name]))
             return found
 
-        trains[result] = [apply(kind, a, step_inputs(step, trains, self.arrives(step)), self.batch) for step in range(self.steps)]
+        trains[result] = [apply(kind, a, step_inputs(step, trains, True), self.batch) for step in range(self.steps)]
         if self.counts_operations:
+            # A constant among the spikes is known beforehand: it is a bias behind the weights, and no operation.
             pulses[result] = [apply(kind, a, step_inputs(step, pulses, False), self.batch) for step in range(self.steps)]
             if network.has_weights(node):
-                run.operations[node["name"]] = np.stack([
-                    self._operations(kind, a, step_inputs(step, pulses, False)[:2]) for step in range(self.steps)])
+                run.operations[node["name"]] = np.stack(
+                    [self._operations(kind, a, step_inputs(step, pulses, False)[:2]) for step in range(self.steps)]
+                )
 
     def _operations(self, kind, a, factors) -> np.ndarray:
         """NeuroBench's synaptic operations: for every input that is not zero the weights that are not."""
