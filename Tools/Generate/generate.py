@@ -56,11 +56,13 @@ def options(dice: random.Random, spec: dict) -> dict:
         words += ["--readout-delay", dice.choice(["auto", 1, 2, 5])]
     if dice.random() < 0.4:
         words += ["--allow-analog"]
-    extras = [kind for kind in ("int8", "batch", "isa", "evaluate", "export", "arrays", "converges", "varying") if dice.random() < 0.22]
+    extras = [
+        kind for kind in ("int8", "batch", "isa", "evaluate", "export", "arrays", "converges", "varying", "inspect") if dice.random() < 0.2
+    ]
     return {
         "recipe": recipe,
         "words": words,
-        "calibration": dice.choice([1, 2, 10, 40, 40, 120]),
+        "calibration": dice.choice([1, 2, 10, 40, 40, 120]) if dice.random() < 0.96 else 0,
         "samples": dice.choice([1, 2, 5, 9, 17, 33]),
         "simulate": dice.choice([None, None, None, 1, 3, 7, 12, 40]),
         "extras": extras,
@@ -152,10 +154,13 @@ def smaller(spec: dict, chosen: dict):
         {"channels_last": False},
         {"opset": 17},
         {"matmul": False},
+        {"gain": 1},
+        {"bias": 0.3},
+        {"dead": False},
         {"flatten": "mean"},
         {"pixels": "signed"},
     ):
-        if any(spec[key] != value for key, value in change.items()):
+        if any(spec.get(key, value) != value for key, value in change.items()):
             yield spec | change, chosen
     for axis, size in enumerate(spec["size"]):
         for less in (size // 2, size - 1):
@@ -237,7 +242,10 @@ def summary(tally: judges.Tally, failures: collections.Counter) -> str:
         row = tally.kinds[kind]
         if sum(row.values()):
             lines.append(f"{kind:22}{sum(row.values()):8}{row['alike']:8}{row['near']:8}{row['unjudged']:12}{row['failed']:8}")
-    lines += ["near: samples differ, and a neuron before came as near to its threshold as float32 may err", ""]
+    lines += [
+        "near: samples differ, and a neuron before came as near to its threshold as float32 may err; of int8: it said that it is off",
+        "",
+    ]
     for title, counts in (("refused", tally.refusals), ("not judged", tally.unjudged), ("int8 warned", tally.warnings)):
         lines += [f"{title}:"] + [f"{count:6} {text}" for text, count in counts.most_common()] if counts else []
     lines.append(f"{sum(failures.values())} failures" + "".join(f"; {kind}: {count}" for kind, count in failures.most_common()))

@@ -152,6 +152,9 @@ def specification(dice: random.Random) -> dict:
         "head": dice.choice(HEADS),
         "pixels": dice.choice(["signed", "signed", "unit", "sparse", "normal"]),
         "matmul": dice.random() < 0.3,
+        "gain": dice.choice([1] * 12 + [0.01, 100, 1e4]),
+        "bias": dice.choice([0.3] * 8 + [0.0, 3.0, 10.0]),
+        "dead": dice.random() < 0.08,
     }
     # Most networks get what conversion needs: weights, then an activation.
     if dice.random() < 0.95 and not any(b["kind"] == "conv" and b.get("act") for b in spec["blocks"]):
@@ -307,10 +310,18 @@ def dice_of(b: Builder, number: int) -> np.random.Generator:
     return np.random.default_rng([b.spec["seed"], number])
 
 
+def biases(b: Builder, rng: np.random.Generator, out: int) -> np.ndarray:
+    numbers = rng.normal(0, b.spec.get("bias", 0.3), out)
+    if b.spec.get("dead"):
+        # Channels that no input wakes.
+        numbers[rng.random(out) < 0.3] = -1000
+    return numbers.astype(np.float32)
+
+
 def dense(b: Builder, x: Value, out: int, number: int) -> Value:
     rng = dice_of(b, number)
     weight = rng.normal(0, math.sqrt(2 / x.channels), (x.channels, out)).astype(np.float32)
-    bias = rng.normal(0, 0.3, out).astype(np.float32)
+    bias = biases(b, rng, out)
     if b.spec["matmul"]:
         name = b.node("Add", [b.node("MatMul", [x.name, b.constant(weight)]), b.constant(bias)])
     else:
@@ -357,12 +368,12 @@ def add_conv(b: Builder, x: Value, a: dict) -> Value:
     if transposed:
         shape = (x.channels, out // groups, *kernel)
         size = [(s - 1) * t + (k - 1) * d + 1 - p - q for s, p, q, k, d, t in zip(x.size, begins, ends, kernel, dilations, strides)]
-    weight = rng.normal(0, spread, shape).astype(np.float32)
+    weight = (b.spec.get("gain", 1) * rng.normal(0, spread, shape)).astype(np.float32)
     if a["sparse"]:
         weight[rng.random(shape) < 0.6] = 0
     inputs = [x.name, b.constant(weight)]
     if a["bias"]:
-        inputs.append(b.constant(rng.normal(0, 0.3, out).astype(np.float32)))
+        inputs.append(b.constant(biases(b, rng, out)))
     y = Value(b.node("ConvTranspose" if transposed else "Conv", inputs, **attributes), out, size)
     if a["norm"]:
         y = add_norm(b, y, a["number"] + 1)

@@ -159,13 +159,14 @@ def reshape_sizes(sizes: list, x: np.ndarray, batch: int) -> list:
     return result
 
 
-def softmax(x, axis: int, flattens_tail: bool) -> np.ndarray:
+def softmax(x, axis: int, flattens_tail: bool, logarithm: bool = False) -> np.ndarray:
     shape = x.shape
     if flattens_tail:
         axis %= x.ndim
         x, axis = x.reshape(math.prod(shape[:axis]), -1), 1
-    e = np.exp(x - x.max(axis, keepdims=True))
-    return (e / e.sum(axis, keepdims=True)).reshape(shape)
+    x = x - x.max(axis, keepdims=True)
+    total = np.exp(x).sum(axis, keepdims=True)
+    return (x - np.log(total) if logarithm else np.exp(x) / total).reshape(shape)
 
 
 def erf(x: np.ndarray) -> np.ndarray:
@@ -399,7 +400,7 @@ def apply(kind: str, a: dict, inputs: list, batch: int) -> np.ndarray:
             sums = sum(squares[:, k : k + x.shape[1]] for k in range(a["size"]))
             return x / (a["bias"] + a["alpha"] / a["size"] * sums) ** a["beta"]
         case "LogSoftmax":
-            return np.log(softmax(x, a["axis"], a["flattensTail"]))
+            return softmax(x, a["axis"], a["flattensTail"], logarithm=True)
         case "MatMul":
             return inputs[0] @ inputs[1]
         case "MaxPool":

@@ -249,6 +249,8 @@ class Run:
         """For each node of neurons the spikes of each neuron, [N, …]; those that are taken back count too."""
         self.spikes = {}
         """The spikes of each step: [T, N, …]."""
+        self.largest = {}
+        """For each output that is a sum, the largest number that is added up behind the last neurons: what rounding is a share of."""
         self.near = {}
         """The neurons that were as near to a threshold as float32 may err."""
         self.operations = {}
@@ -305,8 +307,22 @@ class Simulator:
                 )
             for output in network.outputs:
                 run.steps[output["name"]].append(values[output["value"]])
+        for output in network.outputs:
+            if output["value"] not in {name for node in behind for name in node["outputs"]}:
+                run.largest[output["name"]] = self._largest(output["value"], still, trains)
         run.outputs = {name: steps[-1] for name, steps in run.steps.items()}
         return run
+
+    def _largest(self, value: str, still: dict, trains: dict) -> float:
+        makers = {name: node for node in self.network.nodes for name in node["outputs"]}
+        found, waiting = 0.0, [value]
+        while waiting:
+            name = waiting.pop()
+            arrays = trains.get(name, [still[name]] if name in still and name not in self.network.constants else [])
+            found = max([found, *(float(np.abs(array).max(initial=0)) for array in arrays)])
+            if name in makers and makers[name]["operator"]["type"] not in STATEFUL:
+                waiting += makers[name]["inputs"]
+        return found
 
     def _compute(self, node, still, trains, pulses, run):
         network, names = self.network, node["inputs"]
