@@ -55,19 +55,15 @@ mutate: setup ## read ten thousand damaged NIR files (SPIKELET_MUTATIONS=n: so m
 		--disable-xctest $(BUILDFLAGS) --filter NIRFileTests
 
 # PYTHON: a Python that has what Tools/Generate/requirements.txt names; without it, an environment in the build folder.
-ifdef PYTHON
-GENERATE_PYTHON := $(PYTHON)
-else
-GENERATE_PYTHON := $(BUILD)/generate-venv/bin/python
-endif
+GENERATE_ENVIRONMENT := $(BUILD)/generate-venv
 
-$(BUILD)/generate-venv/bin/python: Tools/Generate/requirements.txt
-	@python3 -m venv $(BUILD)/generate-venv
-	@$(BUILD)/generate-venv/bin/pip install --quiet -r Tools/Generate/requirements.txt && touch $@
+$(GENERATE_ENVIRONMENT)/made: Tools/Generate/requirements.txt
+	@python3 -m venv $(GENERATE_ENVIRONMENT)
+	@$(GENERATE_ENVIRONMENT)/bin/pip install --quiet -r Tools/Generate/requirements.txt && touch $@
 
-generate: setup $(if $(PYTHON),,$(GENERATE_PYTHON)) ## judge random networks by other programs for ten minutes (SPIKELET_GENERATE_SECONDS, SPIKELET_GENERATE_SEED)
+generate: setup $(if $(PYTHON),,$(GENERATE_ENVIRONMENT)/made) ## judge random networks by other programs for ten minutes (SPIKELET_GENERATE_SECONDS, SPIKELET_GENERATE_SEED)
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
-	@$(GENERATE_PYTHON) Tools/Generate/generate.py --spikelet $(BUILD)/release/spikelet --keep $(BUILD)/generated-failures \
+	@$(or $(PYTHON),$(GENERATE_ENVIRONMENT)/bin/python) Tools/Generate/generate.py --spikelet $(BUILD)/release/spikelet --keep $(BUILD)/generated-failures \
 		--seconds $${SPIKELET_GENERATE_SECONDS:-600} --seed $${SPIKELET_GENERATE_SEED:-$$(date +%s)} $(FLAGS)
 
 # A build folder of its own: every object is another. Swift's own memory is not asked for leaks.

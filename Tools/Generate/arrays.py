@@ -1,22 +1,21 @@
 """Run the plain arrays of `spikelet export --format npz`, by what Documentation/Export.md says of them.
 
-The arrays hold layers, not how they are wired: that comes from the SNN file, of which nothing else is taken than the order of its
-nodes, their windows and shapes. Networks that are no chain are not run.
+The arrays hold layers, not how they are wired: that comes from the SNN file, of which nothing else is taken than its nodes that hold
+no numbers (pools, sums, shapes).
 """
 
 import re
 
 import numpy as np
-from operators import NotWritten, apply, conv, windows
+from operators import WEIGHTED, apply, conv, windows
 from simulate import NEAR_THRESHOLD, Network
 
+FOLDED = {"VoltageScaler", "BatchNormalization", "Neg"}
+"""What has no arrays because others hold it; so have sums and products with constants."""
 
-FOLDED = {"VoltageScaler", "BatchNormalization", "Mul", "Unary", "Add"}
-"""What has no arrays because others hold it."""
 
-
-class NotAChain(Exception):
-    """The network is not one layer behind the other."""
+class Unwired(Exception):
+    """The arrays do not say where they belong."""
 
 
 def file_name(name: str) -> str:
@@ -24,39 +23,22 @@ def file_name(name: str) -> str:
 
 
 def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
-    """The outputs, averaged over the steps, and for each sample whether a neuron came near its threshold."""
+    """The first output, averaged over the steps, and for each sample whether a neuron came near its threshold."""
     with np.load(path) as file:
         arrays = {name: file[name].astype(np.float64) for name in file}
-    layers = list(dict.fromkeys(name.rsplit(".", 1)[0] for name in arrays))
-    before = {network.inputs[0]["name"]}
-    for node in network.nodes:
-        reading = [name for name in node["inputs"] if name not in network.constants]
-        if len(reading) != 1 or reading[0] not in before:
-            raise NotAChain(f"{node['operator']['type']} of several values")
-        before = set(node["outputs"])
-    if len(network.outputs) != 1 or network.outputs[0]["value"] not in before or network.tail:
-        raise NotAChain("several outputs, or a function of them")
-    used, states, total = set(), {}, 0
+    layers = set(name.rsplit(".", 1)[0] for name in arrays)
+    used, states = set(), {}
     near = np.zeros(len(x), bool)
 
     def layer(name: str, y: np.ndarray) -> np.ndarray:
-        """The arrays of a layer, if there are any."""
         used.add(name)
         if f"{name}.weight" in arrays:
             weight, bias = arrays[f"{name}.weight"], arrays.get(f"{name}.bias")
             if weight.ndim == 2:
                 return y @ weight.T + (0 if bias is None else bias)
             stride, padding, dilation = arrays[f"{name}.stride_padding_dilation"].astype(int).tolist()
-            window = {
-                "kernel": list(weight.shape[2:]),
-                "strides": stride,
-                "dilations": dilation,
-                "padsBegin": padding,
-                "padsEnd": padding,
-                "autoPad": "NOTSET",
-                "ceilMode": False,
-            }
-            return conv(y, weight, bias, window=window, groups=y.shape[1] // weight.shape[1])
+            window = {"kernel": list(weight.shape[2:]), "strides": stride, "dilations": dilation, "padsBegin": padding, "padsEnd": padding}
+            return conv(y, weight, bias, window=window | {"autoPad": "NOTSET", "ceilMode": False}, groups=y.shape[1] // weight.shape[1])
         shape = (-1, *[1] * (y.ndim - 2))
         threshold = arrays[f"{name}.threshold"].reshape(shape)
         v = states.get(name)
@@ -68,27 +50,38 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
         states[name] = v - threshold * spikes
         return spikes
 
+    def compute(node: dict, values: dict) -> np.ndarray:
+        name, kind, a = file_name(node["name"]), node["operator"]["type"], node["operator"]["attributes"]
+        given = [values[each] for each in node["inputs"]]
+        # What could not be folded into a neighbour stands in front, as a convolution of 1 × 1.
+        if f"{name}_scale" in layers:
+            given[0] = layer(f"{name}_scale", given[0])
+        if name in layers:
+            return layer(name, given[0])
+        if kind in WEIGHTED:
+            raise Unwired(f"{kind} without arrays")
+        if kind == "RunningMaximumPool":
+            sums = states.get(name, 0) + given[0]
+            most = windows(sums, a["window"], -np.inf).max(tuple(range(sums.ndim, sums.ndim + len(a["window"]["kernel"]))))
+            before, states[name], states[name + " before"] = states.get(name + " before", 0), sums, most
+            return most - before
+        has_constant = any(each in network.constants for each in node["inputs"])
+        if (a.get("function") or kind) in FOLDED or kind in ("Add", "Mul") and has_constant:
+            return next(value for value, each in zip(given, node["inputs"]) if each not in network.constants)
+        return apply(kind, a, given, len(x))
+
+    totals = {}
     for _ in range(steps):
-        y = x.astype(np.float64)
+        values = network.constants | {network.inputs[0]["name"]: x.astype(np.float64)}
         for node in network.nodes:
-            name, kind, a = file_name(node["name"]), node["operator"]["type"], node["operator"]["attributes"]
-            if name in layers:
-                y = layer(name, y)
-            elif kind == "RunningMaximumPool":
-                sums = states.get(name, 0) + y
-                states[name] = sums
-                axes = tuple(range(y.ndim, y.ndim + len(a["window"]["kernel"])))
-                most = windows(sums, a["window"], -np.inf).max(axes)
-                y, states[name + " before"] = most - states.get(name + " before", 0), most
-            elif kind not in FOLDED:
-                y = apply(kind, a, [y] + [network.constants[other] for other in node["inputs"] if other in network.constants], len(x))
-            for extra in (f"{name}_scale",):
-                if extra in layers:
-                    y = layer(extra, y)
-        total = total + y
-    if set(layers) - used:
-        raise NotAChain(f"arrays of layers that the graph does not name: {len(set(layers) - used)}")
-    return total / steps, near
-
-
-__all__ = ["NotAChain", "NotWritten", "run"]
+            if node["name"] not in network.tail:
+                value = values[node["outputs"][0]] = compute(node, values)
+                totals[node["outputs"][0]] = totals.get(node["outputs"][0], 0) + value
+    if layers - used:
+        raise Unwired("arrays of layers that the graph does not name")
+    values = network.constants | {name: total / steps for name, total in totals.items()}
+    for node in network.nodes:
+        if node["name"] in network.tail:
+            operator = node["operator"]
+            values[node["outputs"][0]] = apply(operator["type"], operator["attributes"], [values[n] for n in node["inputs"]], len(x))
+    return values[network.outputs[0]["value"]], near

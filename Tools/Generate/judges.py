@@ -9,6 +9,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import traceback
 
 import arrays
 import networks
@@ -34,6 +35,7 @@ KINDS = [
     "varying",
     "inspect",
     "refusal",
+    "judge",
     "crash",
 ]
 """What a failure can be of."""
@@ -199,6 +201,8 @@ class Point:
         except NotWritten as reason:
             self.unjudged.append(f"not written in simulate.py: {reason}")
             self.outcomes.append(("engine", "unjudged"))
+        except Exception:  # noqa: BLE001: a judge's own fault must not end the run, nor be passed over
+            self.fail("judge", traceback.format_exc()[-600:])
         return self
 
     def _judge(self):
@@ -521,13 +525,11 @@ class Point:
         if not self.done("export", "snn.safetensors", "--format", "npz", "--output", "arrays.npz"):
             return
         try:
-            # Reading them needs the layers between, which arrays do not hold: those of a plain chain are known.
             outputs, near = arrays.run(self.network, self.path("arrays.npz"), self.x, self.count)
-        except arrays.NotAChain as reason:
+        except arrays.Unwired as reason:
             self.unjudged.append(f"arrays: {reason}")
             return self.outcomes.append(("arrays", "unjudged"))
         exact = next(iter(self.expected.outputs.values()))
-        near = near.copy()
         for marks in self.expected.near.values():
             near |= marks.reshape(len(self.x), -1).any(1)
         wrong = ~alike(outputs, exact).reshape(len(self.x), -1).all(1)

@@ -319,6 +319,8 @@ class Simulator:
         while waiting:
             name = waiting.pop()
             arrays = trains.get(name, [still[name]] if name in still and name not in self.network.constants else [])
+            # Digits of a radix code are added up first.
+            arrays = self.accumulated(arrays)[-1:] if name in trains and self.network.radix else arrays
             found = max([found, *(float(np.abs(array).max(initial=0)) for array in arrays)])
             if name in makers and makers[name]["operator"]["type"] not in STATEFUL:
                 waiting += makers[name]["inputs"]
