@@ -209,13 +209,14 @@ class Point:
         chosen = self.chosen
         model = networks.build(self.spec)
         onnx.save(model, self.path("model.onnx"))
+        self.x = networks.samples(self.spec, chosen["samples"], 1)
         try:
             session = onnx_session(model)
+            session.run(None, {"x": self.x[:1]})
         except Exception as reason:  # noqa: BLE001: what ONNX Runtime does not take says nothing about us
             self.unjudged.append(f"ONNX Runtime: {str(reason).splitlines()[0][:100]}")
             self.outcomes.append(("run", "unjudged"))
             return
-        self.x = networks.samples(self.spec, chosen["samples"], 1)
         calibration = networks.samples(self.spec, max(1, chosen["calibration"]), 2)
         np.save(self.path("x.npy"), self.x)
         np.savez(self.path("calibration.npz"), x=calibration)

@@ -504,7 +504,15 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
                 return branches[0]
             return Value(b.node("Concat", [y.name for y in branches], axis=1), sum(y.channels for y in branches), branches[0].size)
         case "resize":
-            if x.rank == 0 or math.prod(x.size) > 400 or a["mode"] == "cubic" and x.rank != 2 or x.rank == 3 and a["mode"] != "nearest":
+            if (
+                x.rank == 0
+                or min(x.size) < 2
+                or math.prod(x.size) > 400
+                or a["mode"] == "cubic"
+                and x.rank != 2
+                or x.rank == 3
+                and a["mode"] != "nearest"
+            ):
                 return x
             size = [max(1, int(s * a["scale"])) for s in x.size]
             attributes = {"nearest_mode": "floor"} if a["mode"] == "nearest" and a["coordinates"] == "asymmetric" else {}
