@@ -26,6 +26,12 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
     """The first output, averaged over the steps, and for each sample whether a neuron came near its threshold."""
     with np.load(path) as file:
         arrays = {name: file[name].astype(np.float64) for name in file}
+    before = network.inputs[0]["name"]
+    for node in network.nodes:
+        if node["name"] not in network.tail:
+            if [name for name in node["inputs"] if name not in network.constants] != [before]:
+                raise Unwired("a network with branches")
+            before = node["outputs"][0]
     layers = set(name.rsplit(".", 1)[0] for name in arrays)
     used, states = set(), {}
     near = np.zeros(len(x), bool)
@@ -68,7 +74,13 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
         has_constant = any(each in network.constants for each in node["inputs"])
         if (a.get("function") or kind) in FOLDED or kind in ("Add", "Mul") and has_constant:
             return next(value for value, each in zip(given, node["inputs"]) if each not in network.constants)
-        return apply(kind, a, given, len(x))
+        y = apply(kind, a, given, len(x))
+        # An average pool's divisor is folded too, as for NIR: what is left is a sum.
+        if kind == "AveragePool":
+            y = y * np.prod(a["window"]["kernel"])
+        elif kind in ("GlobalAveragePool", "ReduceMean"):
+            y = y * (given[0].size // y.size)
+        return y
 
     totals = {}
     for _ in range(steps):
@@ -77,9 +89,13 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
             if node["name"] not in network.tail:
                 value = values[node["outputs"][0]] = compute(node, values)
                 totals[node["outputs"][0]] = totals.get(node["outputs"][0], 0) + value
+    means = {name: total / steps for name, total in totals.items()}
+    # So does what stands in front of the output itself.
+    if "output_scale" in layers:
+        means[before] = layer("output_scale", means[before])
     if layers - used:
         raise Unwired("arrays of layers that the graph does not name")
-    values = network.constants | {name: total / steps for name, total in totals.items()}
+    values = network.constants | means
     for node in network.nodes:
         if node["name"] in network.tail:
             operator = node["operator"]

@@ -67,8 +67,8 @@ def options(dice: random.Random, spec: dict) -> dict:
         "simulate": dice.choice([None, None, None, 1, 3, 7, 12, 40]),
         "extras": extras,
         "isa": dice.randrange(12),
-        "target": dice.choice(["generic", "sinabs", "norse", "snntorch", "spinnaker2", "lava", "spikelet", "spikelet"]),
-        "approximate": dice.random() < 0.6,
+        "target": dice.choice(["generic", "generic", "sinabs", "norse", "snntorch", "spinnaker2", "lava", "spikelet", "spikelet"]),
+        "approximate": dice.random() < 0.7,
     }
 
 

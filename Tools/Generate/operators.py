@@ -109,15 +109,16 @@ def conv_transpose(x, weight, bias=None, *, window, groups, outputPadding):
 def average_pool(x, *, window, countsPadding):
     rank = len(window["kernel"])
     axes = tuple(range(2 + rank, 2 + 2 * rank))
-    begins, ends, _ = placement(window, x.shape[2:])
-    ones = np.ones((1, 1, *x.shape[2:]))
+    counts = windows(np.ones((1, 1, *x.shape[2:])), window, 0).sum(axes)
     if countsPadding:
         # The pads count; places beyond them, which rounding up may reach, do not.
-        ones = np.pad(ones, [(0, 0), (0, 0), *zip(begins, ends)], constant_values=1)
-        inner = dict(window, padsBegin=[0] * rank, padsEnd=[0] * rank, autoPad="NOTSET")
-        counts = windows(ones, inner, 0).sum(axes)
-    else:
-        counts = windows(ones, window, 0).sum(axes)
+        begins, ends, positions = placement(window, x.shape[2:])
+        counts = np.ones((1, 1, *positions))
+        for axis, size in enumerate(x.shape[2:]):
+            starts = np.arange(positions[axis]) * window["strides"][axis]
+            taps = starts[:, None] + np.arange(window["kernel"][axis]) * window["dilations"][axis]
+            inside = (taps < begins[axis] + size + ends[axis]).sum(1)
+            counts = counts * inside.reshape(-1, *[1] * (rank - 1 - axis))
     return windows(x, window, 0).sum(axes) / counts
 
 

@@ -245,6 +245,8 @@ class Run:
         """After the last step, by name."""
         self.steps = {}
         """After each step, by name: [T, …]."""
+        self.sums = {}
+        """What the outputs are made of: the values that were accumulated, after the last step."""
         self.counts = {}
         """For each node of neurons the spikes of each neuron, [N, …]; those that are taken back count too."""
         self.spikes = {}
@@ -296,6 +298,7 @@ class Simulator:
             self._compute(node, still, trains, pulses, run)
         read = {name for node in behind for name in node["inputs"]} | {output["value"] for output in network.outputs}
         sums = {name: self.accumulated(train) for name, train in trains.items() if name in read}
+        run.sums = {name: steps[-1] for name, steps in sums.items()}
         for output in network.outputs:
             run.steps[output["name"]] = []
         for step in range(self.steps):
