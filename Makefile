@@ -12,7 +12,7 @@ PREFIX ?= $(HOME)/.local
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo install test docs snippets fuzz mutate sanitize kernels bench format lint
+.PHONY: help setup build demo install test docs snippets fuzz mutate generate sanitize kernels bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -53,6 +53,18 @@ mutate: setup ## read ten thousand damaged NIR files (SPIKELET_MUTATIONS=n: so m
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@SPIKELET_MUTATIONS=$${SPIKELET_MUTATIONS:-10000} $(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build \
 		--disable-xctest $(BUILDFLAGS) --filter NIRFileTests
+
+# PYTHON: a Python that has what Tools/Generate/requirements.txt names; without it, an environment in the build folder.
+GENERATE_ENVIRONMENT := $(BUILD)/generate-venv
+
+$(GENERATE_ENVIRONMENT)/made: Tools/Generate/requirements.txt
+	@python3 -m venv $(GENERATE_ENVIRONMENT)
+	@$(GENERATE_ENVIRONMENT)/bin/pip install --quiet -r Tools/Generate/requirements.txt && touch $@
+
+generate: setup $(if $(PYTHON),,$(GENERATE_ENVIRONMENT)/made) ## judge random networks by other programs for ten minutes (SPIKELET_GENERATE_SECONDS, SPIKELET_GENERATE_SEED)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
+	@$(or $(PYTHON),$(GENERATE_ENVIRONMENT)/bin/python) Tools/Generate/generate.py --spikelet $(BUILD)/release/spikelet --keep $(BUILD)/generated-failures \
+		--seconds $${SPIKELET_GENERATE_SECONDS:-600} --seed $${SPIKELET_GENERATE_SEED:-$$(date +%s)} $(FLAGS)
 
 # A build folder of its own: every object is another. Swift's own memory is not asked for leaks.
 SANITIZED := -c release --scratch-path .build-sanitize $(TRAITS) --sanitize address -Xcc -fsanitize=undefined \
