@@ -95,7 +95,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
             }
         case .signed:
             guard schedule == .streaming else {
-                throw SpikeletError(.invalidOption, "signed neurons under the layer-synchronous schedule, where nothing is ever taken back")
+                throw SpikeletError(
+                    .invalidOption, "signed neurons under the layer-synchronous schedule, where nothing is ever taken back",
+                    remedy: "use the streaming schedule, or the recipe calibrated")
             }
         case .integrateAndFire: break
         }

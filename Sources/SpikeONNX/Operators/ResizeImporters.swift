@@ -77,6 +77,15 @@ extension OperatorSpec {
         return try resize(node, target)
     }
 
+    /// The size of a resized axis.
+    private static func whole(_ product: Float, _ axis: Int, of shape: Shape, scale: Float) throws -> Int {
+        guard product >= 1, product < 0x1p30 else {
+            throw SpikeletError(
+                .invalidModel, "axis \(axis) of \(shape) times \(scale)", remedy: "export the model for inputs of which a place is left there")
+        }
+        return Int(product)
+    }
+
     private static func resize(_ node: NodeContext, _ target: Target) throws -> [Value] {
         let shape = try node.type(0).shape
         let name = node.string("mode") ?? "nearest"
@@ -103,11 +112,7 @@ extension OperatorSpec {
             let (length, scale): (Int, Float)
             if let common {
                 // The scale stays the common one, whatever the size is rounded to.
-                let product = (common * Float(size)).rounded()
-                guard product >= 1, product < 0x1p30 else {
-                    throw SpikeletError(.invalidModel, "axis \(axis) of \(shape) times \(common)")
-                }
-                (length, scale) = (Int(product), common)
+                (length, scale) = (try whole((common * Float(size)).rounded(), axis, of: shape, scale: common), common)
             } else if let sizes = target.sizes {
                 guard let known = sizes[i].known, known >= 1, known < 1 << 30 else {
                     throw SpikeletError(.unsupported, "it resizes axis \(axis) to \(sizes[i])", remedy: "export with fixed image sizes")
@@ -116,9 +121,7 @@ extension OperatorSpec {
             } else {
                 scale = target.scales?[i] ?? 1
                 // A region of interest has no part in it, in ONNX Runtime as in ONNX's reference.
-                let product = scale * Float(size)
-                guard product >= 1, product < 0x1p30 else { throw SpikeletError(.invalidModel, "axis \(axis) of \(shape) times \(scale)") }
-                length = Int(product)
+                length = try whole(scale * Float(size), axis, of: shape, scale: scale)
             }
             resized.append(Resize.Axis(axis: axis, size: length, scale: scale, region: region))
         }
