@@ -23,10 +23,14 @@ static void spike_gather_window(
     const spike_stage *stage, const spike_branch *branch, const spike_kernel_table *table, int y, int x, bool first, void *currents) {
     void (*gather)(const spike_gather *) = stage->integers ? table->gather_i8 : table->gather_f32;
     const spike_gather whole = spike_gather_job(stage, branch, y, x, first, currents);
+    if (!branch->each_column) {
+        gather(&whole);
+        return;
+    }
     const spike_window w = branch->window;
     const spike_walk columns = spike_walk_columns(&w, x);
     // Where the window sees nothing a first branch still writes.
-    if (!branch->each_column || (first && columns.place == columns.end)) {
+    if (first && columns.place == columns.end) {
         gather(&whole);
         return;
     }
