@@ -314,7 +314,10 @@ class Point:
             same = np.ones(samples, bool)
             for step in range(first, len(wanted)):
                 same &= alike(outputs[name][step], wanted[step], expected.largest.get(name)).reshape(samples, -1).all(1)
-            for sample in np.flatnonzero(~same & ~near & ~differs):
+            steady = np.ones(samples, bool)
+            for moved, exact in zip(expected.moved[name][first - len(wanted) :], wanted[first:]):
+                steady &= alike(moved, exact).reshape(samples, -1).all(1)
+            for sample in np.flatnonzero(~same & ~near & ~differs & steady):
                 worst = np.nanmax(np.abs(outputs[name][first:, sample].astype(np.float64) - wanted[first:, sample]))
                 reasons.setdefault(sample, f"sample {sample}: '{name}' is off by {worst:.3g} of {np.abs(wanted).max():.3g}")
             differs |= ~same

@@ -247,6 +247,8 @@ class Run:
         """After each step, by name: [T, …]."""
         self.sums = {}
         """What the outputs are made of: the values that were accumulated, after the last step."""
+        self.moved = {}
+        """The outputs after each step if what they are functions of were off by rounding; empty lists without such functions."""
         self.counts = {}
         """For each node of neurons the spikes of each neuron, [N, …]; those that are taken back count too."""
         self.spikes = {}
@@ -301,20 +303,35 @@ class Simulator:
         run.sums = {name: steps[-1] for name, steps in sums.items()}
         for output in network.outputs:
             run.steps[output["name"]] = []
+        # A function of a sum that has cancelled, or of two that are equal, shows more than rounding of what rounding does to it.
+        rounding = {name: NEAR_CURRENT * self._largest(name, still, trains) for name in sums} if behind else {}
+        for output in network.outputs:
+            run.moved[output["name"]] = []
         for step in range(self.steps):
             values = {name: train[step] for name, train in sums.items()} | still
-            for node in behind:
-                operator = node["operator"]
-                values[node["outputs"][0]] = apply(
-                    operator["type"], operator["attributes"], [values[name] for name in node["inputs"]], self.batch
-                )
+            self._read_out(behind, values)
             for output in network.outputs:
                 run.steps[output["name"]].append(values[output["value"]])
+            if behind:
+                # The sign changes from place to place, and is always the same.
+                moved = {
+                    name: train[step] + size * np.cos(np.arange(train[step].size)).reshape(train[step].shape)
+                    for (name, train), size in zip(sums.items(), rounding.values())
+                } | still
+                self._read_out(behind, moved)
+                for output in network.outputs:
+                    run.moved[output["name"]].append(moved[output["value"]])
         for output in network.outputs:
             if output["value"] not in {name for node in behind for name in node["outputs"]}:
                 run.largest[output["name"]] = self._largest(output["value"], still, trains)
         run.outputs = {name: steps[-1] for name, steps in run.steps.items()}
         return run
+
+    def _read_out(self, behind: list, values: dict) -> None:
+        """The tail, which acts on what was accumulated."""
+        for node in behind:
+            kind, a = node["operator"]["type"], node["operator"]["attributes"]
+            values[node["outputs"][0]] = apply(kind, a, [values[name] for name in node["inputs"]], self.batch)
 
     def _largest(self, value: str, still: dict, trains: dict) -> float:
         makers = {name: node for node in self.network.nodes for name in node["outputs"]}
