@@ -7,7 +7,9 @@ import math
 import os
 import pathlib
 import re
+import resource
 import shlex
+import signal
 import subprocess
 import traceback
 
@@ -42,8 +44,8 @@ KINDS = [
 EXTRAS = ["int8", "batch", "isa", "evaluate", "export", "arrays", "converges", "varying", "inspect"]
 """Ways on from a conversion, which a point takes or does not."""
 EXTRA_OF = {"import": "export"}
-SECONDS = 120
-"""How long a command may take before it counts as one that hangs."""
+SECONDS = 60
+"""The processor time after which a command counts as one that comes to no end; it may wait ten times as long for the processor."""
 
 # Outputs are float32 here, float64 there: they are alike within this share of the largest.
 ROUNDING = 2e-5
@@ -137,12 +139,16 @@ class Point:
                 cwd=self.folder,
                 capture_output=True,
                 text=True,
-                timeout=SECONDS,
+                timeout=10 * SECONDS,
                 env=os.environ | (environment or {}),
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5)),
             )
+            ended = result.returncode != -signal.SIGXCPU
         except subprocess.TimeoutExpired:
-            self.fail("crash", f"no end within {SECONDS} s: {self.commands[-1]}")
-            raise Stop from None
+            ended = False
+        if not ended:
+            self.fail("crash", f"no end within {SECONDS} s of processor time: {self.commands[-1]}")
+            raise Stop
         if result.returncode not in (0, 1, 64) or "Fatal error" in result.stderr:
             self.fail("crash", f"exit {result.returncode}: {self.commands[-1]}: {result.stderr[-300:]}")
             raise Stop

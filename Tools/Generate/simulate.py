@@ -335,9 +335,12 @@ class Simulator:
 
     def _largest(self, value: str, still: dict, trains: dict) -> float:
         makers = {name: node for node in self.network.nodes for name in node["outputs"]}
-        found, waiting = 0.0, [value]
+        found, waiting, seen = 0.0, [value], set()
         while waiting:
             name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
             arrays = trains.get(name, [still[name]] if name in still and name not in self.network.constants else [])
             # Digits of a radix code are added up first.
             arrays = self.accumulated(arrays)[-1:] if name in trains and self.network.radix else arrays
