@@ -81,7 +81,8 @@ extension OperatorSpec {
     private static func whole(_ product: Float, _ axis: Int, of shape: Shape, scale: Float) throws -> Int {
         guard product >= 1, product < 0x1p30 else {
             throw SpikeletError(
-                .invalidModel, "axis \(axis) of \(shape) times \(scale)", remedy: "export the model for inputs of which a place is left there")
+                .invalidModel, "axis \(axis) of \(shape) times \(scale)",
+                remedy: "export the model for inputs of which a place is left there")
         }
         return Int(product)
     }
