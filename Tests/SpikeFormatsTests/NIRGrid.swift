@@ -106,6 +106,24 @@ enum NIRGrid {
         Cell("max before two ReLUs", "max before ReLU") {
             $0.conv(); $0.max(half); $0.twice(); $0.conv(); $0.act()
         },
+        Cell("shortcut of ResNet option A", "moved") {
+            $0.conv(); $0.act(); $0.optionA()
+        },
+        Cell("upsampling", "moved") {
+            $0.conv(); $0.act(); $0.upsample(); $0.conv(); $0.act()
+        },
+        Cell("upsampling before ReLU", "moved") {
+            $0.conv(); $0.upsample(); $0.norm(); $0.act(); $0.conv(); $0.act()
+        },
+        Cell("U-Net", "moved") {
+            $0.conv(); $0.act(); $0.skip(); $0.conv(); $0.act()
+        },
+        Cell("transposed convolution", "moved") {
+            $0.conv(); $0.act(); $0.deconv(); $0.norm(); $0.act(); $0.conv(); $0.act()
+        },
+        Cell("max behind upsampling", "moved") {
+            $0.conv(); $0.act(); $0.upsample(); $0.max(half); $0.conv(); $0.act()
+        },
         Cell("max of the input", "refused", refusal: noSpike) {
             $0.max(half); $0.conv(); $0.act()
         },
@@ -219,6 +237,49 @@ enum NIRGrid {
             conv()
             act()
             add("sum", .add(Add()), [first, value])
+        }
+
+        /// Every second place of x, and channels of zeros, and a convolution of stride 2.
+        mutating func optionA() {
+            let trunk = value
+            let window = Window(kernel: [3, 3], strides: [2, 2], padsBegin: [1, 1], padsEnd: [1, 1])
+            add(
+                "conv", .conv(Conv(window: window)), [trunk, constant([5, channels, 3, 3], in: -0.4...0.5), constant([5], in: -0.2...0.2)])
+            act()
+            let branch = value
+            let cuts = [2, 3].map { Slice.Cut(axis: $0, start: 0, end: Int.max, step: 2) }
+            add("cut", .slice(Slice(cuts: cuts)), [trunk])
+            add("zeros", .pad(Pad(begins: [0, 1, 0, 0], ends: [0, 1, 0, 0])), [value])
+            add("sum", .add(Add()), [branch, value])
+            act()
+            shrink(window)
+            channels = 5
+        }
+
+        mutating func upsample() {
+            side *= 2
+            let axes = [2, 3].map { Resize.Axis(axis: $0, size: side, scale: 2) }
+            add("up", .resize(Resize(axes: axes, coordinates: .asymmetric, rounding: .floor)), [value])
+        }
+
+        /// x beside what is made of half of it, larger again and with zeros at the edges.
+        mutating func skip() {
+            let (trunk, size) = (value, side)
+            average(half)
+            conv()
+            act()
+            upsample()
+            let missing = size - side
+            add("zeros", .pad(Pad(begins: [0, 0, 0, 0], ends: [0, 0, missing, missing])), [value])
+            add("both", .concat(Concat(axis: 1)), [trunk, value])
+            (side, channels) = (size, 6)
+        }
+
+        mutating func deconv() {
+            let window = Window(kernel: [4, 4], strides: [2, 2], padsBegin: [1, 1], padsEnd: [1, 1])
+            let operands = [value, constant([channels, 3, 4, 4], in: -0.4...0.5), constant([3], in: -0.2...0.2)]
+            add("up", .convTranspose(ConvTranspose(window: window)), operands)
+            (side, channels) = (2 * side, 3)
         }
 
         mutating func finish() throws -> Graph {

@@ -68,7 +68,11 @@ import Testing
             let generic = try NIRExporter(.generic, approximate: true, steps: 128)(snn)
             try Self.expectRates(of: snn, in: generic, .generic, "\(recipe), \(cell), generic")
             let own = try NIRExporter(.spikelet, approximate: true, steps: 128)(snn)
-            if own.approximations.isEmpty {
+            // Where places lie side by side among the channels, sums are made in another order, and the export says so.
+            let isReordered = cell.group == "moved" && own.notes.contains { $0.hasPrefix("rounded in another order") }
+            if own.approximations.isEmpty, isReordered {
+                try Self.expectRates(of: snn, in: own, .spikelet, "\(recipe), \(cell), spikelet")
+            } else if own.approximations.isEmpty {
                 // Nothing is replaced: the same spikes, to the bit.
                 let steps = snn.spiking?.steps ?? 32
                 #expect(

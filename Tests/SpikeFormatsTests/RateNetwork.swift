@@ -157,7 +157,7 @@ struct RateNetwork {
         let constants = node.inputs.map { graph.constants[$0] }
         let isConvolution =
             switch node.operator {
-            case .conv, .batchNormalization: true
+            case .conv, .convTranspose, .batchNormalization: true
             default: false
             }
         /// What the node makes of other values, with other weights, and without a bias.
@@ -183,7 +183,7 @@ struct RateNetwork {
         let (width, skew) = (try evaluate(absolute, widths, weights: abs), try evaluate(node.operator, skews))
         let keepsSpikes =
             switch node.operator {
-            case .conv, .gemm, .batchNormalization: false
+            case .conv, .convTranspose, .gemm, .batchNormalization: false
             default: true
             }
         let most = inputs.compactMap(\.most)

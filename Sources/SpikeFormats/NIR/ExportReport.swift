@@ -8,9 +8,12 @@ public struct ExportFinding: Sendable, Hashable {
     public var replacement: String?
     /// The nodes of the network.
     public var nodes: [String]
+    /// What would help where nothing can be said; `nil`: only a network without it.
+    public var advice: String?
 
     /// Something that the file does not say as the network does.
-    public init(_ subject: String, replacement: String?, nodes: [String]) {
+    public init(_ subject: String, replacement: String?, nodes: [String], advice: String? = nil) {
+        self.advice = advice
         self.subject = subject
         self.replacement = replacement
         self.nodes = nodes

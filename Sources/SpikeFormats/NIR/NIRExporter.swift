@@ -58,9 +58,14 @@ public struct NIRExporter: Sendable {
         let (impossible, replaced) = (folding.findings.filter { $0.replacement == nil }, folding.findings.filter { $0.replacement != nil })
         let format = profile.isArrays ? "plain arrays" : "NIR for \(profile.name)"
         guard impossible.isEmpty else {
+            var remedies: [String] = []
+            for finding in impossible {
+                let advice = finding.advice ?? "convert a network without it"
+                if !remedies.contains(advice) { remedies.append(advice) }
+            }
             throw SpikeletError(
                 .unsupported, "\(format) cannot say:", details: impossible.map { "- \($0.text)" },
-                remedy: "convert a network without it")
+                remedy: remedies.joined(separator: "; "))
         }
         guard approximate || replaced.isEmpty else {
             throw SpikeletError(

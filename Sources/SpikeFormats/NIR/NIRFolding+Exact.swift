@@ -21,7 +21,7 @@ extension NIRFolding {
         let name = scaleNode(reading: materialize(value, for: node.name), by: scale, shape: value.shape, base: node.name)
         return FoldedValue(
             terms: [.init(node: name, shape: value.shape, scale: [Float](repeating: 1, count: value.channels))], shape: value.shape,
-            most: value.scaled(by: scale).most, postponed: value.postponed)
+            most: value.scaled(by: scale).most, postponed: value.postponed, phases: value.phases)
     }
 
     /// A convolution as it is.

@@ -21,21 +21,32 @@ extension NIRFolding {
             value.postponed.append(node)
             return value
         }
-        let sizes = Array(value.shape.dropFirst())
+        let sizes = value.sizes
         let window = window(of: node, over: sizes)
         let placement = try window.placement(over: sizes)
         let places = window.kernel.reduce(1, *)
         // Spikes of each channel are counted in units of the largest value.
-        let unit = most.map { $0 > 0 ? $0 : 1 }
+        let unit = value.gathered(most).map { $0 > 0 ? $0 : 1 }
+        let inputUnit = value.spread(unit)
         var counted = value
         counted.bias = []
         for (index, term) in value.terms.enumerated() {
             // Divided, not multiplied by the inverse: that would not always make 1 of the largest.
-            counted.terms[index].scale = term.scale.enumerated().map { $1 / unit[term.offset + $0] }
+            counted.terms[index].scale = term.scale.enumerated().map { $1 / inputUnit[term.offset + $0] }
         }
-        let shape = [value.channels] + placement.output
+        // Of an interleaved value the result may be another than in shape alone.
+        var outline = FoldedValue(terms: [], shape: [value.channels] + placement.output)
+        var plan: LayerPlan?
+        if value.isInterleaved {
+            guard let made = planned(Self.map(value, window, placement, picking: []), value, node) else { return nil }
+            plan = made
+            outline.phases = made.phases
+            outline.shape = [value.channels / value.places * outline.places] + made.output
+        }
+        let shape = outline.shape
         func taps(_ picked: [(place: Int, weight: Float)]) -> SymmetricKernel? {
-            Self.kernel(value.shape, window, placement, picking: picked)
+            plan?.kernel(Self.map(value, window, placement, picking: picked))
+                ?? Self.kernel(value.shape, window, placement, picking: picked)
         }
         guard let first = taps([(0, 1)]) else { return refuse(node, "uneven padding of a dilated pool") }
         if places > 1 {
@@ -56,8 +67,8 @@ extension NIRFolding {
                 connect(materialize(difference, for: node.name), to: neurons)
                 connect(b.neurons, to: neurons)
                 for name in a.neurons {
-                    let minus = FoldedValue.Term(node: name, shape: shape, scale: [Float](repeating: -1, count: value.channels))
-                    connect([diagonal(minus, channels: value.channels, base: node.name)], to: neurons)
+                    let minus = FoldedValue.Term(node: name, shape: shape, scale: [Float](repeating: -1, count: shape[0]))
+                    connect([diagonal(minus, channels: shape[0], base: node.name)], to: neurons)
                 }
                 next.append(Maximum(place: a.place, neurons: a.neurons + [neurons]))
             }
@@ -67,11 +78,12 @@ extension NIRFolding {
         var result = layer(counted, first, bias: nil, shape: shape, base: "\(node.name)_first")
         if isWhole { wholeNodes.formUnion(result.terms.map(\.node)) }
         for neurons in round[0].neurons {
-            result.terms.append(.init(node: neurons, shape: shape, scale: [Float](repeating: 1, count: value.channels)))
+            result.terms.append(.init(node: neurons, shape: shape, scale: [Float](repeating: 1, count: shape[0])))
         }
-        result.most = [Float](repeating: 1, count: value.channels)
-        result = result.scaled(by: unit)
-        return value.bias.isEmpty ? result : result.adding(value.bias)
+        result.phases = outline.phases
+        result.most = [Float](repeating: 1, count: shape[0])
+        result = result.scaled(by: result.spread(unit))
+        return value.bias.isEmpty ? result : result.adding(result.spread(value.gathered(value.bias)))
     }
 
     private mutating func describe(_ node: Node, places: Int) {
@@ -96,6 +108,18 @@ extension NIRFolding {
         case .maxPool(let pool): pool.window
         default: Window(kernel: sizes)
         }
+    }
+
+    /// The same for interleaved values.
+    private static func map(
+        _ value: FoldedValue, _ window: Window, _ placement: Window.Placement, picking picked: [(place: Int, weight: Float)]
+    ) -> LinearMap {
+        let (channels, size) = (value.channels / value.places, window.kernel.reduce(1, *))
+        var weight = [Float](repeating: 0, count: channels * size)
+        for channel in 0..<channels { for (place, number) in picked { weight[channel * size + place] = number } }
+        return LinearMap(
+            Conv(window: window, groups: channels), weight: Tensor(weight, shape: [channels, 1] + window.kernel), over: value.sizes,
+            placement)
     }
 
     /// A kernel that picks places of a window, each with a weight, channel by channel; `nil` where dilation leaves no room to make

@@ -10,7 +10,7 @@ extension NIRFolding {
         }
         for change in rate.changes { find(change.subject, replacement: change.replacement, node: node.name) }
         if !rate.isReaders { runOtherwise.append(node.name) }
-        var result = FoldedValue(terms: [], shape: value.shape)
+        var result = FoldedValue(terms: [], shape: value.shape, phases: value.phases)
         for side in rate.sides {
             var current = value
             if rate.sides.count > 1 {
@@ -18,7 +18,7 @@ extension NIRFolding {
             }
             if side.sign < 0 { current = profile.isExact ? exactly(current, scaledBy: [-1], node) : current.scaled(by: [-1]) }
             var membranes = [Float](repeating: side.membrane, count: value.channels)
-            for (channel, offset) in neuronNode.initialOffsets.enumerated() where channel < membranes.count {
+            for (channel, offset) in value.spread(neuronNode.initialOffsets).enumerated() where channel < membranes.count {
                 membranes[channel] += side.sign * offset
             }
             let name = layer(of: side.threshold, isReaders: rate.isReaders, reading: current, membranes: membranes, node)
@@ -32,7 +32,7 @@ extension NIRFolding {
     /// relu(max z) = max relu(z): the neurons come first, and then the pools, of spikes.
     private mutating func neurons(inFrontOfPools value: FoldedValue, _ neuronNode: NeuronNode, _ node: Node) throws -> FoldedValue? {
         // Behind a flattened pool each place may have a number of its own.
-        guard neuronNode.initialOffsets.isEmpty || neuronNode.initialOffsets.count == value.channels else {
+        guard neuronNode.initialOffsets.isEmpty || neuronNode.initialOffsets.count * value.places == value.channels else {
             return refuse(node, "initial membranes that differ from place to place")
         }
         var bare = value

@@ -5,12 +5,19 @@ extension NIRFolding {
     ///
     /// - Returns: `nil` where it cannot be said; it stands in the findings then.
     mutating func take(_ node: Node) throws -> FoldedValue? {
-        let inputs = node.inputs.map { value($0) }
+        var inputs = node.inputs.map { value($0) }
         let constants = node.inputs.map { snn.constants[$0] }
         guard let shape = sampleShape(node.outputs[0]) else {
             return refuse(node, "a value of shape \(snn.types[node.outputs[0]]?.shape ?? [])")
         }
         guard inputs.allSatisfy({ $0.map { isRead($0, by: node) } ?? true }) else { return nil }
+        if !takesPending(node) {
+            for (index, input) in inputs.enumerated() {
+                guard let input else { continue }
+                guard let settled = settled(input) else { return nil }
+                inputs[index] = settled
+            }
+        }
         switch node.operator {
         case .identity, .dropout, .voltageHook: return inputs[0]
         case .voltageScaler(let scaler): return inputs[0].flatMap { scale($0, by: scaler.scales, node) }
@@ -22,39 +29,44 @@ extension NIRFolding {
         case .add:
             if let a = inputs[0], let b = inputs[1] { return sum(a, b, node) }
             guard let (value, constant) = pair(inputs, constants), let numbers = perChannel(constant, like: node.outputs[0]),
-                numbers.count == 1 || numbers.count == value.channels
+                numbers.count == 1 || numbers.count * value.places == value.channels
             else { return refuse(node, "a sum that differs from place to place") }
-            return (profile.isExact ? single(value, node) : value).adding(numbers)
+            return (profile.isExact ? single(value, node) : value).adding(value.spread(numbers))
         case .batchNormalization(let normalization):
             guard let value = inputs[0], let numbers = normalized(constants.compactMap { $0?.floats }, normalization.epsilon),
-                numbers.scale.count == value.channels
+                numbers.scale.count * value.places == value.channels
             else { return refuse(node, "normalisation by values that are computed") }
             guard keepsOrder(value, numbers.scale) else { return nil }
             if profile.isExact { roundsOtherwise(node) }
-            return value.scaled(by: numbers.scale).adding(numbers.bias)
+            return value.scaled(by: value.spread(numbers.scale)).adding(value.spread(numbers.bias))
         case .concat(let concat):
             let rank = shape.count + 1
-            guard try Shape.axis(concat.axis, rank: rank) == 1 else {
-                return refuse(node, "concatenation along another axis than channels")
-            }
-            return joined(inputs, shape: shape, node)
+            let axis = try Shape.axis(concat.axis, rank: rank)
+            return axis == 1 ? joined(inputs, node) : try placed(inputs, along: axis, shape: shape, node)
         case .conv(let conv):
             guard let value = inputs[0], let weight = constants[1] else { return refuse(node, "a convolution with computed weights") }
-            return try convolve(value, conv, weight: weight, bias: constants.count > 2 ? constants[2] : nil, node)
+            return try convolution(value, conv, weight: weight, bias: constants.count > 2 ? constants[2] : nil, node)
+        case .convTranspose(let conv): return try transposed(inputs[0], conv, constants, node)
         case .gemm(let gemm): return dense(inputs[0], gemm, constants, node)
         case .matMul:
             return dense(inputs[0], Gemm(), constants, node)
         case .averagePool(let pool): return try inputs[0].flatMap { try averagePool($0, pool, shape: shape, node) }
         case .globalAveragePool: return try inputs[0].flatMap { try wholeAverage($0, flattened: false, node) }
         case .reduceMean(let reduce):
-            guard let value = inputs[0], let type = snn.types[node.inputs[0]],
-                try reduce.reducedAxes(rank: type.shape.rank) == Set(2..<max(2, type.shape.rank))
-            else { return refuse(node, "a mean over other axes than the spatial ones") }
+            guard let value = inputs[0], let type = snn.types[node.inputs[0]] else { return nil }
+            guard try reduce.reducedAxes(rank: type.shape.rank) == Set(2..<max(2, type.shape.rank)) else {
+                return try moved(value, shape: shape, node)
+            }
             return try wholeAverage(value, flattened: !reduce.keepsDimensions, node)
         case .flatten, .reshape:
             guard var value = inputs[0] else { return nil }
             if sampleShape(node.inputs[0]) == shape { return value }
-            guard shape.count == 1 else { return refuse(node, "a change of shape other than flattening") }
+            guard shape.count == 1 else {
+                if let shuffled = shuffled(value, shape, node) { return shuffled }
+                return refuse(
+                    node, "a change of shape other than flattening, for which NIR has no node",
+                    advice: "convert a network that keeps its axes")
+            }
             guard value.postponed.isEmpty else {
                 value.postponed.append(node)
                 return value
@@ -62,9 +74,20 @@ extension NIRFolding {
             return flattened(value, node)
         case .neuron(let neuronNode): return try inputs[0].flatMap { try neurons($0, neuronNode, node) }
         case .runningMaximumPool, .maxPool, .globalMaxPool: return try inputs[0].flatMap { try maximumPool($0, node) }
+        case .slice, .pad, .gather, .tile, .expand, .resize, .cumSum:
+            guard let value = inputs[0] else { return refuse(node, "\(node.operator.name) of a constant") }
+            return try moved(value, shape: shape, node)
+        case .reduce(let reduce) where reduce.function == .sum: return try inputs[0].flatMap { try moved($0, shape: shape, node) }
         default:
             guard !profile.isArrays else { return opaque(inputs.compactMap { $0 }, shape: shape, node) }
-            return refuse(node, "\(node.operator.name), which acts on every step by itself")
+            let isConstant = node.inputs.map { snn.constants[$0] != nil }
+            switch node.operator.payload.linearity(isConstant: isConstant) {
+            case .linear, .affine:
+                return refuse(
+                    node, "\(node.operator.name), for which NIR has no node",
+                    advice: "convert a network that does without it, or keeps its axes")
+            default: return refuse(node, "\(node.operator.name), which is not linear and acts on every step by itself")
+            }
         }
     }
 
@@ -75,9 +98,10 @@ extension NIRFolding {
         return FoldedValue(terms: [.init(node: name, shape: shape, scale: [Float](repeating: 1, count: shape[0]))], shape: shape)
     }
 
+    /// - Parameter advice: what would help; `nil`: nothing but another network.
     @discardableResult
-    mutating func refuse(_ node: Node, _ what: String) -> FoldedValue? {
-        find(what, replacement: nil, node: node.name)
+    mutating func refuse(_ node: Node, _ what: String, advice: String? = nil) -> FoldedValue? {
+        find(what, replacement: nil, node: node.name, advice: advice)
         return nil
     }
 
@@ -97,9 +121,10 @@ extension NIRFolding {
     }
 
     private mutating func scale(_ value: FoldedValue, by factors: [Float], _ node: Node) -> FoldedValue? {
-        guard factors.count == 1 || factors.count == value.channels else {
+        guard factors.count == 1 || factors.count * value.places == value.channels else {
             return refuse(node, "scales that differ from place to place")
         }
+        let factors = value.spread(factors)
         guard keepsOrder(value, factors) else { return nil }
         return profile.isExact ? exactly(value, scaledBy: factors, node) : value.scaled(by: factors)
     }
@@ -110,10 +135,13 @@ extension NIRFolding {
         return (scale, scale.indices.map { numbers[1][$0] - numbers[2][$0] * scale[$0] })
     }
 
-    private mutating func sum(_ a: FoldedValue, _ b: FoldedValue, _ node: Node) -> FoldedValue? {
-        guard a.shape == b.shape else { return refuse(node, "a sum of values of the shapes \(a.shape) and \(b.shape)") }
+    mutating func sum(_ a: FoldedValue, _ b: FoldedValue, _ node: Node) -> FoldedValue? {
+        guard let aligned = aligned([a, b], node) else { return nil }
+        guard aligned[0].shape == aligned[1].shape, aligned[0].phases == aligned[1].phases else {
+            return refuse(node, "a sum of values of the shapes \(a.shape) and \(b.shape)")
+        }
         // An edge more would change the order of a sum of three.
-        let (a, b) = profile.isExact ? (single(a, node), single(b, node)) : (a, b)
+        let (a, b) = profile.isExact ? (single(aligned[0], node), single(aligned[1], node)) : (aligned[0], aligned[1])
         var result = a
         for term in b.terms {
             // An edge stands for its source once: what comes twice is scaled.
@@ -128,12 +156,20 @@ extension NIRFolding {
         return b.bias.isEmpty ? result : result.adding(b.bias)
     }
 
-    private mutating func joined(_ inputs: [FoldedValue?], shape: [Int], _ node: Node) -> FoldedValue? {
-        var result = FoldedValue(terms: [], shape: shape)
+    private mutating func joined(_ inputs: [FoldedValue?], _ node: Node) -> FoldedValue? {
+        let given = inputs.compactMap { $0 }
+        guard given.count == inputs.count else { return refuse(node, "concatenation with a constant") }
+        guard let inputs = aligned(given, node) else { return nil }
+        // Flattened in name alone, values follow one another as their channels do.
+        guard inputs.allSatisfy({ $0.shape.dropFirst() == inputs[0].shape.dropFirst() && $0.phases == inputs[0].phases }) else {
+            return refuse(node, "concatenation of values of the shapes \(inputs.map { "\($0.shape)" }.joined(separator: " and "))")
+        }
+        var result = inputs[0]
+        (result.terms, result.bias, result.most) = ([], [], nil)
+        result.shape[0] = inputs.reduce(0) { $0 + $1.channels }
         var bias: [Float] = []
         var most: [Float] = []
         for input in inputs {
-            guard let input, input.shape.count == shape.count else { return refuse(node, "concatenation with a constant") }
             for term in input.terms {
                 var moved = term
                 moved.offset += bias.count
@@ -166,8 +202,11 @@ extension NIRFolding {
         return groups
     }
 
-    private mutating func convolve(_ value: FoldedValue, _ conv: Conv, weight: Tensor, bias: Tensor?, _ node: Node) throws -> FoldedValue? {
-        guard value.shape.count == conv.window.rank + 1, conv.window.rank <= 2 else { return refuse(node, "a convolution over 3 axes") }
+    mutating func convolution(_ value: FoldedValue, _ conv: Conv, weight: Tensor, bias: Tensor?, _ node: Node) throws -> FoldedValue? {
+        guard value.shape.count == conv.window.rank + 1, conv.window.rank <= 2 else {
+            return refuse(node, "a convolution over \(conv.window.rank) axes: NIR has those over 1 and 2")
+        }
+        if value.pending != nil || value.isInterleaved { return try convolution(moving: value, conv, weight: weight, bias: bias, node) }
         let placement = try conv.window.placement(over: Array(value.shape.dropFirst()))
         if isSumPool(conv, weight, bias, placement) {
             return pooled(value, kernel: conv.window.kernel, stride: conv.window.strides, output: placement.output, node, isSum: true)
@@ -193,12 +232,15 @@ extension NIRFolding {
             let (offset, scale) = (group[0].offset, group[0].scale)
             let weight = kernel.weight(channels: offset..<offset + scale.count, scale: scale)
             let zeros = [Float](repeating: 0, count: shape[0])
-            let name = add(
-                .convolution(
+            let biases = Tensor(terms.isEmpty ? bias ?? zeros : zeros, shape: [shape[0]])
+            let operation: NIROperation =
+                shape.count == 1
+                ? .affine(weight: weight, bias: biases)
+                : .convolution(
                     NIRConvolution(
-                        weight: weight, bias: Tensor(terms.isEmpty ? bias ?? zeros : zeros, shape: [shape[0]]),
-                        inputShape: Array(group[0].shape.dropFirst()), stride: kernel.strides, padding: kernel.padding,
-                        dilation: kernel.dilations)), named: base)
+                        weight: weight, bias: biases, inputShape: Array(group[0].shape.dropFirst()), stride: kernel.strides,
+                        padding: kernel.padding, dilation: kernel.dilations))
+            let name = add(operation, named: base)
             connect(group.map(\.node), to: name)
             terms.append(.init(node: name, shape: shape, scale: ones, isExclusive: true))
         }
@@ -228,6 +270,10 @@ extension NIRFolding {
         if value.shape.count > 1 {
             // Flattened in name alone: the layer is a convolution over everything.
             let spatial = Array(value.shape.dropFirst())
+            if value.isInterleaved {
+                if profile.isExact { roundsOtherwise(node) }
+                weight = interleaved(weight, value)
+            }
             let kernel = SymmetricKernel(whole: Tensor(weight, shape: [rows, value.channels] + spatial))
             let source = value.bias.isEmpty ? value : plain(value, for: node.name)
             return layer(source, kernel, bias: bias, shape: [rows] + spatial.map { _ in 1 }, base: node.name)
@@ -321,6 +367,26 @@ struct SymmetricKernel {
         let ones = weight.shape.dropFirst(2).map { _ in 1 }
         (strides, dilations, padding) = (ones, ones, ones.map { _ in 0 })
         dense = weight
+    }
+
+    /// A kernel whose padding is the same on both sides already.
+    init(dense: Tensor, strides: [Int], padding: [Int]) {
+        (self.dense, self.strides, self.padding) = (dense, strides, padding)
+        dilations = strides.map { _ in 1 }
+    }
+
+    /// `[C_out, C_in, kernel…]`.
+    var shape: [Int] { dense.shape }
+
+    /// What each output is at most where each input is at most so much; `nil` where a weight is negative.
+    func most(_ inputs: [Float]) -> [Float]? {
+        let size = dense.shape.dropFirst(2).reduce(1, *)
+        var sums = [Float](repeating: 0, count: dense.shape[0])
+        for (index, weight) in dense.floats.enumerated() where weight != 0 {
+            guard weight > 0 else { return nil }
+            sums[index / size / inputs.count] += weight * inputs[index / size % inputs.count]
+        }
+        return sums
     }
 
     /// The part that reads some of the channels, each scaled.

@@ -3,6 +3,7 @@ import SpikeGraph
 /// Pools and flattening.
 extension NIRFolding {
     mutating func averagePool(_ value: FoldedValue, _ pool: AveragePool, shape: [Int], _ node: Node) throws -> FoldedValue? {
+        if value.isInterleaved { return try summed(value, pool.window, countsPadding: pool.countsPadding, node) }
         let sizes = Array(value.shape.dropFirst())
         let placement = try pool.window.placement(over: sizes)
         let window = pool.window
@@ -12,7 +13,10 @@ extension NIRFolding {
             (placement.output[axis] - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis]
                 < sizes[axis] + placement.padsBegin[axis] + placement.padsEnd[axis]
         }
-        guard isInside, pool.countsPadding || !isPadded else { return refuse(node, "average pooling whose divisor differs at the border") }
+        guard isInside, pool.countsPadding || !isPadded else {
+            guard !profile.isArrays, sizes.count <= 2 else { return refuse(node, "average pooling whose divisor differs at the border") }
+            return try summed(value, window, countsPadding: pool.countsPadding, node)
+        }
         let divisor = Float(window.kernel.reduce(1, *))
         let isPlain = sizes.count == 2 && !isPadded && !window.dilations.contains { $0 != 1 }
         guard isPlain else {
@@ -33,7 +37,11 @@ extension NIRFolding {
     mutating func wholeAverage(_ value: FoldedValue, flattened isFlat: Bool, _ node: Node) throws -> FoldedValue? {
         let sizes = Array(value.shape.dropFirst())
         var result = value
-        if sizes.reduce(1, *) > 1 {
+        if value.isInterleaved {
+            let window = Window(kernel: zip(sizes, value.phases).map { $0 * $1 })
+            guard let made = try summed(value, window, countsPadding: false, node) else { return nil }
+            result = made
+        } else if sizes.reduce(1, *) > 1 {
             if sizes.count == 2 {
                 guard let made = pooled(value, kernel: sizes, stride: sizes, output: [1, 1], node) else { return nil }
                 result = made
@@ -73,7 +81,8 @@ extension NIRFolding {
     }
 
     mutating func flattened(_ value: FoldedValue, _ node: Node) -> FoldedValue? {
-        if value.shape.count == 1 || profile.flattensSamples { return value }
+        // Interleaved places are in another order than a Flatten's.
+        if value.shape.count == 1 || profile.flattensSamples || value.isInterleaved { return value }
         let size = value.shape.dropFirst().reduce(1, *)
         var terms: [FoldedValue.Term] = []
         for group in groups(value) {

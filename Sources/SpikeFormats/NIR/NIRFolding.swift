@@ -27,6 +27,30 @@ struct FoldedValue {
     var most: [Float]?
     /// Max pools, and flattenings of theirs, that are made of the neurons that read the value, and not of the value itself.
     var postponed: [Node] = []
+    /// How many places along each axis lie side by side among the channels (``LayerPlan``); empty: one.
+    var phases: [Int] = []
+    /// What is still to be made of the terms, while the bias is what there will be then. All else is as it was before.
+    var pending: PendingMap?
+
+    /// So many channels here are one of the network's.
+    var places: Int { phases.reduce(1, *) }
+    var isInterleaved: Bool { places != 1 }
+
+    /// The network's numbers for channels, as they are here.
+    func spread(_ numbers: [Float]) -> [Float] {
+        isInterleaved && numbers.count * places == channels ? numbers.flatMap { [Float](repeating: $0, count: places) } : numbers
+    }
+
+    /// The other way round: for each of the network's channels the largest number.
+    func gathered(_ numbers: [Float]) -> [Float] {
+        stride(from: 0, to: numbers.count, by: places).map { first in numbers[first..<first + places].max() ?? 0 }
+    }
+
+    /// The spatial sizes in the network.
+    var sizes: [Int] {
+        if let pending { return pending.map.axes.map(\.output) }
+        return phases.isEmpty ? Array(shape.dropFirst()) : zip(shape.dropFirst(), phases).map { $0 * $1 }
+    }
 
     var channels: Int { shape.first ?? 1 }
 
@@ -49,6 +73,13 @@ struct FoldedValue {
         if copy.bias.allSatisfy({ $0 == 0 }) { copy.bias = [] }
         return copy
     }
+}
+
+/// A map that waits for the next, since one layer can say both.
+struct PendingMap {
+    var map: LinearMap
+    /// The nodes that it stands for.
+    var nodes: [Node]
 }
 
 /// A spiking network on its way to NIR: its nodes are taken up one after the other.
@@ -117,13 +148,17 @@ struct NIRFolding {
             // What reads something that cannot be said has been judged with it.
             guard node.inputs.allSatisfy({ values[$0] != nil || snn.constants[$0] != nil }) else { continue }
             if var value = try take(node) {
+                if readers[node.outputs[0], default: 0] > 1 {
+                    guard let settled = settled(value) else { continue }
+                    value = settled
+                }
                 if profile.isExact || readers[node.outputs[0], default: 0] > 1 {
                     for index in value.terms.indices { value.terms[index].isExclusive = false }
                 }
                 values[node.outputs[0]] = value
             }
         }
-        if let value = values[shown], isRead(value, by: nil) {
+        if let value = values[shown], isRead(value, by: nil), let value = arranged(value, shown) {
             let names = materialize(value, for: "output")
             let shape = value.shape
             graph.nodes["output"] = NIRNode(.output(shape: shape))
@@ -137,6 +172,19 @@ struct NIRFolding {
             find("neurons as they are: \(profile.name) \(other)", replacement: replacement, node: nil)
         }
         if profile.ignoresConvolutionBias { dropConvolutionBiases() }
+        describeKernels()
+    }
+
+    /// NIR's own check of shapes takes the first size of a kernel for both.
+    private mutating func describeKernels() {
+        let names = graph.nodes.filter {
+            guard case .convolution(let convolution) = $0.value.operation, convolution.rank == 2 else { return false }
+            return convolution.weight.shape[2] != convolution.weight.shape[3]
+        }.keys.sorted()
+        guard !names.isEmpty, !profile.isArrays, !profile.isExact else { return }
+        notes.append(
+            "nir.read takes the file with type_check=False alone, since it holds the kernels of \(names.joined(separator: ", ")) for square"
+        )
     }
 
     /// Where all that reads the input turns it the same way first, as networks with channels last do, the turning is the user's.
@@ -175,12 +223,14 @@ struct NIRFolding {
 
     // MARK: Findings
 
-    /// - Parameter replacement: what the file says instead, or `nil` where there is nothing.
-    mutating func find(_ subject: String, replacement: String?, node: String?) {
+    /// - Parameters:
+    ///   - replacement: what the file says instead, or `nil` where there is nothing.
+    ///   - advice: what would help where there is nothing.
+    mutating func find(_ subject: String, replacement: String?, node: String?, advice: String? = nil) {
         if let index = findings.firstIndex(where: { $0.subject == subject && $0.replacement == replacement }) {
             if let node, !findings[index].nodes.contains(node) { findings[index].nodes.append(node) }
         } else {
-            findings.append(ExportFinding(subject, replacement: replacement, nodes: node.map { [$0] } ?? []))
+            findings.append(ExportFinding(subject, replacement: replacement, nodes: node.map { [$0] } ?? [], advice: advice))
         }
     }
 
@@ -217,6 +267,16 @@ struct NIRFolding {
 
     func value(_ name: String) -> FoldedValue? { values[name] }
 
+    /// Gives what a node makes before its turn comes, where a node in front of it stands for it too.
+    mutating func set(_ name: String, _ value: FoldedValue) { values[name] = value }
+
+    /// The only node that reads a value.
+    func onlyReader(of name: String) -> Node? {
+        readers[name] == 1 ? snn.nodes.first { $0.inputs.contains(name) } : nil
+    }
+
+    func isReadOnce(_ name: String) -> Bool { readers[name, default: 0] <= 1 }
+
     // MARK: Values as nodes
 
     /// Nodes whose sum is the value: scales and biases go into the weights of layers that only it reads, or into a layer of
@@ -252,7 +312,9 @@ struct NIRFolding {
             FoldedValue.Term(
                 node: name, shape: value.channels == term.shape[0] ? term.shape : [value.channels] + term.shape.dropFirst(), scale: ones)
         }
-        return FoldedValue(terms: terms, shape: value.shape, most: value.bias.isEmpty ? value.most : nil, postponed: value.postponed)
+        return FoldedValue(
+            terms: terms, shape: value.shape, most: value.bias.isEmpty ? value.most : nil, postponed: value.postponed,
+            phases: value.phases)
     }
 
     /// A node that scales each channel of what it reads.
@@ -282,6 +344,15 @@ struct NIRFolding {
             convolution.weight = scaled(convolution.weight)
             convolution.bias = scaled(convolution.bias, adding: bias)
             graph.nodes[name]?.operation = .convolution(convolution)
+        case .unsayable?:
+            guard case .numbers(let weight)? = graph.nodes[name]?.metadata["weight"],
+                case .numbers(let old)? = graph.nodes[name]?.metadata["bias"]
+            else { return }
+            // [C_in, C_out, kernel…]
+            let (outputs, size) = (weight.shape[1], weight.shape.dropFirst(2).reduce(1, *))
+            let values = weight.floats.enumerated().map { $1 * scale[$0 / size % outputs] }
+            graph.nodes[name]?.metadata["weight"] = .numbers(Tensor(values, shape: weight.shape))
+            graph.nodes[name]?.metadata["bias"] = .numbers(scaled(old, adding: bias))
         default: break
         }
     }

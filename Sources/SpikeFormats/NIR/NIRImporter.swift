@@ -53,6 +53,9 @@ public struct NIRImporter: Sendable {
         if case .numbers(let axes)? = nir.metadata["input_axes"], case .int64(let values) = axes.storage {
             try assembly.turnInput(values.map { Int(clamping: $0) })
         }
+        if case .numbers(let phases)? = nir.metadata["output_phases"], case .int64(let values) = phases.storage {
+            try assembly.arrangeOutput(values.map { Int(clamping: $0) })
+        }
         return try Graph(
             name: name, inputs: assembly.inputs, outputs: assembly.outputs, nodes: assembly.nodes, constants: assembly.constants,
             origin: ["format": "NIR"], spiking: description)
@@ -183,6 +186,27 @@ struct NIRAssembly {
         for index in outputs.indices where outputs[index].value == input.name { outputs[index].value = turned }
         inputs[0].type = given
         nodes.append(Node(turned, .transpose(Transpose(permutation: permutation)), inputs: [input.name]))
+    }
+
+    /// Puts places of the output that lie side by side among the channels, `[N, C · phases, H, W]`, where they belong,
+    /// `[N, C, H · phase, W · phase]` (an export's `output_phases`, one for each spatial axis).
+    mutating func arrangeOutput(_ phases: [Int]) throws {
+        guard outputs.count == 1, let shape = types[outputs[0].value].flatMap(Self.sampleShape), shape.count == phases.count + 1,
+            phases.allSatisfy({ (1...shape[0]).contains($0) }),
+            phases.reduce(1, { $0.multipliedReportingOverflow(by: $1).overflow ? 0 : $0 * $1 }) > 0,
+            shape[0] % phases.reduce(1, *) == 0
+        else { throw SpikeletError(.invalidModel, "the metadata's output_phases \(phases) do not fit the output") }
+        func reshape(_ sizes: [Int]) -> Operator {
+            .reshape(
+                Reshape(sizes: [.fixed(constant: 0, batchFactor: 1)] + sizes.map { .fixed(constant: $0, batchFactor: 0) }))
+        }
+        let (channels, rank, name) = (shape[0] / phases.reduce(1, *), phases.count, outputs[0].name)
+        try append("\(name).phases", reshape([channels] + phases + shape.dropFirst()), [outputs[0].value])
+        let permutation = [0, 1] + (0..<rank).flatMap { [2 + rank + $0, 2 + $0] }
+        try append("\(name).turned", .transpose(Transpose(permutation: permutation)), ["\(name).phases"])
+        try append(
+            "\(name).arranged", reshape([channels] + zip(shape.dropFirst(), phases).map { $0 * $1 }), ["\(name).turned"])
+        outputs[0].value = "\(name).arranged"
     }
 
     /// - Parameters:

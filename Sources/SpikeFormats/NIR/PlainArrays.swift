@@ -10,7 +10,8 @@ public import SpikeGraph
 /// otherwise is an error that lists it, or with `approximate` replaced and listed, as in NIR (``NIRExporter``).
 public struct PlainArrays: Sendable {
     /// `<layer>.weight`, `<layer>.bias`, and for neurons `<layer>.threshold` and `<layer>.initial` (v₀ in units of the threshold),
-    /// both `[channels]`. Layers that have no arrays (pools, max pooling, functions) do not show up.
+    /// both `[channels]`; for convolutions `<layer>.stride_padding_dilation`, `[3, axes]`. Transposed convolutions, which have
+    /// `<layer>.output_padding` too (negative numbers cut), have weights `[C_in, C_out, kernel…]`. Layers that have no arrays (pools, max pooling, functions) do not show up.
     public let arrays: [(name: String, tensor: Tensor)]
     /// Replaced, since the user allowed it.
     public let approximations: [ExportFinding]
@@ -39,6 +40,10 @@ public struct PlainArrays: Sendable {
                 guard case .numbers(let initial)? = node.metadata["v_init"] else { continue }
                 arrays.append(("\(name).threshold", Tensor(repeating: 1, shape: initial.shape)))
                 arrays.append(("\(name).initial", initial))
+            case .unsayable where node.metadata["weight"] != nil:
+                for (part, item) in node.metadata.sorted(by: { $0.key < $1.key }) {
+                    if case .numbers(let tensor) = item { arrays.append(("\(name).\(part)", tensor)) }
+                }
             case .input, .output: break
             default: others.append(name)
             }
