@@ -57,7 +57,10 @@ public struct PlainArrays: Sendable {
             let names = single.count == layers.count ? "every neuron" : single.map(\.name).joined(separator: ", ")
             notes.append("at most one spike in a step is sent by \(names)")
         }
-        if !others.isEmpty { notes.append("layers without arrays, for the reader to know: \(others.joined(separator: ", "))") }
+        if !others.isEmpty {
+            notes.append("layers without arrays, for the reader to know: \(others.joined(separator: ", "))")
+            notes.append("average pools among them add up: what they divide by is in the weights behind them")
+        }
         return PlainArrays(arrays: arrays, approximations: export.approximations, notes: notes)
     }
 }
