@@ -153,4 +153,39 @@ import Testing
                 graph, Tensor((0..<88).map { _ in Float(random.int(-3...1 << digits)) }, shape: [2, 4, 11]), steps: digits, "\(digits)")
         }
     }
+
+    /// Constants of the channels go past a maximum, and reach the padding of what reads it.
+    @Test(arguments: 0..<24) func `maxima of spikes with a constant`(seed: Int) throws {
+        var random = SeededGenerator(seed)
+        let digits = seed % 4 == 3 ? random.int(1...8) : nil
+        let neuron: any Neuron = try digits.map { try RadixNeuron(digits: $0) } ?? Self.neurons[seed % 4]
+        var network = NetworkSketch(input: [5, 7, 6])
+        let spikes = network.fire(network.input, neuron)
+        let parameters = [
+            random.dyadic([5], bits: 1, limit: 3).map { abs($0) + 0.5 }, random.dyadic([5], bits: 2, limit: 5),
+            random.dyadic([5], bits: 2, limit: 5), Tensor(repeating: 1, shape: [5]),
+        ]
+        let norm = network.add(.batchNormalization(BatchNormalization(epsilon: 0)), [spikes], parameters, shape: spikes.shape)
+        let kernel = random.int(2...3)
+        let pad = random.int(0...1)
+        let window = Window(
+            kernel: [kernel, kernel], strides: [2, 2], padsBegin: [pad, pad], padsEnd: [pad, pad], ceilMode: random.chance(0.5))
+        let size = try window.placement(over: [7, 6]).output
+        let isRunning = random.chance(0.8)
+        let pooled = network.add(
+            isRunning ? .runningMaximumPool(RunningMaximumPool(window: window)) : .maxPool(MaxPool(window: window)), [norm],
+            shape: [5] + size)
+        var y = try network.conv(
+            pooled, random.dyadic([6, 5, 3, 3], bits: 2, limit: 3), bias: random.dyadic([6], bits: 2, limit: 3), pads: [1, 1])
+        y = network.fire(y, neuron)
+        let output = network.linear(y, random.dyadic([3, y.shape.reduce(1, *)], bits: 3, limit: 6))
+        let graph = try network.graph(
+            [output, pooled],
+            SpikingDescription(
+                recipe: "test", schedule: digits == nil ? .streaming : .layerSynchronous,
+                code: digits.map { .radix(digits: $0) } ?? .rate()))
+        let most = digits.map { 1 << $0 } ?? 2
+        let input = Tensor((0..<420).map { _ in Float(random.int(-1...most)) }, shape: [2, 5, 7, 6])
+        try compare(graph, input, steps: digits ?? random.pick([1, 9, 70]), "seed \(seed), \(neuron)")
+    }
 }

@@ -72,7 +72,7 @@ extension Assembly {
             guard seen.insert(value).inserted, graph.constants[value] == nil else { continue }
             guard builder.spiking.contains(value), let node = producers[value] else { return true }
             switch node.operator {
-            case .neuron, .runningMaximumPool, .maxPool: break
+            case .neuron: break
             default: open += node.inputs
             }
         }

@@ -59,10 +59,15 @@ extension Worker {
         else { throw SpikeletError(.invalidModel, "nothing defines '\(name)'") }
         let value: Tensor
         switch node.operator {
-        case .neuron, .runningMaximumPool, .maxPool: value = Tensor(repeating: 0, shape: shape)
+        case .neuron: value = Tensor(repeating: 0, shape: shape)
         default:
-            value = try evaluate(
-                node, try node.inputs.map { try silentValue($0, still: still, known: &known, samples: samples) }, samples: samples)
+            let operands = try node.inputs.map { try silentValue($0, still: still, known: &known, samples: samples) }
+            // Of constants of the channels, which lie on spikes in front of it, a pool shows the largest too.
+            if case .runningMaximumPool(let pool) = node.operator {
+                value = try ReferenceExecutor.compute(.maxPool(MaxPool(window: pool.window)), operands, batch: samples)[0]
+            } else {
+                value = try evaluate(node, operands, samples: samples)
+            }
         }
         known[name] = value
         return value
