@@ -376,7 +376,7 @@ TEXT = """\
 
 torchvision's networks, a U-Net and a network over one axis, with seeded weights that nobody trained: what is shown is
 that they are imported and converted rightly, not how well they classify. `Tools/Measuring/torchvision_networks.py` makes this
-page, and says how. Measured on {images} images; thresholds from {many} others ({few} where they are larger than 64 × 64).
+part of the page, and says how. Measured on {images} images; thresholds from {many} others ({few} where they are larger than 64 × 64).
 
 ## Import
 
