@@ -51,7 +51,9 @@ struct DataOptions: ParsableArguments {
     /// - Parameter most: the samples that a batch has memory for.
     func batches(of dataset: Dataset, fixedBatch: Int?, atMost most: Int = .max) throws -> DataLoader {
         guard batchSize == nil, let size = fixedBatch, size > 0 else {
-            return try DataLoader(dataset, batchSize: fixedBatch == nil ? min(batchSize ?? 100, most) : batchSize ?? 100, limit: limit)
+            // What a network is fixed to is not cut.
+            let most = fixedBatch == nil ? most : .max
+            return try DataLoader(dataset, batchSize: min(batchSize ?? SamplePortions.usualSize, most), limit: limit)
         }
         let count = min(dataset.count, limit ?? .max)
         guard count >= size || count < 1 else {

@@ -358,6 +358,13 @@ typedef struct {
     int32_t block, channel_stride, lanes;
 } spike_lane_layout;
 
+void spike_to_lanes_f32(const float *image, const spike_lane_layout *layout, float *target);
+/// The same, each value times scale[channel], as whole numbers rounded to nearest and limited to ± `limit`. Returns how many were
+/// limited.
+uint64_t spike_to_lanes_i32(const float *image, const spike_lane_layout *layout, const float *scale, float limit, int32_t *target);
+/// Unrolls an image [channels][height][width] for a convolution: [channels][kernel][out pixels].
+void spike_unroll_f32(const float *image, int32_t channels, const spike_window *window, float *target);
+
 /// Copies the pixels of spikes to other places: `pixels` holds, for each of the target, the source's number, counted row after row, or −1
 /// where nothing is written. Strides are in bytes; a pixel has as many as from one to the next.
 typedef struct {
@@ -371,13 +378,6 @@ typedef struct {
 } spike_move;
 
 void spike_move_pixels(const spike_move *job);
-
-void spike_to_lanes_f32(const float *image, const spike_lane_layout *layout, float *target);
-/// The same, each value times scale[channel], as whole numbers rounded to nearest and limited to ± `limit`. Returns how many were
-/// limited.
-uint64_t spike_to_lanes_i32(const float *image, const spike_lane_layout *layout, const float *scale, float limit, int32_t *target);
-/// Unrolls an image [channels][height][width] for a convolution: [channels][kernel][out pixels].
-void spike_unroll_f32(const float *image, int32_t channels, const spike_window *window, float *target);
 
 // ---- A whole stage: synapses of all branches, integration, firing and packing, for one tile, one sample, some rows. ----
 
