@@ -314,6 +314,26 @@ import Testing
         }
     }
 
+    @Test func `the last change of shape is the reader's, and Spikelet's own reader makes it`() throws {
+        let reshape = Operator.reshape(Reshape(sizes: [.same] + [2, 3, 32].map { .fixed(constant: $0, batchFactor: 0) }))
+        for operators in [
+            [reshape], [Self.resize((2, 12, 2)), .reshape(Reshape(sizes: [.same, .fixed(constant: 16, batchFactor: 0), .rest]))],
+        ] {
+            let snn = try Self.network(Case("", operators), .atOutput, IFNode())
+            for profile in [NIRProfile.generic, .norse, .spikelet] {
+                let snn = profile.name == "norse" ? try Self.network(Case("", operators), .atOutput, IFNode(reset: .to(0))) : snn
+                let export = try NIRExporter(profile)(snn)
+                #expect(export.graph.metadata["output_shape"] != nil && export.notes.contains { $0.contains("comes flattened") })
+                #expect(try Self.run(NIRImporter(profile.dynamics)(export.graph)).output == Self.run(snn).output)
+            }
+        }
+        var damaged = try NIRExporter()(Self.network(Case("", [reshape]), .atOutput, IFNode())).graph
+        for shape in [[3, 3], [], [0, 192], [Int64.max, 8], [-12, -16]] as [[Int64]] {
+            damaged.metadata["output_shape"] = .numbers(Tensor(shape, shape: [shape.count]))
+            expectError(.invalidModel, "output_shape") { _ = try NIRImporter()(damaged) }
+        }
+    }
+
     @Test func `a max pool behind a larger map compares the places that belong together`() throws {
         let pool = Operator.runningMaximumPool(RunningMaximumPool(window: Window(kernel: [3, 3], strides: [2, 2])))
         let up = Case("up", [Self.resize((2, 12, 2), (3, 16, 2)), pool])

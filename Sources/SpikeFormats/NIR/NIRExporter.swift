@@ -17,6 +17,9 @@ public import SpikeGraph
 /// * signed, burst, radix and quantiser neurons by integrate-and-fire ones with the same largest activation, a signed quantiser
 ///   by two: one of them for what is below zero.
 ///
+/// What is linear and has no node in NIR (cuts, padding, resizing, transposed convolutions, …) is written as convolutions. Where the
+/// output's places or its shape are left to the reader, the metadata `output_phases` and `output_shape` say so, and ``NIRImporter`` follows.
+///
 /// A max pool of what is no spike, as in relu(maxpool(conv(x))), is written behind the neurons that read it: the maximum of
 /// rectified values is the rectified maximum.
 public struct NIRExporter: Sendable {

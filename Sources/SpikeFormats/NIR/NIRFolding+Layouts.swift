@@ -3,7 +3,7 @@ import SpikeGraph
 /// Values whose places lie side by side among the channels (``LayerPlan``), and those that are flattened in name alone.
 extension NIRFolding {
     /// The most weights of a layer that puts the output's places in order. It reads each of them for each.
-    static let mostOrderingWeights = 1 << 20
+    static let mostOrderingWeights = 1 << 22
 
     /// The same places, so many of them along each axis side by side.
     mutating func turned(_ value: FoldedValue, to phases: [Int], _ node: Node) -> FoldedValue? {
@@ -102,30 +102,40 @@ extension NIRFolding {
         return result
     }
 
-    /// The output with its places in order: by layers where these are small, else by the reader.
+    /// The output with its places in order: flattened by a layer where that is small, else by the reader.
     mutating func arranged(_ value: FoldedValue, _ name: String) -> FoldedValue? {
-        guard var value = settled(value) else { return nil }
-        if value.isInterleaved, let node = snn.nodes.last(where: { $0.outputs.contains(name) }) {
-            let (channels, size) = (Double(value.channels / value.places), Double(value.sizes.reduce(1, *)))
-            if channels * channels * size * size <= Double(Self.mostOrderingWeights) {
-                guard let single = turned(value, to: value.sizes, node), let ordered = turned(single, to: value.sizes.map { _ in 1 }, node)
-                else { return nil }
-                value = ordered
+        guard var value = settled(value), let node = snn.nodes.last else { return value }
+        let isFlat = sampleShape(name)?.count == 1
+        if value.isInterleaved {
+            let (channels, sizes) = (value.channels / value.places, value.sizes)
+            let weights = Double(value.shape.reduce(1, *)) * Double(value.shape.reduce(1, *))
+            if weights <= Double(Self.mostOrderingWeights) {
+                guard let single = flat(value, node) else { return nil }
+                value = single
+                if !isFlat { leaveShape([channels] + sizes) }
             } else {
                 graph.metadata["output_phases"] = .numbers(Tensor(value.phases.map { Int64($0) }, shape: [value.phases.count]))
-                let (count, stored) = (value.channels / value.places, Array(value.shape.dropFirst()))
-                let axes = [1] + stored.indices.flatMap { [2 + stored.count + $0, 2 + $0] }
+                let stored = Array(value.shape.dropFirst())
+                let axes = [0] + stored.indices.flatMap { [1 + stored.count + $0, 1 + $0] }
                 let isShuffling = stored.count == 2 && value.phases[0] == value.phases[1]
                 note(
-                    "the output's places are to be put in order: reshape each sample to \([count] + value.phases + stored), take its axes "
-                        + "in the order \(axes.map { $0 - 1 }), and reshape it to \([count] + value.sizes)"
+                    "the output's places are to be put in order: reshape each sample to \([channels] + value.phases + stored), take its axes "
+                        + "in the order \(axes), and reshape it to \([channels] + sizes)"
                         + (isShuffling ? ", as torch.nn.functional.pixel_shuffle(output, \(value.phases[0])) does" : ""))
             }
         }
         // Only in name so far.
-        if !profile.flattensSamples, value.shape.count > 1, !value.isInterleaved, let node = snn.nodes.last, sampleShape(name)?.count == 1 {
+        let isReshaped = graph.metadata["output_shape"] != nil
+        if !profile.flattensSamples, value.shape.count > 1, !value.isInterleaved, isFlat || isReshaped {
             return flattened(plain(value, for: node.name), node)
         }
         return value
+    }
+
+    /// A last change of shape is the reader's: no number changes its place.
+    mutating func leaveShape(_ shape: [Int]) {
+        if graph.metadata["output_shape"] != nil { return }
+        graph.metadata["output_shape"] = .numbers(Tensor(shape.map { Int64($0) }, shape: [shape.count]))
+        note("the output comes flattened: reshape each sample to \(shape), for which NIR has no node")
     }
 }

@@ -98,6 +98,8 @@ struct NIRFolding {
     /// Nodes that give whole numbers and are no neurons.
     var wholeNodes: Set<String> = []
     private var values: [String: FoldedValue] = [:]
+    /// What the file gives: the output, or what is accumulated for it.
+    private var shown = ""
     private let readers: [String: Int]
     /// The scale nodes that there are, by what they read and by their numbers.
     private var scaleNodes: [String: [(scale: [Float], name: String)]] = [:]
@@ -130,7 +132,7 @@ struct NIRFolding {
             values[input.name] = value
         }
         let readout = snn.readoutNodes
-        var shown = snn.outputs[0].value
+        shown = snn.outputs[0].value
         let acting = snn.nodes.filter { readout.contains($0.name) }
         let read = Set(acting.flatMap(\.inputs)).subtracting(acting.flatMap(\.outputs)).subtracting(snn.constants.keys).sorted()
         if let accumulated = read.first {
@@ -274,6 +276,9 @@ struct NIRFolding {
     func onlyReader(of name: String) -> Node? {
         readers[name] == 1 ? snn.nodes.first { $0.inputs.contains(name) } : nil
     }
+
+    /// Whether a node gives what the file gives, and nothing else reads it.
+    func isLast(_ node: Node) -> Bool { node.outputs[0] == shown && isReadOnce(shown) }
 
     func isReadOnce(_ name: String) -> Bool { readers[name, default: 0] <= 1 }
 

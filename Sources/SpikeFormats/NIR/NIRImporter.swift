@@ -56,6 +56,9 @@ public struct NIRImporter: Sendable {
         if case .numbers(let phases)? = nir.metadata["output_phases"], case .int64(let values) = phases.storage {
             try assembly.arrangeOutput(values.map { Int(clamping: $0) })
         }
+        if case .numbers(let shape)? = nir.metadata["output_shape"], case .int64(let values) = shape.storage {
+            try assembly.reshapeOutput(values.map { Int(clamping: $0) })
+        }
         return try Graph(
             name: name, inputs: assembly.inputs, outputs: assembly.outputs, nodes: assembly.nodes, constants: assembly.constants,
             origin: ["format": "NIR"], spiking: description)
@@ -196,17 +199,28 @@ struct NIRAssembly {
             phases.reduce(1, { $0.multipliedReportingOverflow(by: $1).overflow ? 0 : $0 * $1 }) > 0,
             shape[0] % phases.reduce(1, *) == 0
         else { throw SpikeletError(.invalidModel, "the metadata's output_phases \(phases) do not fit the output") }
-        func reshape(_ sizes: [Int]) -> Operator {
-            .reshape(
-                Reshape(sizes: [.fixed(constant: 0, batchFactor: 1)] + sizes.map { .fixed(constant: $0, batchFactor: 0) }))
-        }
         let (channels, rank, name) = (shape[0] / phases.reduce(1, *), phases.count, outputs[0].name)
-        try append("\(name).phases", reshape([channels] + phases + shape.dropFirst()), [outputs[0].value])
+        try append("\(name).phases", Self.reshape([channels] + phases + shape.dropFirst()), [outputs[0].value])
         let permutation = [0, 1] + (0..<rank).flatMap { [2 + rank + $0, 2 + $0] }
         try append("\(name).turned", .transpose(Transpose(permutation: permutation)), ["\(name).phases"])
         try append(
-            "\(name).arranged", reshape([channels] + zip(shape.dropFirst(), phases).map { $0 * $1 }), ["\(name).turned"])
+            "\(name).arranged", Self.reshape([channels] + zip(shape.dropFirst(), phases).map { $0 * $1 }), ["\(name).turned"])
         outputs[0].value = "\(name).arranged"
+    }
+
+    /// Gives the output the shape that it had in the network, `[N] + sizes` (an export's `output_shape`).
+    mutating func reshapeOutput(_ sizes: [Int]) throws {
+        guard outputs.count == 1, let shape = types[outputs[0].value].flatMap(Self.sampleShape), !sizes.isEmpty, sizes.count <= 16,
+            sizes.allSatisfy({ (1...shape.reduce(1, *)).contains($0) }),
+            sizes.reduce(1, { $0.multipliedReportingOverflow(by: $1).overflow ? 0 : $0 * $1 }) == shape.reduce(1, *)
+        else { throw SpikeletError(.invalidModel, "the metadata's output_shape \(sizes) does not fit the output") }
+        let name = "\(outputs[0].name).shaped"
+        try append(name, Self.reshape(sizes), [outputs[0].value])
+        outputs[0].value = name
+    }
+
+    private static func reshape(_ sizes: [Int]) -> Operator {
+        .reshape(Reshape(sizes: [.fixed(constant: 0, batchFactor: 1)] + sizes.map { .fixed(constant: $0, batchFactor: 0) }))
     }
 
     /// - Parameters:
