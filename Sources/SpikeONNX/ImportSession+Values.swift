@@ -91,22 +91,29 @@ extension ImportSession {
         return Shape(dimensions)
     }
 
-    /// Reads the initialisers that something needs. Each one's message is let go as soon as it is converted, so
-    /// that a large model is not in memory twice.
-    func readInitializers(needed: Set<String>) throws {
+    /// The model's initialisers, which are no longer in the model.
+    func takeInitializers() -> [ONNXTensorProto] {
         var initializers: [ONNXTensorProto] = []
         swap(&initializers, &model.graph.initializer)
-        if let sparse = model.graph.sparseInitializer.first(where: { needed.contains($0.values.name) }) {
+        return initializers
+    }
+
+    /// Reads those of a graph's initialisers that something needs. Each one's message is let go as soon as it is converted, so that a
+    /// large model is not in memory twice.
+    ///
+    /// - Parameter places: for each, where its bytes are in the model's file, if they are not in the message.
+    func readInitializers(_ initializers: consuming [ONNXTensorProto], sparse: [ONNXSparseTensorProto], places: [Range<Int>?]) throws {
+        if let sparse = sparse.first(where: { order.readValues.contains($0.values.name) }) {
             throw SpikeletError(.unsupported, "tensor '\(sparse.values.name)' is stored sparse", remedy: "export the weights dense")
         }
         for index in initializers.indices {
             let proto = initializers[index]
             initializers[index] = ONNXTensorProto()
-            guard needed.contains(proto.name) else { continue }
+            guard order.readValues.contains(proto.name) else { continue }
             guard values[proto.name] == nil else {
                 throw SpikeletError(.invalidModel, "tensor '\(proto.name)' is defined twice", remedy: "export the model again")
             }
-            let place = index < weights.count ? weights[index] : nil
+            let place = index < places.count ? places[index] : nil
             let constant = Value.constant(name: proto.name, try reader.read(proto, at: place, named: proto.name))
             builder.setIntegerType(proto.dataType, of: constant)
             values[proto.name] = constant

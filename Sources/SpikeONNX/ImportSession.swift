@@ -23,27 +23,37 @@ final class ImportSession {
     var unknownAxes: [UnknownAxes] = []
     /// What axes that are open may be called.
     var openNames: Set<String> = []
+    /// In which order the nodes are taken.
+    var order: NodeOrder
+    /// The nodes that have been taken.
+    var taken: Set<Int> = []
+    /// Of these, the ones whose branch is being imported.
+    var running: [Int] = []
+    /// How many nodes the file has outside of branches.
+    private let fileNodes: Int
     /// The version of each operator set; ONNX's own is the empty domain.
     private var opsets: [String: Int] = [:]
     private var functions: Set<String> = []
 
-    init(_ file: consuming ONNXFile, fileName: String, folder: URL, openAxes: OpenAxes) {
+    init(_ file: consuming ONNXFile, fileName: String, folder: URL, openAxes: OpenAxes) throws {
         self.openAxes = openAxes
         weights = file.weights
         reader = TensorReader(folder: folder, model: file.source)
         builder = GraphBuilder(modelSize: file.source.count)
         model = file.message
+        order = try NodeOrder(model.graph)
+        fileNodes = model.graph.node.count
         self.fileName = fileName
     }
 
     func run() throws -> ImportedModel {
         try readHeader()
-        let order = try NodeOrder(model.graph)
+        let nodes = try order.nodes(for: model.graph.output.map(\.name), in: model.graph.node, except: [])
         try readInputs()
-        try readInitializers(needed: order.readValues)
-        for index in order.nodes { try importNode(at: index, order) }
+        try readInitializers(takeInitializers(), sparse: model.graph.sparseInitializer, places: weights)
+        for index in nodes { try importNode(at: index) }
         try refusals.report(unknownAxes)
-        return try finish(order)
+        return try finish()
     }
 
     // MARK: Header
@@ -77,7 +87,11 @@ final class ImportSession {
 
     // MARK: Nodes
 
-    private func importNode(at index: Int, _ order: NodeOrder) throws {
+    func importNode(at index: Int) throws {
+        guard !running.contains(index) else { throw NodeOrder.circle(running, model.graph.node) }
+        // The branch of an `If` may have asked for it before.
+        guard !taken.contains(index) else { return }
+        defer { taken.insert(index) }
         let proto = model.graph.node[index]
         let domain = Self.canonical(proto.domain)
         for output in proto.output where !output.isEmpty { values[output] = .unknown }
@@ -96,7 +110,8 @@ final class ImportSession {
             }
             let context = NodeContext(
                 proto: proto, index: index, opset: opsets[domain] ?? 0, inputs: inputs, attributes: attributes,
-                usedOutputs: proto.output.map { order.readValues.contains($0) }, builder: builder, reader: reader)
+                usedOutputs: proto.output.map { order.readValues.contains($0) }, builder: builder, reader: reader,
+                inline: { [unowned self] in try inline($0, of: index) })
             for (name, value) in zip(proto.output, try spec.build(context)) where !name.isEmpty { values[name] = value }
         } catch let error as SpikeletError {
             let label = NodeNames.origin(of: proto, index: index).label
@@ -133,7 +148,7 @@ final class ImportSession {
 
     // MARK: The graph
 
-    private func finish(_ order: NodeOrder) throws -> ImportedModel {
+    private func finish() throws -> ImportedModel {
         let assembly = try GraphAssembly(self)
         let opset = opsets[""].map(String.init) ?? ""
         let imported = try Graph(
@@ -164,14 +179,15 @@ final class ImportSession {
         for (kind, count) in chains.merging(rectifiers, uniquingKeysWith: +) {
             builder.note("\(kind) recognised as one operator", count: count)
         }
-        if order.unusedNodes > 0 {
-            warnings.append("\(order.unusedNodes) nodes of the file contribute to no output of the model; they were left out")
+        let unused = (0..<fileNodes).count { !taken.contains($0) }
+        if unused > 0 {
+            warnings.append("\(unused) nodes of the file contribute to no output of the model; they were left out")
         }
         let report = ImportReport(
             file: fileName, producerName: model.producerName, producerVersion: model.producerVersion, exporter: exporter,
             irVersion: Int(model.irVersion),
             opsets: Dictionary(opsets.map { ($0.key.isEmpty ? "ai.onnx" : $0.key, $0.value) }, uniquingKeysWith: { first, _ in first }),
-            fileOperators: Dictionary(model.graph.node.map { ($0.opType, 1) }, uniquingKeysWith: +),
+            fileOperators: Dictionary(model.graph.node.prefix(fileNodes).map { ($0.opType, 1) }, uniquingKeysWith: +),
             operators: Dictionary(graph.nodes.map { ($0.operator.name, 1) }, uniquingKeysWith: +),
             parameterCount: graph.parameterCount,
             actions: builder.actions.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }, warnings: warnings)

@@ -14,6 +14,8 @@ struct NodeContext {
     let usedOutputs: [Bool]
     let builder: GraphBuilder
     let reader: TensorReader
+    /// Imports the nodes of a graph that is an attribute, in this node's place. Returns the graph's outputs.
+    let inline: (ONNXGraphProto) throws -> [Value]
 
     // MARK: Inputs
 

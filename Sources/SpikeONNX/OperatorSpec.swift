@@ -33,7 +33,7 @@ struct OperatorSpec: Sendable {
 /// One attribute of an operator: its type, and what it is when the model does not give it.
 struct AttributeSpec: Sendable {
     enum Kind: String, Sendable {
-        case int, float, string, tensor, ints, floats, strings
+        case int, float, string, tensor, graph, ints, floats, strings
     }
 
     let name: String
@@ -57,6 +57,7 @@ struct AttributeSpec: Sendable {
     static func floats(_ name: String) -> AttributeSpec { AttributeSpec(name: name, kind: .floats, fallback: nil) }
     static func strings(_ name: String) -> AttributeSpec { AttributeSpec(name: name, kind: .strings, fallback: nil) }
     static func tensor(_ name: String) -> AttributeSpec { AttributeSpec(name: name, kind: .tensor, fallback: nil) }
+    static func graph(_ name: String) -> AttributeSpec { AttributeSpec(name: name, kind: .graph, fallback: nil) }
 
     /// The same attribute, which the model has to give.
     var required: AttributeSpec {
@@ -72,6 +73,7 @@ enum AttributeValue: Sendable {
     case float(Float)
     case string(String)
     case tensor(ONNXTensorProto)
+    case graph(ONNXGraphProto)
     case ints([Int])
     case floats([Float])
     case strings([String])
@@ -114,6 +116,7 @@ extension AttributeSpec {
         case .float: .float(attribute.f)
         case .string: .string(try text([UInt8](attribute.s)))
         case .tensor: .tensor(attribute.t)
+        case .graph: .graph(attribute.g)
         case .ints: .ints(attribute.ints.map { Int($0) })
         case .floats: .floats(attribute.floats)
         case .strings: .strings(try attribute.strings.map { try text([UInt8]($0)) })
@@ -133,6 +136,7 @@ extension AttributeSpec {
         case .float: .float
         case .string: .string
         case .tensor: .tensor
+        case .graph: .graph
         case .ints: .ints
         case .floats: .floats
         case .strings: .strings

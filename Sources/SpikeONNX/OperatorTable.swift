@@ -5,8 +5,9 @@ package enum OperatorTable {
     static let opsets = 6...27
 
     private static let families: [[OperatorSpec]] = [
-        OperatorSpec.activations, OperatorSpec.arithmetic, OperatorSpec.constants, OperatorSpec.convolutions, OperatorSpec.layout,
-        OperatorSpec.linear, OperatorSpec.movement, OperatorSpec.normalization, OperatorSpec.pools, OperatorSpec.quantization,
+        OperatorSpec.activations, OperatorSpec.arithmetic, OperatorSpec.constants, OperatorSpec.control, OperatorSpec.convolutions,
+        OperatorSpec.layout, OperatorSpec.linear, OperatorSpec.movement, OperatorSpec.normalization, OperatorSpec.pools,
+        OperatorSpec.quantization,
         OperatorSpec.reductions, OperatorSpec.resizing, OperatorSpec.shapeArithmetic, OperatorSpec.unary,
     ]
 

@@ -70,7 +70,7 @@ struct Refusals {
         switch `operator` {
         case "Gelu", "Erf", "Tanh", "Elu", "Selu", "Celu", "HardSwish", "HardSigmoid", "Mish", "Softplus", "Softsign", "PRelu", "LeakyRelu":
             "train with ReLU or ReLU6 instead: a spiking neuron is a ReLU"
-        case "LSTM", "GRU", "RNN", "If", "Loop", "Scan": "only feed-forward networks are taken"
+        case "LSTM", "GRU", "RNN", "Loop", "Scan": "only feed-forward networks are taken"
         case "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "LpNormalization":
             "train with batch normalisation instead: it is linear at inference"
         case "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear":

@@ -12,8 +12,7 @@ struct ModelBuilder {
         case ints([Int])
         case floats([Float])
         case tensor(ONNXTensorProto)
-        /// A type that no operator of ours takes.
-        case graph
+        case graph(ONNXGraphProto)
     }
 
     var model = ONNXModelProto()
@@ -65,7 +64,7 @@ struct ModelBuilder {
             case .ints(let numbers): ($0.type, $0.ints) = (.ints, numbers.map { Int64($0) })
             case .floats(let numbers): ($0.type, $0.floats) = (.floats, numbers)
             case .tensor(let tensor): ($0.type, $0.t) = (.tensor, tensor)
-            case .graph: $0.type = .graph
+            case .graph(let graph): ($0.type, $0.g) = (.graph, graph)
             }
         }
     }

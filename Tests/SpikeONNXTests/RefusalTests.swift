@@ -47,7 +47,7 @@ import Testing
         #expect(failure(axis).isEmpty)
         #expect(failure(axis, twice: true).contains("given twice"))
         #expect(failure(ModelBuilder.attribute("axis", .float(1))).contains("float, int is needed"))
-        #expect(failure(ModelBuilder.attribute("axis", .graph)).contains("graph, int is needed"))
+        #expect(failure(ModelBuilder.attribute("axis", .graph(ONNXGraphProto()))).contains("graph, int is needed"))
         var untyped = axis
         untyped.type = .undefined
         #expect(failure(untyped).isEmpty)

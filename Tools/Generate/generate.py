@@ -76,6 +76,8 @@ def point(seed: str) -> tuple:
     dice = random.Random(seed)
     spec = networks.specification(dice)
     chosen = options(dice, spec)
+    while dice.random() < 0.1 and spec["blocks"]:
+        spec = networks.with_choice(dice, spec)
     if spec.get("limit"):
         # What is wide is neither long nor many.
         words = chosen["words"]

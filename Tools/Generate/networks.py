@@ -129,6 +129,14 @@ def blocks(dice: random.Random, count: int, depth: int, quantised: bool) -> list
     return [block(dice, depth, quantised) for _ in range(count)]
 
 
+def with_choice(dice: random.Random, spec: dict) -> dict:
+    """The same network, some of whose blocks are a branch that its shapes choose."""
+    first = dice.randrange(len(spec["blocks"]))
+    last = dice.randrange(first, len(spec["blocks"])) + 1
+    chosen = {"kind": "choice", "number": dice.randrange(1 << 30), "taken": dice.random() < 0.5, "blocks": spec["blocks"][first:last]}
+    return spec | {"blocks": spec["blocks"][:first] + [chosen] + spec["blocks"][last:]}
+
+
 def specification(dice: random.Random) -> dict:
     """A network."""
     if dice.random() < 0.03:
@@ -467,6 +475,26 @@ def turned(b: Builder, x: Value, back: bool = False) -> str:
     return b.node("Transpose", [x.name], perm=order)
 
 
+def add_choice(b: Builder, x: Value, a: dict) -> Value:
+    """The blocks in one branch of an `If` that asks for a size, and something else in the other."""
+    outside, b.nodes = b.nodes, []
+    y = add_blocks(b, x, a["blocks"])
+    inside, b.nodes = b.nodes, outside
+    if y.name == x.name:
+        return y
+    wanted = x.channels if a["taken"] else x.channels + 1
+    size = b.node("Gather", [b.node("Shape", [x.name]), b.constant(np.array(1, np.int64))])
+    condition = b.node("Equal", [size, b.constant(np.array(wanted, np.int64))])
+
+    def graph(nodes: list, output: str):
+        return helper.make_graph(nodes, output, [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
+
+    unwanted = b.name("other")
+    branches = [graph(inside, y.name), graph([helper.make_node("Sign", [x.name], [unwanted])], unwanted)]
+    first, second = branches if a["taken"] else branches[::-1]
+    return Value(b.node("If", [condition], then_branch=first, else_branch=second), y.channels, y.size)
+
+
 def add_block(b: Builder, x: Value, a: dict) -> Value:
     rng, name, n = dice_of(b, a["number"]), x.name, x.channels
     match a["kind"]:
@@ -497,6 +525,8 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
             else:
                 short = b.node("Mul", [name, b.floats(0.5)]) if a["scaled"] else name
             return Value(b.node(a["operator"], [y.name, short]), y.channels, y.size)
+        case "choice":
+            return add_choice(b, x, a)
         case "concat":
             branches = [add_blocks(b, x, inner) for inner in a["branches"]]
             branches = [y for y in branches if y.size == branches[0].size]

@@ -24,7 +24,7 @@ extension OperatorSpec {
             case .floats(let numbers): Tensor(numbers, shape: [numbers.count])
             case .int(let number): Tensor([Int64(number)], shape: [])
             case .ints(let numbers): Tensor(numbers.map { Int64($0) }, shape: [numbers.count])
-            case .string, .strings: throw SpikeletError(.unsupported, "its value is text; numbers are taken")
+            case .string, .strings, .graph: throw SpikeletError(.unsupported, "its value is text; numbers are taken")
             }
         let constant = Value.constant(name: node.proto.output.first ?? node.builder.newName(), tensor)
         if case .tensor(let proto) = value { node.builder.setIntegerType(proto.dataType, of: constant) }

@@ -169,6 +169,15 @@ package nonisolated struct ONNXAttributeProto: @unchecked Sendable {
   /// Clears the value of `t`. Subsequent reads from it will return its default value.
   package mutating func clearT() {_uniqueStorage()._t = nil}
 
+  package var g: ONNXGraphProto {
+    get {_storage._g ?? ONNXGraphProto()}
+    set {_uniqueStorage()._g = newValue}
+  }
+  /// Returns true if `g` has been explicitly set.
+  package var hasG: Bool {_storage._g != nil}
+  /// Clears the value of `g`. Subsequent reads from it will return its default value.
+  package mutating func clearG() {_uniqueStorage()._g = nil}
+
   package var floats: [Float] {
     get {_storage._floats}
     set {_uniqueStorage()._floats = newValue}
@@ -898,7 +907,7 @@ nonisolated extension ONNXNodeProto: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension ONNXAttributeProto: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AttributeProto"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}f\0\u{1}i\0\u{1}s\0\u{1}t\0\u{2}\u{2}floats\0\u{1}ints\0\u{1}strings\0\u{2}\u{b}type\0\u{3}ref_attr_name\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}f\0\u{1}i\0\u{1}s\0\u{1}t\0\u{1}g\0\u{1}floats\0\u{1}ints\0\u{1}strings\0\u{2}\u{b}type\0\u{3}ref_attr_name\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -906,6 +915,7 @@ nonisolated extension ONNXAttributeProto: SwiftProtobuf.Message, SwiftProtobuf._
     var _i: Int64 = 0
     var _s: Data = Data()
     var _t: ONNXTensorProto? = nil
+    var _g: ONNXGraphProto? = nil
     var _floats: [Float] = []
     var _ints: [Int64] = []
     var _strings: [Data] = []
@@ -926,6 +936,7 @@ nonisolated extension ONNXAttributeProto: SwiftProtobuf.Message, SwiftProtobuf._
       _i = source._i
       _s = source._s
       _t = source._t
+      _g = source._g
       _floats = source._floats
       _ints = source._ints
       _strings = source._strings
@@ -954,6 +965,7 @@ nonisolated extension ONNXAttributeProto: SwiftProtobuf.Message, SwiftProtobuf._
         case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._i) }()
         case 4: try { try decoder.decodeSingularBytesField(value: &_storage._s) }()
         case 5: try { try decoder.decodeSingularMessageField(value: &_storage._t) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._g) }()
         case 7: try { try decoder.decodeRepeatedFloatField(value: &_storage._floats) }()
         case 8: try { try decoder.decodeRepeatedInt64Field(value: &_storage._ints) }()
         case 9: try { try decoder.decodeRepeatedBytesField(value: &_storage._strings) }()
@@ -986,6 +998,9 @@ nonisolated extension ONNXAttributeProto: SwiftProtobuf.Message, SwiftProtobuf._
       try { if let v = _storage._t {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
       } }()
+      try { if let v = _storage._g {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
       if !_storage._floats.isEmpty {
         try visitor.visitPackedFloatField(value: _storage._floats, fieldNumber: 7)
       }
@@ -1015,6 +1030,7 @@ nonisolated extension ONNXAttributeProto: SwiftProtobuf.Message, SwiftProtobuf._
         if _storage._i != rhs_storage._i {return false}
         if _storage._s != rhs_storage._s {return false}
         if _storage._t != rhs_storage._t {return false}
+        if _storage._g != rhs_storage._g {return false}
         if _storage._floats != rhs_storage._floats {return false}
         if _storage._ints != rhs_storage._ints {return false}
         if _storage._strings != rhs_storage._strings {return false}
