@@ -269,6 +269,9 @@ def main():
     parser.add_argument("--shrink-seconds", type=float, default=60, help="how long a failure is shrunk at most (default: %(default)s)")
     parser.add_argument("--fixtures", action="store_true", help="write Tests/Fixtures/generated.npz instead")
     arguments = parser.parse_args()
+    # Commands run in folders of their own.
+    if pathlib.Path(arguments.spikelet).exists():
+        arguments.spikelet = str(pathlib.Path(arguments.spikelet).resolve())
     if arguments.fixtures:
         import fixtures
 
