@@ -361,7 +361,9 @@ class Point:
             return self.fail("int8", f"off by {100 * far:.0f} % of the deviation, without a warning")
         if not np.isfinite(small).all() and np.isfinite(exact).all():
             return self.fail("int8", "outputs that are no numbers")
-        if not warned and far > 1:
+        # What hardly varies, against its own size, is beneath what eight bits can say: Engine.md promises 2.85 % of the range.
+        error = math.sqrt(((small - exact).astype(np.float64) ** 2).mean() / max(1e-300, (exact.astype(np.float64) ** 2).mean()))
+        if not warned and far > 1 and error > 0.03:
             return self.fail("int8", f"off by {100 * far:.0f} % of the deviation, though the largest are the same")
         return self.outcomes.append(("int8", "near" if warned else "alike"))
 
