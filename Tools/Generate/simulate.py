@@ -356,6 +356,11 @@ class Simulator:
             read = names[0]
             current = trains.get(read) or [still[read] if self.arrives(step) else np.zeros_like(still[read]) for step in range(self.steps)]
             trains[result] = pulses[result] = self._neurons(node, a, current, run) if kind == "Neuron" else self._maxima(a, current)
+            if kind != "Neuron" and self.counts_operations and read in pulses:
+                # One constant for all places of a channel is in every maximum, and so behind the pool what it was before it.
+                places = tuple(range(2, current[0].ndim))
+                if all(np.ptp(x - pulse, axis=places).max(initial=0) < 1e-9 for x, pulse in zip(current, pulses[read])):
+                    pulses[result] = self._maxima(a, pulses[read])
             return
         if not any(name in trains for name in names):
             still[result] = apply(kind, a, [still[name] for name in names], self.batch)
