@@ -7,7 +7,7 @@ no numbers (pools, sums, shapes).
 import re
 
 import numpy as np
-from operators import WEIGHTED, apply, conv, windows
+from operators import WEIGHTED, apply, conv, conv_transpose, windows
 from simulate import NEAR_THRESHOLD, Network
 
 FOLDED = {"VoltageScaler", "BatchNormalization", "Neg"}
@@ -44,6 +44,9 @@ def run(network: Network, path: str, x: np.ndarray, steps: int) -> tuple:
                 return y @ weight.T + (0 if bias is None else bias)
             stride, padding, dilation = arrays[f"{name}.stride_padding_dilation"].astype(int).tolist()
             window = {"kernel": list(weight.shape[2:]), "strides": stride, "dilations": dilation, "padsBegin": padding, "padsEnd": padding}
+            if f"{name}.output_padding" in arrays:
+                more = arrays[f"{name}.output_padding"].astype(int).tolist()
+                return conv_transpose(y, weight, bias, window=window, groups=y.shape[1] // weight.shape[0], outputPadding=more)
             return conv(y, weight, bias, window=window | {"autoPad": "NOTSET", "ceilMode": False}, groups=y.shape[1] // weight.shape[1])
         shape = (-1, *[1] * (y.ndim - 2))
         threshold = arrays[f"{name}.threshold"].reshape(shape)

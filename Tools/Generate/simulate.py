@@ -257,7 +257,7 @@ class Run:
         """For each output that is a sum, the largest number that is added up behind the last neurons: what rounding is a share of."""
         self.near = {}
         """The neurons that were as near to a threshold as float32 may err."""
-        self.operations = {}
+        self.operations, self.sure_operations = {}, {}
         """For each layer that reads spikes, its synaptic operations: [T, N]."""
 
 
@@ -388,9 +388,12 @@ class Simulator:
             # A constant among the spikes is known beforehand: it is a bias behind the weights, and no operation.
             pulses[result] = [apply(kind, a, step_inputs(step, pulses, False), self.batch) for step in range(self.steps)]
             if network.has_weights(node):
-                run.operations[node["name"]] = np.stack(
-                    [self._operations(kind, a, step_inputs(step, pulses, False)[:2]) for step in range(self.steps)]
-                )
+                factors = [step_inputs(step, pulses, False)[:2] for step in range(self.steps)]
+                run.operations[node["name"]] = np.stack([self._operations(kind, a, pair) for pair in factors])
+                # What a difference leaves of two equal numbers may be rounding, which no two programs do alike.
+                largest = [max(np.abs(pair[place]).max(initial=0) for pair in factors) for place in range(2)]
+                clear = [[np.where(np.abs(f) > 1e-6 * most, f, 0) for f, most in zip(pair, largest)] for pair in factors]
+                run.sure_operations[node["name"]] = np.stack([self._operations(kind, a, pair) for pair in clear])
 
     def _operations(self, kind, a, factors) -> np.ndarray:
         """NeuroBench's synaptic operations: for every input that is not zero the weights that are not."""
