@@ -258,7 +258,7 @@ class Run:
         self.near = {}
         """The neurons that were as near to a threshold as float32 may err."""
         self.operations, self.sure_operations = {}, {}
-        """For each layer that reads spikes, its synaptic operations: [T, N]."""
+        """For each layer that reads spikes, its synaptic operations: [T, N]; and those of values that rounding alone cannot have made."""
 
 
 class Simulator:
