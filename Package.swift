@@ -117,7 +117,10 @@ let package = Package(
         tests(of: "SpikeData", ["SpikeFiles", "SpikeGraph", "TestSupport", "CZlib"]),
         tests(
             of: "SpikeConversion",
-            ["SpikeAnalysis", "SpikeData", "SpikeGraph", "SpikeONNX", "SpikeReference", "SpikeRuntime", "TestSupport"]),
+            [
+                "SpikeAnalysis", "SpikeCost", "SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference", "SpikeRuntime",
+                "TestSupport",
+            ]),
         tests(
             of: "SpikeEvaluation",
             [

@@ -57,7 +57,13 @@ package struct ErrorDecomposition: Sendable {
         }
         let ann = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(ann)
-        let source = normalisations(folded) == normalisations(snn) ? folded : ann
+        var source = normalisations(folded) == normalisations(snn) ? folded : ann
+        // Where attention is divided behind its product, neurons stand for exponentials.
+        if source.nodes.contains(where: { node in
+            if case .softmax = node.operator, case .unary? = snn.node(named: node.name)?.operator { true } else { false }
+        }) {
+            source = try SplitSoftmax().run(source)
+        }
         self.ann = source
         layers = try snn.nodes.compactMap { try Layer($0, of: snn, ann: source) }
     }
@@ -133,6 +139,9 @@ private struct Layer: Sendable {
     let activation: Node
     /// The activation that one spike of weight 1 stands for: one number, or one a channel.
     let spike: [Float]
+    /// Whether the spiking network computes the activation itself, in front of the neurons: they then send what they are given, with its
+    /// sign. Else the activation is what the neurons do.
+    let isGiven: Bool
 
     /// - Returns: `nil` for a node that is no layer of neurons.
     /// - Throws: where it has no counterpart in the ANN.
@@ -153,6 +162,7 @@ private struct Layer: Sendable {
                 remedy: "give the model that the spiking network was converted from")
         }
         (self.node, neuron, self.activation, spike) = (node, neurons.neuron, activation, site.spike)
+        isGiven = snn.node(named: site.activation) != nil
     }
 }
 
@@ -230,10 +240,11 @@ private struct Observation {
         let threshold = neuron.currentOfSpike
         func scale(_ position: Int) -> Double { scales[position / size % scales.count] }
         let means = Tensor(current.indices.map { Float(current[$0] / Double(threshold[$0]) * scale($0)) }, shape: shape)
-        let rectified = try ReferenceExecutor.evaluate(layer.activation.operator, [means])[0].floats
+        let activated = layer.isGiven ? means.floats : try ReferenceExecutor.evaluate(layer.activation.operator, [means])[0].floats
         for (position, annValue) in activation.floats.enumerated() {
-            let (given, wanted) = (Double(rectified[position]), Double(annValue))
-            let clipped = min(given, parts.levels * scale(position))
+            let (given, wanted) = (Double(activated[position]), Double(annValue))
+            let largest = parts.levels * scale(position)
+            let clipped = layer.isGiven ? max(-largest, min(given, largest)) : min(given, largest)
             let rounded = quantised[position] * scale(position)
             let sent = output[position] * scale(position)
             parts.inherited.append(given - wanted)

@@ -114,6 +114,12 @@ struct InspectCommand: ParsableCommand {
         try show(block: "\(grouped(SynapseCounter(graph).denseOperations)) multiply–accumulates for one sample\n")
         try show(block: becoming(graph, convertibility), terminator: "")
         var verdict = "the network can be converted"
+        if !convertibility.rolesInDigits.isEmpty {
+            verdict +=
+                " with the recipe radix, 6 to 8 steps: what weights and products read is sent as digits; other recipes take ReLUs alone"
+            try show(block: verdict)
+            return
+        }
         do {
             _ = try convertibility.check(allowAnalog: false)
         } catch let error as SpikeletError {
@@ -128,8 +134,14 @@ struct InspectCommand: ParsableCommand {
         let split = (try? SplitRectifiers().run(graph)) ?? graph
         let activations = Convertibility(split).activations.compactMap { split.node(named: $0) }
         let neurons = activations.compactMap { split.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
+        if !convertibility.rolesInDigits.isEmpty { return groups(graph, convertibility) }
         let count = activations.count == 1 ? "1 ReLU becomes" : "\(activations.count) ReLUs become"
-        var text = "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
+        return "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
+            + groups(graph, convertibility)
+    }
+
+    private func groups(_ graph: Graph, _ convertibility: Convertibility) -> String {
+        var text = ""
         for role in Convertibility.Role.allCases {
             let nodes = graph.nodes.filter { shownRole($0, convertibility) == role }
             guard !nodes.isEmpty else { continue }
@@ -143,6 +155,7 @@ struct InspectCommand: ParsableCommand {
 
     /// Where nothing becomes a neuron, nothing comes before the spikes either.
     private func shownRole(_ node: Node, _ convertibility: Convertibility) -> Convertibility.Role? {
+        if let role = convertibility.rolesInDigits[node.name] { return role }
         let role = convertibility.roles[node.name]
         return role == .analog && convertibility.activations.isEmpty ? nil : role
     }

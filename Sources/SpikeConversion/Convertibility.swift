@@ -21,6 +21,10 @@ public struct Convertibility: Sendable {
         case neurons = "neurons"
         /// Linear, on spikes.
         case synapses = "synapses"
+        /// A product of spikes with spikes: one is kept as a number, to which the other adds.
+        case product = "products of spikes"
+        /// A function of a potential, or of a row of them, evaluated by the neurons that hold it.
+        case function = "inside neurons"
         /// A maximum of spikes.
         case maximum = "running maximum"
         /// Behind the last neurons, from the first nonlinear function on: it acts on what has been accumulated over all steps.
@@ -31,6 +35,9 @@ public struct Convertibility: Sendable {
 
     /// For each node's name, what becomes of it.
     public let roles: [String: Role]
+    /// The same where every value that is read by weights or products is sent as digits, as the recipe radix does with a network of
+    /// other activations than ReLU; empty where there are none, or where that cannot be done either.
+    public let rolesInDigits: [String: Role]
     /// The ReLUs that become neurons, in order.
     public let activations: [String]
     /// In the network's order. Of a network without ReLUs: every nonlinear node, since each stands where a ReLU would.
@@ -71,11 +78,13 @@ public struct Convertibility: Sendable {
         }
         self.obstacles = obstacles
         self.roles = roles
+        let plan = activations.isEmpty || !obstacles.isEmpty ? DigitPlan(ann) : nil
+        rolesInDigits = plan.map { (try? $0.check()) == nil ? [:] : $0.roles } ?? [:]
     }
 
     /// For a plan of one's own.
     init(activations: [String], obstacles: [Obstacle]) {
-        roles = [:]
+        (roles, rolesInDigits) = ([:], [:])
         self.activations = activations
         self.obstacles = obstacles
     }
@@ -138,7 +147,8 @@ public struct Convertibility: Sendable {
                 .notConvertible,
                 "the network has no ReLU (Relu, or Clip from 0), so there is nothing that could become a neuron" + others,
                 details: list,
-                remedy: "train the network with ReLU or ReLU6 activations and batch normalisations"
+                remedy: (rolesInDigits.isEmpty ? "" : Self.digitsRemedy + "; or ")
+                    + "train the network with ReLU or ReLU6 activations and batch normalisations"
                     + (obstacles.isEmpty ? "" : "; 'spikelet run' runs it as it is"))
         }
         if obstacles.isEmpty { return [] }
@@ -146,17 +156,26 @@ public struct Convertibility: Sendable {
         throw SpikeletError(
             .notConvertible,
             "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:", details: list,
-            remedy:
-                "replace these activations by ReLU and train again, or pass `allowAnalog: true` to keep them real-valued: between the layers of "
+            remedy: (rolesInDigits.isEmpty ? "" : Self.digitsRemedy + "; or ")
+                + "replace these activations by ReLU and train again, or pass `allowAnalog: true` to keep them real-valued: between the layers of "
                 + "a layer-synchronous network they act on whole values, in a streaming one on each step's"
         )
     }
 
-    /// All obstacles, one line for each operator and reason, in the network's order.
-    private var list: [String] {
+    private var list: [String] { obstacles.listed }
+
+    private static let digitsRemedy = "use the recipe radix with 6 to 8 steps, which sends the values of any function as digits"
+
+    /// Whether something in the network is no ReLU, and no sum of what ReLUs give.
+    var needsDigits: Bool { activations.isEmpty || !obstacles.isEmpty }
+}
+
+extension [Convertibility.Obstacle] {
+    /// One line for each operator and reason, in the network's order.
+    var listed: [String] {
         var kinds: [String] = []
         var members: [String: [String]] = [:]
-        for obstacle in obstacles {
+        for obstacle in self {
             let kind = "\(obstacle.operator): \(obstacle.reason)"
             if members[kind] == nil { kinds.append(kind) }
             members[kind, default: []].append("'\(obstacle.node)'")

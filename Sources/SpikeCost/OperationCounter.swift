@@ -179,6 +179,7 @@ package struct OperationCounter: Sendable {
                 multiplyAccumulates: isEveryStep ? mean(longest.multiplyAccumulates[layer.name]) : input,
                 ann: ann[layer.name].map { Double($0) / samples })
         }
+        let functions = OperationCounts.Readout(insideNeuronsOf: snn).functions
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
             effectiveInputMultiplyAccumulates: rows.last.flatMap { row in row.input.map { $0.operations / Double(row.steps) } }
@@ -189,7 +190,9 @@ package struct OperationCounter: Sendable {
             ann: .init(
                 multiplyAccumulates: synapses.denseOperations,
                 effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
-            footprint: footprint(neuronCount), readout: OperationCounts.Readout(of: snn))
+            footprint: footprint(neuronCount), readout: OperationCounts.Readout(of: snn),
+            functionOperations: functions > 0 ? functions : nil, stepsPerLayer: isStreaming ? nil : steps.last,
+            stepsEndToEnd: isStreaming ? nil : steps.last.map { $0 * snn.depth })
     }
 
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {

@@ -15,6 +15,10 @@ extension OperationCounts {
                 "\(count($0.accumulates)) accumulates, \(count($0.multiplyAccumulates)) multiply–accumulates on the input, in all steps"
             }
             ?? "\(count(Double(inputMultiplyAccumulates))) multiply–accumulates on the input, once"
+        if let functionOperations {
+            ann +=
+                "\n  \(count(Double(functionOperations))) functions of whole potentials, evaluated inside neurons (no synaptic operations)"
+        }
         if let readout { ann += "\n  \(readout.description), on the accumulated output, once" }
         return """
             one sample takes at \(last.steps) steps (mean of \(samples)):

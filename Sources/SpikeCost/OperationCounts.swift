@@ -118,6 +118,13 @@ public struct OperationCounts: Codable, Sendable, Equatable {
     public var footprint: Footprint
     /// What acts on the accumulated output; `nil` where nothing does.
     public var readout: Readout?
+    /// Functions of whole potentials that neurons evaluate, once for a sample: one for each number that they give, or reduce. They are no
+    /// synaptic operations. `nil` where there are none.
+    public var functionOperations: Int?
+    /// The steps that each layer takes, where layers wait for each other.
+    public var stepsPerLayer: Int?
+    /// The same times the layers of neurons on the longest way from the input to an output, with what spikes wait for at products.
+    public var stepsEndToEnd: Int?
 }
 
 extension OperationCounts.Readout {
@@ -125,8 +132,27 @@ extension OperationCounts.Readout {
     package init?(of snn: Graph) {
         let readout = snn.readoutNodes
         guard !readout.isEmpty else { return nil }
+        self.init(snn.nodes.filter { readout.contains($0.name) }, of: snn)
+    }
+
+    /// What neurons compute of whole potentials for one sample, before they send anything.
+    package init(insideNeuronsOf snn: Graph) {
+        let (readout, traces) = (snn.readoutNodes, snn.traces)
+        // Potentials begin behind the first weights, be it before the first spikes.
+        var potentials: Set<String> = []
+        for node in snn.nodes where snn.hasWeights(node) || node.inputs.contains(where: potentials.contains) {
+            potentials.formUnion(node.outputs)
+        }
+        self.init(
+            snn.nodes.filter {
+                !readout.contains($0.name) && $0.inputs.contains(where: potentials.contains) && traces[$0.name] == nil
+                    && [.nonlinear, .activation].contains(snn.linearity(of: $0))
+            }, of: snn)
+    }
+
+    private init(_ nodes: [Node], of snn: Graph) {
         (multiplyAccumulates, functions) = (0, 0)
-        for node in snn.nodes where readout.contains(node.name) {
+        for node in nodes {
             let sizes = (node.inputs + node.outputs).map { snn.sizePerSample(of: $0) ?? 0 }
             let made = sizes.last ?? 0
             switch node.operator {

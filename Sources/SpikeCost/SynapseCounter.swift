@@ -19,7 +19,7 @@ package struct SynapseCounter: Sendable {
     /// In the network's order.
     package let layers: [Layer]
     /// For each layer, how far its inputs reach.
-    private let fanOuts: [String: FanOut]
+    private let fanOuts: [String: [FanOut]]
     /// The layers that read spikes.
     private let spiking: Set<String>
 
@@ -34,11 +34,22 @@ package struct SynapseCounter: Sendable {
 
     /// A counter for a spiking network; nothing is counted yet.
     package init(_ graph: Graph) {
-        var fanOuts: [String: FanOut] = [:]
+        var fanOuts: [String: [FanOut]] = [:]
         var layers: [Layer] = []
-        let spiking = graph.spikingValues
+        let (spiking, traces) = (graph.spikingValues, graph.traces)
         let units = SpikeUnits(graph)
         for node in graph.nodes {
+            if let product = Product(node, trace: traces[node.name], graph: graph) {
+                let name = node.inputs[product.operand]
+                layers.append(Layer(name: node.name, readsSpikes: spiking.contains(name), denseOperations: product.denseCount))
+                fanOuts[node.name] = [FanOut(operand: product.operand, reach: product.fanOut, units: units[name])]
+                let kept = node.inputs[1 - product.operand]
+                // Each spike of the number that is kept changes it.
+                if spiking.contains(kept) {
+                    fanOuts[node.name]?.append(FanOut(operand: 1 - product.operand, reach: [1], units: units[kept]))
+                }
+                continue
+            }
             // Weights stand second, but a matrix product may have them first.
             guard let operand = node.inputs.prefix(2).firstIndex(where: { graph.constants[$0] == nil }),
                 let input = graph.countedShape(of: node.inputs[operand]),
@@ -48,7 +59,7 @@ package struct SynapseCounter: Sendable {
                 Layer(
                     name: node.name, readsSpikes: spiking.contains(node.inputs[operand]),
                     denseOperations: synapses.denseCount / graph.countedBatch))
-            fanOuts[node.name] = FanOut(operand: operand, reach: synapses.fanOut, units: units[node.inputs[operand]])
+            fanOuts[node.name] = [FanOut(operand: operand, reach: synapses.fanOut, units: units[node.inputs[operand]])]
         }
         self.fanOuts = fanOuts
         self.layers = layers
@@ -66,8 +77,8 @@ package struct SynapseCounter: Sendable {
     ///
     /// - Parameter operands: what the node read, as ``ReferenceSimulation`` shows it to its observer.
     package func count(_ node: Node, operands: [Tensor]) -> Int {
-        guard spiking.contains(node.name), let fanOut = fanOuts[node.name] else { return 0 }
-        return fanOut.operations(operands[fanOut.operand].floats, samples: 1)[0].operations
+        guard spiking.contains(node.name), let fanOuts = fanOuts[node.name] else { return 0 }
+        return fanOuts.reduce(0) { $0 + $1.operations(operands[$1.operand].floats, samples: 1)[0].operations }
     }
 
     /// The effective operations of each sample in one pass through one node, whatever it reads.
@@ -78,8 +89,12 @@ package struct SynapseCounter: Sendable {
     /// - Returns: for each sample its operations, and whether NeuroBench would class them as accumulates: every value that
     ///   the layer read is −1, 0 or 1 once the value of a spike is folded into the weights. Empty for nodes without synapses.
     package func effectiveOperations(_ node: Node, operands: [Tensor], samples: Int) -> [(operations: Int, isBinary: Bool)] {
-        guard let fanOut = fanOuts[node.name] else { return [] }
-        return fanOut.operations(operands[fanOut.operand].floats, samples: samples)
+        let counted = (fanOuts[node.name] ?? []).map { $0.operations(operands[$0.operand].floats, samples: samples) }
+        guard var sum = counted.first else { return [] }
+        for more in counted.dropFirst() {
+            for index in sum.indices { sum[index] = (sum[index].0 + more[index].0, sum[index].1 && more[index].1) }
+        }
+        return sum
     }
 }
 
@@ -97,6 +112,33 @@ extension SynapseCounter.FanOut {
             }
             return (total, isBinary)
         }
+    }
+}
+
+/// A product of two values, one of which is kept as a number: the other's spikes meet it as they would meet weights.
+private struct Product {
+    /// Which of the inputs arrives spike by spike.
+    let operand: Int
+    /// For each element of it the outputs that it reaches, one sample or all.
+    let fanOut: [Int]
+    /// Multiply–accumulates of the product, one sample.
+    let denseCount: Int
+
+    /// - Parameter trace: the input that is kept; `nil`: of an ANN, whose products of matrices are counted.
+    init?(_ node: Node, trace: Int?, graph: Graph) {
+        let isMatrix = if case .matMul = node.operator { true } else { false }
+        guard trace != nil || graph.spiking == nil && isMatrix && graph.isProduct(node),
+            let result = graph.countedShape(of: node.outputs[0])
+        else { return nil }
+        operand = 1 - (trace ?? 0)
+        guard let own = graph.countedShape(of: node.inputs[operand]), let other = graph.countedShape(of: node.inputs[1 - operand]),
+            own.count > 1, other.count > 1
+        else { return nil }
+        let (size, made) = (own.reduce(1, *), result.reduce(1, *))
+        let inner = isMatrix ? (operand == 0 ? own[own.count - 1] : own[own.count - 2]) : 1
+        // Every element reaches as many outputs as every other: all of them together the whole product.
+        fanOut = [Int](repeating: size == 0 ? 0 : made * inner / size, count: 1)
+        denseCount = made * inner / graph.countedBatch
     }
 }
 

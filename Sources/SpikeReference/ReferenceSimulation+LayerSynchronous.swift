@@ -41,28 +41,31 @@ extension ReferenceSimulation {
                 try observe?(node, tensors, [result])
                 return .still(result)
             }
-            if graph.actsOnWholeValues(node) {
-                let whole = operands.map { signal in
-                    switch signal {
-                    case .still(let tensor): tensor
-                    case .steps(let tensors): description.code.decoded(tensors)
-                    }
+            if let trace = traces[node.name] {
+                let number = whole(operands[trace])
+                for index in 0..<count {
+                    let spikes = tensor(operands[1 - trace], at: index, of: count)
+                    let factors = trace == 0 ? [number, spikes] : [spikes, number]
+                    results.append(try ReferenceExecutor.evaluate(node.operator, factors, batch: batch)[0])
                 }
+            } else if graph.actsOnWholeValues(node) {
+                let whole = operands.map(whole)
                 let result = try ReferenceExecutor.evaluate(node.operator, whole, batch: batch)[0]
                 try observe?(node, whole, [result])
                 return .still(result)
-            }
-            let additive = Set(node.operator.payload.additiveInputs)
-            for index in 0..<count {
-                let step = operands.enumerated().map { position, signal -> Tensor in
-                    guard graph.constants[node.inputs[position]] != nil else { return tensor(signal, at: index, of: count) }
-                    // A weight acts in every step; a bias is what a still signal is.
-                    guard case .still(let constant) = signal, !additive.contains(position) else {
-                        return tensor(signal, at: index, of: count)
+            } else {
+                let additive = Set(node.operator.payload.additiveInputs)
+                for index in 0..<count {
+                    let step = operands.enumerated().map { position, signal -> Tensor in
+                        guard graph.constants[node.inputs[position]] != nil else { return tensor(signal, at: index, of: count) }
+                        // A weight acts in every step; a bias is what a still signal is.
+                        guard case .still(let constant) = signal, !additive.contains(position) else {
+                            return tensor(signal, at: index, of: count)
+                        }
+                        return constant
                     }
-                    return constant
+                    results.append(try ReferenceExecutor.evaluate(node.operator, step, batch: batch)[0])
                 }
-                results.append(try ReferenceExecutor.evaluate(node.operator, step, batch: batch)[0])
             }
         }
         if let observe {
@@ -71,6 +74,14 @@ extension ReferenceSimulation {
             }
         }
         return .steps(results)
+    }
+
+    /// What a signal stands for after all steps.
+    private func whole(_ signal: Signal) -> Tensor {
+        switch signal {
+        case .still(let tensor): tensor
+        case .steps(let tensors): description.code.decoded(tensors)
+        }
     }
 
     private func tensor(_ signal: Signal, at index: Int, of count: Int) -> Tensor {

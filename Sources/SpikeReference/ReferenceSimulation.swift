@@ -25,6 +25,8 @@ public final class ReferenceSimulation {
     private let shown: Set<String>
     /// The values whose sum over time the outputs are made of; and what a function of the output reads besides them, which is no sum.
     let accumulated: [String]
+    /// Which input of a product of two values is kept as a number.
+    let traces: [String: Int]
     private var states: [String: any StatefulOperator] = [:]
     private var sums: [String: Tensor] = [:]
     private var counts: [String: Tensor] = [:]
@@ -52,6 +54,7 @@ public final class ReferenceSimulation {
         let readout = graph.readoutNodes
         self.readout = readout
         spiking = graph.spikingValues
+        traces = graph.traces
         readoutProducers = graph.producers.filter { readout.contains($1.name) }
         shown = Set(graph.outputs.map(\.value))
         accumulated = shown.union(readoutProducers.values.flatMap(\.inputs)).subtracting(readoutProducers.keys).subtracting(

@@ -490,7 +490,9 @@ def add_choice(b: Builder, x: Value, a: dict) -> Value:
         return helper.make_graph(nodes, output, [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
 
     unwanted = b.name("other")
-    branches = [graph(inside, y.name), graph([helper.make_node("Sign", [x.name], [unwanted])], unwanted)]
+    # Of the same outline: ONNX Runtime believes either branch about it.
+    ones = numpy_helper.from_array(np.ones((1, y.channels, *y.size), np.float32))
+    branches = [graph(inside, y.name), graph([helper.make_node("Constant", [], [unwanted], value=ones)], unwanted)]
     first, second = branches if a["taken"] else branches[::-1]
     return Value(b.node("If", [condition], then_branch=first, else_branch=second), y.channels, y.size)
 

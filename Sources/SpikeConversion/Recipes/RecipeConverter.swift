@@ -9,6 +9,7 @@ public struct RecipeConverter: Sendable {
     /// Images that thresholds are chosen from; `nil`: none.
     public let calibration: (any BatchSource)?
     private let neuron: any Neuron
+    private let hasOwnNeuron: Bool
 
     /// - Parameter calibration: samples like those that the network was trained on; their labels are not used. `nil` chooses
     ///   thresholds without any data: from the bounds of bounded ReLUs, and from batch normalisations that are still in
@@ -19,6 +20,7 @@ public struct RecipeConverter: Sendable {
     public init(_ options: ConversionOptions, calibration: (any BatchSource)?, neuron: (any Neuron)? = nil) throws {
         try options.validate()
         self.neuron = try neuron ?? options.makeNeuron()
+        hasOwnNeuron = neuron != nil
         guard self.neuron.currentOfSpike.values.count == 1 else {
             throw SpikeletError(
                 .invalidOption, "\(type(of: self.neuron).kind) takes another current for a spike in each neuron",
@@ -31,6 +33,9 @@ public struct RecipeConverter: Sendable {
     /// - Throws: ``SpikeletError`` that lists everything in the network that cannot spike; or says what is wrong with the
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
+        if options.neuron == .radix, !options.allowAnalog, !hasOwnNeuron, Convertibility(ann).needsDigits {
+            return try DigitConversion(options: options)(ann, calibration: calibration)
+        }
         let notes = try Convertibility(ann).check(allowAnalog: options.allowAnalog)
         let ann = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(ann)
@@ -77,7 +82,7 @@ public struct RecipeConverter: Sendable {
 
 extension ConversionOptions {
     /// What the file remembers of the options, for people.
-    fileprivate var facts: [String: String] {
+    var facts: [String: String] {
         let rule =
             if case .localThresholdBalancing(let passes) = threshold {
                 "local threshold balancing, \(passes) passes"

@@ -18,9 +18,11 @@ package struct ActivationStatistics: Accumulator, Hashable {
 
     /// Runs the network over all data and observes `values`, the outputs of ReLUs. ``Progress`` tells how far it has come.
     ///
-    /// - Parameter values: names of values `[N, C, …]` of the graph.
+    /// - Parameters:
+    ///   - values: names of values `[N, C, …]` of the graph.
+    ///   - magnitudes: those of them that have signs: their magnitudes are observed.
     /// - Throws: where the data is empty or does not fit the network, or makes NaN or infinity.
-    package init(of values: Set<String>, in graph: Graph, data: any BatchSource) throws {
+    package init(of values: Set<String>, in graph: Graph, data: any BatchSource, magnitudes: Set<String> = []) throws {
         let executor = ReferenceExecutor(graph)
         // An optional closure escapes, so it cannot change self.
         var gathered = self
@@ -28,7 +30,11 @@ package struct ActivationStatistics: Accumulator, Hashable {
             _ = try executor.run(portion.batch.inputs) { node, inputs, results in
                 for (name, result) in zip(node.outputs, results) where values.contains(name) {
                     do {
-                        try gathered.add(result, to: name, before: inputs.first)
+                        if magnitudes.contains(name) {
+                            try gathered.add(result.map { abs($0) }, to: name)
+                        } else {
+                            try gathered.add(result, to: name, before: inputs.first)
+                        }
                     } catch let error as SpikeletError {
                         throw error.located("batch \(portion.number): node '\(node.name)'")
                     }

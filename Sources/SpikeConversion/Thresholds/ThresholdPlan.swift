@@ -12,8 +12,21 @@ package struct ThresholdPlan {
     /// it has not shown yet.
     private static let floorShare: Float = 0.05
 
+    /// Names of nodes whose values have signs: their thresholds are magnitudes.
+    private var signed: Set<String> = []
+    /// Names of nodes whose channels have one threshold.
+    private var perLayer: Set<String> = []
+
     /// From data.
-    init(_ options: ConversionOptions, activations: [Node], in graph: Graph, data: any BatchSource) throws {
+    ///
+    /// - Parameters:
+    ///   - signed: names of nodes whose values have signs, so that thresholds are for magnitudes.
+    ///   - perLayer: names of nodes whose values have no channels along axis 1.
+    init(
+        _ options: ConversionOptions, activations: [Node], in graph: Graph, data: any BatchSource, signed: Set<String> = [],
+        perLayer: Set<String> = []
+    ) throws {
+        (self.signed, self.perLayer) = (signed, perLayer)
         if case .localThresholdBalancing(let passes) = options.threshold {
             let balancing = LocalThresholdBalancing(passes: passes, isPerChannel: options.isPerChannel)
             (thresholds, samples) = try balancing.thresholds(of: activations, in: graph, data: data)
@@ -21,7 +34,9 @@ package struct ThresholdPlan {
             keepDivisible(options)
             return
         }
-        let statistics = try ActivationStatistics(of: Set(activations.map { $0.outputs[0] }), in: graph, data: data)
+        let statistics = try ActivationStatistics(
+            of: Set(activations.map { $0.outputs[0] }), in: graph, data: data,
+            magnitudes: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }))
         choose(activations, options, statistics)
     }
 
@@ -81,10 +96,10 @@ package struct ThresholdPlan {
             return
         }
         let estimator = options.estimator
-        let bound = activation.bound ?? .infinity
+        let bound = signed.contains(activation.name) ? .infinity : activation.bound ?? .infinity
         let ofLayer = min(bound, estimator.threshold(whole))
         thresholds[activation.name] =
-            options.isPerChannel
+            options.isPerChannel && !perLayer.contains(activation.name)
             ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
     }
 

@@ -191,6 +191,9 @@ extension OperationCounts {
         }
         try FileCheck.count(readout?.multiplyAccumulates, "\(key).readout.multiplyAccumulates")
         try FileCheck.count(readout?.functions, "\(key).readout.functions")
+        try FileCheck.count(functionOperations, "\(key).functionOperations")
+        try FileCheck.count(stepsPerLayer, "\(key).stepsPerLayer")
+        try FileCheck.count(stepsEndToEnd, "\(key).stepsEndToEnd")
         try FileCheck.number(footprint.connectionSparsity, "\(key).footprint.connectionSparsity", in: 0...1)
     }
 }

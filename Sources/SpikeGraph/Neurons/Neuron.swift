@@ -257,7 +257,8 @@ extension Tensor {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, QuantizerNeuron.self, LIFNeuron.self, LINeuron.self,
+        IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, DigitNeuron.self, QuantizerNeuron.self, LIFNeuron.self,
+        LINeuron.self,
         CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self, RecurrentNeuron.self,
     ]
 
