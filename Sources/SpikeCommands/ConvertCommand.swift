@@ -205,8 +205,10 @@ struct ConvertCommand: ParsableCommand {
     /// The cheapest network within `targetDrop`. What was tried is shown also where there is none.
     private func search(_ ann: Graph, targetDrop: Double) throws -> Graph {
         // Before the ANN runs over all data.
-        _ = try Convertibility(ann).check(allowAnalog: allowAnalog)
-        let ladders = try searched.map { name in
+        let convertibility = Convertibility(ann)
+        let isForDigits = !allowAnalog && !convertibility.rolesInDigits.isEmpty && searched.contains(.radix)
+        if !isForDigits { _ = try convertibility.check(allowAnalog: allowAnalog) }
+        let ladders = try (isForDigits ? [.radix] : searched).map { name in
             let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }
             return try Recipe.named(name.rawValue).map { RecipeLadder($0, convert: conversion) }
                 ?? RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)

@@ -20,8 +20,12 @@ extension OperationCounts {
                 "\n  \(count(Double(functionOperations))) functions of whole potentials, evaluated inside neurons (no synaptic operations)"
         }
         if let readout { ann += "\n  \(readout.description), on the accumulated output, once" }
+        var layers = ""
+        if let stepsPerLayer, let stepsEndToEnd {
+            layers = "\n  \(stepsPerLayer) steps a layer, layer by layer: \(stepsEndToEnd) from the input to the output"
+        }
         return """
-            one sample takes at \(last.steps) steps (mean of \(samples)):
+            one sample takes at \(last.steps) steps (mean of \(samples)):\(layers)
               \(count(last.accumulates)) accumulates; \(count(last.multiplyAccumulates)) on pooled and graded spikes (to NeuroBench MACs)
               \(input)
               \(ann)

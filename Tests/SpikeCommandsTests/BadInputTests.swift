@@ -91,8 +91,8 @@ import Testing
                 "inspect unsupported.onnx", "unsupported.onnx: 4 nodes", "Einsum, opset 20: 2 nodes: einsum1, einsum4",
                 "Det, opset 20: 1 node: det3", "Col2Im, opset 20: 1 node: col2im5", "Documentation/Operators.md"),
             Case(
-                "convert linear.onnx --calibration flat.npy --recipe radix --output new.safetensors", "no ReLU",
-                "train the network with ReLU"),
+                "convert linear.onnx --calibration flat.npy --recipe signed --output new.safetensors", "no ReLU",
+                "use the recipe radix", "train the network with ReLU"),
         ])
     }
 

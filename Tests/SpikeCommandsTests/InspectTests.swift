@@ -47,15 +47,19 @@ import Testing
         #expect(small.output.contains("int8, streaming") && small.output.contains("int8 (membranes in 1/"))
     }
 
-    @Test func `a network that cannot be converted is shown, with every reason`() async throws {
+    @Test func `a network of other activations is shown as radix takes it, and refused elsewhere with every reason`() async throws {
         let folder = try Folder()
         try folder.write(Models.chain(["Gemm", "Relu", "Sigmoid", "Gemm", "Relu", "Sigmoid", "Gemm"]), "model.onnx")
         let run = try await folder.succeeding("inspect", "model.onnx")
-        for part in [
-            "cannot be converted", "1 × Sigmoid", "sigmoid2", "sigmoid5", "the weights of 'gemm6' read it", "--allow-analog",
-            "cannot spike",
-        ] {
+        for part in ["can be converted with the recipe radix", "inside neurons: Sigmoid ×2", "neurons: Relu ×2"] {
             #expect(run.output.contains(part), "\(part)")
+        }
+        let refused = try await Program.run(
+            ["convert", "model.onnx", "--recipe", "calibrated", "--calibration", "none", "--output", "snn.safetensors"], in: folder.path)
+        for part in [
+            "1 × Sigmoid", "sigmoid2", "sigmoid5", "the weights of 'gemm6' read it", "--allow-analog", "use the recipe radix",
+        ] {
+            #expect(refused.errors.contains(part), "\(part)")
         }
     }
 }

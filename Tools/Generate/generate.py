@@ -78,6 +78,10 @@ def point(seed: str) -> tuple:
     chosen = options(dice, spec)
     while dice.random() < 0.1 and spec["blocks"]:
         spec = networks.with_choice(dice, spec)
+    if dice.random() < 0.2 and not spec.get("limit") and not spec["quantised"]:
+        spec = networks.with_functions(dice, spec)
+        if dice.random() < 0.8:
+            chosen |= {"recipe": "radix", "words": ["--steps", dice.choice([1, 2, 3, 4, 6, 8, 10, 12])]}
     if spec.get("limit"):
         # What is wide is neither long nor many.
         words = chosen["words"]

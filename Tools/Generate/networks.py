@@ -137,6 +137,18 @@ def with_choice(dice: random.Random, spec: dict) -> dict:
     return spec | {"blocks": spec["blocks"][:first] + [chosen] + spec["blocks"][last:]}
 
 
+def with_functions(dice: random.Random, spec: dict) -> dict:
+    """The same network with functions that are no ReLU, gates and attention among its blocks."""
+    made = list(spec["blocks"])
+    for _ in range(dice.randrange(1, 4)):
+        kind = dice.choice(["map", "map", "map", "gate", "gate", "attention"])
+        new = {"kind": kind, "number": dice.randrange(1 << 30)}
+        if kind == "map":
+            new["function"] = dice.choice(NONLINEAR)
+        made.insert(dice.randrange(len(made) + 1), new)
+    return spec | {"blocks": made}
+
+
 def specification(dice: random.Random) -> dict:
     """A network."""
     if dice.random() < 0.03:
@@ -475,6 +487,39 @@ def turned(b: Builder, x: Value, back: bool = False) -> str:
     return b.node("Transpose", [x.name], perm=order)
 
 
+def mixed(b: Builder, x: Value, out: int, number: int) -> Value:
+    """A layer of 1 × 1."""
+    if x.rank == 0:
+        return dense(b, x, out, number)
+    rng = dice_of(b, number)
+    weight = rng.normal(0, math.sqrt(1 / x.channels), (out, x.channels, *[1] * x.rank)).astype(np.float32)
+    return Value(b.node("Conv", [x.name, b.constant(weight), b.constant(biases(b, rng, out))]), out, x.size)
+
+
+def add_gate(b: Builder, x: Value, a: dict) -> Value:
+    """Squeeze and excitation."""
+    mean = Value(b.node("GlobalAveragePool", [x.name]), x.channels, [1] * x.rank) if x.rank else x
+    gate = b.node("Sigmoid", [mixed(b, mean, x.channels, a["number"]).name])
+    return Value(b.node("Mul", [x.name, gate]), x.channels, x.size)
+
+
+def add_attention(b: Builder, x: Value, a: dict) -> Value:
+    """One head over places, with a skip."""
+    if x.rank == 0 or math.prod(x.size) > 80:
+        return x
+    width, places = 3, math.prod(x.size)
+    parts = []
+    for index in range(3):
+        part = mixed(b, x, width if index < 2 else x.channels, a["number"] + index)
+        parts.append(b.node("Reshape", [part.name, b.ints(0, part.channels, places)]))
+    query = b.node("Transpose", [parts[0]], perm=[0, 2, 1])
+    scores = b.node("Mul", [b.node("MatMul", [query, parts[1]]), b.floats(width**-0.5)])
+    weights = b.node("Softmax", [scores], axis=-1 if b.opset >= 13 else 2)
+    value = b.node("MatMul", [weights, b.node("Transpose", [parts[2]], perm=[0, 2, 1])])
+    back = b.node("Reshape", [b.node("Transpose", [value], perm=[0, 2, 1]), b.ints(0, x.channels, *x.size)])
+    return Value(b.node("Add", [x.name, back]), x.channels, x.size)
+
+
 def add_choice(b: Builder, x: Value, a: dict) -> Value:
     """The blocks in one branch of an `If` that asks for a size, and something else in the other."""
     outside, b.nodes = b.nodes, []
@@ -529,6 +574,10 @@ def add_block(b: Builder, x: Value, a: dict) -> Value:
             return Value(b.node(a["operator"], [y.name, short]), y.channels, y.size)
         case "choice":
             return add_choice(b, x, a)
+        case "gate":
+            return add_gate(b, x, a)
+        case "attention":
+            return add_attention(b, x, a)
         case "concat":
             branches = [add_blocks(b, x, inner) for inner in a["branches"]]
             branches = [y for y in branches if y.size == branches[0].size]

@@ -125,7 +125,7 @@ class Layer:
         match self.kind:
             case "IFNode" | "SignedIFNeuron" | "BurstIFNeuron" | "MultiSpikeIFNeuron":
                 self.v = self.v + current
-            case "RadixNeuron":
+            case "RadixNeuron" | "DigitNeuron":
                 self.v = 2 * self.v + current
             case "QuantizerNeuron":
                 self.v = (1 if self.p.get("digits") is None else 2) * self.v + current
@@ -183,6 +183,17 @@ class Layer:
                 weight = 2.0 ** (self.p["digits"] - 1 - step)
                 self.mark(self.v - weight, 1)
                 spikes = (self.v >= weight).astype(np.float64)
+                self.v = self.v - weight * spikes
+                return spikes
+            case "DigitNeuron":
+                # ⌊|u| + ½⌋ with u's sign, digit by digit.
+                if step == 0:
+                    magnitude = np.minimum(np.floor(np.abs(self.v) + 0.5), 2.0 ** self.p["digits"] - 1)
+                    middle = np.abs(np.abs(self.v) + 0.5 - np.rint(np.abs(self.v) + 0.5))
+                    self.near |= (middle <= NEAR_THRESHOLD + NEAR_CURRENT * self.largest) & (np.abs(self.v) < 2.0 ** self.p["digits"])
+                    self.v = np.sign(self.v) * magnitude
+                weight = 2.0 ** (self.p["digits"] - 1 - step)
+                spikes = np.sign(self.v) * (np.abs(self.v) >= weight)
                 self.v = self.v - weight * spikes
                 return spikes
             case "QuantizerNeuron":

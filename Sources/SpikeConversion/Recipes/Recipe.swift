@@ -47,7 +47,7 @@ public struct Recipe: Sendable {
 
     /// Binary digits of the activation, most significant first, layer by layer.
     public static let radix = Recipe(
-        name: "radix", summary: "binary digits, most significant first; layer-synchronous", usualSteps: 4
+        name: "radix", summary: "binary digits, most significant first; layer-synchronous; takes any activation", usualSteps: 4
     ) { ConversionOptions(recipe: "radix", steps: $0, neuron: .radix, schedule: .layerSynchronous) }
 
     /// Binary spikes, streaming; thresholds by gradient steps on each layer's own error.

@@ -1,0 +1,102 @@
+import SpikeGraph
+
+/// Converts a network of any activations to digits: ``DigitPlan`` says what is sent, calibration how large a step of the last digit is.
+///
+/// The result is the ANN in which everything that weights or products read is rounded to sign and K digits.
+struct DigitConversion {
+    let options: ConversionOptions
+
+    /// - Throws: ``SpikeletError`` that lists everything in the network that has no form in digits.
+    func callAsFunction(_ ann: Graph, calibration: (any BatchSource)?) throws -> Graph {
+        let graph = try SplitSoftmax().run(FuseConvBatchNorm().run(ann))
+        let plan = DigitPlan(graph)
+        try plan.check()
+        guard let calibration else {
+            throw SpikeletError(
+                .notConvertible, "without data nothing is known of values that are no ReLU's", remedy: "give calibration data")
+        }
+        let sites = graph.nodes.filter { plan.rectifiers.contains($0.name) } + plan.encodings.map(\.node)
+        let thresholds = try ThresholdPlan(
+            options, activations: sites, in: graph, data: calibration, signed: Set(plan.encodings.map(\.node.name)),
+            perLayer: Set(plan.encodings.filter { !$0.hasChannels }.map(\.node.name)))
+        var scales = thresholds.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
+        // The largest exponential of each row is 1.
+        for node in plan.encodings.map(\.node) where plan.isExponentialOfRow(node) { scales[node.name] = [options.spikeShare] }
+        var description = SpikingDescription(
+            recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts, warnings: thresholds.warnings)
+        description.facts["calibrationSamples"] = "\(thresholds.samples)"
+        let placed = try PlaceNeurons(
+            scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description
+        ).run(graph)
+        let encoded = try EncodeValues(plan.encodings, spikes: scales, neuron: DigitNeuron(digits: options.steps)).run(placed)
+        let pooled = options.pooling == .runningMaximum ? try UseRunningMaximum().run(encoded) : encoded
+        return try SeparateConstants().run(pooled)
+    }
+}
+
+/// Sends values as digits to those who need them so; who does not still reads the value itself.
+///
+/// Given: a spiking network, and values of it.
+///
+/// Result: of the k-th of them there are ``VoltageScaler``(1/q) → the neurons, with their ``Site`` → ``VoltageScaler``(q), named as
+/// ``PlaceNeurons`` names them, behind those that it has placed.
+struct EncodeValues: Pass {
+    static let id = "encode-values"
+
+    let encodings: [DigitPlan.Encoding]
+    /// By the name of the node that makes a value, what its last digit stands for: one number, or one a channel.
+    let spikes: [String: [Float]]
+    let neuron: any Neuron
+
+    init(_ encodings: [DigitPlan.Encoding], spikes: [String: [Float]], neuron: any Neuron) {
+        (self.encodings, self.spikes, self.neuron) = (encodings, spikes, neuron)
+    }
+
+    func run(_ graph: Graph) throws -> Graph {
+        var patch = Patch()
+        var changed: [String: Node] = [:]
+        let placed = graph.nodes.count { if case .neuron = $0.operator { true } else { false } }
+        for (number, encoding) in encodings.enumerated() {
+            guard let spike = spikes[encoding.node.name] else { continue }
+            let names = (0..<3).map { tailorName(placed + number, $0) }
+            let site = Site(activation: encoding.node.name, spike: spike)
+            patch.insert(
+                Node(names[0], .voltageScaler(VoltageScaler(scales: spike.map { 1 / $0 })), inputs: [encoding.node.outputs[0]]))
+            patch.insert(Node(names[1], .neuron(NeuronNode(neuron, site: site)), inputs: [names[0]]))
+            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: spike)), inputs: [names[1]]))
+            for reader in encoding.readers {
+                guard var node = changed[reader.node] ?? graph.node(named: reader.node) else { continue }
+                node.inputs[reader.position] = names[2]
+                changed[reader.node] = node
+            }
+        }
+        for node in changed.values.sorted(by: { $0.name < $1.name }) { patch.replace(node) }
+        return try graph.applying(patch)
+    }
+}
+
+extension DigitPlan {
+    /// Whether a node gives exp(x − max x), as ``SplitSoftmax`` writes it.
+    fileprivate func isExponentialOfRow(_ node: Node) -> Bool {
+        guard case .unary(let unary) = node.operator, unary.function == .exp, let distance = producers[node.inputs[0]],
+            case .binary(let binary) = distance.operator, binary.function == .subtract,
+            let largest = producers[distance.inputs[1]], case .reduce(let reduce) = largest.operator
+        else { return false }
+        return reduce.function == .maximum && largest.inputs == [distance.inputs[0]]
+    }
+
+    /// - Throws: ``SpikeletError`` that lists all obstacles, or says that there is nothing to convert.
+    func check() throws {
+        guard obstacles.isEmpty else {
+            throw SpikeletError(
+                .notConvertible, "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:",
+                details: obstacles.listed,
+                remedy: "replace these in the model and train again, or pass `allowAnalog: true` to keep them real-valued")
+        }
+        guard !encodings.isEmpty || !rectifiers.isEmpty else {
+            throw SpikeletError(
+                .notConvertible, "the network has one layer of weights, so there is nothing between layers that could be sent as spikes",
+                remedy: "'spikelet run' runs it as it is")
+        }
+    }
+}

@@ -1,0 +1,228 @@
+import SpikeGraph
+
+/// What becomes of a network of any activations when everything that weights or stored values read is sent as digits
+/// (``DigitNeuron``), and everything else stays in membranes.
+///
+/// A value is one of three. It depends on no weights yet: it is real-valued, like the input. It is a potential: a number in a membrane, of
+/// which functions are computed where it is. Or it is spikes. Weights, pools and products read spikes, so what they read is sent as digits
+/// if it is none yet. A function of one potential, also of a whole row of it (a normalisation, a softmax), is evaluated inside the neurons
+/// that hold it; a function of two is an obstacle, unless it is their sum or their product.
+struct DigitPlan {
+    private enum Value: Equatable {
+        /// Computed from the input alone, without weights or behind the first.
+        case realValued
+        /// A number in a membrane. Values of one root are functions of one potential.
+        case potential(root: String)
+        /// What neurons send.
+        case spikes
+
+        var root: String? { if case .potential(let root) = self { root } else { nil } }
+    }
+
+    /// A value that is sent as digits.
+    struct Encoding {
+        /// What makes it.
+        var node: Node
+        /// The nodes that read its digits, and at which place among their inputs.
+        var readers: [(node: String, position: Int)] = []
+        /// Whether channels lie along axis 1, so that they may have steps of their own.
+        var hasChannels = true
+    }
+
+    /// The values that are sent as digits, in the network's order.
+    private(set) var encodings: [Encoding] = []
+    /// The activations that are layers of neurons of their own, as in networks of ReLUs alone.
+    private(set) var rectifiers: [String] = []
+    /// For each node, what becomes of it.
+    private(set) var roles: [String: Convertibility.Role] = [:]
+    private(set) var obstacles: [Convertibility.Obstacle] = []
+
+    private let graph: Graph
+    let producers: [String: Node]
+    private let consumers: [String: [Node]]
+    private let tail: Set<String>
+    private var values: [String: Value] = [:]
+    private var numbers: [String: Int] = [:]
+
+    init(_ graph: Graph) {
+        self.graph = graph
+        (producers, consumers) = (graph.producers, graph.consumers)
+        tail = Self.tail(graph)
+        for input in graph.inputs { values[input.name] = .realValued }
+        for node in graph.nodes { take(node) }
+        obstacles = graph.nodes.compactMap { node in obstacles.first { $0.node == node.name } }
+    }
+
+    /// The nodes from which neither weights nor products can be reached: they act on the output.
+    private static func tail(_ graph: Graph) -> Set<String> {
+        var leads: Set<String> = []
+        let readers = graph.consumers
+        for node in graph.nodes.reversed() {
+            let following = node.outputs.flatMap { readers[$0] ?? [] }
+            let reads = graph.hasWeights(node) || graph.isProduct(node) || graph.sumsPlaces(node) || graph.linearity(of: node) == .maximum
+            if reads || following.contains(where: { leads.contains($0.name) }) { leads.insert(node.name) }
+        }
+        return Set(graph.nodes.map(\.name)).subtracting(leads)
+    }
+
+    private mutating func take(_ node: Node) {
+        let read = node.inputs.indices.filter { graph.constants[node.inputs[$0]] == nil }
+        let known = read.compactMap { values[node.inputs[$0]] }
+        let value = result(of: node, read: read, known)
+        for output in node.outputs { values[output] = value }
+    }
+
+    private mutating func result(of node: Node, read: [Int], _ known: [Value]) -> Value {
+        let own = Value.potential(root: node.outputs[0])
+        func isFloat(_ value: String) -> Bool { graph.types[value]?.elementType == .float32 }
+        guard !read.isEmpty else { return .realValued }
+        if graph.hasWeights(node) {
+            roles[node.name] = known.allSatisfy { $0 == .realValued } ? .analog : .synapses
+            for position in read { encode(node, position) }
+            return own
+        }
+        if case .gather = node.operator, graph.constants[node.inputs[0]] != nil, isFloat(node.outputs[0]) {
+            // A table of embeddings is read like a first layer's weights.
+            roles[node.name] = .analog
+            return own
+        }
+        if known.allSatisfy({ $0 == .realValued }) {
+            roles[node.name] = .analog
+            return .realValued
+        }
+        let linearity = graph.linearity(of: node)
+        if linearity == .maximum {
+            roles[node.name] = tail.contains(node.name) ? .readout : .maximum
+            encode(node, read[0])
+            return .spikes
+        }
+        if reducesRows(node), isPartOfFunction(node) {
+            roles[node.name] = .function
+            return root(of: node.inputs[0]).map { .potential(root: $0) } ?? own
+        }
+        if graph.sumsPlaces(node) {
+            roles[node.name] = .synapses
+            encode(node, read[0])
+            return own
+        }
+        if linearity == .activation, !isPartOfFunction(node) {
+            if case .quantizer = node.operator { return obstacle(node, Convertibility.reason(node)) }
+            roles[node.name] = .neurons
+            rectifiers.append(node.name)
+            return .spikes
+        }
+        let roots = Set(read.compactMap { root(of: node.inputs[$0]) })
+        if linearity == .linear || linearity == .affine {
+            roles[node.name] = .synapses
+            if known.allSatisfy({ $0 == .spikes }) { return .spikes }
+            if graph.movesPlaces(node) { return own }
+            return roots.count == 1 ? .potential(root: roots.first ?? "") : own
+        }
+        if graph.isProduct(node), roots.count > 1 || known.contains(.spikes) && known.contains(.realValued) {
+            roles[node.name] = .product
+            for position in read { encode(node, position) }
+            return own
+        }
+        if tail.contains(node.name) {
+            roles[node.name] = .readout
+            return own
+        }
+        if roots.count == 1 {
+            roles[node.name] = .function
+            return .potential(root: roots.first ?? "")
+        }
+        if dividesBySumOfDigits(node) {
+            roles[node.name] = .function
+            return own
+        }
+        return obstacle(node, "a function of two values that both depend on weights; sums and products of two are possible")
+    }
+
+    /// Whether a node divides a product E · V by the sum of E's rows, as ``SplitSoftmax`` writes attention: both are sums of E's digits.
+    private func dividesBySumOfDigits(_ node: Node) -> Bool {
+        guard case .binary(let binary) = node.operator, binary.function == .divide, let product = producers[node.inputs[0]],
+            let sum = producers[node.inputs[1]], case .matMul = product.operator, case .reduce(let reduce) = sum.operator
+        else { return false }
+        return reduce.function == .sum && reduce.axes == [-1] && reduce.keepsDimensions && sum.inputs[0] == product.inputs[0]
+    }
+
+    private mutating func obstacle(_ node: Node, _ reason: String) -> Value {
+        roles[node.name] = .obstacle
+        obstacles.append(.init(node: node.name, operator: node.operator.name, reason: reason))
+        return .potential(root: node.outputs[0])
+    }
+
+    /// What a value is a function of, if not of the input alone.
+    private func root(of name: String) -> String? {
+        switch values[name] {
+        case .realValued, nil: nil
+        case .potential(let root): root
+        case .spikes: name
+        }
+    }
+
+    /// Whether a node is a sum or a mean along axes.
+    private func reducesRows(_ node: Node) -> Bool {
+        switch node.operator {
+        case .reduce, .reduceMean: true
+        default: false
+        }
+    }
+
+    /// Whether what a node makes meets again what it was made of: an activation is then a part of a smooth function, not a layer, and a
+    /// mean a part of a normalisation, not a pool.
+    private func isPartOfFunction(_ node: Node) -> Bool {
+        guard let root = root(of: node.inputs[0]) else { return false }
+        var reached = Set(node.outputs)
+        for later in graph.nodes where later.inputs.contains(where: reached.contains) {
+            guard !graph.isReadAsSpikes(later) || graph.isProduct(later) else { continue }
+            let meets = later.inputs.contains { !reached.contains($0) && self.root(of: $0) == root }
+            if meets, reducesRows(node) || graph.linearity(of: later) == .nonlinear { return true }
+            if !graph.movesPlaces(later) { reached.formUnion(later.outputs) }
+        }
+        return false
+    }
+
+    /// Has a node read digits at one of its inputs.
+    private mutating func encode(_ node: Node, _ position: Int) {
+        let value = node.inputs[position]
+        guard case .potential? = values[value], let producer = producers[value] else { return }
+        if numbers[value] == nil {
+            numbers[value] = encodings.count
+            encodings.append(Encoding(node: producer))
+        }
+        guard let number = numbers[value] else { return }
+        encodings[number].readers.append((node.name, position))
+        let rank = graph.types[value]?.shape.rank ?? 0
+        switch node.operator {
+        case .conv, .convTranspose, .averagePool, .globalAveragePool, .maxPool, .globalMaxPool, .resize: break
+        // Whose last axis is axis 1.
+        default: if rank > 2 { encodings[number].hasChannels = false }
+        }
+    }
+}
+
+extension Graph {
+    /// Whether a node adds up numbers of several places: a pool's mean, interpolation.
+    func sumsPlaces(_ node: Node) -> Bool {
+        switch node.operator {
+        case .averagePool, .cumSum, .globalAveragePool, .reduceMean: true
+        case .reduce(let reduce): reduce.function == .sum
+        case .resize(let resize): resize.mode != .nearest
+        default: false
+        }
+    }
+
+    /// Whether a node brings numbers to other places, so that two of its results may be of one value and yet of different numbers.
+    fileprivate func movesPlaces(_ node: Node) -> Bool {
+        switch node.operator {
+        case .concat, .expand, .flatten, .gather, .pad, .reshape, .resize, .slice, .tile, .transpose: true
+        default: false
+        }
+    }
+
+    /// Whether a node reads spikes.
+    fileprivate func isReadAsSpikes(_ node: Node) -> Bool {
+        hasWeights(node) || isProduct(node) || sumsPlaces(node) || linearity(of: node) == .maximum
+    }
+}

@@ -1,0 +1,65 @@
+/// What of a spiking network is spikes, and which of them meet.
+extension Graph {
+    /// The values that are spikes, at their own places or at others: what neurons send, scaled, moved, copied or added up, with no weights
+    /// between.
+    package var spikeTrains: Set<String> {
+        var trains: Set<String> = []
+        for node in nodes {
+            let read = node.inputs.filter { constants[$0] == nil }
+            if node.operator.isStateful || movesValues(node) && !read.isEmpty && read.allSatisfy(trains.contains) {
+                trains.formUnion(node.outputs)
+            }
+        }
+        return trains
+    }
+
+    /// Whether a node only says where numbers are, by what they are multiplied, or that they are added up.
+    package func movesValues(_ node: Node) -> Bool {
+        switch node.operator {
+        case .concat, .dropout, .expand, .flatten, .identity, .pad, .reshape, .slice, .tile, .transpose, .voltageScaler: true
+        case .add: !node.inputs.contains { constants[$0] != nil }
+        case .mul: node.inputs.contains { constants[$0] != nil }
+        case .gather, .select: linearity(of: node) == .linear
+        case .unary(let unary): unary.function == .negate
+        case .resize(let resize): resize.mode == .nearest
+        default: false
+        }
+    }
+
+    /// Whether a node multiplies two values, neither of which is a constant.
+    package func isProduct(_ node: Node) -> Bool {
+        switch node.operator {
+        case .mul, .matMul: node.inputs.count == 2 && node.inputs.allSatisfy { constants[$0] == nil } && node.inputs[0] != node.inputs[1]
+        default: false
+        }
+    }
+
+    /// The products of spikes with spikes, or with numbers that do not depend on any: for each node's name, which of the two inputs is
+    /// kept as a number (the trace), to which the other's spikes add. It is the one that waits for fewer layers; of two that arrive
+    /// together the first, for which the second waits.
+    package var traces: [String: Int] { phases.traces }
+
+    /// How many layers of neurons an input's influence goes through, one after the other, until all outputs are there, with what spikes
+    /// wait for at products. Layers wait for each other: each takes all steps.
+    package var depth: Int { outputs.map { phases.arrivals[$0.value] ?? 0 }.max() ?? 0 }
+
+    private var phases: (arrivals: [String: Int], traces: [String: Int]) {
+        guard spiking?.schedule == .layerSynchronous else { return ([:], [:]) }
+        let (trains, spiking, readout) = (spikeTrains, spikingValues, readoutNodes)
+        var arrivals: [String: Int] = [:]
+        var traces: [String: Int] = [:]
+        for node in nodes {
+            let waits = node.inputs.map { arrivals[$0] ?? 0 }
+            var wait = waits.max() ?? 0
+            if case .neuron = node.operator { wait += 1 }
+            if isProduct(node), !readout.contains(node.name), node.inputs.contains(where: trains.contains),
+                node.inputs.allSatisfy({ trains.contains($0) || !spiking.contains($0) })
+            {
+                traces[node.name] = waits[1] < waits[0] ? 1 : 0
+                if waits[0] == waits[1], node.inputs.allSatisfy(trains.contains) { wait += 1 }
+            }
+            for output in node.outputs { arrivals[output] = wait }
+        }
+        return (arrivals, traces)
+    }
+}

@@ -1,0 +1,324 @@
+import Foundation
+import SpikeAnalysis
+import SpikeConversion
+import SpikeCost
+import SpikeData
+import SpikeFormats
+import SpikeGraph
+import SpikeONNX
+import SpikeReference
+import SpikeRuntime
+import TestSupport
+import Testing
+
+/// Networks of other activations than ReLU: everything that weights and products read is sent as sign and digits
+/// (`Tools/Fixtures/make_digit_fixtures.py`).
+@Suite struct DigitTests {
+    static let archive = Result { try NPZ(path: Repository.fixture("digits.npz")) }
+    static let names: [String] = ((try? archive.get().names) ?? []).compactMap { $0.hasSuffix("/model") ? String($0.dropLast(6)) : nil }
+
+    private func ann(_ name: String) throws -> Graph {
+        let bytes = try Self.archive.get().array("\(name)/model").integers().map { UInt8($0) }
+        return try ONNXImporter.importModel(Data(bytes), fileName: "\(name).onnx", folder: FileManager.default.temporaryDirectory).graph
+    }
+
+    private func input(_ name: String, _ ann: Graph) throws -> Tensor {
+        try Self.archive.get().array("\(name)/input/\(ann.inputs[0].name)").tensor()
+    }
+
+    private func snn(_ name: String, digits: Int) throws -> (ann: Graph, snn: Graph, input: Tensor) {
+        let ann = try ann(name)
+        let input = try input(name, ann)
+        return (ann, try RecipeConverter(Recipe.radix.options(digits), calibration: [Batch(input)])(ann), input)
+    }
+
+    /// The largest difference, over the deviation of what is expected.
+    private func distance(_ found: Tensor, _ expected: Tensor) -> Float {
+        let values = expected.floats
+        let mean = values.reduce(0, +) / Float(values.count)
+        let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(values.count)).squareRoot()
+        return (zip(found.floats, values).map { abs($0 - $1) }.max() ?? 0) / deviation
+    }
+
+    @Test(arguments: names) func `sixteen digits are the ANN, fewer are near it`(name: String) throws {
+        let (ann, _, input) = try snn(name, digits: 16)
+        let expected = try Self.archive.get().array("\(name)/output/\(ann.outputs[0].name)").tensor()
+        #expect(distance(try ReferenceExecutor(ann).run([input])[0], expected) < 1e-4)
+        var last = Float.infinity
+        for digits in [4, 8, 12] {
+            let snn = try snn(name, digits: digits).snn
+            let distance = distance(try ReferenceSimulation(snn).run([input], steps: digits)[0], expected)
+            #expect(distance < [4: 2.5, 8: 0.25, 12: 0.1][digits] ?? 0, "\(digits) digits are off by \(distance)")
+            #expect(distance < last)
+            last = distance
+        }
+    }
+
+    @Test(arguments: names) func `spikes give what rounded numbers give, on the engine too`(name: String) throws {
+        for digits in [3, 6, 8] {
+            let (_, snn, input) = try snn(name, digits: digits)
+            let expected = try ReferenceExecutor(snn.rounded()).run([input])[0]
+            let found = try ReferenceSimulation(snn).run([input], steps: digits)[0]
+            // A number within float32's rounding of the middle between two steps may go either way.
+            #expect(distance(found, expected) < 2e-3)
+            #expect(distance(try Simulation(snn).run([input], steps: digits)[0], expected) < 2e-3)
+            let one = try (0..<input.shape[0]).map { try Simulation(snn).run([input.samples($0..<$0 + 1)], steps: digits)[0] }
+            #expect(distance(Tensor.joined(one), expected) < 2e-3)
+        }
+    }
+
+    @Test func `what weights and products read is spikes, and nothing else is`() throws {
+        let folder = try TemporaryFolder()
+        for name in Self.names {
+            let snn = try snn(name, digits: 5).snn
+            let (trains, spiking) = (snn.spikeTrains, snn.spikingValues)
+            for node in snn.nodes where snn.hasWeights(node) {
+                let read = node.inputs.prefix(2).filter { snn.constants[$0] == nil }
+                #expect(read.allSatisfy { trains.contains($0) || !spiking.contains($0) }, "\(name): \(node.name)")
+            }
+            for (product, _) in snn.traces {
+                #expect(snn.node(named: product)?.inputs.allSatisfy(trains.contains) == true, "\(name): \(product)")
+            }
+            let path = folder.file("\(name).safetensors")
+            try SNNFile.write(snn, to: path)
+            let back = try SNNFile.read(path)
+            #expect(back.nodes == snn.nodes && back.spiking == snn.spiking)
+        }
+    }
+
+    @Test func `a transformer's block takes seven phases, and its functions are counted apart`() throws {
+        let (ann, snn, input) = try snn("attention", digits: 6)
+        // LN; Q, K and V, one of which waits; exponentials; the product; LN; GELU; and the last norm.
+        #expect(snn.depth == 8)
+        let counter = try OperationCounter(snn, program: nil)
+        let run = try counter.count([input], steps: 6) { _, _ in }
+        let counts = counter.means([6: run], steps: [6], samples: input.shape[0], ann: [:])
+        #expect(counts.stepsPerLayer == 6 && counts.stepsEndToEnd == 48)
+        // Three norms of 5 × 8, GELU of 5 × 16, for 2 heads of 5 × 5: largest, distance, exponential; 5 × 4 quotients.
+        #expect(counts.functionOperations == 3 * 40 + 80 + 2 * (25 + 25 + 25) + 40)
+        let products = counts.layers.filter { snn.traces[$0.name] != nil }
+        #expect(products.map(\.dense) == [2 * 5 * 5 * 4, 2 * 5 * 5 * 4])
+        #expect(ann.nodes.count { ann.isProduct($0) } == 2)
+    }
+
+    @Test func `operations of a product are its spikes times what they reach, and changes of what is kept`() throws {
+        let snn = try Graph(
+            name: "product", inputs: [.init("a", ValueType(.float32, [.batch, 2, 3])), .init("b", ValueType(.float32, [.batch, 3, 4]))],
+            outputs: [.init("z", value: "z")],
+            nodes: [
+                Node("p", .neuron(NeuronNode(try DigitNeuron(digits: 3))), inputs: ["a"]),
+                Node("q", .neuron(NeuronNode(try DigitNeuron(digits: 3))), inputs: ["b"]),
+                Node("y", .matMul(MatMul()), inputs: ["p", "q"]), Node("r", .neuron(NeuronNode(try DigitNeuron(digits: 3))), inputs: ["y"]),
+                Node("z", .matMul(MatMul()), inputs: ["r", "w"]),
+            ], constants: ["w": Tensor([0, 0, 0, 1] as [Float], shape: [4, 1])],
+            spiking: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 3)))
+        let a = Tensor([1, -2, 3, 0, 5, -7] as [Float], shape: [1, 2, 3])
+        let b = Tensor([0, 0, 1, -1, 2, 0, 0, 0, 0, 3, 0, -2] as [Float], shape: [1, 3, 4])
+        #expect(snn.traces == ["y": 0] && snn.depth == 3)
+        let counter = try OperationCounter(snn, program: nil)
+        let run = try counter.count([a, b], steps: 3) { _, _ in }
+        // Digits that are 1: of a 1 + 1 + 2 + 0 + 2 + 3; of b 1 + 1 + 1 + 2 + 1, each of which reaches both rows; of the product's last column
+        // 3 + 3, the only ones that w reads.
+        #expect(run.perSample == [9 + 2 * 6 + 6])
+        #expect(try ReferenceSimulation(snn).run([a, b], steps: 3)[0].floats == [-7, 7])
+    }
+
+    @Test func `errors by layer are of what is sent, with its sign`() throws {
+        for name in ["attention", "silu", "prelu"] {
+            let (ann, snn, input) = try snn(name, digits: 6)
+            let layers = try ErrorDecomposition(snn, ann: ann, steps: 6).run([Batch(input)])
+            #expect(layers.count == snn.nodes.count { if case .neuron = $0.operator { true } else { false } })
+            for layer in layers {
+                #expect((layer.quantization ?? 0) < 0.12 && (layer.clipping ?? 0) < 0.12 && layer.unevenness == 0, "\(name) \(layer.name)")
+                #expect((layer.inherited ?? 0) < 0.3, "\(name): \(layer.name) inherits \(layer.inherited ?? 0)")
+            }
+        }
+    }
+
+    @Test func `other recipes say who takes such networks, and what cannot be is listed`() throws {
+        let ann = try ann("attention")
+        let input = try input("attention", ann)
+        let error = try #require(throws: SpikeletError.self) {
+            _ = try RecipeConverter(Recipe.calibrated.options(8), calibration: [Batch(input)])(ann)
+        }
+        #expect(error.remedy?.hasPrefix("use the recipe radix") == true)
+        #expect(Convertibility(ann).rolesInDigits.values.contains(.product))
+        #expect(throws: SpikeletError.self) { _ = try RecipeConverter(Recipe.radix.options(8), calibration: nil)(ann) }
+
+        let weights = Tensor((0..<9).map { Float($0) - 4 }, shape: [3, 3])
+        let odd = try Graph(
+            name: "odd", inputs: [.init("x", ValueType(.float32, [.batch, 3]))], outputs: [.init("z", value: "z")],
+            nodes: [
+                Node("a", .matMul(MatMul()), inputs: ["x", "w"]), Node("b", .matMul(MatMul()), inputs: ["x", "v"]),
+                Node("larger", .binary(Binary(.maximum)), inputs: ["a", "b"]), Node("z", .matMul(MatMul()), inputs: ["larger", "w"]),
+            ], constants: ["w": weights, "v": weights.map { -$0 }])
+        let refusal = try #require(throws: SpikeletError.self) {
+            _ = try RecipeConverter(Recipe.radix.options(8), calibration: [Batch(Tensor([1, 2, 3] as [Float], shape: [1, 3]))])(odd)
+        }
+        #expect("\(refusal)".contains("'larger'") && "\(refusal)".contains("a function of two values"))
+        #expect(throws: SpikeletError.self) { _ = try SimulatorChoice(snn("silu", digits: 4).snn, precision: .int8) }
+    }
+}
+
+/// The neuron by itself, and networks in which nothing is ever rounded by float32.
+@Suite struct DigitNeuronTests {
+    @Test(arguments: 1...16) func `spikes are the nearest number with its sign, halves away from zero`(digits: Int) throws {
+        let most = Float(1 << digits) - 1
+        var values: [Float] = [most + 0.5, -most - 0.5, 1e30]
+        for number in -64...64 {
+            let number = Float(number)
+            values += [number * most / 48, number / 2, number / 2 + 0.25]
+        }
+        let neuron = NeuronNode(try DigitNeuron(digits: digits))
+        var layer = NeuronLayer(node: neuron)
+        let silence = Tensor(repeating: 0, shape: [1, values.count])
+        let spikes = layer.advance(
+            by: (0..<digits).map { $0 == digits - 1 ? Tensor(values, shape: [1, values.count]) : silence },
+            at: TimeStep(0, of: digits), sending: { _ in nil })
+        #expect(spikes.allSatisfy { $0.floats.allSatisfy { [-1, 0, 1].contains($0) } })
+        let found = SpikeCode.radix(digits: digits).decoded(spikes).floats
+        for (value, found) in zip(values, found) {
+            let expected = min((abs(value) + 0.5).rounded(.down), most)
+            #expect(found == (value < 0 ? -expected : expected), "\(value)")
+        }
+        #expect(throws: SpikeletError.self) { _ = try DigitNeuron(digits: 0) }
+        #expect(throws: SpikeletError.self) { _ = try DigitNeuron(digits: 17) }
+    }
+
+    /// Random networks of dyadic weights: gates with skips, Q · Kᵀ · V, pools over signed digits, slopes below zero.
+    @Test(arguments: 0..<60) func `nothing differs from the rounded network, to the bit`(seed: Int) throws {
+        var random = SplitMix64(seed: UInt64(seed))
+        let digits = 3 + seed % 5
+        let snn = try DyadicNetwork(digits: digits, seed: seed).graph
+        let input = Tensor((0..<3 * 4 * 16).map { _ in Float(Int(random.next() % 33) - 16) / 8 }, shape: [3, 4, 4, 4])
+        let expected = try ReferenceExecutor(snn.rounded()).run([input])
+        #expect(try ReferenceSimulation(snn).run([input], steps: digits) == expected)
+        #expect(try Simulation(snn).run([input], steps: digits) == expected)
+    }
+}
+
+/// A network of dyadic weights whose values all have few digits.
+private struct DyadicNetwork {
+    private let neuron: DigitNeuron
+    private var random: SplitMix64
+    private var nodes: [Node] = []
+    private var constants: [String: Tensor] = [:]
+    private(set) var graph: Graph
+
+    init(digits: Int, seed: Int) throws {
+        neuron = try DigitNeuron(digits: digits)
+        random = SplitMix64(seed: 1000 + UInt64(seed))
+        graph = try Graph(
+            name: "empty", inputs: [.init("x", ValueType(.float32, [.batch, 4, 4, 4]))], outputs: [.init("x", value: "x")], nodes: [],
+            constants: [:])
+        var value = add("first", .conv(Conv(window: Window(kernel: [1, 1]))), "x", weights: [4, 4, 1, 1])
+        for block in 0..<3 {
+            let name = "block\(block)"
+            switch random.next() % 4 {
+            case 0: value = gate(name, value)
+            case 1: value = attention(name, value)
+            case 2: value = pool(name, value)
+            default: value = slope(name, value)
+            }
+        }
+        value = add("last", .conv(Conv(window: Window(kernel: [1, 1]))), encoded(value, "end"), weights: [5, 4, 1, 1])
+        graph = try Graph(
+            name: "dyadic", inputs: graph.inputs, outputs: [.init("y", value: value)], nodes: nodes, constants: constants,
+            spiking: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits)))
+    }
+
+    private mutating func add(_ name: String, _ operator: SpikeGraph.Operator, _ inputs: String..., weights: [Int] = []) -> String {
+        var inputs = inputs
+        if !weights.isEmpty {
+            constants["\(name).weight"] = Tensor(
+                (0..<weights.reduce(1, *)).map { _ in Float(Int(random.next() % 9) - 4) / 4 }, shape: weights)
+            constants["\(name).bias"] = Tensor((0..<weights[0]).map { _ in Float(Int(random.next() % 9) - 4) / 8 }, shape: [weights[0]])
+            inputs += ["\(name).weight", "\(name).bias"]
+        }
+        nodes.append(Node(name, `operator`, inputs: inputs))
+        return name
+    }
+
+    /// Its digits, in steps of an eighth or so.
+    private mutating func encoded(_ value: String, _ name: String) -> String {
+        let step = Float(sign: .plus, exponent: -Int(random.next() % 4), significand: 1)
+        let scaled = add("\(name).in", .voltageScaler(VoltageScaler(scale: 1 / step)), value)
+        let neurons = add("\(name).spikes", .neuron(NeuronNode(neuron)), scaled)
+        return add("\(name).out", .voltageScaler(VoltageScaler(scale: step)), neurons)
+    }
+
+    /// x + W(s · g), where g is a function of the mean of s.
+    private mutating func gate(_ name: String, _ x: String) -> String {
+        let leaky = add("\(name).leaky", .unary(Unary(.leakyRelu, parameters: [0.25])), x)
+        let spikes = encoded(leaky, "\(name).s")
+        let mean = add("\(name).mean", .globalAveragePool(GlobalAveragePool()), spikes)
+        let inner = add("\(name).inner", .conv(Conv(window: Window(kernel: [1, 1]))), encoded(mean, "\(name).m"), weights: [4, 4, 1, 1])
+        let share = add("\(name).share", .unary(Unary(.hardSigmoid, parameters: [0.25, 0.5])), inner)
+        let product = add("\(name).product", .mul(Mul()), spikes, encoded(share, "\(name).g"))
+        let outer = add(
+            "\(name).outer", .conv(Conv(window: Window(kernel: [1, 1]))), encoded(product, "\(name).p"), weights: [4, 4, 1, 1])
+        return add("\(name).sum", .add(Add()), x, outer)
+    }
+
+    /// x + (Q · Kᵀ) · V over rows of places.
+    private mutating func attention(_ name: String, _ x: String) -> String {
+        let spikes = encoded(x, "\(name).x")
+        func part(_ letter: String, _ network: inout DyadicNetwork) -> String {
+            let value = network.add(
+                "\(name).\(letter)", .conv(Conv(window: Window(kernel: [1, 1]))), spikes, weights: [4, 4, 1, 1])
+            return value
+        }
+        let (q, k, v) = (part("q", &self), part("k", &self), part("v", &self))
+        let turned = add("\(name).turned", .transpose(Transpose(permutation: [0, 1, 3, 2])), k)
+        let scores = add("\(name).scores", .matMul(MatMul()), encoded(q, "\(name).qs"), encoded(turned, "\(name).ks"))
+        let mixed = add("\(name).mixed", .matMul(MatMul()), encoded(scores, "\(name).ss"), encoded(v, "\(name).vs"))
+        return add("\(name).sum", .add(Add()), mixed, x)
+    }
+
+    /// The largest of neighbours, read by weights.
+    private mutating func pool(_ name: String, _ x: String) -> String {
+        let spikes = encoded(x, "\(name).x")
+        let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
+        let largest = add("\(name).largest", .runningMaximumPool(RunningMaximumPool(window: window)), spikes)
+        let weighted = add("\(name).weighted", .conv(Conv(window: Window(kernel: [1, 1]))), largest, weights: [4, 4, 1, 1])
+        return add("\(name).sum", .add(Add()), weighted, spikes)
+    }
+
+    private mutating func slope(_ name: String, _ x: String) -> String {
+        let leaky = add("\(name).leaky", .unary(Unary(.leakyRelu, parameters: [-0.5])), x)
+        let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
+        return add("\(name).conv", .conv(Conv(window: window)), encoded(leaky, "\(name).l"), weights: [4, 4, 3, 3])
+    }
+}
+
+extension Graph {
+    /// The network of numbers that a network of digits is to equal: neurons round, and maxima are those of numbers.
+    fileprivate func rounded() throws -> Graph {
+        var nodes: [Node] = []
+        var constants = constants
+        constants["half"] = Tensor(scalar: 0.5)
+        for node in self.nodes {
+            func add(_ part: String, _ operator: SpikeGraph.Operator, _ inputs: String...) -> String {
+                nodes.append(Node("\(node.name)/\(part)", `operator`, inputs: inputs))
+                return "\(node.name)/\(part)"
+            }
+            switch node.operator {
+            case .neuron(let neurons):
+                let digits = (neurons.neuron as? DigitNeuron)?.digits ?? (neurons.neuron as? RadixNeuron)?.digits ?? 0
+                let magnitude =
+                    neurons.neuron is DigitNeuron ? add("magnitude", .unary(Unary(.abs)), node.inputs[0]) : node.inputs[0]
+                let floor = add("floor", .floor(Floor()), add("moved", .add(Add()), magnitude, "half"))
+                let number = add("number", .clip(Clip(minimum: 0, maximum: Float(1 << digits) - 1)), floor)
+                let sign = add("sign", .unary(Unary(.sign)), node.inputs[0])
+                nodes.append(
+                    neurons.neuron is DigitNeuron
+                        ? Node(node.name, .mul(Mul()), inputs: [number, sign], outputs: node.outputs)
+                        : Node(node.name, .identity(Identity()), inputs: [number], outputs: node.outputs))
+            case .runningMaximumPool(let pool):
+                nodes.append(Node(node.name, .maxPool(MaxPool(window: pool.window)), inputs: node.inputs, outputs: node.outputs))
+            default: nodes.append(node)
+            }
+        }
+        return try Graph(name: name, inputs: inputs, outputs: outputs, nodes: nodes, constants: constants)
+    }
+}

@@ -1,0 +1,154 @@
+"""Make small networks of what is no ReLU: smooth activations, gates, normalisations, attention.
+
+    pip install -r Tools/Fixtures/requirements.txt
+    python Tools/Fixtures/make_digit_fixtures.py
+
+Writes Tests/Fixtures/digits.npz, laid out as make_operator_fixtures.py lays out dags.npz: `CASE/model` holds a model's bytes,
+`CASE/input/NAME` and `CASE/output/NAME` its data, by ONNX Runtime. Weights are random, seeds fixed.
+"""
+
+import logging
+
+import torch
+from make_operator_fixtures import FIXTURES, exported, normalised, write
+from torch import nn
+
+functional = nn.functional
+
+
+class Gate(nn.Module):
+    """Squeeze and excitation."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.down, self.up = nn.Conv2d(channels, channels // 2, 1), nn.Conv2d(channels // 2, channels, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.up(functional.silu(self.down(x.mean((2, 3), keepdim=True)))))
+
+
+class Inverted(nn.Module):
+    """A MobileNet's block with a gate, and a skip from a potential."""
+
+    def __init__(self, channels: int, activation: nn.Module):
+        super().__init__()
+        wide = 2 * channels
+        self.wide, self.first = nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide)
+        self.deep, self.second = nn.Conv2d(wide, wide, 3, padding=1, groups=wide, bias=False), nn.BatchNorm2d(wide)
+        self.gate, self.narrow, self.third = Gate(wide), nn.Conv2d(wide, channels, 1, bias=False), nn.BatchNorm2d(channels)
+        self.activation = activation
+
+    def forward(self, x):
+        y = self.activation(self.first(self.wide(x)))
+        return x + self.third(self.narrow(self.gate(self.activation(self.second(self.deep(y))))))
+
+
+def gated(activation: nn.Module) -> nn.Module:
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)]
+    return nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6), activation, Inverted(6, activation), *head)
+
+
+class ConvNeXt(nn.Module):
+    def __init__(self, channels: int = 6):
+        super().__init__()
+        self.stem, self.deep = nn.Conv2d(3, channels, 2, 2), nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.norm, self.last = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.up, self.down, self.head = nn.Linear(channels, 12), nn.Linear(12, channels), nn.Linear(channels, 5)
+        self.scale = nn.Parameter(torch.full((channels,), 0.3))
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = self.norm(self.deep(x).permute(0, 2, 3, 1))
+        x = x + (self.scale * self.down(functional.gelu(self.up(y)))).permute(0, 3, 1, 2)
+        return self.head(self.last(x.mean((2, 3))))
+
+
+class Attention(nn.Module):
+    """A transformer's block over tokens, with a class token, positions, and, where asked, a mask."""
+
+    def __init__(self, width: int = 8, heads: int = 2, is_causal: bool = False, post_norm: bool = False):
+        super().__init__()
+        self.heads, self.is_causal, self.post_norm = heads, is_causal, post_norm
+        self.embed = nn.Conv2d(3, width, 4, 4)
+        self.token, self.places = nn.Parameter(torch.randn(1, 1, width)), nn.Parameter(0.3 * torch.randn(1, 5, width))
+        self.first, self.second, self.last = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down, self.head = nn.Linear(width, 16), nn.Linear(16, width), nn.Linear(width, 5)
+        self.register_buffer("mask", torch.full((5, 5), float("-1e4")).triu(1))
+
+    def attend(self, x):
+        batch, tokens, width = x.shape
+        q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5
+        scores = scores + self.mask if self.is_causal else scores
+        return self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, tokens, width))
+
+    def feed(self, x):
+        return self.down(functional.gelu(self.up(x)))
+
+    def forward(self, x):
+        x = self.embed(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.places
+        if self.post_norm:
+            x = self.first(x + self.attend(x))
+            x = self.second(x + self.feed(x))
+        else:
+            x = x + self.attend(self.first(x))
+            x = x + self.feed(self.second(x))
+        return self.head(self.last(x)[:, 0])
+
+
+class Linears(nn.Module):
+    """Halves that gate each other, max pools over signed digits, a slope below zero, a tanh."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(3, 8, 3, 1, 1), nn.Conv2d(4, 8, 3, 2, 1), nn.Linear(8, 5)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+
+    def forward(self, x):
+        a, b = self.first(x).chunk(2, 1)
+        x = self.pool(a * torch.sigmoid(b))
+        return self.head(torch.tanh(self.pool(functional.leaky_relu(self.second(x), 0.25)).amax((2, 3))))
+
+
+class Groups(nn.Module):
+    """Group and instance normalisation, a skip from a rectifier, a hand-written norm of rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 4, 1)
+        self.group, self.instance, self.head = nn.GroupNorm(2, 8), nn.InstanceNorm2d(8, affine=True), nn.Linear(4, 5)
+
+    def forward(self, x):
+        y = torch.relu(self.group(self.first(x)))
+        y = self.third(functional.softplus(self.instance(self.second(y))) + y).mean((2, 3))
+        return self.head(y / y.square().sum(1, keepdim=True).add(1e-3).sqrt())
+
+
+def main() -> None:
+    logging.disable(logging.WARNING)
+    torch.manual_seed(17)
+    networks = {
+        "silu": gated(nn.SiLU()),
+        "hardswish": gated(nn.Hardswish()),
+        "mish": gated(nn.Mish()),
+        "elu": gated(nn.ELU()),
+        "prelu": gated(nn.PReLU()),
+        "relu_gate": gated(nn.ReLU()),
+        "convnext": ConvNeXt(),
+        "attention": Attention(),
+        "masked": Attention(is_causal=True),
+        "post_norm": Attention(post_norm=True),
+        "linears": Linears(),
+        "groups": Groups(),
+    }
+    shape = (12, 3, 8, 8)
+    write(
+        FIXTURES / "digits.npz",
+        {name: exported(normalised(module, shape), shape, index % 2 == 1, 17) for index, (name, module) in enumerate(networks.items())},
+    )
+
+
+if __name__ == "__main__":
+    main()
