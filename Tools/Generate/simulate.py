@@ -397,7 +397,12 @@ class Simulator:
         trains[result] = [apply(kind, a, step_inputs(step, trains, True), self.batch) for step in range(self.steps)]
         if self.counts_operations:
             # A constant among the spikes is known beforehand: it is a bias behind the weights, and no operation.
-            pulses[result] = [apply(kind, a, step_inputs(step, pulses, False), self.batch) for step in range(self.steps)]
+            # Through what is not linear it cannot be told apart.
+            pulses[result] = (
+                trains[result]
+                if nature == "nonlinear"
+                else [apply(kind, a, step_inputs(step, pulses, False), self.batch) for step in range(self.steps)]
+            )
             if network.has_weights(node):
                 factors = [step_inputs(step, pulses, False)[:2] for step in range(self.steps)]
                 run.operations[node["name"]] = np.stack([self._operations(kind, a, pair) for pair in factors])
