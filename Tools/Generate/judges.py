@@ -363,7 +363,10 @@ class Point:
             return self.fail("int8", "outputs that are no numbers")
         # What hardly varies, against its own size, is beneath what eight bits can say: Engine.md promises 2.85 % of the range.
         error = math.sqrt(((small - exact).astype(np.float64) ** 2).mean() / max(1e-300, (exact.astype(np.float64) ** 2).mean()))
-        if not warned and far > 1 and error > 0.03:
+        # A network that is read before the steps that it was made for answers by few spikes, and one that moves is much.
+        words = self.chosen["words"]
+        is_early = "--steps" in words and self.count < int(words[words.index("--steps") + 1])
+        if not warned and far > 1 and error > 0.03 and not is_early:
             return self.fail("int8", f"off by {100 * far:.0f} % of the deviation, though the largest are the same")
         return self.outcomes.append(("int8", "near" if warned else "alike"))
 
