@@ -33,15 +33,16 @@ struct DataOptions: ParsableArguments {
     ///
     /// A network of a fixed batch size gets whole batches of just that; what is left of the data is left out, with a note.
     func loader(_ path: String, for graph: Graph) throws -> DataLoader {
-        guard graph.inputs.count > 1 else {
+        let integers = Set(graph.inputs.filter { $0.type.elementType == .int64 }.map(\.name))
+        guard graph.inputs.count > 1 || !integers.isEmpty else {
             return try batches(of: preparation.dataset(path, split: split, labels: labels), fixedBatch: graph.fixedBatch)
         }
         guard split == nil, labels == nil, !preparation.isGiven else {
             throw SpikeletError(
-                .invalidOption, "the inputs of a network of several are taken as they are", at: path,
+                .invalidOption, "the inputs of a network of several, or of whole numbers, are taken as they are", at: path,
                 remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
         }
-        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name))
+        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name), integers: integers)
         noteCautions(of: dataset)
         return try batches(of: dataset, fixedBatch: graph.fixedBatch)
     }

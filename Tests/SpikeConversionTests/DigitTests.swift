@@ -22,14 +22,14 @@ import Testing
         return try ONNXImporter.importModel(Data(bytes), fileName: "\(name).onnx", folder: FileManager.default.temporaryDirectory).graph
     }
 
-    private func input(_ name: String, _ ann: Graph) throws -> Tensor {
-        try Self.archive.get().array("\(name)/input/\(ann.inputs[0].name)").tensor()
+    private func inputs(_ name: String, _ ann: Graph) throws -> [Tensor] {
+        try ann.inputs.map { try Self.archive.get().array("\(name)/input/\($0.name)").tensor() }
     }
 
-    private func snn(_ name: String, digits: Int) throws -> (ann: Graph, snn: Graph, input: Tensor) {
+    private func snn(_ name: String, digits: Int) throws -> (ann: Graph, snn: Graph, inputs: [Tensor]) {
         let ann = try ann(name)
-        let input = try input(name, ann)
-        return (ann, try RecipeConverter(Recipe.radix.options(digits), calibration: [Batch(input)])(ann), input)
+        let inputs = try inputs(name, ann)
+        return (ann, try RecipeConverter(Recipe.radix.options(digits), calibration: [Batch(inputs: inputs)])(ann), inputs)
     }
 
     /// The largest difference, over the deviation of what is expected.
@@ -41,13 +41,13 @@ import Testing
     }
 
     @Test(arguments: names) func `sixteen digits are the ANN, fewer are near it`(name: String) throws {
-        let (ann, _, input) = try snn(name, digits: 16)
+        let (ann, _, inputs) = try snn(name, digits: 16)
         let expected = try Self.archive.get().array("\(name)/output/\(ann.outputs[0].name)").tensor()
-        #expect(distance(try ReferenceExecutor(ann).run([input])[0], expected) < 1e-4)
+        #expect(distance(try ReferenceExecutor(ann).run(inputs)[0], expected) < 1e-4)
         var last = Float.infinity
         for digits in [4, 8, 12] {
             let snn = try snn(name, digits: digits).snn
-            let distance = distance(try ReferenceSimulation(snn).run([input], steps: digits)[0], expected)
+            let distance = distance(try ReferenceSimulation(snn).run(inputs, steps: digits)[0], expected)
             #expect(distance < [4: 2.5, 8: 0.25, 12: 0.1][digits] ?? 0, "\(digits) digits are off by \(distance)")
             #expect(distance < last)
             last = distance
@@ -56,13 +56,15 @@ import Testing
 
     @Test(arguments: names) func `spikes give what rounded numbers give, on the engine too`(name: String) throws {
         for digits in [3, 6, 8] {
-            let (_, snn, input) = try snn(name, digits: digits)
-            let expected = try ReferenceExecutor(snn.rounded()).run([input])[0]
-            let found = try ReferenceSimulation(snn).run([input], steps: digits)[0]
+            let (_, snn, inputs) = try snn(name, digits: digits)
+            let expected = try ReferenceExecutor(snn.rounded()).run(inputs)[0]
+            let found = try ReferenceSimulation(snn).run(inputs, steps: digits)[0]
             // A number within float32's rounding of the middle between two steps may go either way.
             #expect(distance(found, expected) < 2e-3)
-            #expect(distance(try Simulation(snn).run([input], steps: digits)[0], expected) < 2e-3)
-            let one = try (0..<input.shape[0]).map { try Simulation(snn).run([input.samples($0..<$0 + 1)], steps: digits)[0] }
+            #expect(distance(try Simulation(snn).run(inputs, steps: digits)[0], expected) < 2e-3)
+            let one = try (0..<inputs[0].shape[0]).map { sample in
+                try Simulation(snn).run(inputs.map { $0.samples(sample..<sample + 1) }, steps: digits)[0]
+            }
             #expect(distance(Tensor.joined(one), expected) < 2e-3)
         }
     }
@@ -87,12 +89,12 @@ import Testing
     }
 
     @Test func `a transformer's block takes seven phases, and its functions are counted apart`() throws {
-        let (ann, snn, input) = try snn("attention", digits: 6)
+        let (ann, snn, inputs) = try snn("attention", digits: 6)
         // LN; Q, K and V, one of which waits; exponentials; the product; LN; GELU; and the last norm.
         #expect(snn.depth == 8)
         let counter = try OperationCounter(snn, program: nil)
-        let run = try counter.count([input], steps: 6) { _, _ in }
-        let counts = counter.means([6: run], steps: [6], samples: input.shape[0], ann: [:])
+        let run = try counter.count(inputs, steps: 6) { _, _ in }
+        let counts = counter.means([6: run], steps: [6], samples: inputs[0].shape[0], ann: [:])
         #expect(counts.stepsPerLayer == 6 && counts.stepsEndToEnd == 48)
         // Three norms of 5 × 8, GELU of 5 × 16, for 2 heads of 5 × 5: largest, distance, exponential; 5 × 4 quotients.
         #expect(counts.functionOperations == 3 * 40 + 80 + 2 * (25 + 25 + 25) + 40)
@@ -125,8 +127,8 @@ import Testing
 
     @Test func `errors by layer are of what is sent, with its sign`() throws {
         for name in ["attention", "silu", "prelu"] {
-            let (ann, snn, input) = try snn(name, digits: 6)
-            let layers = try ErrorDecomposition(snn, ann: ann, steps: 6).run([Batch(input)])
+            let (ann, snn, inputs) = try snn(name, digits: 6)
+            let layers = try ErrorDecomposition(snn, ann: ann, steps: 6).run([Batch(inputs: inputs)])
             #expect(layers.count == snn.nodes.count { if case .neuron = $0.operator { true } else { false } })
             for layer in layers {
                 #expect((layer.quantization ?? 0) < 0.12 && (layer.clipping ?? 0) < 0.12 && layer.unevenness == 0, "\(name) \(layer.name)")
@@ -137,9 +139,9 @@ import Testing
 
     @Test func `other recipes say who takes such networks, and what cannot be is listed`() throws {
         let ann = try ann("attention")
-        let input = try input("attention", ann)
+        let inputs = try inputs("attention", ann)
         let error = try #require(throws: SpikeletError.self) {
-            _ = try RecipeConverter(Recipe.calibrated.options(8), calibration: [Batch(input)])(ann)
+            _ = try RecipeConverter(Recipe.calibrated.options(8), calibration: [Batch(inputs: inputs)])(ann)
         }
         #expect(error.remedy?.hasPrefix("use the recipe radix") == true)
         #expect(Convertibility(ann).rolesInDigits.values.contains(.product))

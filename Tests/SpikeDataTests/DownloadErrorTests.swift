@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What goes wrong for good is said in one message, with something to do about it.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DownloadErrorTests {
     let folder: TemporaryFolder
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Whatever the server does, the destination is the right file, or not there.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DownloadTests {
     let folder: TemporaryFolder
     let file = noise(300_000)

@@ -7,7 +7,9 @@ Writes Tests/Fixtures/digits.npz, laid out as make_operator_fixtures.py lays out
 `CASE/input/NAME` and `CASE/output/NAME` its data, by ONNX Runtime. Weights are random, seeds fixed.
 """
 
+import io
 import logging
+import warnings
 
 import torch
 from make_operator_fixtures import FIXTURES, exported, normalised, write
@@ -126,6 +128,46 @@ class Groups(nn.Module):
         return self.head(y / y.square().sum(1, keepdim=True).add(1e-3).sqrt())
 
 
+class Tokens(nn.Module):
+    """An encoder of token ids with a mask, as sentence encoders are: norms behind the sums, and the mean of what is no padding."""
+
+    def __init__(self, width: int = 8, heads: int = 2):
+        super().__init__()
+        self.heads, self.table, self.places = heads, nn.Embedding(30, width), nn.Parameter(0.3 * torch.randn(1, 7, width))
+        self.start, self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
+        self.out, self.up, self.down = nn.Linear(width, width), nn.Linear(width, 16), nn.Linear(16, width)
+
+    def forward(self, ids, mask):
+        x = self.start(self.table(ids) + self.places)
+        batch, tokens, width = x.shape
+
+        def split(layer):
+            return layer(x).reshape(batch, tokens, self.heads, width // self.heads).transpose(1, 2)
+
+        shade = (1 - mask[:, None, None, :].float()) * -1e4
+        scores = split(self.query) @ split(self.key).transpose(-1, -2) / (width // self.heads) ** 0.5 + shade
+        x = self.first(x + self.out((scores.softmax(-1) @ split(self.value)).transpose(1, 2).reshape(batch, tokens, width)))
+        x = self.second(x + self.down(functional.gelu(self.up(x))))
+        weight = mask[:, :, None].float()
+        return (x * weight).sum(1) / weight.sum(1)
+
+
+def encoder() -> tuple:
+    module = Tokens().eval()
+    generator = torch.Generator().manual_seed(8)
+    ids = torch.randint(0, 30, (12, 7), generator=generator)
+    mask = (torch.arange(7)[None] < torch.randint(2, 8, (12, 1), generator=generator)).long()
+    file = io.BytesIO()
+    names = {name: {0: "batch"} for name in ("ids", "mask")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, (ids, mask), file, dynamo=False, opset_version=17, input_names=list(names), output_names=["y"], dynamic_axes=names
+        )
+    return file.getvalue(), {"ids": ids.numpy(), "mask": mask.numpy()}
+
+
 def main() -> None:
     logging.disable(logging.WARNING)
     torch.manual_seed(17)
@@ -144,10 +186,8 @@ def main() -> None:
         "groups": Groups(),
     }
     shape = (12, 3, 8, 8)
-    write(
-        FIXTURES / "digits.npz",
-        {name: exported(normalised(module, shape), shape, index % 2 == 1, 17) for index, (name, module) in enumerate(networks.items())},
-    )
+    cases = {name: exported(normalised(module, shape), shape, index % 2 == 1, 17) for index, (name, module) in enumerate(networks.items())}
+    write(FIXTURES / "digits.npz", cases | {"tokens": encoder()})
 
 
 if __name__ == "__main__":

@@ -118,7 +118,8 @@ struct DigitPlan {
             if graph.movesPlaces(node) { return own }
             return roots.count == 1 ? .potential(root: roots.first ?? "") : own
         }
-        if graph.isProduct(node), roots.count > 1 || known.contains(.spikes) && known.contains(.realValued) {
+        let isMatrixProduct = if case .matMul = node.operator { true } else { false }
+        if graph.isProduct(node), isMatrixProduct || roots.count > 1 || known.contains(.spikes) && known.contains(.realValued) {
             roles[node.name] = .product
             for position in read { encode(node, position) }
             return own

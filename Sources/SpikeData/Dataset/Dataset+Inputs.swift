@@ -6,9 +6,11 @@ extension Dataset {
     ///
     /// uint8 becomes float by 1/255; other numbers are taken as they are.
     ///
-    /// - Parameter inputs: the names, in the network's order.
+    /// - Parameters:
+    ///   - inputs: the names, in the network's order.
+    ///   - integers: those of them that the network takes as int64, such as the ids of tokens.
     /// - Throws: ``SpikeletError``: `fileSystem`, `malformedFile`, `invalidData`.
-    public init(path: String, inputs: [String]) throws {
+    public init(path: String, inputs: [String], integers: Set<String> = []) throws {
         let list = inputs.map { "'\($0)'" }.joined(separator: ", ")
         guard path.lowercased().hasSuffix(".npz") else {
             throw SpikeletError(
@@ -30,17 +32,53 @@ extension Dataset {
             )
         }
         let answers = try Answers(archive, except: inputs, samples: count, name: path)
-        let parts = try inputs.map { try ArraySamples(archive.array($0), name: "\(path): '\($0)'", normalization: nil) }
-        try self.init(InputSamples(parts: parts), answers: answers, cautions: parts.map(\.caution), name: path)
+        var (parts, cautions): ([any SampleSource], [String?]) = ([], [])
+        for input in inputs {
+            let (array, name) = (try archive.array(input), "\(path): '\(input)'")
+            if integers.contains(input) {
+                parts.append(try IntegerSamples(array, name: name))
+            } else {
+                let samples = try ArraySamples(array, name: name, normalization: nil)
+                parts.append(samples)
+                cautions.append(samples.caution)
+            }
+        }
+        try self.init(InputSamples(parts: parts), answers: answers, cautions: cautions, name: path)
+    }
+}
+
+/// An array of whole numbers, such as the ids of tokens.
+private struct IntegerSamples: SampleSource {
+    private let values: [Int64]
+    private let shape: [Int]
+
+    var count: Int { shape[0] }
+    var sampleShapes: [[Int]] { [Array(shape.dropFirst())] }
+    var elementTypes: [ElementType] { [.int64] }
+
+    /// - Throws: ``SpikeletError`` (`invalidData`) for an array of other numbers.
+    init(_ array: NumericArray, name: String) throws {
+        do {
+            values = try array.integers()
+        } catch let error as SpikeletError {
+            throw error.located(name)
+        }
+        shape = array.shape
+    }
+
+    func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] {
+        let size = values.count / max(1, count)
+        return [Tensor(indices.flatMap { values[$0 * size..<($0 + 1) * size] }, shape: [indices.count] + shape.dropFirst())]
     }
 }
 
 /// Several arrays of as many samples, one for each input.
 private struct InputSamples: SampleSource {
-    let parts: [ArraySamples]
+    let parts: [any SampleSource]
 
     var count: Int { parts[0].count }
     var sampleShapes: [[Int]] { parts.flatMap(\.sampleShapes) }
+    var elementTypes: [ElementType] { parts.flatMap(\.elementTypes) }
 
     func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] { try parts.flatMap { try $0.inputs(at: indices) } }
 }

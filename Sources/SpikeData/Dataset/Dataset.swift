@@ -7,9 +7,15 @@ public protocol SampleSource: Sendable {
     var count: Int { get }
     /// The shape of one sample, without the sample axis, for each input of the network.
     var sampleShapes: [[Int]] { get }
-    /// The samples `indices` (each of `0 ..< count`: ``Dataset`` asks for no others), in this order: one float32 tensor
-    /// `[indices.count, …]` for each input.
+    /// The element type of each input; by default float32.
+    var elementTypes: [ElementType] { get }
+    /// The samples `indices` (each of `0 ..< count`: ``Dataset`` asks for no others), in this order: one tensor `[indices.count, …]` for
+    /// each input.
     func inputs(at indices: ArraySlice<Int>) throws -> [Tensor]
+}
+
+extension SampleSource {
+    public var elementTypes: [ElementType] { sampleShapes.map { _ in .float32 } }
 }
 
 /// Samples, with the class of each where it is known.
@@ -83,10 +89,10 @@ public struct Dataset: Sendable {
                 .invalidData, "there is no sample \(wrong) among \(count)", at: name, remedy: "samples are counted from 0 to \(count - 1)")
         }
         let inputs = try samples.inputs(at: indices)
-        guard inputs.map(\.shape) == sampleShapes.map({ [indices.count] + $0 }), inputs.allSatisfy({ $0.elementType == .float32 }) else {
+        guard inputs.map(\.shape) == sampleShapes.map({ [indices.count] + $0 }), inputs.map(\.elementType) == samples.elementTypes else {
             throw SpikeletError(
                 .invalidData, "\(indices.count) samples come as \(inputs.map { "\(ValueType($0))" }.joined(separator: ", "))", at: name,
-                remedy: "a SampleSource gives float32 of its sampleShapes, behind an axis of the samples")
+                remedy: "a SampleSource gives its elementTypes, of its sampleShapes behind an axis of the samples")
         }
         var batch = Batch(inputs: inputs, labels: labels.map { labels in indices.map { labels[$0] } })
         if let targets {
