@@ -84,6 +84,8 @@ struct GraphAssembly {
         }
         throw SpikeletError(
             .invalidModel, "weights are not finite numbers:", details: SpikeletError.list(lines),
-            remedy: "the training diverged or the file is damaged: check the weights, and export again")
+            remedy:
+                "a mask of −∞ before a softmax: write −1e9 there; else the training diverged or the file is damaged: check the weights, and export again"
+        )
     }
 }

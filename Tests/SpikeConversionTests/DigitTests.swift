@@ -137,6 +137,43 @@ import Testing
         }
     }
 
+    @Test func `a quotient of two values is a product with a reciprocal; what was allowed to be real-valued acts on whole potentials`()
+        throws
+    {
+        var random = SplitMix64(seed: 5)
+        func numbers(_ shape: [Int], _ range: ClosedRange<Float>) -> Tensor {
+            Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: range, using: &random) }, shape: shape)
+        }
+        func network(_ meeting: Binary.Function) throws -> Graph {
+            try Graph(
+                name: "meeting", inputs: [.init("x", ValueType(.float32, [.batch, 6]))], outputs: [.init("y", value: "y")],
+                nodes: [
+                    Node("a", .matMul(MatMul()), inputs: ["x", "w"]), Node("b", .matMul(MatMul()), inputs: ["x", "v"]),
+                    Node("soft", .unary(Unary(.softplus)), inputs: ["b"]), Node("more", .add(Add()), inputs: ["soft", "one"]),
+                    Node("meet", .binary(Binary(meeting)), inputs: ["a", "more"]), Node("y", .matMul(MatMul()), inputs: ["meet", "u"]),
+                ],
+                constants: [
+                    "w": numbers([6, 8], -1...1), "v": numbers([6, 8], -1...1), "u": numbers([8, 3], -1...1), "one": Tensor(scalar: 1),
+                ])
+        }
+        let input = numbers([64, 6], -1...1)
+        let quotient = try network(.divide)
+        #expect(Convertibility(quotient).rolesInDigits["meet"] == .product)
+        let expected = try ReferenceExecutor(quotient).run([input])[0]
+        let snn = try RecipeConverter(Recipe.radix.options(10), calibration: [Batch(input)])(quotient)
+        #expect(snn.traces.keys.sorted() == ["meet"])
+        #expect(distance(try ReferenceSimulation(snn).run([input], steps: 10)[0], expected) < 0.1)
+
+        let larger = try network(.maximum)
+        var options = Recipe.radix.options(10)
+        #expect(throws: SpikeletError.self) { _ = try RecipeConverter(options, calibration: [Batch(input)])(larger) }
+        options.allowAnalog = true
+        let kept = try RecipeConverter(options, calibration: [Batch(input)])(larger)
+        #expect(kept.spiking?.warnings.contains { $0.contains("'meet' (Max) is left analog") } == true)
+        let wanted = try ReferenceExecutor(larger).run([input])[0]
+        #expect(distance(try ReferenceSimulation(kept).run([input], steps: 10)[0], wanted) < 0.1)
+    }
+
     @Test func `other recipes say who takes such networks, and what cannot be is listed`() throws {
         let ann = try ann("attention")
         let inputs = try inputs("attention", ann)

@@ -8,9 +8,11 @@ struct DigitConversion {
 
     /// - Throws: ``SpikeletError`` that lists everything in the network that has no form in digits.
     func callAsFunction(_ ann: Graph, calibration: (any BatchSource)?) throws -> Graph {
-        let graph = try SplitSoftmax().run(FuseConvBatchNorm().run(ann))
+        var graph = try SplitSoftmax().run(FuseConvBatchNorm().run(ann))
+        let divisions = DigitPlan(graph).divisions
+        if !divisions.isEmpty { graph = try graph.multiplyingByReciprocals(divisions) }
         let plan = DigitPlan(graph)
-        try plan.check()
+        let notes = try plan.check(allowAnalog: options.allowAnalog)
         guard let calibration else {
             throw SpikeletError(
                 .notConvertible, "without data nothing is known of values that are no ReLU's", remedy: "give calibration data")
@@ -23,7 +25,8 @@ struct DigitConversion {
         // The largest exponential of each row is 1.
         for node in plan.encodings.map(\.node) where plan.isExponentialOfRow(node) { scales[node.name] = [options.spikeShare] }
         var description = SpikingDescription(
-            recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts, warnings: thresholds.warnings)
+            recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts,
+            warnings: notes + thresholds.warnings)
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
         let placed = try PlaceNeurons(
             scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description
@@ -85,9 +88,12 @@ extension DigitPlan {
         return reduce.function == .maximum && largest.inputs == [distance.inputs[0]]
     }
 
+    /// - Parameter allowAnalog: lets obstacles pass, as warnings: they act on whole potentials.
+    /// - Returns: warnings.
     /// - Throws: ``SpikeletError`` that lists all obstacles, or says that there is nothing to convert.
-    func check() throws {
-        guard obstacles.isEmpty else {
+    @discardableResult
+    func check(allowAnalog: Bool = false) throws -> [String] {
+        guard obstacles.isEmpty || allowAnalog else {
             throw SpikeletError(
                 .notConvertible, "\(obstacles.count) node\(obstacles.count == 1 ? "" : "s") cannot be part of a spiking network:",
                 details: obstacles.listed,
@@ -95,8 +101,23 @@ extension DigitPlan {
         }
         guard !encodings.isEmpty || !rectifiers.isEmpty else {
             throw SpikeletError(
-                .notConvertible, "the network has one layer of weights, so there is nothing between layers that could be sent as spikes",
+                .notConvertible,
+                "all that weights read is computed from the input without weights, so there is nothing between layers to be sent as spikes",
                 remedy: "'spikelet run' runs it as it is")
         }
+        return obstacles.map { "'\($0.node)' (\($0.operator)) is left analog: \($0.reason)" }
+    }
+}
+
+extension Graph {
+    /// The same function with a / b as a · (1 / b): a product, one factor of which is a function of one value.
+    fileprivate func multiplyingByReciprocals(_ divisions: [Node]) throws -> Graph {
+        var patch = Patch()
+        for node in divisions {
+            let reciprocal = Node(freshName("\(node.name).reciprocal"), .unary(Unary(.reciprocal)), inputs: [node.inputs[1]])
+            patch.insert(reciprocal)
+            patch.replace(Node(node.name, .mul(Mul()), inputs: [node.inputs[0]] + reciprocal.outputs, outputs: node.outputs))
+        }
+        return try applying(patch)
     }
 }

@@ -36,6 +36,8 @@ struct DigitPlan {
     /// For each node, what becomes of it.
     private(set) var roles: [String: Convertibility.Role] = [:]
     private(set) var obstacles: [Convertibility.Obstacle] = []
+    /// Quotients of two values, which are products with a reciprocal.
+    private(set) var divisions: [Node] = []
 
     private let graph: Graph
     let producers: [String: Node]
@@ -136,7 +138,12 @@ struct DigitPlan {
             roles[node.name] = .function
             return own
         }
-        return obstacle(node, "a function of two values that both depend on weights; sums and products of two are possible")
+        if case .binary(let binary) = node.operator, binary.function == .divide {
+            roles[node.name] = .product
+            divisions.append(node)
+            return own
+        }
+        return obstacle(node, "a function of two values that both depend on weights; sums, products and quotients of two are possible")
     }
 
     /// Whether a node divides a product E · V by the sum of E's rows, as ``SplitSoftmax`` writes attention: both are sums of E's digits.
@@ -197,7 +204,9 @@ struct DigitPlan {
         let rank = graph.types[value]?.shape.rank ?? 0
         switch node.operator {
         case .conv, .convTranspose, .averagePool, .globalAveragePool, .maxPool, .globalMaxPool, .resize: break
-        // Whose last axis is axis 1.
+        // Gates and means of maps have theirs there too; of three axes it cannot be known.
+        case .mul, .reduce, .reduceMean: if rank == 3 { encodings[number].hasChannels = false }
+        // A matrix product reads along the last axis, or the last but one.
         default: if rank > 2 { encodings[number].hasChannels = false }
         }
     }

@@ -33,10 +33,14 @@ public struct RecipeConverter: Sendable {
     /// - Throws: ``SpikeletError`` that lists everything in the network that cannot spike; or says what is wrong with the
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
-        if options.neuron == .radix, !options.allowAnalog, !hasOwnNeuron, Convertibility(ann).needsDigits {
+        let convertibility = Convertibility(ann)
+        // Beside ReLUs, what was allowed to stay real-valued has always stayed so.
+        if options.neuron == .radix, !hasOwnNeuron, convertibility.needsDigits,
+            !options.allowAnalog || convertibility.activations.isEmpty
+        {
             return try DigitConversion(options: options)(ann, calibration: calibration)
         }
-        let notes = try Convertibility(ann).check(allowAnalog: options.allowAnalog)
+        let notes = try convertibility.check(allowAnalog: options.allowAnalog)
         let ann = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(ann)
         let activations = folded.nodes.filter { folded.linearity(of: $0) == .activation }
