@@ -206,7 +206,9 @@ struct ConvertCommand: ParsableCommand {
     private func search(_ ann: Graph, targetDrop: Double) throws -> Graph {
         // Before the ANN runs over all data.
         let convertibility = Convertibility(ann)
-        let isForDigits = !allowAnalog && !convertibility.rolesInDigits.isEmpty && searched.contains(.radix)
+        let isForDigits =
+            searched.contains(.radix) && convertibility.isForDigits(allowAnalog: allowAnalog)
+            && (allowAnalog || !convertibility.rolesInDigits.isEmpty)
         if !isForDigits { _ = try convertibility.check(allowAnalog: allowAnalog) }
         let ladders = try (isForDigits ? [.radix] : searched).map { name in
             let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }

@@ -130,11 +130,11 @@ struct InspectCommand: ParsableCommand {
 
     /// What becomes of the nodes, in groups: a line for each role, its operators counted.
     private func becoming(_ graph: Graph, _ convertibility: Convertibility) -> String {
+        guard convertibility.rolesInDigits.isEmpty else { return groups(graph, convertibility) }
         // A LeakyReLU is two layers of neurons.
         let split = (try? SplitRectifiers().run(graph)) ?? graph
         let activations = Convertibility(split).activations.compactMap { split.node(named: $0) }
         let neurons = activations.compactMap { split.types[$0.outputs[0]]?.shape.resolved(batch: 1).reduce(1, *) }.reduce(0, +)
-        if !convertibility.rolesInDigits.isEmpty { return groups(graph, convertibility) }
         let count = activations.count == 1 ? "1 ReLU becomes" : "\(activations.count) ReLUs become"
         return "\(count) neurons" + (neurons > 0 ? ", \(grouped(neurons)) of them for one sample\n" : "\n")
             + groups(graph, convertibility)

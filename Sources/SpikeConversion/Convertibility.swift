@@ -78,7 +78,7 @@ public struct Convertibility: Sendable {
         }
         self.obstacles = obstacles
         self.roles = roles
-        let plan = activations.isEmpty || !obstacles.isEmpty ? DigitPlan(ann) : nil
+        let plan = Self.needsDigits(activations, obstacles) ? DigitPlan(ann) : nil
         rolesInDigits = plan.map { (try? $0.check()) == nil ? [:] : $0.roles } ?? [:]
     }
 
@@ -98,7 +98,7 @@ public struct Convertibility: Sendable {
             spiking.count == 1
                 ? "a product of an activation that is made of spikes and another that is computed from the input"
                 : "a product of two activations that are both made of spikes"
-        case .softmax, .logSoftmax: "it divides by a sum over activations: attention has no form in spikes"
+        case .softmax, .logSoftmax: "it divides by a sum over activations: no rate of spikes says that"
         case .layerNormalization, .groupNormalization:
             "it divides by a deviation of the activations themselves; a batch normalisation's is a constant at inference"
         case .unary(let unary) where unary.function == .gelu || unary.function == .swish || unary.function == .hardSwish:
@@ -166,8 +166,13 @@ public struct Convertibility: Sendable {
 
     private static let digitsRemedy = "use the recipe radix with 6 to 8 steps, which sends the values of any function as digits"
 
-    /// Whether something in the network is no ReLU, and no sum of what ReLUs give.
-    var needsDigits: Bool { activations.isEmpty || !obstacles.isEmpty }
+    /// Whether the recipe radix sends what weights and products read as digits with signs: of a network in which something is no ReLU, and
+    /// no sum of what ReLUs give. Beside ReLUs, what is allowed to stay real-valued does so as in other recipes.
+    public func isForDigits(allowAnalog: Bool) -> Bool {
+        Self.needsDigits(activations, obstacles) && (!allowAnalog || activations.isEmpty)
+    }
+
+    private static func needsDigits(_ activations: [String], _ obstacles: [Obstacle]) -> Bool { activations.isEmpty || !obstacles.isEmpty }
 }
 
 extension [Convertibility.Obstacle] {

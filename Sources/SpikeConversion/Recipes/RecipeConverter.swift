@@ -34,10 +34,7 @@ public struct RecipeConverter: Sendable {
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
         let convertibility = Convertibility(ann)
-        // Beside ReLUs, what was allowed to stay real-valued has always stayed so.
-        if options.neuron == .radix, !hasOwnNeuron, convertibility.needsDigits,
-            !options.allowAnalog || convertibility.activations.isEmpty
-        {
+        if options.neuron == .radix, !hasOwnNeuron, convertibility.isForDigits(allowAnalog: options.allowAnalog) {
             return try DigitConversion(options: options)(ann, calibration: calibration)
         }
         let notes = try convertibility.check(allowAnalog: options.allowAnalog)

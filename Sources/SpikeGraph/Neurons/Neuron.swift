@@ -258,8 +258,8 @@ extension Tensor {
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
         IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, DigitNeuron.self, QuantizerNeuron.self, LIFNeuron.self,
-        LINeuron.self,
-        CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self, RecurrentNeuron.self,
+        LINeuron.self, CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self,
+        RecurrentNeuron.self,
     ]
 
     private static let lock = NSLock()
