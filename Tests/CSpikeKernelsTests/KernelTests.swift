@@ -37,6 +37,15 @@ import Testing
             case "pool_counts": checkPool(table, isCounts: true, &random)
             case "pool_sums": checkPoolSums(table, &random)
             case "analog_i32": checkAnalog(table, &random)
+            case "rows_f32": checkRowProducts(table, SPIKE_NUMBERS_FLOAT, &random)
+            case "rows_i16": checkRowProducts(table, SPIKE_NUMBERS_SHORTS, &random)
+            case "rows_i8": checkRowProducts(table, SPIKE_NUMBERS_BYTES, &random)
+            case "function_f32": checkFunctions(table, &random)
+            case "pair_f32": checkPairs(table, &random)
+            case "encode_f32": checkEncoding(table, &random)
+            case "standardise_f32": checkStandardisation(table, &random)
+            case "reduce_f32": checkReduction(table, &random)
+            case "depthwise_f32": checkDepthwise(table, &random)
             default: Issue.record("kernel '\(name)' is registered but has no test")
             }
         }

@@ -461,6 +461,150 @@ static void check_crew(void) {
     spike_crew_free(job.crew);
 }
 
+static spike_window window_over(int height, int width) {
+    spike_window w = {
+        .height = height, .width = width, .kernel_height = between(1, 3), .kernel_width = between(1, 4), .stride_y = between(1, 2),
+        .stride_x = between(1, 3), .dilation_y = between(1, 2), .dilation_x = between(1, 2), .pad_top = between(0, 2), .pad_left = between(0, 2),
+        .out_height = between(1, 5), .out_width = between(1, 6)};
+    return w;
+}
+
+static void check_row_products(const char *name, void (*kernel)(const spike_row_products *), void (*plain)(const spike_row_products *), int seed) {
+    const int size = is_float(name) ? 4 : strstr(name, "i16") ? 2 : 1;
+    const int depth = between(1, 70), count = between(0, 15), columns = between(1, 150), panels = (columns + 63) / 64 * 64;
+    const int stride = depth * (4 / size) + between(0, 3) * (4 / size);
+    spike_row_products job = {
+        .row_stride = (size_t)stride, .depth = depth, .row_count = count, .columns = columns, .out_stride = (size_t)columns + (size_t)between(0, 5),
+        .start = size < 4 && seed % 2 ? numbers(0, panels, -9000, 9000) : NULL, .scale = size < 4 && seed % 3 ? numbers(1, panels, 1, 64) : NULL,
+        .bias = seed % 5 ? numbers(1, panels, -64, 64) : NULL};
+    if (size == 4) {
+        job.rows = numbers(1, count * stride, -64, 64);
+        job.panels = numbers(1, panels * depth, -64, 64);
+    } else if (size == 2) {
+        int16_t *rows = zeros((size_t)(count * stride) * 2), *weights = zeros((size_t)(panels * depth) * 4);
+        for (int i = 0; i < count * stride; i++) rows[i] = (int16_t)between(-4095, 4095);
+        for (int i = 0; i < panels * depth * 2; i++) weights[i] = (int16_t)between(-127, 127);
+        job.rows = rows;
+        job.panels = weights;
+    } else {
+        int8_t *weights = zeros((size_t)(panels * depth) * 4);
+        for (int i = 0; i < panels * depth * 4; i++) weights[i] = (int8_t)between(-127, 127);
+        job.rows = bytes((size_t)(count * stride), 256);
+        job.panels = weights;
+    }
+    float *out[2];
+    for (int k = 0; k < 2; k++) {
+        job.out = out[k] = zeros((size_t)count * job.out_stride * 4);
+        RUN(k, &job);
+    }
+    expect_same(name, "sums", out[0], out[1], (size_t)count * job.out_stride * 4, seed);
+}
+
+/// Any float32 numbers: those of everyday sizes mostly, and what is none.
+static float *any_floats(int count) {
+    static const float odd[] = {0, -0.0f, 1e-40f, -1e-30f, 3e38f, -3e38f, 88.7f, -103.9f, 0.5f, -2.5f};
+    float *target = zeros((size_t)count * 4);
+    for (int i = 0; i < count; i++) {
+        const int kind = between(0, 30);
+        target[i] = kind < 10 ? odd[kind] : kind == 10 ? __builtin_inff() : kind == 11 ? -__builtin_inff() : kind == 12 ? __builtin_nanf("")
+                    : (float)between(-1000000, 1000000) / (float)(1 << between(15, 22));
+    }
+    return target;
+}
+
+static void check_function(const char *name, void (*kernel)(const spike_function_job *), void (*plain)(const spike_function_job *), int seed) {
+    const int count = between(0, 200);
+    spike_function_job job = {
+        .function = (spike_function)(seed % SPIKE_FUNCTION_COUNT), .alpha = (float)between(-8, 8) / 8, .beta = (float)between(8, 24) / 8,
+        .x = any_floats(count), .count = (size_t)count};
+    float *y[2];
+    for (int k = 0; k < 2; k++) {
+        job.y = y[k] = zeros((size_t)count * 4);
+        RUN(k, &job);
+        // Of what is no number every kind is the same.
+        for (int i = 0; i < count; i++) y[k][i] = y[k][i] != y[k][i] ? 12345 : y[k][i];
+    }
+    expect_same(name, "values", y[0], y[1], (size_t)count * 4, seed);
+}
+
+static void check_pair(const char *name, void (*kernel)(const spike_pair_job *), void (*plain)(const spike_pair_job *), int seed) {
+    const int count = between(0, 200);
+    spike_pair_job job = {
+        .pair = (spike_pair)(seed % 4), .a = numbers(1, count + 1, -640, 640), .b = numbers(1, count + 1, 1, 640), .count = (size_t)count,
+        .a_step = (uint8_t)between(0, 1), .b_step = (uint8_t)between(0, 1)};
+    void *y[2];
+    for (int k = 0; k < 2; k++) {
+        job.y = y[k] = zeros((size_t)count * 4);
+        RUN(k, &job);
+    }
+    expect_same(name, "values", y[0], y[1], (size_t)count * 4, seed);
+}
+
+static void check_encoding(const char *name, void (*kernel)(spike_encoding *), void (*plain)(spike_encoding *), int seed) {
+    const int columns = between(1, 70), count = between(0, 5) * columns, digits = between(1, 15), is_signed = seed % 2;
+    spike_encoding job = {
+        .x = any_floats(count), .count = (size_t)count, .columns = (size_t)columns, .inverse = numbers(1, columns, 1, 64),
+        .step = numbers(1, columns, 1, 64), .has_columns = seed % 3 == 0, .is_signed = is_signed, .kind = (spike_numbers)between(0, 2)};
+    const int most = job.kind == SPIKE_NUMBERS_BYTES ? (is_signed ? 7 : 8) : 15;
+    job.largest = (float)((1 << (digits < most ? digits : most)) - 1);
+    job.offset = job.kind == SPIKE_NUMBERS_BYTES && is_signed ? 128 : 0;
+    void *out[2];
+    uint64_t facts[2][2];
+    const size_t size = (size_t)count * (job.kind == SPIKE_NUMBERS_FLOAT ? 4 : job.kind == SPIKE_NUMBERS_SHORTS ? 2 : 1);
+    for (int k = 0; k < 2; k++) {
+        job.out = out[k] = zeros(size);
+        RUN(k, &job);
+        facts[k][0] = job.invalid;
+        facts[k][1] = job.spikes;
+    }
+    expect_same(name, "numbers", out[0], out[1], size, seed);
+    expect_same(name, "counts", facts[0], facts[1], sizeof facts[0], seed);
+}
+
+static void check_standardisation(
+    const char *name, void (*kernel)(const spike_standardisation *), void (*plain)(const spike_standardisation *), int seed) {
+    const int rows = between(0, 5), length = between(1, 150);
+    spike_standardisation job = {
+        .x = numbers(1, rows * length, -640, 640), .rows = (size_t)rows, .length = (size_t)length, .epsilon = 1e-5, .is_centred = seed % 3 > 0,
+        .gain = seed % 2 ? numbers(1, length, -64, 64) : NULL, .bias = seed % 5 ? numbers(1, length, -64, 64) : NULL};
+    void *y[2];
+    for (int k = 0; k < 2; k++) {
+        job.y = y[k] = zeros((size_t)(rows * length) * 4);
+        RUN(k, &job);
+    }
+    expect_same(name, "values", y[0], y[1], (size_t)(rows * length) * 4, seed);
+}
+
+static void check_reduction(const char *name, void (*kernel)(const spike_reduction_job *), void (*plain)(const spike_reduction_job *), int seed) {
+    const int outer = between(0, 4), length = between(1, 100), inner = seed % 2 ? 1 : between(1, 150);
+    spike_reduction_job job = {
+        .reduction = (spike_reduction)(seed % 3), .outer = (size_t)outer, .length = (size_t)length, .inner = (size_t)inner,
+        .x = seed % 3 == SPIKE_REDUCE_MAXIMUM && seed % 7 == 0 ? any_floats(outer * length * inner) : numbers(1, outer * length * inner, -640, 640)};
+    float *y[2];
+    for (int k = 0; k < 2; k++) {
+        job.y = y[k] = zeros((size_t)(outer * inner) * 4);
+        RUN(k, &job);
+        for (int i = 0; i < outer * inner; i++) y[k][i] = y[k][i] != y[k][i] ? 12345 : y[k][i] == 0 ? 0 : y[k][i];
+    }
+    expect_same(name, "values", y[0], y[1], (size_t)(outer * inner) * 4, seed);
+}
+
+static void check_depthwise(const char *name, void (*kernel)(const spike_depthwise *), void (*plain)(const spike_depthwise *), int seed) {
+    const int height = between(1, 7), width = between(1, 9), channels = between(1, 150);
+    spike_depthwise job = {.window = window_over(height, width), .channels = channels, .image = numbers(1, height * width * channels, -64, 64)};
+    const int places = job.window.kernel_height * job.window.kernel_width, outputs = job.window.out_height * job.window.out_width;
+    job.weights = numbers(1, places * channels, -64, 64);
+    job.bias = seed % 2 ? numbers(1, channels, -64, 64) : NULL;
+    job.row_begin = between(0, job.window.out_height - 1);
+    job.row_end = between(job.row_begin, job.window.out_height);
+    void *out[2];
+    for (int k = 0; k < 2; k++) {
+        job.out = out[k] = zeros((size_t)(outputs * channels) * 4);
+        RUN(k, &job);
+    }
+    expect_same(name, "sums", out[0], out[1], (size_t)(outputs * channels) * 4, seed);
+}
+
 /// A kernel is checked by the job it takes: one with a job that nothing here draws does not compile.
 #define CHECK_OF(kernel)                                                                                                \
     _Generic((kernel),                                                                                                  \
@@ -470,7 +614,11 @@ static void check_crew(void) {
         void (*)(const spike_weighted *): check_weighted, void (*)(const spike_counted *): check_counted,               \
         void (*)(const spike_integrate *): check_integrate, void (*)(const spike_fire *): check_fire,                   \
         void (*)(const spike_pool *): check_pool, void (*)(const spike_pool_sums *): check_pool_sums,                   \
-        void (*)(spike_list_job *): check_list_job, void (*)(spike_analog *): check_analog)
+        void (*)(spike_list_job *): check_list_job, void (*)(spike_analog *): check_analog,                             \
+        void (*)(const spike_row_products *): check_row_products, void (*)(const spike_function_job *): check_function, \
+        void (*)(const spike_pair_job *): check_pair, void (*)(spike_encoding *): check_encoding,                       \
+        void (*)(const spike_standardisation *): check_standardisation,                                                 \
+        void (*)(const spike_reduction_job *): check_reduction, void (*)(const spike_depthwise *): check_depthwise)
 
 #define CHECK(name, job, avx2, avx512, neon)                                                                            \
     spent[0] = spent[1] = 0;                                                                                            \

@@ -308,6 +308,120 @@ typedef struct {
     uint64_t limited;
 } spike_analog;
 
+// ---- Whole numbers: what spikes of a layer-synchronous code say together. ----
+//
+// Rows of numbers times weights that are packed in panels of 64 columns: for each group of 4 (bytes), 2 (shorts) or 1 (float32) of the
+// depth, the group's weights of each column. Each sum is made in the order of the depth, whatever the rows and columns around it.
+
+/// Columns of a panel.
+#define SPIKE_PANEL 64
+
+/// out[row][column] = scale[column] · (start[column] + Σ a[row][k] · w[k][column]) + bias[column]; float32: Σ + bias alone.
+typedef struct {
+    /// uint8, int16 or float32, [rows][row_stride], of which the first depth · 4, 2 or 1 of a row are read.
+    const void *rows;
+    size_t row_stride;
+    const void *panels;
+    /// Groups of the depth.
+    int32_t depth;
+    int32_t row_count;
+    int32_t columns;
+    /// [columns] each; NULL for zeros, or ones. Up to 64 numbers are read where columns are left over: arrays are filled up to panels.
+    const int32_t *start;
+    const float *scale;
+    const float *bias;
+    float *out;
+    size_t out_stride;
+} spike_row_products;
+
+/// The function of spike_function_job.
+typedef enum {
+    SPIKE_FUNCTION_ABS,
+    SPIKE_FUNCTION_CLIP,       // alpha … beta
+    SPIKE_FUNCTION_ELU,        // alpha
+    SPIKE_FUNCTION_ERF,
+    SPIKE_FUNCTION_EXP,
+    SPIKE_FUNCTION_GELU,
+    SPIKE_FUNCTION_GELU_TANH,
+    SPIKE_FUNCTION_HARD_SIGMOID, // alpha, beta
+    SPIKE_FUNCTION_HARD_SWISH,
+    SPIKE_FUNCTION_LEAKY,      // alpha
+    SPIKE_FUNCTION_RECIPROCAL,
+    SPIKE_FUNCTION_SCALE,      // alpha
+    SPIKE_FUNCTION_SIGMOID,
+    SPIKE_FUNCTION_SWISH,      // alpha
+    SPIKE_FUNCTION_SQRT,
+    SPIKE_FUNCTION_TANH,
+    SPIKE_FUNCTION_COUNT,
+} spike_function;
+
+/// y[i] = f(x[i]). Every instruction set gives the same bits.
+typedef struct {
+    spike_function function;
+    float alpha, beta;
+    const float *x;
+    float *y;
+    size_t count;
+} spike_function_job;
+
+typedef enum { SPIKE_PAIR_ADD, SPIKE_PAIR_SUBTRACT, SPIKE_PAIR_MULTIPLY, SPIKE_PAIR_DIVIDE } spike_pair;
+
+/// y[i] = a[i] ∘ b[i]; an operand with step 0 is one number.
+typedef struct {
+    spike_pair pair;
+    const float *a, *b;
+    float *y;
+    size_t count;
+    uint8_t a_step, b_step;
+} spike_pair_job;
+
+typedef enum { SPIKE_NUMBERS_FLOAT, SPIKE_NUMBERS_BYTES, SPIKE_NUMBERS_SHORTS } spike_numbers;
+
+/// n = sign(u) · min(⌊|u| + ½⌋, largest) of u = x · inverse; with `is_signed` false of max(u, 0). Written as float32 n · step, as bytes
+/// n + offset, or as shorts. Columns may have steps of their own: [columns], or one for all.
+typedef struct {
+    const float *x;
+    size_t count;
+    size_t columns;
+    const float *inverse, *step;
+    bool has_columns, is_signed;
+    float largest;
+    spike_numbers kind;
+    int32_t offset;
+    void *out;
+    /// Set: how many of x are no numbers, how many binary digits that are 1 were sent.
+    uint64_t invalid, spikes;
+} spike_encoding;
+
+/// Rows of `length` numbers: y = (x − mean) / √(variance + epsilon) · gain + bias; sums in float64. Without `is_centred` the mean is 0.
+typedef struct {
+    const float *x;
+    float *y;
+    size_t rows, length;
+    double epsilon;
+    bool is_centred;
+    const float *gain, *bias;
+} spike_standardisation;
+
+typedef enum { SPIKE_REDUCE_SUM, SPIKE_REDUCE_MEAN, SPIKE_REDUCE_MAXIMUM } spike_reduction;
+
+/// y[o][i] of x[o][length][i]; a maximum of what holds no number is none.
+typedef struct {
+    spike_reduction reduction;
+    const float *x;
+    float *y;
+    size_t outer, length, inner;
+} spike_reduction_job;
+
+/// out[y][x][c] = bias[c] + Σ w[place][c] · image[…][…][c] of an image [height][width][channels] for rows y of the output.
+typedef struct {
+    spike_window window;
+    int32_t channels;
+    const float *image, *weights, *bias;
+    float *out;
+    int32_t row_begin, row_end;
+} spike_depthwise;
+
 #include "kernels.def"
 
 /// One function for each kernel; ``spike_table`` fills it.
@@ -466,6 +580,31 @@ typedef struct {
 } spike_stage;
 
 void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table);
+
+/// Axes of a value that is put into another order.
+#define SPIKE_LARGEST_RANK 12
+
+/// Packs w[k][column] = weights[k · row_stride + column · column_stride] for spike_rows_f32 and spike_rows_i16; what fills up a panel,
+/// or a group of the depth, is 0.
+void spike_pack_f32(const float *weights, size_t row_stride, size_t column_stride, int32_t depth, int32_t columns, float *panels);
+void spike_pack_i16(const int16_t *numbers, size_t row_stride, size_t column_stride, int32_t depth, int32_t columns, int16_t *panels);
+/// (number − offset) · step, of as many columns as there are steps; of 0 columns one step for all.
+void spike_decode(const void *numbers, spike_numbers kind, int32_t offset, const float *step, size_t columns, size_t count, float *target);
+/// Bytes less their offset.
+void spike_widen(const uint8_t *bytes, int32_t offset, size_t count, int16_t *target);
+/// Elements of 1, 2 or 4 bytes in another order: target in row-major order of `sizes`, the source's strides given for each axis.
+void spike_permute(const void *source, void *target, int32_t rank, const size_t *sizes, const size_t *strides, size_t element);
+
+/// Some channels of an image [height][width][channels], as rows of what each output position sees, filled up to row_bytes.
+typedef struct {
+    spike_window window;
+    const void *image;
+    size_t pixel_bytes, channel_bytes, row_bytes;
+    /// The byte that padding consists of.
+    uint8_t padding;
+} spike_unrolling;
+
+void spike_unroll_rows(const spike_unrolling *job, int32_t first, int32_t count, void *target);
 
 // ---- Threads that work on a layer together. ----
 

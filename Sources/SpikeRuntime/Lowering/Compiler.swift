@@ -27,6 +27,9 @@ package struct Compiler {
         guard let description = graph.spiking else {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
+        if var numbers = NumberCompiler(graph, precision: precision) {
+            return Program(try numbers(), of: graph, precision: precision, description)
+        }
         let program = try assembled(graph, description, floats: [:])
         let floats = Resolution.beyondBudget(program.roundingErrors, of: description)
         return floats.isEmpty ? program : try assembled(graph, description, floats: floats)

@@ -314,7 +314,20 @@ public struct Program: Sendable {
     let lastReads: [Int]
     /// For each value of the reference path, the same.
     let lastValueReads: [String: Int]
+    /// What is run instead of stages, for a network of digit neurons.
+    var numbers: NumberProgram?
 
     var schedule: SpikingDescription.Schedule { spikingDescription.schedule }
     var code: SpikeCode { spikingDescription.code }
+}
+
+extension Program {
+    /// A program of numbers.
+    init(_ numbers: NumberProgram, of graph: Graph, precision: Precision, _ description: SpikingDescription) {
+        let readout = graph.readoutNodes
+        self.init(
+            graph: graph, precision: precision, spikingDescription: description, stages: [], signals: [], views: [], stillNodes: [],
+            densified: [:], outputs: [:], readout: graph.nodes.filter { readout.contains($0.name) }, lastReads: [], lastValueReads: [:],
+            numbers: numbers)
+    }
 }

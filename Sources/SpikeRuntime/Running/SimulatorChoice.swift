@@ -26,18 +26,6 @@ package struct SimulatorChoice: Sendable {
                 .unsupported, "a network of a fixed batch size in int8",
                 remedy: "export the model with an open batch size, or leave `precision` out")
         }
-        let signed = snn.nodes.first {
-            if case .neuron(let node) = $0.operator {
-                node.neuron.fastRule == nil && type(of: node.neuron).schedules == [.layerSynchronous]
-            } else {
-                false
-            }
-        }
-        if precision == .int8, let signed {
-            throw SpikeletError(
-                .unsupported, "neurons that send signed digits ('\(signed.label)') in int8",
-                remedy: "leave `precision` out: they run in float32")
-        }
         guard isOpen else {
             (program, reason) = (nil, "the network is made for \(snn.countedBatch) samples at a time")
             return

@@ -1,0 +1,7 @@
+#include "internal.h"
+
+// Functions of whole values, in plain C.
+
+#define VALUES(name) spike_##name##__scalar
+#define VALUES_TARGET
+#include "values.inc"
