@@ -5,6 +5,13 @@
 
 #define TOGETHER 4
 
+// Sums stay in registers: a loop over them that is not unrolled would have them in memory.
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED
+#endif
+
 /// The sums of columns first … first + 15 of a panel go out, as many as there are.
 INLINE_AVX2 void put(const spike_row_products *job, int column, float *out, __m256 value) {
     const int left = job->columns - column;
@@ -28,9 +35,11 @@ INLINE_AVX2 void put_whole(const spike_row_products *job, int column, float *out
 /// Shorts: products of pairs are added up in 32 bits.
 INLINE_AVX2 void short_rows(const spike_row_products *job, const int16_t *a, const char *panel, int column, float *out, const int rows) {
     __m256i sums[TOGETHER][2];
+    UNROLLED
     for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_si256();
     for (int k = 0; k < job->depth; k++, panel += 256) {
         const __m256i low = _mm256_loadu_si256((const __m256i *)panel), high = _mm256_loadu_si256((const __m256i *)(panel + 32));
+        UNROLLED
         for (int r = 0; r < rows; r++) {
             int32_t two;
             memcpy(&two, a + (size_t)r * job->row_stride + 2 * k, 4);
@@ -39,7 +48,9 @@ INLINE_AVX2 void short_rows(const spike_row_products *job, const int16_t *a, con
             sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(numbers, high));
         }
     }
+    UNROLLED
     for (int r = 0; r < rows; r++) {
+        UNROLLED
         for (int v = 0; v < 2; v++) {
             if (column + 8 * v < job->columns) put_whole(job, column + 8 * v, out + (size_t)r * job->out_stride + 8 * v, sums[r][v]);
         }
@@ -50,10 +61,12 @@ INLINE_AVX2 void short_rows(const spike_row_products *job, const int16_t *a, con
 /// neighbour the two others.
 INLINE_AVX2 void byte_rows(const spike_row_products *job, const uint8_t *a, const char *panel, int column, float *out, const int rows) {
     __m256i sums[TOGETHER][2];
+    UNROLLED
     for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_si256();
     for (int k = 0; k < job->depth; k++, panel += 256) {
         const __m256i low = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)panel));
         const __m256i high = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(panel + 16)));
+        UNROLLED
         for (int r = 0; r < rows; r++) {
             int32_t four;
             memcpy(&four, a + (size_t)r * job->row_stride + 4 * k, 4);
@@ -62,6 +75,7 @@ INLINE_AVX2 void byte_rows(const spike_row_products *job, const uint8_t *a, cons
             sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(numbers, high));
         }
     }
+    UNROLLED
     for (int r = 0; r < rows; r++) {
         // Columns 0 … 3 of each half, two lanes each.
         const __m256i both = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[r][0], sums[r][1]), 0xd8);
@@ -71,16 +85,20 @@ INLINE_AVX2 void byte_rows(const spike_row_products *job, const uint8_t *a, cons
 
 INLINE_AVX2 void float_rows(const spike_row_products *job, const float *a, const float *panel, int column, float *out, const int rows) {
     __m256 sums[TOGETHER][2];
+    UNROLLED
     for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
     for (int k = 0; k < job->depth; k++, panel += SPIKE_PANEL) {
         const __m256 low = _mm256_loadu_ps(panel), high = _mm256_loadu_ps(panel + 8);
+        UNROLLED
         for (int r = 0; r < rows; r++) {
             const __m256 number = _mm256_set1_ps(a[(size_t)r * job->row_stride + (size_t)k]);
             sums[r][0] = _mm256_fmadd_ps(number, low, sums[r][0]);
             sums[r][1] = _mm256_fmadd_ps(number, high, sums[r][1]);
         }
     }
+    UNROLLED
     for (int r = 0; r < rows; r++) {
+        UNROLLED
         for (int v = 0; v < 2; v++) {
             if (column + 8 * v >= job->columns) continue;
             const __m256 bias = job->bias ? _mm256_loadu_ps(job->bias + column + 8 * v) : _mm256_setzero_ps();

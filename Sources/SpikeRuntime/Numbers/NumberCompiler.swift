@@ -64,7 +64,8 @@ struct NumberCompiler {
     /// What a stage reads at run time.
     private func read(_ node: Node, _ work: NumberStage.Work) -> [String] {
         switch work {
-        case .panels, .convolution, .depthwise, .standardise, .encode, .function, .reduce, .view, .transpose, .slice: [node.inputs[0]]
+        case .panels, .convolution, .depthwise, .standardise, .encode, .function, .reduce, .view, .transpose, .slice, .pick:
+            [node.inputs[0]]
         default: node.inputs
         }
     }
@@ -104,6 +105,13 @@ struct NumberCompiler {
     }
 
     private mutating func work(of node: Node) -> NumberStage.Work {
+        if case .gather(let gather) = node.operator, isFloat(node.inputs[0]), graph.constants[node.inputs[0]] == nil,
+            let indices = graph.constants[node.inputs[1]], indices.elementType == .int64,
+            let shape = graph.types[node.inputs[0]]?.shape, let axis = try? Shape.axis(gather.axis, rank: shape.rank),
+            let size = shape[axis].known
+        {
+            return .pick(axis: axis, places: indices.integers.map { Int($0) + ($0 < 0 ? size : 0) }, shape: indices.shape)
+        }
         guard node.inputs.allSatisfy(isFloat), node.outputs.allSatisfy(isFloat) else { return .generic(reason: "it is not of float32") }
         let constants = node.inputs.map { graph.constants[$0] != nil }
         switch node.operator {
@@ -225,6 +233,7 @@ struct NumberCompiler {
     private func isMove(_ node: Node) -> Bool {
         switch node.operator {
         case .reshape, .flatten, .identity, .dropout, .transpose, .slice: true
+        case .gather: graph.constants[node.inputs[1]] != nil && graph.constants[node.inputs[0]] == nil
         default: false
         }
     }

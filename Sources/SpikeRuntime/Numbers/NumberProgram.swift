@@ -64,6 +64,8 @@ struct NumberStage: Sendable {
         case view
         case transpose([Int])
         case slice(Slice)
+        /// Some places of an axis, which become as many as `shape` has.
+        case pick(axis: Int, places: [Int], shape: [Int])
         case concat(axis: Int)
         /// Left to the reference path.
         case generic(reason: String)

@@ -147,6 +147,20 @@ extension NumberWorker {
         return result
     }
 
+    func picked(_ value: NumberValue, axis: Int, places: [Int], shape: [Int]) -> NumberValue {
+        let x = inOrder(value.steps.count > 1 ? floats(value) : value)
+        let result = pool.value(
+            Array(x.shape[..<axis]) + shape + x.shape[(axis + 1)...], kind: x.kind, steps: x.steps, largest: x.largest)
+        let (outer, size, bytes) = (x.shape[..<axis].reduce(1, *), x.shape[axis], x.shape[(axis + 1)...].reduce(1, *) * x.kind.size)
+        for row in 0..<outer {
+            for (index, place) in places.enumerated() {
+                (result.start + (row * places.count + index) * bytes).copyMemory(
+                    from: x.start + (row * size + place) * bytes, byteCount: bytes)
+            }
+        }
+        return result
+    }
+
     func joined(_ inputs: [NumberValue], axis: Int) throws -> NumberValue {
         let isLast = inputs[0].shape.count > 2 && inputs.allSatisfy(\.isChannelsLast)
         let parts = inputs.map { isLast ? floats($0) : inOrder(floats($0)) }

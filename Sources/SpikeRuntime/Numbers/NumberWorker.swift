@@ -70,6 +70,7 @@ final class NumberWorker {
             case .view: try viewed(inputs[0], stage.node.operator)
             case .transpose(let permutation): transposed(inputs[0], permutation)
             case .slice(let slice): try sliced(inputs[0], slice)
+            case .pick(let axis, let places, let shape): picked(inputs[0], axis: axis, places: places, shape: shape)
             case .concat(let axis): try joined(inputs, axis: axis)
             case .generic: preconditionFailure("the reference path's values are tensors")
             }

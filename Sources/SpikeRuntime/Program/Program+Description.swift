@@ -5,7 +5,8 @@ internal import SpikeGraph
 extension Program: CustomStringConvertible {
     /// The most digits that steps can be asked of; `nil` without radix neurons.
     var fewestDigits: Int? {
-        stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
+        if let numbers { return numbers.encodings.map(\.digits).min() }
+        return stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
     }
 
     /// The most steps of a simulation: the running sums of pools have room for so many.
@@ -34,12 +35,14 @@ extension Program: CustomStringConvertible {
 
     /// The nodes that the reference path computes, step by step, and why.
     public var genericNodes: [(node: String, reason: String)] {
-        stages.compactMap { if case .generic(let stage) = $0 { (stage.node.name, stage.reason) } else { nil } }
+        if let numbers { return numbers.genericNodes }
+        return stages.compactMap { if case .generic(let stage) = $0 { (stage.node.name, stage.reason) } else { nil } }
     }
 
     /// The layers of neurons that are float32 although int8 was asked for, and why.
     public var floatStages: [(node: String, reason: String)] {
         guard precision == .int8 else { return [] }
+        if let numbers { return numbers.floatLayers }
         return stages.compactMap { stage in
             switch stage {
             case .neurons(let stage): stage.floatReason.map { (stage.name, $0) }
@@ -59,7 +62,8 @@ extension Program: CustomStringConvertible {
 
     /// Bytes of the packed weights.
     public var weightBytes: Int {
-        stages.reduce(0) { sum, stage in
+        if let numbers { return numbers.weightBytes }
+        return stages.reduce(0) { sum, stage in
             guard case .neurons(let stage) = stage else { return sum }
             return sum + (stage.analog?.weights.count ?? 0)
                 + stage.branches.reduce(0) { $0 + $1.weights.count + ($1.dense?.weights.count ?? 0) }
@@ -83,9 +87,12 @@ extension Program: CustomStringConvertible {
             case .generic(let stage): lines.append("  \(stage.node.name): \(stage.node.operator.name), reference path (\(stage.reason))")
             }
         }
+        if let numbers { lines += numbers.lines() }
         let generic = genericNodes
         lines.append(
-            generic.isEmpty ? "everything is fused" : "\(generic.count) nodes run on the reference path, step by step")
+            generic.isEmpty
+                ? "everything is \(numbers == nil ? "fused" : "on the engine, each layer's spikes as the numbers that they are the digits of")"
+                : "\(generic.count) nodes run on the reference path" + (numbers == nil ? ", step by step" : ""))
         for stage in floatStages { lines.append("float32 in spite of int8: \(stage.node) (\(stage.reason))") }
         return lines.map { $0.visible + "\n" }.joined() + "\(memoryPlan(steps: spikingDescription.steps ?? 32))"
     }

@@ -37,6 +37,10 @@ extension Program {
         let isWhole = schedule == .layerSynchronous || steps <= longestBlock
         let block = isWhole ? steps : longestBlock
         var plan = MemoryPlan(steps: steps, weights: weightBytes, spikes: 0, lists: 0, state: 0, stage: "")
+        if let numbers {
+            (plan.spikes, plan.values, plan.stage) = numbers.memory(of: graph)
+            return plan
+        }
         var (alive, values) = (Set<Int>(), Set<String>())
         func size(_ value: String) -> Int { 4 * (graph.sizePerSample(of: value) ?? 0) }
         for (index, stage) in stages.enumerated() {
@@ -81,7 +85,7 @@ extension MemoryPlan: CustomStringConvertible {
         }
         return """
             memory of one sample at \(steps) steps: peak \(size(peak)) = weights \(size(weights)), spikes \(size(spikes)), \
-            lists \(size(lists)) (at a density of 10 %),\(values > 0 ? " reference path \(size(values))," : "") state \(size(state))
+            lists \(size(lists)) (at a density of 10 %),\(values > 0 ? " values \(size(values))," : "") state \(size(state))
             most is in use at \(stage.visible)
             """
     }
