@@ -115,7 +115,8 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         }
         let first = inputs.prefix(1).map { $0.samples(0..<1) }
         let sample = try (timeVarying ? first.mean(of: steps) : first).first
-        let imageShape = sample.map { Array($0.shape.dropFirst()) } ?? []
+        // The ids of tokens are no picture, whatever their shape.
+        let imageShape = sample.map { $0.elementType == .float32 ? Array($0.shape.dropFirst()) : [] } ?? []
         return ActivityTrace(
             steps: steps, precision: observed.program?.precision.rawValue,
             layers: snn.nodes.compactMap { node in

@@ -210,7 +210,10 @@ struct ConvertCommand: ParsableCommand {
             searched.contains(.radix) && convertibility.isForDigits(allowAnalog: allowAnalog)
             && (allowAnalog || !convertibility.rolesInDigits.isEmpty)
         if !isForDigits { _ = try convertibility.check(allowAnalog: allowAnalog) }
-        let ladders = try (isForDigits ? [.radix] : searched).map { name in
+        var recipes = isForDigits ? [.radix] : searched
+        // Layers in front of the first ReLU that have no form in digits stay real-valued in other recipes only.
+        if recipes.count > 1, convertibility.isForDigits(allowAnalog: allowAnalog) { recipes.removeAll { $0 == .radix } }
+        let ladders = try recipes.map { name in
             let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }
             return try Recipe.named(name.rawValue).map { RecipeLadder($0, convert: conversion) }
                 ?? RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)

@@ -116,7 +116,9 @@ struct InspectCommand: ParsableCommand {
         var verdict = "the network can be converted"
         if !convertibility.rolesInDigits.isEmpty {
             verdict +=
-                " with the recipe radix, 6 to 8 steps: what weights and products read is sent as digits; other recipes take ReLUs alone"
+                " with the recipe radix, 6 to 8 steps: what weights and products read is sent as digits; other recipes "
+                + ((try? convertibility.check(allowAnalog: false)) == nil
+                    ? "take ReLUs alone" : "leave everything in front of the first ReLU real-valued")
             try show(block: verdict)
             return
         }

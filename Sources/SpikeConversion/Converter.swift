@@ -66,8 +66,9 @@ public struct Converter: Sendable {
     /// - Throws: ``SpikeletError`` that lists everything in the network that cannot spike; or says what is wrong with the
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
-        let notes = try Convertibility(ann).check(allowAnalog: allowAnalog)
-        let fused = try Self.fuse(SplitRectifiers().run(ann), fuseFlag: fuseFlag)
+        let leavingOut = LeaveOutOutputs(of: ann)
+        let notes = try leavingOut.notes + Convertibility(ann).check(allowAnalog: allowAnalog)
+        let fused = try Self.fuse(SplitRectifiers().run(leavingOut.run(ann)), fuseFlag: fuseFlag)
         let hooked = try Self.setVoltageHook(fused, mode: mode, momentum: momentum)
         let calibrated = try Self.calibrate(hooked, dataloader: dataloader)
         var snn = try Self.replaceByIFNode(calibrated)

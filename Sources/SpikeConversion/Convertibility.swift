@@ -38,6 +38,9 @@ public struct Convertibility: Sendable {
     /// The same where every value that is read by weights or products is sent as digits, as the recipe radix does with a network of
     /// other activations than ReLU; empty where there are none, or where that cannot be done either.
     public let rolesInDigits: [String: Role]
+    /// The first node that gives weights or products a nonlinear function of other weights without a neuron between: such a network
+    /// has layers in front of its first ReLU, which would stay real-valued. `nil`: there is none.
+    public let functionBetweenWeights: String?
     /// The ReLUs that become neurons, in order.
     public let activations: [String]
     /// In the network's order. Of a network without ReLUs: every nonlinear node, since each stands where a ReLU would.
@@ -78,13 +81,14 @@ public struct Convertibility: Sendable {
         }
         self.obstacles = obstacles
         self.roles = roles
-        let plan = Self.needsDigits(activations, obstacles) ? DigitPlan(ann) : nil
+        functionBetweenWeights = ann.functionBetweenWeights
+        let plan = activations.isEmpty || !obstacles.isEmpty || functionBetweenWeights != nil ? DigitPlan(ann) : nil
         rolesInDigits = plan.map { (try? $0.check()) == nil ? [:] : $0.roles } ?? [:]
     }
 
     /// For a plan of one's own.
     init(activations: [String], obstacles: [Obstacle]) {
-        (roles, rolesInDigits) = ([:], [:])
+        (roles, rolesInDigits, functionBetweenWeights) = ([:], [:], nil)
         self.activations = activations
         self.obstacles = obstacles
     }
@@ -167,12 +171,11 @@ public struct Convertibility: Sendable {
     private static let digitsRemedy = "use the recipe radix with 6 to 8 steps, which sends the values of any function as digits"
 
     /// Whether the recipe radix sends what weights and products read as digits with signs: of a network in which something is no ReLU, and
-    /// no sum of what ReLUs give. Beside ReLUs, what is allowed to stay real-valued does so as in other recipes.
+    /// no sum of what ReLUs give, be it behind the first ReLU or, between weights, in front of it. Beside ReLUs, what stands behind the
+    /// first of them and is allowed to stay real-valued does so as in other recipes.
     public func isForDigits(allowAnalog: Bool) -> Bool {
-        Self.needsDigits(activations, obstacles) && (!allowAnalog || activations.isEmpty)
+        activations.isEmpty || functionBetweenWeights != nil || !obstacles.isEmpty && !allowAnalog
     }
-
-    private static func needsDigits(_ activations: [String], _ obstacles: [Obstacle]) -> Bool { activations.isEmpty || !obstacles.isEmpty }
 }
 
 extension [Convertibility.Obstacle] {
@@ -186,6 +189,36 @@ extension [Convertibility.Obstacle] {
             members[kind, default: []].append("'\(obstacle.node)'")
         }
         return kinds.map { "- \(members[$0]?.count ?? 0) × \($0): " + (members[$0] ?? []).joined(separator: ", ") }
+    }
+}
+
+extension Graph {
+    /// See ``Convertibility/functionBetweenWeights``. What is computed from the input without weights (its normalisation, a spectrogram)
+    /// is part of the input, and a linear function of a layer is part of that layer.
+    fileprivate var functionBetweenWeights: String? {
+        // Behind weights, with no neuron between; and of these values the functions, with the node that began them.
+        var (weighed, functions): (Set<String>, [String: String]) = ([], [:])
+        for node in nodes where !becomesNeurons(node) {
+            let function = node.inputs.lazy.compactMap { functions[$0] }.first
+            if let function, hasWeights(node) || isProduct(node) { return function }
+            guard hasWeights(node) || picksEmbeddings(node) || node.inputs.contains(where: weighed.contains) else { continue }
+            // Whole numbers are places, sizes and masks.
+            for output in node.outputs where types[output]?.elementType == .float32 {
+                weighed.insert(output)
+                functions[output] = function ?? (isFunction(node) ? node.name : nil)
+            }
+        }
+        return nil
+    }
+
+    /// Whether a node is no sum of its inputs, or of some of them. Quantisers only round what a layer gives, and a maximum is one of
+    /// its numbers: with ReLUs they make no network of other functions.
+    private func isFunction(_ node: Node) -> Bool {
+        switch (node.operator, linearity(of: node)) {
+        case (.cast, _), (.gather, _), (.pad, _), (.quantizer, _): false
+        case (_, .nonlinear): true
+        default: false
+        }
     }
 }
 

@@ -37,14 +37,15 @@ public struct QuantizedConverter: Sendable {
     /// - Throws: ``SpikeletError`` that lists every ReLU that is not quantised and everything else that cannot spike; or
     ///   for a number of steps that no code of this network has.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
-        let folded = try FuseConvBatchNorm().run(ann)
+        let leavingOut = LeaveOutOutputs(of: ann)
+        let folded = try FuseConvBatchNorm().run(leavingOut.run(ann))
         let plan = QuantizedPlan(folded)
         guard !plan.neurons.isEmpty else {
             throw SpikeletError(
                 .notConvertible, "no activation of the network is a quantiser",
                 remedy: "give a network trained with QCFS (clip–floor) activations or quantised in QDQ format; for others use 'calibrated'")
         }
-        let warnings = try plan.check(allowAnalog: allowAnalog)
+        let warnings = try leavingOut.notes + plan.check(allowAnalog: allowAnalog)
         let quantizers = plan.neurons.map(\.quantizer)
         let largest = quantizers.map { max($0.levels, -$0.lowest) }.max() ?? 1
         let digits = try digits(largest)

@@ -91,6 +91,7 @@ public struct Evaluator: Sendable {
         try checkThreads(threads)
         if timeVarying { try snn.spiking?.checkTimeVarying() }
         let task = try task?.asked(of: snn) ?? OutputTask(of: snn)
+        let ann = try ann?.showingOutputs(of: snn)
         if let ann {
             guard ann.spiking == nil else {
                 throw SpikeletError(

@@ -46,6 +46,7 @@ public struct OutputComparison: Sendable {
         try checkThreads(threads)
         if timeVarying { try snn.spiking?.checkTimeVarying() }
         choice = try SimulatorChoice(snn, precision: precision)
+        let ann = try ann.showingOutputs(of: snn)
         /// Names and types, whatever number of samples an earlier export was fixed to.
         func outputs(_ graph: Graph) -> [String] {
             graph.outputs.map { output in

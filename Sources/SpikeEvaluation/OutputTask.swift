@@ -12,6 +12,7 @@ import SpikeRuntime
 /// | any | targets, numbers | its values |
 /// | `[N, C]`, C ≥ 2 | labels, or nothing | the largest of C scores |
 /// | `[N, C, …]`, C ≥ 2 | classes `[N, …]`, or nothing | at each place the largest of C scores along the channel axis |
+/// | `[N, …, C]` of a softmax over the last axis, or of tokens' features times a matrix | the same | at each place the largest of C scores along the last axis |
 /// | `[N]`, `[N, 1]` | labels 0 and 1; or the network ends in a sigmoid | whether its score is above 0; behind a sigmoid above ½ |
 /// | `[N, 1, …]` | classes 0 and 1 of each place; or a sigmoid | the same at each place |
 /// | any | classes 0 and 1 of its own shape | the same for each number |
@@ -19,7 +20,7 @@ import SpikeRuntime
 public struct OutputTask: Sendable, Hashable {
     /// How an output becomes a prediction.
     public enum Kind: Sendable, Hashable {
-        /// The position of the largest of so many scores along axis 1; of equal ones the first.
+        /// The position of the largest of so many scores along one axis; of equal ones the first.
         case classes(Int)
         /// Class 1 where the score is above the threshold, else class 0.
         case score(threshold: Float)
@@ -31,15 +32,21 @@ public struct OutputTask: Sendable, Hashable {
     public let kind: Kind
     /// The predictions a sample: 1, or the places of a segmentation. 1 also where values are compared.
     public let places: Int
+    /// The axis of the output that classes lie along, if there are any: 1, or the last of an output `[N, …, C]`.
+    public let axis: Int
+    /// How many numbers lie between the scores of two classes: those of the places behind the classes' axis.
+    private let stride: Int
     /// What is judged and why so, as a sentence without its full stop.
     public let description: String
 
     /// By values, whatever the network is.
     public static let values = OutputTask(kind: .values, places: 1, description: "by the values of the first output")
 
-    private init(kind: Kind, places: Int, description: String) {
+    private init(kind: Kind, places: Int, axis: Int = 1, stride: Int = 1, description: String) {
         self.kind = kind
         self.places = places
+        self.axis = axis
+        self.stride = stride
         self.description = description
     }
 
@@ -53,13 +60,15 @@ public struct OutputTask: Sendable, Hashable {
     ///   do not have its places.
     public init(of graph: Graph, hasLabels: Bool = false, targets: Tensor? = nil) throws {
         let sizes = try Self.sizes(graph)
-        let (channels, behind) = (sizes.first ?? 1, sizes.dropFirst().reduce(1, *))
+        let axis = Self.classAxis(graph, sizes, targets)
+        let channels = sizes.isEmpty ? 1 : sizes[axis - 1]
+        let behind = sizes.reduce(1, *) / channels
         let first = graph.outputs.count > 1 ? "of \(graph.outputs.count) outputs the first, '\(graph.outputs[0].name)', alone: " : ""
         func among(_ places: Int) -> String { places == 1 ? first : "\(first)at each of \(places) places " }
         func largest() -> OutputTask {
             OutputTask(
-                kind: .classes(channels), places: behind,
-                description: "\(among(behind))the largest of \(channels) class scores\(behind == 1 ? "" : ", along axis 1")")
+                kind: .classes(channels), places: behind, axis: axis, stride: sizes.dropFirst(axis).reduce(1, *),
+                description: "\(among(behind))the largest of \(channels) class scores\(behind == 1 ? "" : ", along axis \(axis)")")
         }
         func score(_ reason: String) throws -> OutputTask {
             guard graph.outputFunction != .other else {
@@ -114,8 +123,12 @@ public struct OutputTask: Sendable, Hashable {
     public func asked(of graph: Graph) throws -> OutputTask {
         let sizes = try Self.sizes(graph)
         guard kind != .values else { return self }
-        let (channels, behind) = (sizes.first ?? 1, sizes.dropFirst().reduce(1, *))
-        guard kind == .classes(channels) ? behind == places : kind != .classes(classCount) && channels * behind == places else {
+        let channels = sizes.count < axis ? 1 : sizes[axis - 1]
+        let (behind, stride) = (sizes.reduce(1, *) / channels, sizes.dropFirst(axis).reduce(1, *))
+        let fits =
+            kind == .classes(channels)
+            ? behind == places && stride == self.stride : kind != .classes(classCount) && channels * behind == places
+        guard fits else {
             throw SpikeletError(
                 .invalidData,
                 "output '\(graph.outputs[0].name)' of '\(graph.name)' is \(Self.type(graph)) (\(channels > 1 ? "\(channels) classes" : "one score")), where the spiking network has "
@@ -124,6 +137,18 @@ public struct OutputTask: Sendable, Hashable {
         }
         guard case .score = kind else { return self }
         return OutputTask(kind: .score(threshold: Self.threshold(graph)), places: places, description: description)
+    }
+
+    /// The axis that classes lie along: of classes of all places the one that they leave; else that of the softmax which the output comes
+    /// from, or the last of features of tokens, which a matrix makes or a normalisation.
+    ///
+    /// - Parameter sizes: of one sample's output.
+    private static func classAxis(_ graph: Graph, _ sizes: [Int], _ targets: Tensor?) -> Int {
+        guard sizes.count > 1 else { return 1 }
+        let likely = graph.classAxis(rank: sizes.count + 1)
+        guard let targets, targets.elementType == .int64 else { return likely }
+        let places = targets.shape.dropFirst().reduce(1, *)
+        return [likely, 1, sizes.count].first { sizes.reduce(1, *) / sizes[$0 - 1] == places && sizes[$0 - 1] > 1 } ?? likely
     }
 
     /// Above which score class 1 is the likelier.
@@ -161,21 +186,11 @@ public struct OutputTask: Sendable, Hashable {
         case .values: return []
         case .score(let threshold): return values.map { $0 > threshold ? 1 : 0 }
         case .classes(let count):
-            guard places > 1 else {
-                return stride(from: 0, to: values.count, by: count).map { start in
-                    (1..<count).reduce(0) { values[start + $1] > values[start + $0] ? $1 : $0 }
-                }
+            return (0..<values.count / count).map { prediction in
+                // The places in front of the classes' axis, and those behind it.
+                let start = prediction / stride * count * stride + prediction % stride
+                return (1..<count).reduce(0) { values[start + $1 * stride] > values[start + $0 * stride] ? $1 : $0 }
             }
-            var predictions = [Int](repeating: 0, count: values.count / count)
-            for sample in 0..<predictions.count / places {
-                for place in 0..<places {
-                    let start = sample * count * places + place
-                    predictions[sample * places + place] = (1..<count).reduce(0) {
-                        values[start + $1 * places] > values[start + $0 * places] ? $1 : $0
-                    }
-                }
-            }
-            return predictions
         }
     }
 
@@ -234,3 +249,25 @@ public struct OutputTask: Sendable, Hashable {
 }
 
 extension OutputTask: CustomStringConvertible {}
+
+extension Graph {
+    /// The axis of the first output, 1 or behind, that scores are compared along, by what the output comes from.
+    fileprivate func classAxis(rank: Int) -> Int {
+        let producers = producers
+        guard var value = outputs.first?.value else { return 1 }
+        while let node = producers[value], let input = node.inputs.first(where: { constants[$0] == nil }) {
+            switch node.operator {
+            case .softmax(let softmax) where !softmax.flattensTail: return max(1, softmax.axis < 0 ? rank + softmax.axis : softmax.axis)
+            case .logSoftmax(let softmax) where !softmax.flattensTail: return max(1, softmax.axis < 0 ? rank + softmax.axis : softmax.axis)
+            case .matMul: return constants[node.inputs[1]] != nil ? rank - 1 : 1
+            case .layerNormalization: return rank - 1
+            case .identity, .dropout, .voltageScaler, .clip, .sigmoid: break
+            case .mul, .add:
+                guard node.inputs.contains(where: { constants[$0] != nil }) else { return 1 }
+            default: return 1
+            }
+            value = input
+        }
+        return 1
+    }
+}

@@ -43,6 +43,7 @@ public final class Explorer: Sendable {
                 .unsupported, "the first output of '\(snn.name)' is no number that could be drawn",
                 remedy: "export the model without what makes positions or truth values of its scores, such as ArgMax")
         }
+        let ann = try ann?.showingOutputs(of: snn)
         self.snn = snn
         self.ann = ann
         self.steps = usual
@@ -104,7 +105,7 @@ public final class Explorer: Sendable {
         let (depth, height, width) = isImage ? (sizes[0], sizes[1], sizes[2]) : (1, 1, sizes.reduce(1, *))
         let channels = depth == 3 ? 3 : 1
         let (rows, columns) = ((0..<height).evenly(atMost: Self.mostPlaces), (0..<width).evenly(atMost: Self.mostPlaces))
-        let values = tensor.floats
+        let values = tensor.shownNumbers
         let pictures = range.enumerated().map { position, sample in
             let own = values[position * depth * height * width..<(position + 1) * depth * height * width]
             let (least, most) = (own.min() ?? 0, own.max() ?? 1)
@@ -121,5 +122,16 @@ public final class Explorer: Sendable {
             return Pictures.Picture(sample: sample, label: batch.labels?[position], pixels: Data(bytes).base64EncodedString())
         }
         return try JSON.encode(Pictures(width: columns.count, height: rows.count, channels: channels, pictures: pictures))
+    }
+}
+
+extension Tensor {
+    /// Its numbers, near enough to be drawn: the ids of tokens, truth values as 0 and 1.
+    fileprivate var shownNumbers: [Float] {
+        switch storage {
+        case .float32(let values): values
+        case .int64(let values): values.map { Float($0) }
+        case .bool(let values): values.map { $0 ? 1 : 0 }
+        }
     }
 }

@@ -34,7 +34,6 @@ struct GraphAssembly {
         nodes = zip(pending, nodeNames).map { node, name in
             Node(name, node.operator, inputs: node.inputs.map { names[$0] ?? $0 })
         }
-        try Self.checkFinite(nodes, constants)
         outputs = try session.model.graph.output.map { output in
             switch session.values[output.name] {
             case .computed(let name, _)?: return Graph.Output(output.name, value: names[name] ?? name)
@@ -52,6 +51,7 @@ struct GraphAssembly {
                     .invalidModel, "output '\(output.name)' is defined by nothing in the model", remedy: "export the model again")
             }
         }
+        try Self.checkFinite(nodes, constants, outputs)
     }
 
     /// Whether a constant's name was given by a person. Exporters number those that they make themselves.
@@ -72,10 +72,12 @@ struct GraphAssembly {
         return position < roles.count ? roles[position] : "constant"
     }
 
-    private static func checkFinite(_ nodes: [Node], _ constants: [String: Tensor]) throws {
+    private static func checkFinite(_ nodes: [Node], _ constants: [String: Tensor], _ outputs: [Graph.Output]) throws {
         var bad: [String: String] = [:]
+        let masked = scores(nodes, outputs)
         for (name, tensor) in constants {
             guard let position = tensor.firstNonFinite else { continue }
+            if masked.contains(name), tensor.floats.allSatisfy({ $0.isFinite || $0 == -.infinity }) { continue }
             bad[name] = "'\(name)' \(tensor.shape) holds \(tensor.floats[position]) at place \(position)"
         }
         guard !bad.isEmpty else { return }
@@ -85,7 +87,24 @@ struct GraphAssembly {
         throw SpikeletError(
             .invalidModel, "weights are not finite numbers:", details: SpikeletError.list(lines),
             remedy:
-                "a mask of −∞ before a softmax: write −1e9 there; else the training diverged or the file is damaged: check the weights, and export again"
+                "a mask may hold −∞ where it is added to a softmax's scores, or stands for them, alone: write −1e9 elsewhere; else the training diverged or the file is damaged: check the weights, and export again"
         )
+    }
+
+    /// The values that softmaxes alone read, added to others, in their place or at other places: −∞ among them takes no part.
+    private static func scores(_ nodes: [Node], _ outputs: [Graph.Output]) -> Set<String> {
+        var scores: Set<String> = []
+        var others = Set(outputs.map(\.value))
+        for node in nodes.reversed() {
+            let readsScores =
+                switch node.operator {
+                case .softmax, .logSoftmax: true
+                case .add, .concat, .dropout, .expand, .flatten, .gather, .identity, .reshape, .select, .slice, .tile, .transpose:
+                    node.outputs.allSatisfy { scores.contains($0) && !others.contains($0) }
+                default: false
+                }
+            if readsScores { scores.formUnion(node.inputs) } else { others.formUnion(node.inputs) }
+        }
+        return scores.subtracting(others)
     }
 }

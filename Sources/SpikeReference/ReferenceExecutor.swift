@@ -36,13 +36,22 @@ public struct ReferenceExecutor: Sendable {
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for (node, lastReads) in zip(graph.nodes, lastReads) {
             let operands = node.inputs.compactMap { values[$0] }
-            var results = try Self.compute(node.operator, operands, batch: batch)
+            var results = try Self.computed(node, operands, batch: batch)
             if let rewrite { results = try results.map { try Self.rewritten($0, by: rewrite, of: node) } }
             try observe?(node, operands, results)
             for (name, result) in zip(node.outputs, results) { values[name] = result }
             for name in lastReads { values[name] = nil }
         }
         return graph.outputs.compactMap { values[$0.value] }
+    }
+
+    /// ``compute(_:_:batch:)``, with the node's name in its errors.
+    package static func computed(_ node: Node, _ inputs: [Tensor], batch: Int?) throws -> [Tensor] {
+        do {
+            return try compute(node.operator, inputs, batch: batch)
+        } catch let error as SpikeletError {
+            throw error.location == nil ? error.located("node '\(node.name)'") : error
+        }
     }
 
     private static func rewritten(_ made: Tensor, by rewrite: (Node, Tensor) throws -> Tensor, of node: Node) throws -> Tensor {

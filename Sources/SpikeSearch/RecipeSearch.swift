@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import SpikeConversion
 import SpikeEvaluation
 public import SpikeGraph
 import SpikeRuntime
@@ -68,7 +69,8 @@ public struct RecipeSearch: Sendable {
     /// - Throws: ``SpikeletError`` where the data are too few to tell a drop of this size, or do not fit the network; or where
     ///   the network cannot spike at all.
     public func callAsFunction(_ ann: Graph, calibration: any BatchSource) throws -> (snn: Graph?, result: RecipeSearchResult) {
-        let split = try CalibrationSplit(calibration, ann: ann, threads: threads)
+        let judged = try LeaveOutOutputs(of: ann, inDigits: Convertibility(ann).isForDigits(allowAnalog: true)).run(ann)
+        let split = try CalibrationSplit(calibration, ann: judged, threads: threads)
         let judge = TrialJudge(split: split, targetDrop: targetDrop, clear: Self.clear, threads: threads)
         try checkCount(split, judge.criterion)
         var result = RecipeSearchResult(

@@ -174,6 +174,122 @@ import Testing
         #expect(distance(try ReferenceSimulation(kept).run([input], steps: 10)[0], wanted) < 0.1)
     }
 
+    /// A chain of nodes behind the input `x`, `[N, 6]`; `nil` stands for 6 × 6 weights.
+    private func chain(_ operators: [SpikeGraph.Operator?], seed: UInt64 = 7) throws -> Graph {
+        var random = SplitMix64(seed: seed)
+        var (nodes, constants): ([Node], [String: Tensor]) = ([], ["ones": Tensor(repeating: 1, shape: [6])])
+        for (number, payload) in operators.enumerated() {
+            var inputs = [nodes.last?.outputs[0] ?? "x"]
+            if payload == nil {
+                inputs.append("weights\(number)")
+                constants["weights\(number)"] = Tensor((0..<36).map { _ in Float.random(in: -1...1, using: &random) }, shape: [6, 6])
+            }
+            if case .layerNormalization? = payload { inputs.append("ones") }
+            nodes.append(Node("node\(number)", payload ?? .matMul(MatMul()), inputs: inputs))
+        }
+        return try Graph(
+            name: "chain", inputs: [.init("x", ValueType(.float32, [.batch, 6]))],
+            outputs: [.init("y", value: nodes.last?.outputs[0] ?? "x")], nodes: nodes, constants: constants)
+    }
+
+    /// Attention of 4 tokens of 6 features, in which padding (tokens whose `keep` is 0) and later tokens are masked by −∞.
+    private func maskedAttention(causal: Bool) throws -> Graph {
+        var random = SplitMix64(seed: 11)
+        func weights() -> Tensor { Tensor((0..<36).map { _ in Float.random(in: -0.8...0.8, using: &random) }, shape: [6, 6]) }
+        let later = (0..<16).map { $0 % 4 > $0 / 4 ? -Float.infinity : 0 }
+        return try Graph(
+            name: "masked", inputs: [.init("x", ValueType(.float32, [.batch, 4, 6])), .init("keep", ValueType(.int64, [.batch, 1, 4]))],
+            outputs: [.init("y", value: "y")],
+            nodes: [
+                Node("q", .matMul(MatMul()), inputs: ["x", "wq"]), Node("k", .matMul(MatMul()), inputs: ["x", "wk"]),
+                Node("v", .matMul(MatMul()), inputs: ["x", "wv"]),
+                Node("turned", .transpose(Transpose(permutation: [0, 2, 1])), inputs: ["k"]),
+                Node("products", .matMul(MatMul()), inputs: ["q", "turned"]),
+                Node("isPadding", .binary(Binary(.equal)), inputs: ["keep", "none"]),
+                Node("padding", .select(Where()), inputs: ["isPadding", "minusInfinity", "zero"]),
+                Node("scores", .add(Add()), inputs: ["products", "padding"]), Node("masked", .add(Add()), inputs: ["scores", "later"]),
+                Node("attention", .softmax(Softmax()), inputs: ["masked"]), Node("mixed", .matMul(MatMul()), inputs: ["attention", "v"]),
+                Node("y", .matMul(MatMul()), inputs: ["mixed", "wo"]),
+            ],
+            constants: [
+                "wq": weights(), "wk": weights(), "wv": weights(), "wo": weights(), "none": Tensor([Int64(0)], shape: []),
+                "minusInfinity": Tensor(scalar: -.infinity), "zero": Tensor(scalar: 0),
+                "later": Tensor(causal ? later : [Float](repeating: 0, count: 16), shape: [4, 4]),
+            ])
+    }
+
+    @Test func `what a mask of −∞ hides sends nothing, and a row that is hidden whole is an error`() throws {
+        var random = SplitMix64(seed: 12)
+        func tokens(_ count: Int) -> Tensor {
+            Tensor((0..<count * 24).map { _ in Float.random(in: -1...1, using: &random) }, shape: [count, 4, 6])
+        }
+        let x = tokens(32)
+        let keep = Tensor((0..<32 * 4).map { Int64($0 % 4 < 2 + $0 / 4 % 3 ? 1 : 0) }, shape: [32, 1, 4])
+        for causal in [false, true] {
+            let ann = try maskedAttention(causal: causal)
+            let snn = try RecipeConverter(Recipe.radix.options(10), calibration: [Batch(inputs: [x, keep])])(ann)
+            let found = try ReferenceSimulation(snn).run([x, keep], steps: 10)[0]
+            #expect(distance(found, try ReferenceExecutor(ann).run([x, keep])[0]) < 0.1)
+            // Hidden tokens may be anything: the last two of the first sample, and for the first token of all samples the others.
+            var values = x.floats
+            let others = tokens(32).floats
+            for index in values.indices where index < 24 ? index >= 12 : causal && index % 24 >= 6 { values[index] = others[index] }
+            let changed = try ReferenceSimulation(snn).run([Tensor(values, shape: x.shape), keep], steps: 10)[0].floats
+            #expect(changed[..<12] == found.floats[..<12])
+            if causal { #expect((0..<32).allSatisfy { changed[$0 * 24..<$0 * 24 + 6] == found.floats[$0 * 24..<$0 * 24 + 6] }) }
+            // The third sample keeps nothing.
+            let nothing = Tensor((0..<32 * 4).map { Int64($0 / 4 == 2 ? 0 : 1) }, shape: [32, 1, 4])
+            let ofANN = #expect(throws: SpikeletError.self) { _ = try ReferenceExecutor(ann).run([x, nothing]) }
+            #expect(ofANN?.location == "node 'attention'" && ofANN?.message.contains("[2, 0, :]") == true)
+            let ofSNN = #expect(throws: SpikeletError.self) { _ = try ReferenceSimulation(snn).run([x, nothing], steps: 10) }
+            #expect(ofSNN?.message.contains("at place [2, 0, 0] is no number") == true && ofSNN?.remedy?.contains("masked whole") == true)
+            let calibrating = #expect(throws: SpikeletError.self) {
+                _ = try RecipeConverter(Recipe.radix.options(10), calibration: [Batch(inputs: [x, nothing])])(ann)
+            }
+            #expect("\(try #require(calibrating))".contains("node 'attention'") && calibrating?.message.contains("[2, 0, 0]") == true)
+        }
+    }
+
+    @Test func `layers in front of the first ReLU are sent as digits where functions stand between them`() throws {
+        let (gelu, relu) = (SpikeGraph.Operator.unary(Unary(.gelu, parameters: [0])), SpikeGraph.Operator.relu(Relu()))
+        let ann = try chain([nil, gelu, nil, .unary(Unary(.softplus)), nil, relu, nil])
+        #expect(Convertibility(ann).functionBetweenWeights == "node1")
+        var random = SplitMix64(seed: 8)
+        let input = Tensor((0..<64 * 6).map { _ in Float.random(in: -1...1, using: &random) }, shape: [64, 6])
+        for allowAnalog in [false, true] {
+            var options = Recipe.radix.options(10)
+            options.allowAnalog = allowAnalog
+            let snn = try RecipeConverter(options, calibration: [Batch(input)])(ann)
+            #expect(
+                snn.nodes.compactMap { if case .neuron(let neurons) = $0.operator { neurons.site?.activation } else { nil } }.sorted()
+                    == ["node1", "node3", "node5"])
+            let (trains, spiking) = (snn.spikeTrains, snn.spikingValues)
+            let weights = snn.nodes.filter(snn.hasWeights)
+            #expect(weights.dropFirst().allSatisfy { trains.contains($0.inputs[0]) && spiking.contains($0.inputs[0]) })
+            let expected = try ReferenceExecutor(ann).run([input])[0]
+            #expect(distance(try ReferenceSimulation(snn).run([input], steps: 10)[0], expected) < 0.1)
+        }
+        // Streaming recipes take what is in front of the first ReLU for the input.
+        let streaming = try RecipeConverter(Recipe.calibrated.options(8), calibration: [Batch(input)])(ann)
+        #expect(streaming.nodes.count { if case .neuron = $0.operator { true } else { false } } == 1)
+    }
+
+    @Test func `what is computed from the input without weights, or linear behind the first, is no layer`() throws {
+        let (relu, norm) = (SpikeGraph.Operator.relu(Relu()), SpikeGraph.Operator.layerNormalization(LayerNormalization()))
+        let (log, gelu) = (SpikeGraph.Operator.unary(Unary(.softplus)), SpikeGraph.Operator.unary(Unary(.gelu, parameters: [0])))
+        let rounding = SpikeGraph.Operator.quantizer(try Quantizer(step: 0.25, levels: 15, lowest: -16, rounding: .halfToEven))
+        for operators in [
+            [nil, relu, nil, relu, nil], [log, norm, nil, relu, nil], [nil, nil, relu, nil], [nil, norm, relu, nil],
+            [nil, rounding, nil, relu, nil], [nil, relu, nil, gelu],
+        ] {
+            let found = Convertibility(try chain(operators))
+            #expect(found.functionBetweenWeights == nil && !found.isForDigits(allowAnalog: false) && found.rolesInDigits.isEmpty)
+        }
+        for operators in [[nil, norm, nil, relu, nil], [nil, gelu, relu, nil, gelu, nil], [nil, .softmax(Softmax()), nil, relu]] {
+            #expect(Convertibility(try chain(operators)).isForDigits(allowAnalog: false))
+        }
+    }
+
     @Test func `other recipes say who takes such networks, and what cannot be is listed`() throws {
         let ann = try ann("attention")
         let inputs = try inputs("attention", ann)
@@ -220,6 +336,11 @@ import Testing
             let expected = min((abs(value) + 0.5).rounded(.down), most)
             #expect(found == (value < 0 ? -expected : expected), "\(value)")
         }
+        var unknown = NeuronLayer(node: neuron)
+        let numbers = unknown.advance(
+            by: (0..<digits).map { _ in Tensor([.nan, 1] as [Float], shape: [1, 2]) }, at: TimeStep(0, of: digits), sending: { _ in nil })
+        #expect(numbers.allSatisfy { $0.floats[0].isNaN && !$0.floats[1].isNaN })
+        #expect(throws: SpikeletError.self) { _ = try numbers[0].spikeCount(of: "neuron") }
         #expect(throws: SpikeletError.self) { _ = try DigitNeuron(digits: 0) }
         #expect(throws: SpikeletError.self) { _ = try DigitNeuron(digits: 17) }
     }

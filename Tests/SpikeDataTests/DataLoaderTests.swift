@@ -55,6 +55,17 @@ import Testing
     /// Computed by a program of its own from the published algorithm.
     static let orderOfSeed1 = [4, 2, 8, 1, 9, 3, 0, 6, 7, 5]
 
+    @Test func `the digest tells data of any type from others`() throws {
+        func digest(_ tensor: Tensor) throws -> String { try DataLoader(Dataset(TensorSamples(tensor: tensor)), batchSize: 2).digest() }
+        let ids = Tensor([1, 2, 3, 4, 5, 6] as [Int64], shape: [3, 2])
+        let others = [
+            Tensor([1, 2, 3, 4, 5, 7] as [Int64], shape: [3, 2]), Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [3, 2]),
+            Tensor([true, false, true, false, true, true], shape: [3, 2]),
+        ]
+        #expect(try Set(([ids] + others).map(digest)).count == 4)
+        #expect(try digest(ids) == digest(ids))
+    }
+
     @Test func `the generator is the published one`() {
         var generator = SplitMix64(seed: 1_234_567)
         let published: [UInt64] = [
@@ -81,4 +92,15 @@ import Testing
             #expect(await spikeletError { _ = try DataLoader(dataset, limit: size) }.code == .invalidOption)
         }
     }
+}
+
+/// Samples of any element type.
+private struct TensorSamples: SampleSource {
+    let tensor: Tensor
+
+    var count: Int { tensor.shape[0] }
+    var sampleShapes: [[Int]] { [Array(tensor.shape.dropFirst())] }
+    var elementTypes: [ElementType] { [tensor.elementType] }
+
+    func inputs(at indices: ArraySlice<Int>) -> [Tensor] { [Tensor.joined(indices.map { tensor.samples($0..<$0 + 1) })] }
 }

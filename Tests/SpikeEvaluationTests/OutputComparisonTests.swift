@@ -63,6 +63,28 @@ struct OutputComparisonTests {
         }
     }
 
+    @Test func `outputs that conversion leaves out are left out of the ANN beside it`() throws {
+        let weights = tensor([1, -1, 0.5, 2, -0.5, 1], [2, 3])
+        let ann = try Graph(
+            name: "passing", inputs: [.init("x", ValueType(.float32, [.batch, 2])), .init("ids", ValueType(.int64, [.batch, 1]))],
+            outputs: [.init("passed", value: "same"), .init("y", value: "y")],
+            nodes: [
+                Node("same", .identity(Identity()), inputs: ["ids"]), Node("relu", .relu(Relu()), inputs: ["x"]),
+                Node("y", .matMul(MatMul()), inputs: ["relu", "w"]),
+            ], constants: ["w": weights])
+        var random = SplitMix64(seed: 92)
+        let x = Tensor((0..<64).map { _ in Float.random(in: -1...1, using: &random) }, shape: [32, 2])
+        let data = [Batch(inputs: [x, Tensor((0..<32).map { Int64($0) }, shape: [32, 1])])]
+        let snn = try RecipeConverter(Recipe.radix.options(8), calibration: data)(ann)
+        #expect(snn.outputs.map(\.name) == ["y"])
+        let errors = try OutputComparison(snn, ann: ann, steps: [8]).run(data)
+        #expect(errors.steps.last?.outputs.map(\.name) == ["y"] && (errors.steps.last?.outputs.first?.error ?? 1) < 0.05)
+        #expect((try Evaluator(snn, ann: ann, steps: [8]).run(data).steps.last?.agreement ?? 0) > 0.9)
+        // Other networks keep their outputs, and are refused.
+        let other = try ann.keepingOutputs { $0.name == "passed" }
+        #expect(throws: SpikeletError.self) { _ = try OutputComparison(snn, ann: other, steps: [8]) }
+    }
+
     @Test func `a regression head keeps its magnitudes, not only their order`() throws {
         var random = SplitMix64(seed: 92)
         let ann = try twoHeads(&random)

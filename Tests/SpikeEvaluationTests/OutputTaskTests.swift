@@ -68,6 +68,36 @@ struct OutputTaskTests {
         expectError("targets of shape [2]", "astype") { _ = try OutputTask(of: graph([3]), targets: tensor([0.5, 1], [2])) }
     }
 
+    @Test func `classes lie along the axis of the softmax, of tokens along the last, and where the classes of places say so`() throws {
+        func task(_ shape: [Int], _ head: [Node], targets: Tensor? = nil) throws -> OutputTask {
+            let weights = tensor([0, 1, -1, 2, 0, 1], [2, 3])
+            return try OutputTask(
+                of: Heads.network(shape, spiking: true, head: head, constants: ["w": weights, "b": tensor([0, 0, 0], [3])]),
+                targets: targets)
+        }
+        func softmax(_ axis: Int, _ input: String = "neurons") -> Node { Node("soft", .softmax(Softmax(axis: axis)), inputs: [input]) }
+        func log(_ axis: Int) -> Node { Node("soft", .logSoftmax(LogSoftmax(axis: axis)), inputs: ["neurons"]) }
+        let tokens = [Node("m", .matMul(MatMul()), inputs: ["neurons", "w"]), Node("s", .add(Add()), inputs: ["m", "b"])]
+        for (found, axis, count) in try [
+            (task([4, 5], [softmax(-1)]), 2, 5), (task([4, 5], [softmax(2)]), 2, 5), (task([4, 5], [softmax(1)]), 1, 4),
+            (task([4, 5], [log(-1)]), 2, 5), (task([4, 5, 2], [softmax(1)]), 1, 4), (task([4, 5, 2], [softmax(2)]), 2, 5),
+            (task([4, 3], [Node("n", .layerNormalization(LayerNormalization()), inputs: ["neurons", "b"])]), 2, 3),
+            (task([4, 2], tokens), 2, 3), (task([4, 2], tokens + [softmax(1, "s")]), 1, 4), (task([5], [softmax(-1)]), 1, 5),
+            (task([4, 5], [], targets: classes([2, 4])), 2, 5), (task([4, 5], [], targets: classes([2, 5])), 1, 4),
+            (task([4, 5], [softmax(-1)], targets: classes([2, 5])), 1, 4), (task([4, 4], [softmax(-1)], targets: classes([2, 4])), 2, 4),
+        ] {
+            #expect(found.axis == axis && found.kind == .classes(count), "\(found)")
+            #expect(found.places == 1 || found.description.hasSuffix("along axis \(axis)"))
+        }
+        let values = Tensor((0..<24).map { Float(($0 * 7) % 24) }, shape: [1, 2, 3, 4])
+        let graph = try Heads.network([2, 3, 4], spiking: true, head: [softmax(2)])
+        let task = try OutputTask(of: graph)
+        // 0 7 14 21 | 4 11 18 1 | 8 15 22 5, then 12 19 2 9 | 16 23 6 13 | 20 3 10 17.
+        #expect(try task.predictions(values, of: graph) == [2, 2, 2, 0, 2, 1, 2, 2])
+        #expect(try task.asked(of: graph) == task)
+        #expect(throws: SpikeletError.self) { _ = try task.asked(of: Heads.network([3, 2, 4], spiking: true, head: [softmax(2)])) }
+    }
+
     @Test func `one score's threshold is that of the function which it ends in`() throws {
         func kind(_ functions: [Operator]) throws -> OutputTask.Kind {
             let names = ["neurons"] + functions.indices.map { "f\($0)" }

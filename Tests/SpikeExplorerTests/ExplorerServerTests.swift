@@ -31,6 +31,26 @@ struct ExplorerServerTests {
         #expect(RequestRules.makeToken() != RequestRules.makeToken())
     }
 
+    @Test func `the ids of tokens are shown as a row of numbers`() async throws {
+        let snn = try Graph(
+            name: "tokens", inputs: [.init("ids", ValueType(.int64, [.batch, 3]))], outputs: [.init("y", value: "neurons")],
+            nodes: [
+                Node("embedded", .gather(Gather(axis: 0)), inputs: ["table", "ids"]),
+                Node("neurons", .neuron(NeuronNode(IFNode())), inputs: ["embedded"]),
+            ], constants: ["table": Tensor([0.25, 0.5, 0.75, 1] as [Float], shape: [4, 1])],
+            spiking: SpikingDescription(recipe: "test"))
+        let data = try DataLoader(Dataset(TensorSamples(tensor: Tensor([0, 1, 2, 3, 3, 1] as [Int64], shape: [2, 3]))))
+        try await withServer(Explorer(snn, data: data, steps: 4)) { server in
+            let pictures = try server.get("pictures?from=0&count=2").json
+            #expect(pictures["width"] as? Int == 3 && pictures["height"] as? Int == 1)
+            #expect(
+                (pictures["pictures"] as? [[String: Any]])?.compactMap { $0["pixels"] as? String } == [
+                    Data([0, 127, 255]).base64EncodedString(), Data([255, 255, 0]).base64EncodedString(),
+                ])
+            #expect(try server.get("run?sample=1").json["sample"] as? Int == 1)
+        }
+    }
+
     @Test func `other hosts and other sites are refused`() async throws {
         try await withServer(Sample().explorer()) { server async throws in
             let port = server.port
@@ -211,4 +231,15 @@ struct ExplorerServerTests {
         #expect(try again.get("network").status == 200)
         try await again.stop()
     }
+}
+
+/// Samples of any element type.
+private struct TensorSamples: SampleSource {
+    let tensor: Tensor
+
+    var count: Int { tensor.shape[0] }
+    var sampleShapes: [[Int]] { [Array(tensor.shape.dropFirst())] }
+    var elementTypes: [ElementType] { [tensor.elementType] }
+
+    func inputs(at indices: ArraySlice<Int>) -> [Tensor] { [Tensor.joined(indices.map { tensor.samples($0..<$0 + 1) })] }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import SpikeGraph
 import SpikeONNX
+import SpikeReference
 import SwiftProtobuf
 import TestSupport
 import Testing
@@ -84,6 +85,38 @@ import Testing
             builder.node("MatMul", ["x", "fc.weight"], ["y"], name: "/fc/MatMul")
             let failure = builder.failure()
             #expect(failure.contains("node 'fc' (MatMul)") && failure.contains("'fc.weight' [2, 2]") && failure.contains("place 2"))
+        }
+    }
+
+    @Test func `a mask of −∞ is taken where softmaxes alone read it, and nowhere else`() throws {
+        func masked(_ value: Float, _ rest: (inout ModelBuilder) -> Void) -> ModelBuilder {
+            var builder = ModelBuilder(input: [nil, 2, 2])
+            builder.weight("mask", [2, 2], [0, value, 0, 0])
+            builder.node("Add", ["x", "mask"], ["s"], name: "masking")
+            rest(&builder)
+            return builder
+        }
+        let softmax = masked(-.infinity) { $0.node("Softmax", ["s"], ["y"], ["axis": .int(-1)]) }
+        let y = try ReferenceExecutor(softmax.graph()).run([Tensor([1, 5, 2, 2] as [Float], shape: [1, 2, 2])])[0]
+        #expect(y.floats == [1, 0, 0.5, 0.5])
+        let moved = masked(-.infinity) {
+            $0.node("Transpose", ["s"], ["t"], ["perm": .ints([0, 2, 1])])
+            $0.node("LogSoftmax", ["t"], ["y"], ["axis": .int(1)])
+        }
+        #expect(
+            try ReferenceExecutor(moved.graph()).run([Tensor(repeating: 0, shape: [1, 2, 2])])[0].floats[1...] == [
+                -log(2), -.infinity, -log(2),
+            ])
+        for refused in [
+            masked(-.infinity) { $0.node("Relu", ["s"], ["y"]) }, masked(-.infinity) { $0.node("Identity", ["s"], ["y"]) },
+            masked(.infinity) { $0.node("Softmax", ["s"], ["y"]) }, masked(.nan) { $0.node("Softmax", ["s"], ["y"]) },
+            masked(-.infinity) {
+                $0.node("Softmax", ["s"], ["p"])
+                $0.node("Mul", ["s", "p"], ["y"])
+            },
+        ] {
+            let failure = refused.failure()
+            #expect(failure.contains("node 'masking' (Add)") && failure.contains("write −1e9 elsewhere"), "\(failure)")
         }
     }
 }

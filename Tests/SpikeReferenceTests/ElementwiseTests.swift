@@ -106,6 +106,25 @@ import Testing
         #expect(rows[..<4] == rows[4...])
         #expect(try run(.logSoftmax(LogSoftmax()), [x]).floats.allSatisfy { $0.isFinite })
     }
+
+    @Test func `scores of −∞ have no share, and a row of nothing else is an error`() throws {
+        let masked = Tensor([0, -.infinity, 0, -.infinity, 3, -.infinity] as [Float], shape: [1, 2, 3])
+        func softmax(_ x: Tensor, axis: Int = -1) throws -> Tensor { try ReferenceExecutor.evaluate(.softmax(Softmax(axis: axis)), [x])[0] }
+        #expect(try softmax(masked).floats == [0.5, 0, 0.5, 0, 1, 0])
+        let whole = Tensor([0, 0, -.infinity, -.infinity] as [Float], shape: [1, 2, 2])
+        for (softmax, row) in [(Softmax(), "[0, 1, :]"), (Softmax(axis: 2), "[0, 1, :]")] {
+            let graph = try Graph(
+                name: "masked", inputs: [.init("x", ValueType(.float32, [.batch, 2, 2]))], outputs: [.init("y", value: "attention")],
+                nodes: [Node("scores", .add(Add()), inputs: ["x", "mask"]), Node("attention", .softmax(softmax), inputs: ["scores"])],
+                constants: ["mask": whole])
+            let error = #expect(throws: SpikeletError.self) {
+                _ = try ReferenceExecutor(graph).run([Tensor(repeating: 1, shape: [1, 2, 2])])
+            }
+            #expect(error?.location == "node 'attention'" && error?.message.contains("the row \(row) of a softmax is masked whole") == true)
+        }
+        #expect(throws: SpikeletError.self) { _ = try softmax(Tensor(repeating: -.infinity, shape: [1, 2, 2]), axis: 1) }
+        #expect(try softmax(Tensor([.nan, -.infinity] as [Float], shape: [1, 2])).floats.allSatisfy(\.isNaN))
+    }
 }
 
 @Suite struct ReduceMeanTests {

@@ -5,6 +5,8 @@ import SpikeGraph
 /// The result is the ANN in which everything that weights or products read is rounded to sign and K digits.
 struct DigitConversion {
     let options: ConversionOptions
+    /// Warnings of what was done before.
+    var notes: [String] = []
 
     /// - Throws: ``SpikeletError`` that lists everything in the network that has no form in digits.
     func callAsFunction(_ ann: Graph, calibration: (any BatchSource)?) throws -> Graph {
@@ -12,7 +14,7 @@ struct DigitConversion {
         let divisions = DigitPlan(graph).divisions
         if !divisions.isEmpty { graph = try graph.multiplyingByReciprocals(divisions) }
         let plan = DigitPlan(graph)
-        let notes = try plan.check(allowAnalog: options.allowAnalog)
+        let notes = try notes + plan.check(allowAnalog: options.allowAnalog)
         guard let calibration else {
             throw SpikeletError(
                 .notConvertible, "without data nothing is known of values that are no ReLU's", remedy: "give calibration data")

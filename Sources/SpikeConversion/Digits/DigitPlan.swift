@@ -76,14 +76,13 @@ struct DigitPlan {
 
     private mutating func result(of node: Node, read: [Int], _ known: [Value]) -> Value {
         let own = Value.potential(root: node.outputs[0])
-        func isFloat(_ value: String) -> Bool { graph.types[value]?.elementType == .float32 }
         guard !read.isEmpty else { return .realValued }
         if graph.hasWeights(node) {
             roles[node.name] = known.allSatisfy { $0 == .realValued } ? .analog : .synapses
             for position in read { encode(node, position) }
             return own
         }
-        if case .gather = node.operator, graph.constants[node.inputs[0]] != nil, isFloat(node.outputs[0]) {
+        if graph.picksEmbeddings(node) {
             // A table of embeddings is read like a first layer's weights.
             roles[node.name] = .analog
             return own

@@ -34,18 +34,19 @@ public struct RecipeConverter: Sendable {
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {
         let convertibility = Convertibility(ann)
-        if options.neuron == .radix, !hasOwnNeuron, convertibility.isForDigits(allowAnalog: options.allowAnalog) {
-            return try DigitConversion(options: options)(ann, calibration: calibration)
-        }
-        let notes = try convertibility.check(allowAnalog: options.allowAnalog)
-        let ann = try SplitRectifiers().run(ann)
-        let folded = try FuseConvBatchNorm().run(ann)
+        let inDigits = options.neuron == .radix && !hasOwnNeuron && convertibility.isForDigits(allowAnalog: options.allowAnalog)
+        let leavingOut = LeaveOutOutputs(of: ann, inDigits: inDigits)
+        let ann = try leavingOut.run(ann)
+        if inDigits { return try DigitConversion(options: options, notes: leavingOut.notes)(ann, calibration: calibration) }
+        let notes = try leavingOut.notes + convertibility.check(allowAnalog: options.allowAnalog)
+        let rectified = try SplitRectifiers().run(ann)
+        let folded = try FuseConvBatchNorm().run(rectified)
         let activations = folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
                 try ThresholdPlan(options, activations: activations, in: folded, data: calibration)
             } else {
-                try ThresholdPlan(options, activations: activations, ann: ann)
+                try ThresholdPlan(options, activations: activations, ann: rectified)
             }
         let scales = plan.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var description = SpikingDescription(

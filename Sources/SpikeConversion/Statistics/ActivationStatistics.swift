@@ -54,8 +54,12 @@ package struct ActivationStatistics: Accumulator, Hashable {
         for tensor in [tensor, before].compactMap({ $0 }) {
             guard let position = tensor.firstNonFinite else { continue }
             throw SpikeletError(
-                .invalidData, "the activations hold \(tensor.floats[position])",
-                remedy: "look for NaN or infinity in the calibration data, and for weights that overflow")
+                .invalidData,
+                "the activations hold \(tensor.floats[position])"
+                    + (tensor.floats[position].isNaN ? " at place \(tensor.place(position)) of the batch" : ""),
+                remedy:
+                    "look for NaN or infinity in the calibration data, for weights that overflow, and for a softmax whose row is masked "
+                    + "whole, with −∞ alone")
         }
         let count = tensor.rank > 1 ? tensor.shape[1] : 1
         let size = tensor.shape.dropFirst(2).reduce(1, *)

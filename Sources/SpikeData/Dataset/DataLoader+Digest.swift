@@ -11,7 +11,11 @@ extension DataLoader {
         for index in [0, count - 1] {
             for input in try DataLoader(self, only: index).first(1).joinedInputs {
                 take(input.shape)
-                take(input.floats)
+                switch input.storage {
+                case .float32(let values): take(values)
+                case .int64(let values): take(values)
+                case .bool(let values): take(values)
+                }
             }
         }
         take(orderedLabels ?? [])

@@ -38,6 +38,8 @@ public struct DigitNeuron: Neuron {
         let largest = Float(1 << digits) - 1
         let weight = Float(sign: .plus, exponent: digits - 1 - time.index, significand: 1)
         return state.emit { membrane in
+            // What is no number must not pass for silence: whoever counts the spikes says so.
+            if membrane.isNaN { return membrane }
             if isFirst { membrane = Float(signOf: membrane, magnitudeOf: min((membrane.magnitude + 0.5).rounded(.down), largest)) }
             guard membrane.magnitude >= weight else { return 0 }
             let spike = Float(signOf: membrane, magnitudeOf: 1)

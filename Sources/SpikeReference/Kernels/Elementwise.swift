@@ -97,7 +97,9 @@ extension Kernels {
         return Tensor(values, shape: inputs[0].shape)
     }
 
-    /// Softmax or, with `logarithmic`, log-softmax along an axis; the maximum is subtracted first.
+    /// Softmax or, with `logarithmic`, log-softmax along an axis; the maximum is subtracted first. A score of −∞ is a masked one.
+    ///
+    /// - Throws: where all scores of a row are −∞: there is nothing to share out.
     static func softmax(_ x: Tensor, axis: Int, flattensTail: Bool, logarithmic: Bool) throws -> Tensor {
         let position = try Shape.axis(axis, rank: x.rank)
         let outer = x.shape[..<position].reduce(1, *)
@@ -109,6 +111,12 @@ extension Kernels {
                 let start = row * length * inner + column
                 let indices = Swift.stride(from: start, to: start + length * inner, by: max(1, inner))
                 let largest = indices.reduce(-Float.infinity) { max($0, values[$1]) }
+                if largest == -.infinity, length > 0, !indices.contains(where: { values[$0].isNaN }) {
+                    let places = x.place(start).enumerated().map { $0 < position || !flattensTail && $0 > position ? "\($1)" : ":" }
+                    throw SpikeletError(
+                        .invalidData, "the row [\(places.joined(separator: ", "))] of a softmax is masked whole: all its scores are −∞",
+                        remedy: "leave each row a score that is not −∞, or write −1e9 there, which shares out equally")
+                }
                 let total = indices.reduce(Float(0)) { $0 + exp(values[$1] - largest) }
                 for index in indices {
                     values[index] = logarithmic ? values[index] - largest - log(total) : exp(values[index] - largest) / total
