@@ -139,6 +139,8 @@ private struct Layer: Sendable {
     let activation: Node
     /// The activation that one spike of weight 1 stands for: one number, or one a channel.
     let spike: [Float]
+    /// The axis that channels lie along.
+    let axis: Int
     /// Whether the spiking network computes the activation itself, in front of the neurons: they then send what they are given, with its
     /// sign. Else the activation is what the neurons do.
     let isGiven: Bool
@@ -161,7 +163,7 @@ private struct Layer: Sendable {
                 .invalidData, "the neurons '\(node.name)' stand for '\(site.activation)', which the ANN '\(ann.name)' does not have",
                 remedy: "give the model that the spiking network was converted from")
         }
-        (self.node, neuron, self.activation, spike) = (node, neurons.neuron, activation, site.spike)
+        (self.node, neuron, self.activation, spike, axis) = (node, neurons.neuron, activation, site.spike, site.axis)
         isGiven = snn.node(named: site.activation) != nil
     }
 }
@@ -232,10 +234,11 @@ private struct Observation {
         parts.levels = levels(steps: steps)
         parts.spikes = spikes
         // One spike stands for `scale` of activation, and takes `threshold` of current.
-        let size = max(1, shape.dropFirst(2).reduce(1, *))
+        let axis = layer.axis < 0 ? shape.count + layer.axis : layer.axis
+        let size = max(1, shape.dropFirst(axis + 1).reduce(1, *))
         let scales = layer.spike.map { Double($0) * weight }
         parts.scales = scales
-        parts.channels = shape.count > 1 ? shape[1] : 1
+        parts.channels = shape.count > axis ? shape[axis] : 1
         parts.placesOfChannel = size
         let threshold = neuron.currentOfSpike
         func scale(_ position: Int) -> Double { scales[position / size % scales.count] }

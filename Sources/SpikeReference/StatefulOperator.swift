@@ -37,9 +37,13 @@ extension NeuronNode {
     ///
     /// - Returns: what was emitted.
     package func emit(_ spikes: Tensor?, state: inout NeuronState, at time: TimeStep) -> Tensor {
-        guard let spikes, let rule = neuron.fastRule else { return neuron.emit(&state, at: time) }
-        rule.take(spikes, from: &state.membrane, at: time)
-        return spikes
+        guard let spikes else { return neuron.emit(&state, at: time) }
+        if let rule = neuron.fastRule {
+            rule.take(spikes, from: &state.membrane, at: time)
+            return spikes
+        }
+        // Of a number that is sent whole, nothing is left that a later step would read.
+        return neuron is DigitNeuron ? spikes : neuron.emit(&state, at: time)
     }
 }
 

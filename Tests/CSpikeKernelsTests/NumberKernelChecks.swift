@@ -63,9 +63,11 @@ func checkFunctions(_ table: spike_kernel_table, _ random: inout SeededGenerator
     func inner(_ x: Double) -> Double { 0.797_884_56 * (x + 0.044715 * x * x * x) }
     let (a, b) = (Double(alpha), Double(beta))
     let expected: [(spike_function, (Double) -> Double)] = [
-        (SPIKE_FUNCTION_ABS, { abs($0) }), (SPIKE_FUNCTION_CLIP, { min(max($0, a), b) }), (SPIKE_FUNCTION_ELU, { $0 > 0 ? $0 : a * expm1($0) }),
+        (SPIKE_FUNCTION_ABS, { abs($0) }), (SPIKE_FUNCTION_CLIP, { min(max($0, a), b) }),
+        (SPIKE_FUNCTION_ELU, { $0 > 0 ? $0 : a * expm1($0) }),
         (SPIKE_FUNCTION_ERF, { erf($0) }), (SPIKE_FUNCTION_EXP, { exp($0) }),
-        (SPIKE_FUNCTION_GELU, { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }), (SPIKE_FUNCTION_GELU_TANH, { 0.5 * $0 * (1 + tanh(inner($0))) }),
+        (SPIKE_FUNCTION_GELU, { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }),
+        (SPIKE_FUNCTION_GELU_TANH, { 0.5 * $0 * (1 + tanh(inner($0))) }),
         (SPIKE_FUNCTION_HARD_SIGMOID, { max(0, min(1, a * $0 + b)) }), (SPIKE_FUNCTION_HARD_SWISH, { $0 * max(0, min(1, $0 / 6 + 0.5)) }),
         (SPIKE_FUNCTION_LEAKY, { $0 < 0 ? a * $0 : $0 }), (SPIKE_FUNCTION_RECIPROCAL, { 1 / $0 }), (SPIKE_FUNCTION_SCALE, { a * $0 }),
         (SPIKE_FUNCTION_SIGMOID, { 1 / (1 + exp(-$0)) }), (SPIKE_FUNCTION_SWISH, { $0 / (1 + exp(-a * $0)) }),
@@ -83,7 +85,8 @@ func checkFunctions(_ table: spike_kernel_table, _ random: inout SeededGenerator
             }
         }
         for (x, y) in zip(x, y) {
-            let wanted = exact(Double(x))
+            // What is no number stays none.
+            let wanted = x.isNaN ? .nan : exact(Double(x))
             if wanted.isNaN {
                 #expect(y.isNaN, "\(function) of \(x)")
             } else if abs(wanted) > 3e38 {
@@ -101,7 +104,8 @@ func checkPairs(_ table: spike_kernel_table, _ random: inout SeededGenerator) {
     let (a, b) = (random.dyadic(count + 1), random.dyadic(count + 1).map { $0 == 0 ? 1 : $0 })
     let (aStep, bStep) = (random.int(0...1), random.int(0...1))
     let operations: [(spike_pair, (Float, Float) -> Float)] = [
-        (SPIKE_PAIR_ADD, { $0 + $1 }), (SPIKE_PAIR_SUBTRACT, { $0 - $1 }), (SPIKE_PAIR_MULTIPLY, { $0 * $1 }), (SPIKE_PAIR_DIVIDE, { $0 / $1 }),
+        (SPIKE_PAIR_ADD, { $0 + $1 }), (SPIKE_PAIR_SUBTRACT, { $0 - $1 }), (SPIKE_PAIR_MULTIPLY, { $0 * $1 }),
+        (SPIKE_PAIR_DIVIDE, { $0 / $1 }),
     ]
     for (pair, operation) in operations {
         var y = [Float](repeating: 0, count: count + 1)

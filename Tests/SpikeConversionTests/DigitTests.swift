@@ -69,6 +69,31 @@ import Testing
         }
     }
 
+    @Test(arguments: names) func `8-bit weights move outputs by little, and results depend on neither batch nor threads`(name: String)
+        throws
+    {
+        for digits in [6, 8, 10] {
+            let (_, snn, inputs) = try snn(name, digits: digits)
+            let expected = try Simulation(snn).run(inputs, steps: digits)[0]
+            let whole = try Simulation(snn, precision: .int8)
+            let found = try whole.run(inputs, steps: digits)[0]
+            #expect(distance(found, expected) < 0.35, "\(digits) digits: int8 is off by \(distance(found, expected))")
+            #expect(whole.program.genericNodes.count <= 12)
+            for precision in Precision.allCases {
+                let together = precision == .int8 ? found : expected
+                for (threads, chunk) in [(3, 8), (2, 1), (1, 3)] {
+                    let simulation = try Simulation(snn, precision: precision, threads: threads)
+                    simulation.largestChunk = chunk
+                    #expect(try simulation.run(inputs, steps: digits)[0] == together)
+                }
+                let size = together.count / together.shape[0]
+                let last = together.shape[0] - 1
+                let alone = try Simulation(snn, precision: precision).run(inputs.map { $0.samples(last..<last + 1) }, steps: digits)[0]
+                #expect(alone.floats == Array(together.floats[last * size..<(last + 1) * size]))
+            }
+        }
+    }
+
     @Test func `what weights and products read is spikes, and nothing else is`() throws {
         let folder = try TemporaryFolder()
         for name in Self.names {
@@ -192,6 +217,21 @@ import Testing
             outputs: [.init("y", value: nodes.last?.outputs[0] ?? "x")], nodes: nodes, constants: constants)
     }
 
+    @Test func `features of tokens have a step each, what products read and what attention gives has one`() throws {
+        let snn = try snn("attention", digits: 6).snn
+        for node in snn.nodes {
+            guard case .neuron(let neurons) = node.operator, let site = neurons.site else { continue }
+            let readers = snn.consumers[node.outputs[0]]?.flatMap { snn.consumers[$0.outputs[0]] ?? [] } ?? []
+            let isOfFeatures = snn.types[node.outputs[0]]?.shape.rank == 3 && readers.allSatisfy(snn.hasWeights)
+            if isOfFeatures, ["LayerNormalization", "Gelu"].contains(snn.node(named: site.activation)?.operator.name ?? "") {
+                #expect(
+                    site.axis == -1 && site.spike.count == snn.types[node.outputs[0]]?.shape.dimensions.last?.known, "\(site.activation)")
+            }
+            if readers.contains(where: snn.isProduct) { #expect(site.spike.count == 1, "\(site.activation)") }
+        }
+        #expect(snn.nodes.contains { if case .neuron(let neurons) = $0.operator { neurons.site?.axis == -1 } else { false } })
+    }
+
     /// Attention of 4 tokens of 6 features, in which padding (tokens whose `keep` is 0) and later tokens are masked by −∞.
     private func maskedAttention(causal: Bool) throws -> Graph {
         var random = SplitMix64(seed: 11)
@@ -311,7 +351,6 @@ import Testing
             _ = try RecipeConverter(Recipe.radix.options(8), calibration: [Batch(Tensor([1, 2, 3] as [Float], shape: [1, 3]))])(odd)
         }
         #expect("\(refusal)".contains("'larger'") && "\(refusal)".contains("a function of two values"))
-        #expect(throws: SpikeletError.self) { _ = try SimulatorChoice(snn("silu", digits: 4).snn, precision: .int8) }
     }
 }
 

@@ -57,8 +57,26 @@ struct LeakyTestNeuron: Neuron {
         .reshape(Reshape(sizes: [.fixed(constant: 1, batchFactor: 2), .same, .rest])),
         .runningMaximumPool(RunningMaximumPool(window: window)), .sigmoid(Sigmoid()), .softmax(Softmax(axis: 0, flattensTail: true)),
         .round(Round()), .voltageScaler(VoltageScaler(scales: [0.1, 3.4e38, .leastNonzeroMagnitude])),
-        .voltageScaler(VoltageScaler(scale: 2)),
+        .voltageScaler(VoltageScaler(scale: 2)), .voltageScaler(VoltageScaler(scales: [0.1, 2], axis: -1)),
     ]
+
+    @Test func `the axis of channels is written only where it is not 1, and read back`() throws {
+        let site = Site(activation: "gelu", spike: [1, 2], axis: -1, bound: 3)
+        #expect(try again(site) == site)
+        for axis in [1, -1] {
+            let scaler = try JSONEncoder().encode(VoltageScaler(scales: [1, 2], axis: axis))
+            let site = try JSONEncoder().encode(Site(activation: "gelu", spike: [1, 2], axis: axis))
+            for json in [scaler, site] { #expect(String(decoding: json, as: UTF8.self).contains("axis") == (axis != 1)) }
+        }
+        let one = VoltageScaler(scales: [2], axis: -1)
+        #expect(one.axis == 1 && one == VoltageScaler(scale: 2))
+        let tokens = Tensor([1, 1, 1, 1, 1, 1] as [Float], shape: [1, 3, 2])
+        let scaler = VoltageScaler(scales: [2, 5], axis: -1)
+        #expect(try scaler(tokens).floats == [2, 5, 2, 5, 2, 5] && scaler.summary == "scales 2.0…5.0 along axis -1")
+        #expect(throws: SpikeletError.self) { _ = try VoltageScaler(scales: [2, 5])(tokens) }
+        #expect(throws: SpikeletError.self) { _ = try VoltageScaler(scales: [1, 2, 3], axis: -1)(tokens) }
+        #expect(throws: SpikeletError.self) { _ = try VoltageScaler(scales: [1, 2], axis: -3)(Tensor(repeating: 1, shape: [2, 3, 4])) }
+    }
 
     private func again<Value: Codable>(_ value: Value) throws -> Value {
         try JSONDecoder().decode(Value.self, from: JSONEncoder().encode(value))

@@ -2,6 +2,7 @@
 
     pip install -r Tools/Measuring/requirements.txt && pip install --no-deps torchvision==0.28.0
     python Tools/Measuring/torchvision_networks.py [--spikelet .build/release/spikelet] [--only NAME,…] [--parts import,radix,rates]
+        [--digit-images 32]
 
 Of each network: both PyTorch exporters' files, all outputs of the ANN against ONNX Runtime's, the conversion or what stands
 in its way; the outputs of `radix` with 8 digits, and how many digits bring them within 5 %; the layers' rates of
@@ -11,6 +12,10 @@ outputs vary.
 Beside radix stands what PyTorch itself loses when each ReLU's output is rounded to the same 255 levels: each channel's
 range is the best one on the very images that are measured, so that no choice of thresholds does much better. And how much a
 network amplifies: noise of 0.01 % on the first ReLU's outputs, over what it makes of the network's outputs.
+
+Networks of other activations (DIGITS) are converted with `radix` as sign and K digits of what their weights and products read.
+Beside them stands the same rounding with steps of PyTorch's HistogramObserver: Tools/Checks/check_digits.py writes the rounded ANN
+as an ONNX model, ONNX Runtime runs it, with the observers' steps and with Spikelet's; the latter is what the engine must say too.
 
 Results go to Benchmarks/Results/networks.json, one network after the other, and from there to Documentation/Networks.md;
 empty cells were not measured.
@@ -24,6 +29,7 @@ import pathlib
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -41,6 +47,11 @@ torch.library.register_fake = lambda name, *rest, **options: (
 from torchvision import models  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "Tools/Checks"), str(ROOT / "Tools/Generate")]
+from check_digits import Rounded  # noqa: E402
+from operators import NotWritten  # noqa: E402
+from simulate import Network  # noqa: E402
+
 RESULTS = ROOT / "Benchmarks" / "Results" / "networks.json"
 PAGE = ROOT / "Documentation" / "Networks.md"
 IMAGES, STATISTICS = 8, 32
@@ -119,14 +130,18 @@ NETWORKS = {
     "RegNetX-400MF": (lambda: models.regnet_x_400mf(), (3, 64, 64)),
     "RegNetY-400MF": (lambda: models.regnet_y_400mf(), (3, 64, 64)),
     "EfficientNet-B0": (lambda: models.efficientnet_b0(), (3, 64, 64)),
+    "MobileNetV3": (lambda: models.mobilenet_v3_large(), (3, 64, 64)),
     "ConvNeXt-Tiny": (lambda: models.convnext_tiny(), (3, 64, 64)),
     "ViT-B/16": (lambda: with_head(models.vit_b_16(image_size=64), "heads.head"), (3, 64, 64)),
+    "Swin-T": (lambda: models.swin_t(), (3, 64, 64)),
     "DeepLabV3-ResNet-50": (
         lambda: Segmentation(models.segmentation.deeplabv3_resnet50(weights=None, weights_backbone=None, aux_loss=True)), (3, 64, 64)
     ),
     "U-Net": (UNet, (3, 64, 64)),
     "1-D convolutions": (Sequence1d, (3, 128)),
 }  # fmt: skip
+# Networks whose activations are sent as sign and digits.
+DIGITS = ("RegNetY-400MF", "EfficientNet-B0", "MobileNetV3", "ConvNeXt-Tiny", "ViT-B/16", "Swin-T")
 
 
 def images(count: int, shape: tuple, seed: int) -> torch.Tensor:
@@ -252,11 +267,11 @@ def in_pytorch(network: nn.Module, x: torch.Tensor) -> dict:
     return {"levels255": distance(rounded, expected), "gain": distance(disturbed, expected) / 1e-4}
 
 
-def imported(network: nn.Module, shape: tuple, folder: str, spikelet: str) -> dict:
-    """Both exporters' files, all outputs against ONNX Runtime's; and the verdict on the conversion."""
+def imported(network: nn.Module, shape: tuple, folder: str, spikelet: str, exporters: tuple) -> dict:
+    """The exporters' files, all outputs against ONNX Runtime's; and the verdict on the conversion."""
     result = {}
     x = np.load(f"{folder}/x.npy")
-    for exporter in ("script", "dynamo"):
+    for exporter in exporters:
         path = f"{folder}/{exporter}.onnx"
         try:
             export(network, shape, exporter, path)
@@ -301,6 +316,104 @@ def digits_needed(error) -> dict:
     return {"radix": errors[8], "digitsFor5": min(within, default=None)}
 
 
+class Encoded(Rounded):
+    """The ANN as it is encoded, with nothing rounded: what each layer of neurons is to encode stands among its outputs."""
+
+    def neuron(self, name: str, a: dict, x: str, y: str) -> None:
+        signed = a["kind"] == "DigitNeuron"
+        self.neurons[name] = scalers(self.network, name)[0]["inputs"][0], y, None, signed
+        self.add("Identity" if signed else "Relu", [x], y)
+
+    def values(self, x: np.ndarray) -> tuple:
+        """The outputs, and the values to encode by the neurons' names."""
+        session, inputs = self.session(), [each["name"] for each in self.network.inputs]
+        names = [name for name in dict.fromkeys(self.shown()) if name not in inputs]
+        found: dict = {name: [] for name in names}
+        for part in np.split(x, range(self.batch, len(x), self.batch)):
+            for name, value in zip(names, session.run(names, {inputs[0]: part}), strict=True):
+                found[name].append(value)
+        whole = {inputs[0]: x} | {name: np.concatenate(parts) for name, parts in found.items()}
+        encoded = {name: whole[read] if signed else whole[read].clip(0) for name, (read, _, _, signed) in self.neurons.items()}
+        return whole[self.network.outputs[0]["value"]], encoded
+
+
+def scalers(network: Network, neuron: str) -> tuple:
+    """What divides by the step before a layer of neurons, and what multiplies with it behind."""
+    node = next(node for node in network.nodes if node["name"] == neuron)
+    before = next((other for other in network.nodes if node["inputs"][0] in other["outputs"]), None)
+    behind = [other for other in network.nodes if node["outputs"][0] in other["inputs"]]
+    if before is None or not behind or {other["operator"]["type"] for other in (before, *behind)} != {"VoltageScaler"}:
+        raise NotWritten(f"digits without steps around them: {neuron}")
+    return before, behind
+
+
+def observed(values: np.ndarray, digits: int) -> float:
+    """The step of PyTorch's observer for sign and `digits` digits of these values, all of them at once."""
+    top = 2**digits - 1
+    observer = torch.ao.quantization.observer.HistogramObserver(
+        dtype=torch.qint32, qscheme=torch.per_tensor_symmetric, quant_min=-top, quant_max=top, eps=1e-12
+    )
+    observer.dst_nbins = 2 * top + 1  # how many levels its search reckons with; else 2³² of them
+    observer(torch.from_numpy(np.ascontiguousarray(values)))
+    return float(observer.calculate_qparams()[0])
+
+
+def against_observers(folder: str, digits: int, encoded: dict) -> tuple:
+    """The error of the rounded ANN in ONNX Runtime with the observers' steps; and its outputs with those of radix.safetensors."""
+    x = np.load(f"{folder}/x.npy")
+    network = Network.read(f"{folder}/radix.safetensors")
+    name = network.inputs[0]["name"]
+    output = [network.outputs[0]["value"]]
+    ours = Rounded(network, IMAGES, False).session().run(output, {name: x})[0]
+    for neuron, values in encoded.items():
+        step = observed(values, digits)
+        before, behind = scalers(network, neuron)
+        before["operator"]["attributes"]["scales"] = [1 / step]
+        for node in behind:
+            node["operator"]["attributes"]["scales"] = [step]
+    theirs = Rounded(network, IMAGES, False).session().run(output, {name: x})[0]
+    session = onnxruntime.InferenceSession(f"{folder}/script.onnx", providers=["CPUExecutionProvider"])
+    expected = session.run(None, {session.get_inputs()[0].name: x})[0]
+    return distance(torch.from_numpy(theirs), torch.from_numpy(expected)), ours
+
+
+def of_digits(folder: str, spikelet: str, count: int) -> dict:
+    """A network of digits: its errors with Spikelet's steps and with the observers', and the engine against ONNX Runtime."""
+    calibration = np.load(f"{folder}/calibration.npy")[:count]
+    np.save(f"{folder}/calibration.npy", calibration)
+    errors: dict = {}
+
+    def error(digits: int) -> float:
+        if digits not in errors:
+            errors[digits] = radix(folder, spikelet, digits)
+        return errors[digits]
+
+    result = {"digitImages": count, "digits": {}, "observers": {}}
+    for digits in (6, 8):
+        result["digits"][str(digits)] = error(digits)
+        network = Network.read(f"{folder}/radix.safetensors")
+        answers, encoded = Encoded(network, 8, False).values(calibration)
+        session = onnxruntime.InferenceSession(f"{folder}/script.onnx", providers=["CPUExecutionProvider"])
+        expected = session.run(None, {session.get_inputs()[0].name: calibration})[0]
+        result["unrounded"] = distance(torch.from_numpy(answers), torch.from_numpy(expected))
+        result["layersOfDigits"] = len(encoded)
+        result["observers"][str(digits)], rounded = against_observers(folder, digits, encoded)
+    command(folder, spikelet, "simulate", "radix.safetensors", "--input", "x.npy", "--output", "digits.npy")
+    found = np.load(f"{folder}/digits.npy")
+    deviation = np.sqrt(np.square(rounded - rounded.mean(0), dtype=np.float64).mean())
+    result["engine"] = float(np.abs(found - rounded).max() / deviation)
+    # Whatever stops the search for K must not lose what was found.
+    try:
+        within = digits_needed(error)["digitsFor5"]
+        if within == 8:
+            within = 6 if error(6) <= 0.05 else 7 if error(7) <= 0.05 else 8
+        result["digitsFor5"] = within
+    except subprocess.TimeoutExpired:
+        result["stopped"] = f"stopped after {TIMEOUT} s"
+    result["digits"] |= {str(digits): found for digits, found in sorted(errors.items())}
+    return result
+
+
 def rates(folder: str, spikelet: str, operations: int) -> dict:
     """The layers' errors at T = 64. Each image of the correction and of the measurement is simulated for all steps."""
     count = max(2, min(16, int(3e9 / operations)))
@@ -315,7 +428,7 @@ def rates(folder: str, spikelet: str, operations: int) -> dict:
     }  # fmt: skip
 
 
-def measure(name: str, spikelet: str, parts: list, known: dict) -> dict:
+def measure(name: str, spikelet: str, parts: list, known: dict, count: int) -> dict:
     make, shape = NETWORKS[name]
     network = prepared(make, shape)
     result = {"network": name, "input": list(shape), "parameters": sum(part.numel() for part in network.parameters())}
@@ -324,10 +437,12 @@ def measure(name: str, spikelet: str, parts: list, known: dict) -> dict:
         x = images(IMAGES, shape, seed=4)
         np.save(f"{folder}/x.npy", x.numpy())
         np.save(f"{folder}/calibration.npy", images(calibration(shape), shape, seed=2).numpy())
-        result |= imported(network, shape, folder, spikelet)
+        result |= imported(network, shape, folder, spikelet, ("script", "dynamo") if "import" in parts else ("script",))
         if "reason" in result:
             return result
         try:
+            if name in DIGITS:
+                return result | (of_digits(folder, spikelet, count) if "radix" in parts else {})
             if "radix" in parts:
                 result |= in_pytorch(network, x)
                 result |= digits_needed(lambda digits: radix(folder, spikelet, digits))
@@ -348,7 +463,7 @@ def page(results: list) -> str:
     def digits(entry) -> str:
         return str(entry["digitsFor5"] or "more than 14") if "digitsFor5" in entry else ""
 
-    imports, radixes, rate = [], [], []
+    imports, radixes, digit, rate = [], [], [], []
     for entry in results:
         size = "×".join(str(number) for number in entry["input"])
         verdict = f"no: {entry['reason']}" if "reason" in entry else "yes"
@@ -358,15 +473,25 @@ def page(results: list) -> str:
                 f"| {entry['network']} | {percent(entry['radix'])} | {percent(entry['levels255'])} | {entry['gain']:.1f} "
                 f"| {digits(entry)} |"
             )
+        if "observers" in entry:
+            found, observers = entry["digits"], entry["observers"]
+            digit.append(
+                f"| {entry['network']} | {entry['layersOfDigits']} | {percent(found['6'])} | {percent(observers['6'])} "
+                f"| {percent(found['8'])} | {percent(observers['8'])} | {digits(entry)} | {cell(entry['engine'])} |"
+            )
         if "layers" in entry:
             rate.append(
                 f"| {entry['network']} | {entry['layers']} | {percent(entry['first'])} | {percent(entry['median'])} "
                 f"| {percent(entry['largest'])} | {entry['rateImages']} | {entry.get('correctedImages', 0)} |"
             )
-    text = TEXT.format(images=IMAGES, few=calibration((3, 96, 96)), many=calibration((3, 64, 64)))
+    text = TEXT.format(images=IMAGES, few=calibration((3, 96, 96)), many=calibration((3, 64, 64)),
+                       digits=", ".join(str(n) for n in sorted({entry["digitImages"] for entry in results if "digitImages" in entry})))  # fmt: skip
+    if not digit:
+        begin = text.index("## Networks of digits")
+        text = text[:begin] + text[text.index("## `calibrated`") :]
     if not rate:
         text = text[: text.index("## `calibrated`")].rstrip() + "\n"
-    for title, rows in (("IMPORTS", imports), ("RADIX", radixes), ("RATES", rate)):
+    for title, rows in (("IMPORTS", imports), ("RADIX", radixes), ("DIGITS", digit), ("RATES", rate)):
         text = text.replace(title, "\n".join(rows))
     return text
 
@@ -402,6 +527,22 @@ Networks that nobody trained may amplify, and rounding with all else: what PyTor
 as much a matter of the network as of the code. Each further digit halves the step. Networks without a row here have not been measured, and
 rows may come from different runs (`--only`).
 
+## Networks of digits
+
+Networks of other activations than ReLU: `radix` sends what their weights and products of matrices read as sign and K
+digits. Errors as above, steps from {digits} images. *observers*: the same rounding at the same places, without Spikelet: the steps are those of
+PyTorch's `HistogramObserver` (symmetric, −(2^K − 1) … 2^K − 1, one for the whole tensor, where Spikelet has one for each channel unless a
+product of matrices reads it), on what ONNX Runtime computes there for the same images; `Tools/Checks/check_digits.py` writes the rounded ANN as an ordinary
+ONNX model, and ONNX Runtime runs it. *engine*: the largest difference of the engine's outputs at K = 8 from that ONNX model with Spikelet's steps, over the
+outputs' deviation.
+
+| network | layers of digits | K = 6 | observers | K = 8 | observers | K for 5 % | engine |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+DIGITS
+
+float32 sums in another order may decide a digit that stands at a tie otherwise, and a network that amplifies makes more of it: then *engine* is no longer
+small. `check_digits.py` asks each layer by itself.
+
 ## `calibrated`
 
 Relative root mean square error of the layers' activations at T = 64: the first layer's, the median, the largest; the images
@@ -418,6 +559,7 @@ def main() -> None:
     parser.add_argument("--spikelet", default=".build/release/spikelet")
     parser.add_argument("--only", help="names of networks, separated by commas")
     parser.add_argument("--parts", default="import,radix,rates", help="what to measure; what was measured before is kept")
+    parser.add_argument("--digit-images", type=int, default=32, help="images that the steps of networks of digits are from")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
@@ -425,7 +567,7 @@ def main() -> None:
     known = {entry["network"]: entry for entry in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
     for name in options.only.split(",") if options.only else NETWORKS:
         start = time.time()
-        known[name] = measure(name, spikelet, options.parts.split(","), known.get(name, {}))
+        known[name] = measure(name, spikelet, options.parts.split(","), known.get(name, {}), options.digit_images)
         print(json.dumps(known[name]), f"{time.time() - start:.0f} s", flush=True)
         results = [known[name] for name in NETWORKS if name in known]
         RESULTS.write_text("[\n" + ",\n".join("  " + json.dumps(entry) for entry in results) + "\n]\n")

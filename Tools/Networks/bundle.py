@@ -14,6 +14,8 @@ TRAIN_IMAGES = MODELS / "train_2000.npz"
 
 NETWORKS = ("cnn", "vgg", "resnet", "mobile")
 EXPORTS = ("torchscript", "dynamo", "unfused")
+BOTH = ("torchscript", "dynamo")
+SMOOTH_NETWORKS = {"gated": BOTH, "convnext": BOTH, "vit": ("dynamo",)}  # without ReLUs; and the exports of each
 INPUT, OUTPUT = "input", "logits"
 
 

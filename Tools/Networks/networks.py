@@ -1,7 +1,7 @@
-"""The four networks for 1×28×28 Fashion-MNIST (input: pixels / 255), and their way back from ONNX.
+"""The networks for 1×28×28 Fashion-MNIST (input: pixels / 255), and the way back from ONNX of the four with ReLU.
 
-Imported by the other tools; needs torch, and onnx for `from_onnx`. Every activation is a module with one call
-site, because SpikingJelly 0.0.0.0.14 converts nothing else.
+Imported by the other tools; needs torch, and onnx for `from_onnx`. Every activation of those four is a module with
+one call site, because SpikingJelly 0.0.0.0.14 converts nothing else.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ KINDS = {
     nn.Conv2d: "conv", nn.Linear: "linear", nn.BatchNorm2d: "norm", nn.ReLU: "relu", nn.ReLU6: "relu",
     nn.AvgPool2d: "pool", nn.MaxPool2d: "pool", nn.AdaptiveAvgPool2d: "pool",
     nn.Flatten: "flatten", nn.Dropout: "dropout",
+    nn.SiLU: "silu", nn.GELU: "gelu", nn.Sigmoid: "sigmoid", nn.LayerNorm: "norm",
 }  # fmt: skip
 
 
@@ -115,7 +116,141 @@ def mobile() -> nn.Module:
     return chain(*stem, *blocks, *head)
 
 
-BUILDERS = {"cnn": cnn, "vgg": vgg, "resnet": resnet, "mobile": mobile}
+class SqueezeExcitation(nn.Module):
+    """Each channel times a number between 0 and 1, which two 1×1 convolutions make of all channels' means."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        reduce, expand = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
+        self.gate = chain(nn.AdaptiveAvgPool2d(1), reduce, nn.SiLU(), expand, nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gate(x)
+
+
+class GatedResidual(nn.Module):
+    """An inverted residual with SiLU, and squeeze and excitation before its projection."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int = 3) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.expand = chain(*conv_bn(inputs, hidden, kernel=1), nn.SiLU())
+        self.depthwise = chain(*conv_bn(hidden, hidden, stride=stride, groups=hidden), nn.SiLU())
+        self.excite = SqueezeExcitation(hidden, inputs // 4)
+        self.project = chain(*conv_bn(hidden, outputs, kernel=1))
+        self.residual = inputs == outputs and stride == 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.excite(self.depthwise(self.expand(x))))
+        return x + y if self.residual else y
+
+
+def gated() -> nn.Module:
+    """A small EfficientNet: stride-2 stem, 3 stages × 2 inverted residuals of 24, 40 and 64 channels."""
+    blocks: list[nn.Module] = []
+    channels = 16
+    for outputs, stride in ((24, 1), (40, 2), (64, 2)):
+        blocks += [GatedResidual(channels, outputs, stride), GatedResidual(outputs, outputs, 1)]
+        channels = outputs
+    stem = [*conv_bn(1, 16, stride=2), nn.SiLU()]
+    head = [*conv_bn(64, 128, kernel=1), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)]
+    return chain(*stem, *blocks, *head)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of an image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+KINDS[ChannelNorm] = "norm"
+
+
+class ConvNeXtBlock(nn.Module):
+    """5×5 depthwise convolution, layer normalisation, two linear layers at each place, layer scale, and a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.mlp = chain(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels))
+        self.scale = nn.Parameter(torch.full((channels,), 0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.mlp(self.norm(self.depthwise(x).permute(0, 2, 3, 1)))
+        return x + (self.scale * y).permute(0, 3, 1, 2)
+
+
+def convnext() -> nn.Module:
+    """A small ConvNeXt: stride-2 stem, 2 stages × 2 blocks of 32 and 64 channels."""
+    stem = [nn.Conv2d(1, 32, 4, stride=2, padding=1), ChannelNorm(32)]
+    halve = [ChannelNorm(32), nn.Conv2d(32, 64, 2, stride=2)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(64), nn.Linear(64, 10)]
+    return chain(
+        *stem, ConvNeXtBlock(32), ConvNeXtBlock(32), *halve, ConvNeXtBlock(64), ConvNeXtBlock(64), *head
+    )  # fmt: skip
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads, written out: softmax(q kᵀ / √d) v."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.output = nn.Linear(width, width)
+
+    def split(self, x: Tensor) -> Tensor:
+        """[batch, tokens, width] as [batch, heads, tokens, width of a head]."""
+        batch, tokens, width = x.shape
+        return x.reshape(batch, tokens, self.heads, width // self.heads).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+        weights = torch.softmax(q @ k.transpose(2, 3) / q.shape[3] ** 0.5, dim=3)
+        return self.output((weights @ v).transpose(1, 2).flatten(2))
+
+
+class TransformerBlock(nn.Module):
+    """Attention and two linear layers, each behind a layer normalisation and beside a shortcut."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.mlp = chain(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class VisionTransformer(nn.Module):
+    """7×7 tokens that three convolutions make, a class token, learned positions, and blocks of width 64."""
+
+    def __init__(self, width: int = 64, heads: int = 4, blocks: int = 4) -> None:
+        super().__init__()
+        half = width // 2
+        stem = [*conv_bn(1, half, stride=2), nn.GELU(), *conv_bn(half, half), nn.GELU()]
+        self.stem = chain(*stem, *conv_bn(half, width, stride=2))
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.position = nn.Parameter(0.02 * torch.randn(1, 50, width))
+        self.blocks = chain(*(TransformerBlock(width, heads) for _ in range(blocks)))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.stem(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(patches.shape[0], -1, -1), patches], dim=1)
+        x = self.blocks(x + self.position)
+        return self.head(self.norm(x)[:, 0])
+
+
+BUILDERS = {
+    "cnn": cnn, "vgg": vgg, "resnet": resnet, "mobile": mobile,
+    "gated": gated, "convnext": convnext, "vit": VisionTransformer,
+}  # fmt: skip
 
 
 def from_onnx(network: str, path: Path) -> nn.Module:

@@ -1,16 +1,16 @@
-"""Train the four Fashion-MNIST networks, export each to ONNX three times, and bundle images for the tests.
+"""Train the Fashion-MNIST networks, export each to ONNX up to three times, and bundle images for the tests.
 
     pip install -r Tools/Networks/requirements.txt
-    python Tools/Networks/train_fashion_mnist.py                      # everything, 30 to 40 minutes on one core
+    python Tools/Networks/train_fashion_mnist.py                      # everything, 60 to 70 minutes on one core
     python Tools/Networks/train_fashion_mnist.py --networks cnn vgg   # some of the networks
 
-Writes Models/FashionMNIST/NETWORK/NETWORK_{torchscript,dynamo,unfused}.onnx, test_1000.npz and train_2000.npz.
+Writes Models/FashionMNIST/NETWORK/NETWORK_{torchscript,dynamo,unfused}.onnx (of networks without ReLUs those that
+bundle.py names), test_1000.npz and train_2000.npz.
 The data are Debian's package dataset-fashion-mnist. Seeds are fixed and the last epoch's weights are kept; test
 images are used only for the accuracy that is printed at the end, which ONNX Runtime measures.
 """
 
 import argparse
-import gzip
 import sys
 import time
 import warnings
@@ -22,29 +22,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bundle import EXPORTS, INPUT, MODELS, NETWORKS, OUTPUT, TEST_IMAGES, TRAIN_IMAGES, model_path, onnxruntime_logits
+from bundle import (
+    EXPORTS, INPUT, MODELS, NETWORKS, OUTPUT, SMOOTH_NETWORKS, TEST_IMAGES, TRAIN_IMAGES,
+    model_path, onnxruntime_logits,
+)  # fmt: skip
+from idx import read_split
 from networks import BUILDERS
 
-EPOCHS = {"cnn": 10, "vgg": 7, "resnet": 10, "mobile": 8}
+EPOCHS = {"cnn": 10, "vgg": 7, "resnet": 10, "mobile": 8, "gated": 5, "convnext": 5, "vit": 8}
 EXTERNAL_DATA = {"mobile"}  # its dynamo export keeps the weights in a file of their own
 DEBIAN_DATA = Path("/usr/share/datasets/fashion-mnist")
 BATCH_SIZE = 128
 SEED = 2024
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """An IDX file of bytes, gzip-compressed, as a uint8 array."""
-    data = gzip.decompress(path.read_bytes())
-    if data[:3] != b"\0\0\x08":
-        raise ValueError(f"{path} is no IDX file of bytes")
-    shape = np.frombuffer(data, ">u4", count=data[3], offset=4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
-
-
-def read_split(folder: Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images as uint8 [N, 1, 28, 28] and labels as uint8 [N]."""
-    images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")
-    return images[:, None], read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
 
 
 def augment(images: Tensor) -> Tensor:
@@ -58,12 +47,17 @@ def augment(images: Tensor) -> Tensor:
 
 
 def train(network: str, images: Tensor, labels: Tensor, epochs: int) -> nn.Module:
-    """The network after `epochs` of SGD with one cycle of the learning rate."""
+    """The network after `epochs` of SGD (without ReLUs of AdamW) with one cycle of the learning rate."""
     torch.manual_seed(SEED)
     model = BUILDERS[network]().to(memory_format=torch.channels_last)
     steps = len(images) // BATCH_SIZE
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=epochs * steps, pct_start=0.25)
+    if network in SMOOTH_NETWORKS:
+        rate = 0.003
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
+    else:
+        rate = 0.1
+        optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps, pct_start=0.25)
     for epoch in range(1, epochs + 1):
         model.train()
         start, losses = time.monotonic(), 0.0
@@ -108,23 +102,28 @@ def export_dynamo(model: nn.Module, path: Path, external_data: bool) -> None:
     onnx.save(model_proto, path)
 
 
-def export(network: str, model: nn.Module) -> None:
+def export(network: str, model: nn.Module) -> list[Path]:
     """All exports of one network, checked for validity and for paths of this machine."""
     (MODELS / network).mkdir(parents=True, exist_ok=True)
-    export_torchscript(model, model_path(network, "torchscript"), fused=True)
-    export_torchscript(model, model_path(network, "unfused"), fused=False)
-    export_dynamo(model, model_path(network, "dynamo"), external_data=network in EXTERNAL_DATA)
+    paths = {kind: model_path(network, kind) for kind in SMOOTH_NETWORKS.get(network, EXPORTS)}
+    for kind, path in paths.items():
+        if kind == "dynamo":
+            export_dynamo(model, path, external_data=network in EXTERNAL_DATA)
+        else:
+            export_torchscript(model, path, fused=kind == "torchscript")
     private = Path(__file__).resolve().parent, Path(torch.__file__).parent, Path.home()
-    for path in (model_path(network, kind) for kind in EXPORTS):
+    for path in paths.values():
         onnx.checker.check_model(path, full_check=True)
         if found := [folder for folder in private if str(folder).encode() in path.read_bytes()]:
             raise ValueError(f"{path} contains a path of this machine: {found[0]}")
+    return list(paths.values())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DEBIAN_DATA, help="folder of the gzip-compressed IDX files")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, metavar="NAME")
+    names = (*NETWORKS, *SMOOTH_NETWORKS)
+    parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--epochs", type=int, help="epochs of every network, instead of each one's own number")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -143,9 +142,9 @@ def main() -> None:
         start = time.monotonic()
         model = train(network, images, labels, arguments.epochs or EPOCHS[network])
         minutes = (time.monotonic() - start) / 60
-        export(network, model)
+        path, *_ = export(network, model)
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        logits = onnxruntime_logits(model_path(network, "torchscript"), test_images.astype(np.float32) / 255)
+        logits = onnxruntime_logits(path, test_images.astype(np.float32) / 255)
         accuracy = np.mean(logits.argmax(1) == test_labels)
         print(f"{network}: test accuracy {accuracy:.2%}, {parameters:,} parameters, {minutes:.1f} minutes", flush=True)
 

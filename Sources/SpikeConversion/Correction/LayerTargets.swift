@@ -58,7 +58,8 @@ struct LayerTargets {
         let threshold = neurons.neuron.currentOfSpike[0]
         let current = threshold == 1 ? arriving : arriving.map { $0 / threshold }
         guard let site = neurons.site, let maximum = site.bound else { return current.map { max(0, $0) } }
-        let bounds = try VoltageScaler(scales: site.spike.map { maximum / $0 })(Tensor(repeating: 1, shape: current.shape)).floats
+        let bounds = try VoltageScaler(scales: site.spike.map { maximum / $0 }, axis: site.axis)(Tensor(repeating: 1, shape: current.shape))
+            .floats
         return Tensor(zip(current.floats, bounds).map { min(max(0, $0), $1) }, shape: current.shape)
     }
 }

@@ -22,7 +22,7 @@ struct DigitConversion {
         let sites = graph.nodes.filter { plan.rectifiers.contains($0.name) } + plan.encodings.map(\.node)
         let thresholds = try ThresholdPlan(
             options, activations: sites, in: graph, data: calibration, signed: Set(plan.encodings.map(\.node.name)),
-            perLayer: Set(plan.encodings.filter { !$0.hasChannels }.map(\.node.name)))
+            axes: Dictionary(plan.encodings.map { ($0.node.name, $0.axis) }) { first, _ in first })
         var scales = thresholds.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         // The largest exponential of each row is 1.
         for node in plan.encodings.map(\.node) where plan.isExponentialOfRow(node) { scales[node.name] = [options.spikeShare] }
@@ -64,11 +64,12 @@ struct EncodeValues: Pass {
         for (number, encoding) in encodings.enumerated() {
             guard let spike = spikes[encoding.node.name] else { continue }
             let names = (0..<3).map { tailorName(placed + number, $0) }
-            let site = Site(activation: encoding.node.name, spike: spike)
+            let axis = encoding.axis ?? 1
+            let site = Site(activation: encoding.node.name, spike: spike, axis: axis)
             patch.insert(
-                Node(names[0], .voltageScaler(VoltageScaler(scales: spike.map { 1 / $0 })), inputs: [encoding.node.outputs[0]]))
+                Node(names[0], .voltageScaler(VoltageScaler(scales: spike.map { 1 / $0 }, axis: axis)), inputs: [encoding.node.outputs[0]]))
             patch.insert(Node(names[1], .neuron(NeuronNode(neuron, site: site)), inputs: [names[0]]))
-            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: spike)), inputs: [names[1]]))
+            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: spike, axis: axis)), inputs: [names[1]]))
             for reader in encoding.readers {
                 guard var node = changed[reader.node] ?? graph.node(named: reader.node) else { continue }
                 node.inputs[reader.position] = names[2]

@@ -25,8 +25,8 @@ struct DigitPlan {
         var node: Node
         /// The nodes that read its digits, and at which place among their inputs.
         var readers: [(node: String, position: Int)] = []
-        /// Whether channels lie along axis 1, so that they may have steps of their own.
-        var hasChannels = true
+        /// The axis that channels lie along, which may have steps of their own: 1, or −1, the last; `nil` where there are none.
+        var axis: Int?
     }
 
     /// The values that are sent as digits, in the network's order.
@@ -196,18 +196,43 @@ struct DigitPlan {
         guard case .potential? = values[value], let producer = producers[value] else { return }
         if numbers[value] == nil {
             numbers[value] = encodings.count
-            encodings.append(Encoding(node: producer))
+            encodings.append(Encoding(node: producer, axis: channelAxis(node, value)))
         }
         guard let number = numbers[value] else { return }
         encodings[number].readers.append((node.name, position))
+        if encodings[number].axis != channelAxis(node, value) { encodings[number].axis = nil }
+    }
+
+    /// Where a reader's channels lie; `nil` where it has none, or it cannot be known.
+    private func channelAxis(_ node: Node, _ value: String) -> Int? {
         let rank = graph.types[value]?.shape.rank ?? 0
+        if rank <= 2 { return 1 }
         switch node.operator {
-        case .conv, .convTranspose, .averagePool, .globalAveragePool, .maxPool, .globalMaxPool, .resize: break
+        case .conv, .convTranspose, .averagePool, .globalAveragePool, .maxPool, .globalMaxPool, .resize: return 1
         // Gates and means of maps have theirs there too; of three axes it cannot be known.
-        case .mul, .reduce, .reduceMean: if rank == 3 { encodings[number].hasChannels = false }
-        // A matrix product reads along the last axis, or the last but one.
-        default: if rank > 2 { encodings[number].hasChannels = false }
+        case .mul, .reduce, .reduceMean: return rank == 3 ? nil : 1
+        // Features of tokens are what weights multiply. What an attention gives is rounded best with one step.
+        case .matMul: return graph.hasWeights(node) && node.inputs[0] == value && !isAttention(value) ? -1 : nil
+        default: return nil
         }
+    }
+
+    /// Whether a value is what a product of two values gives, divided and moved.
+    private func isAttention(_ value: String) -> Bool {
+        var value = value
+        while let node = producers[value] {
+            if case .matMul = node.operator { return graph.isProduct(node) }
+            guard graph.movesPlaces(node) || node.operator.isDivision else { return false }
+            value = node.inputs[0]
+        }
+        return false
+    }
+}
+
+extension Operator {
+    fileprivate var isDivision: Bool {
+        if case .binary(let binary) = self { return binary.function == .divide }
+        return false
     }
 }
 

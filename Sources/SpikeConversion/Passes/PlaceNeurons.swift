@@ -17,6 +17,8 @@ package struct PlaceNeurons: Pass {
         package var spike: [Float]
         /// The activation that a current of 1 stands for: one number, or one a channel.
         package var unit: [Float]
+        /// The axis that channels lie along, as of a ``VoltageScaler``.
+        package var axis = 1
 
         /// One activation's neurons.
         ///
@@ -57,10 +59,12 @@ package struct PlaceNeurons: Pass {
             let names = (0..<3).map { tailorName(count, $0) }
             let input = replacements[node.inputs[0]] ?? node.inputs[0]
             let site = Site(
-                activation: node.name, spike: placement.spike, bound: node.operator.upperBound.flatMap { $0.isFinite ? $0 : nil })
-            patch.insert(Node(names[0], .voltageScaler(VoltageScaler(scales: placement.unit.map { 1 / $0 })), inputs: [input]))
+                activation: node.name, spike: placement.spike, axis: placement.axis,
+                bound: node.operator.upperBound.flatMap { $0.isFinite ? $0 : nil })
+            patch.insert(
+                Node(names[0], .voltageScaler(VoltageScaler(scales: placement.unit.map { 1 / $0 }, axis: placement.axis)), inputs: [input]))
             patch.insert(Node(names[1], .neuron(NeuronNode(placement.neuron, site: site)), inputs: [names[0]]))
-            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: placement.spike)), inputs: [names[1]]))
+            patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: placement.spike, axis: placement.axis)), inputs: [names[1]]))
             patch.remove(node)
             patch.redirect(node.outputs[0], to: names[2])
             replacements[node.outputs[0]] = names[2]

@@ -20,7 +20,6 @@ package struct SplitSoftmax: Pass {
         let shown = Set(graph.outputs.map(\.value))
         for node in graph.nodes {
             guard case .softmax(let softmax) = node.operator, let rank = graph.types[node.outputs[0]]?.shape.rank, rank > 1,
-                !softmax.flattensTail,
                 softmax.axis == -1 || softmax.axis == rank - 1, let readers = consumers[node.outputs[0]], readers.count == 1,
                 case .matMul = readers[0].operator, graph.isProduct(readers[0]), readers[0].inputs[0] == node.outputs[0],
                 !shown.contains(node.outputs[0])

@@ -21,8 +21,11 @@ package struct ActivationStatistics: Accumulator, Hashable {
     /// - Parameters:
     ///   - values: names of values `[N, C, …]` of the graph.
     ///   - magnitudes: those of them that have signs: their magnitudes are observed.
+    ///   - channelsLast: those whose channels lie along the last axis, `[N, …, C]`.
     /// - Throws: where the data is empty or does not fit the network, or makes NaN or infinity.
-    package init(of values: Set<String>, in graph: Graph, data: any BatchSource, magnitudes: Set<String> = []) throws {
+    package init(
+        of values: Set<String>, in graph: Graph, data: any BatchSource, magnitudes: Set<String> = [], channelsLast: Set<String> = []
+    ) throws {
         let executor = ReferenceExecutor(graph)
         // An optional closure escapes, so it cannot change self.
         var gathered = self
@@ -31,6 +34,7 @@ package struct ActivationStatistics: Accumulator, Hashable {
                 for (name, result) in zip(node.outputs, results) where values.contains(name) {
                     do {
                         if magnitudes.contains(name) {
+                            let result = channelsLast.contains(name) ? result.channelsFirst : result
                             try gathered.add(result.map { abs($0) }, to: name)
                         } else {
                             try gathered.add(result, to: name, before: inputs.first)
@@ -126,4 +130,22 @@ package struct ActivationStatistics: Accumulator, Hashable {
 
     /// The same in two halves.
     package func halves(of value: String) -> [LayerActivations] { halves[value] ?? [] }
+}
+
+extension Tensor {
+    /// `[N, …, C]` as `[N, C, places]`.
+    fileprivate var channelsFirst: Tensor {
+        let (samples, channels) = (shape[0], shape[rank - 1])
+        let places = shape.dropFirst().dropLast().reduce(1, *)
+        var moved = [Float](repeating: 0, count: count)
+        withFloats { values in
+            for sample in 0..<samples {
+                for place in 0..<places {
+                    let start = (sample * places + place) * channels
+                    for channel in 0..<channels { moved[(sample * channels + channel) * places + place] = values[start + channel] }
+                }
+            }
+        }
+        return Tensor(moved, shape: [samples, channels, places])
+    }
 }

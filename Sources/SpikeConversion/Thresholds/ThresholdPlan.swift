@@ -14,19 +14,20 @@ package struct ThresholdPlan {
 
     /// Names of nodes whose values have signs: their thresholds are magnitudes.
     private var signed: Set<String> = []
-    /// Names of nodes whose channels have one threshold.
-    private var perLayer: Set<String> = []
+    /// By the names of nodes, the axis that their channels lie along, where it is not 1; `nil`: they have one threshold.
+    private var axes: [String: Int?] = [:]
 
     /// From data.
     ///
     /// - Parameters:
     ///   - signed: names of nodes whose values have signs, so that thresholds are for magnitudes.
-    ///   - perLayer: names of nodes whose values have no channels along axis 1.
+    ///   - axes: by the names of nodes, the axis that channels of their values lie along: 1, which is that of all others, or −1; `nil`
+    ///     where there are none.
     init(
         _ options: ConversionOptions, activations: [Node], in graph: Graph, data: any BatchSource, signed: Set<String> = [],
-        perLayer: Set<String> = []
+        axes: [String: Int?] = [:]
     ) throws {
-        (self.signed, self.perLayer) = (signed, perLayer)
+        (self.signed, self.axes) = (signed, axes)
         if case .localThresholdBalancing(let passes) = options.threshold {
             let balancing = LocalThresholdBalancing(passes: passes, isPerChannel: options.isPerChannel)
             (thresholds, samples) = try balancing.thresholds(of: activations, in: graph, data: data)
@@ -36,7 +37,8 @@ package struct ThresholdPlan {
         }
         let statistics = try ActivationStatistics(
             of: Set(activations.map { $0.outputs[0] }), in: graph, data: data,
-            magnitudes: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }))
+            magnitudes: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }),
+            channelsLast: Set(activations.filter { axes[$0.name] == .some(-1) }.map { $0.outputs[0] }))
         choose(activations, options, statistics)
     }
 
@@ -99,7 +101,7 @@ package struct ThresholdPlan {
         let bound = signed.contains(activation.name) ? .infinity : activation.bound ?? .infinity
         let ofLayer = min(bound, estimator.threshold(whole))
         thresholds[activation.name] =
-            options.isPerChannel && !perLayer.contains(activation.name)
+            options.isPerChannel && axes[activation.name, default: 1] != nil
             ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
     }
 

@@ -20,6 +20,7 @@ extension NIRFolding {
         }
         switch node.operator {
         case .identity, .dropout, .voltageHook: return inputs[0]
+        case .voltageScaler(let scaler) where scaler.axis != 1: return refuse(node, "scales along axis \(scaler.axis)")
         case .voltageScaler(let scaler): return inputs[0].flatMap { scale($0, by: scaler.scales, node) }
         case .mul:
             guard let (value, constant) = pair(inputs, constants), let factors = perChannel(constant, like: node.outputs[0]) else {

@@ -47,7 +47,8 @@ extension Kernels {
         case .exp: x.map { exp($0) }
         case .gelu where alpha == 0: x.map { 0.5 * $0 * (1 + erf($0 / Float(2).squareRoot())) }
         case .gelu: x.map { 0.5 * $0 * (1 + tanh(0.797_884_56 * ($0 + 0.044715 * $0 * $0 * $0))) }
-        case .hardSigmoid: x.map { max(0, min(1, alpha * $0 + beta)) }
+        // In this order a NaN stays one.
+        case .hardSigmoid: x.map { max(min(alpha * $0 + beta, 1), 0) }
         case .hardSwish: x.map { $0 * max(0, min(1, $0 / 6 + 0.5)) }
         case .isInf, .isNaN, .not: x
         case .leakyRelu: x.map { $0 < 0 ? alpha * $0 : $0 }

@@ -82,7 +82,9 @@ struct Assembly {
         readout = graph.readoutNodes
         builder = ExpressionBuilder(graph)
         scalesBehind = Dictionary(
-            graph.nodes.compactMap { if case .voltageScaler(let scaler) = $0.operator { ($0.inputs[0], scaler.scales) } else { nil } },
+            graph.nodes.compactMap {
+                if case .voltageScaler(let scaler) = $0.operator, scaler.axis == 1 { ($0.inputs[0], scaler.scales) } else { nil }
+            },
             uniquingKeysWith: { first, _ in first })
     }
 

@@ -91,7 +91,8 @@ struct ExpressionBuilder {
         let x = expression(of: node.inputs[0])
         switch node.operator {
         case .identity, .dropout, .voltageHook: return x
-        case .voltageScaler(let scaler): return scale(x, by: scaler.scales)
+        // Terms have their channels along axis 1.
+        case .voltageScaler(let scaler): return scaler.axis == 1 ? scale(x, by: scaler.scales) : nil
         case .add: return add(x, node)
         case .mul:
             let position = constant(node, 0) == nil ? 1 : 0

@@ -56,7 +56,9 @@ struct NumberCompiler {
         keepConstants()
         var remaining = shown
         var lastReads: [[String]] = []
-        for stage in program.stages.reversed() { lastReads.append((stage.inputs + [stage.output]).filter { remaining.insert($0).inserted }) }
+        for stage in program.stages.reversed() {
+            lastReads.append((stage.inputs + [stage.output]).filter { remaining.insert($0).inserted })
+        }
         program.lastReads = lastReads.reversed()
         return program
     }
@@ -93,7 +95,9 @@ struct NumberCompiler {
 
     /// The reader of a value, if there is but one and nobody sees it.
     private func onlyReader(_ value: String) -> Node? {
-        guard !shown.contains(value), let readers = consumers[value], readers.count == 1, !readout.contains(readers[0].name) else { return nil }
+        guard !shown.contains(value), let readers = consumers[value], readers.count == 1, !readout.contains(readers[0].name) else {
+            return nil
+        }
         return readers[0]
     }
 
@@ -117,7 +121,8 @@ struct NumberCompiler {
         switch node.operator {
         case .conv(let conv):
             return convolution(node, conv) ?? .generic(reason: "its weights are no constants, or it has more than two axes of places")
-        case .gemm(let gemm): return panels(node, gemm) ?? .generic(reason: "its weights are no constants, or its first factor is transposed")
+        case .gemm(let gemm):
+            return panels(node, gemm) ?? .generic(reason: "its weights are no constants, or its first factor is transposed")
         case .matMul:
             if constants == [false, true], let panels = panels(node, Gemm()) { return panels }
             return node.inputs.allSatisfy { rank($0) >= 2 } ? .matrices : .generic(reason: "a product with a vector")
@@ -125,7 +130,8 @@ struct NumberCompiler {
             guard let digits = neurons.digits else { return .generic(reason: "the engine does not know this neuron") }
             return .encode(
                 encoding(
-                    digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: nil, inverse: [1], steps: [1], readers: [], neuron: node.name))
+                    digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: nil, inverse: [1], steps: [1], readers: [],
+                    neuron: node.name))
         case .voltageScaler(let scaler):
             if scaler.scales.count == 1 { return .function(SPIKE_FUNCTION_SCALE, alpha: scaler.scales[0], beta: 0) }
             return .generic(reason: "scales of channels without neurons")
@@ -179,7 +185,8 @@ struct NumberCompiler {
         else { return .generic(reason: "a normalisation over axes of open sizes") }
         let length = sizes.reduce(1, *)
         let parameters = node.inputs.dropFirst().map { constant($0) }
-        guard parameters.allSatisfy({ $0.map { $0.shape.drop { $0 == 1 } == sizes.drop { $0 == 1 } && $0.count == length } ?? false }) else {
+        guard parameters.allSatisfy({ $0.map { $0.shape.drop { $0 == 1 } == sizes.drop { $0 == 1 } && $0.count == length } ?? false })
+        else {
             return .generic(reason: "a normalisation whose gain is not one number a place")
         }
         let memories = parameters.compactMap { $0.map { Memory($0.floats) } }
@@ -194,11 +201,12 @@ struct NumberCompiler {
     private mutating func encoding(from node: Node) -> (output: String, work: NumberStage.Work)? {
         guard case .voltageScaler(let inverse) = node.operator, let neuron = onlyReader(node.outputs[0]),
             case .neuron(let neurons) = neuron.operator, let digits = neurons.digits, let scaler = onlyReader(neuron.outputs[0]),
-            case .voltageScaler(let step) = scaler.operator, inverse.scales.count == step.scales.count
+            case .voltageScaler(let step) = scaler.operator, inverse.scales.count == step.scales.count, inverse.axis == step.axis
         else { return nil }
         taken.formUnion([neuron.name, scaler.name])
         let encoding = encoding(
-            digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: step.scales.count == 1 ? nil : 1, inverse: inverse.scales,
+            digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: step.scales.count == 1 ? nil : step.axis,
+            inverse: inverse.scales,
             steps: step.scales, readers: finalReaders(of: scaler.outputs[0], movesAreFree: step.scales.count == 1), neuron: neuron.name)
         encodings[scaler.outputs[0]] = encoding
         return (scaler.outputs[0], .encode(encoding))
@@ -266,7 +274,9 @@ struct NumberCompiler {
         guard depth > 0, columns > 0 else { return nil }
         var bias: [Float]?
         if node.inputs.count > 2 {
-            guard let constant = constant(node.inputs[2]), constant.count == 1 || constant.shape.last == columns && constant.count == columns else {
+            guard let constant = constant(node.inputs[2]),
+                constant.count == 1 || constant.shape.last == columns && constant.count == columns
+            else {
                 return nil
             }
             bias = (0..<columns).map { gemm.beta * constant.floats[constant.count == 1 ? 0 : $0] }

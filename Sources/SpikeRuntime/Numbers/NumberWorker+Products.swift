@@ -23,7 +23,8 @@ extension NumberWorker {
     }
 
     private func products(
-        _ panels: NumberStage.Panels, rows: UnsafeMutableRawPointer, stride: Int, count: Int, out: UnsafeMutablePointer<Float>, outStride: Int
+        _ panels: NumberStage.Panels, rows: UnsafeMutableRawPointer, stride: Int, count: Int, out: UnsafeMutablePointer<Float>,
+        outStride: Int
     ) {
         var job = spike_row_products()
         (job.row_stride, job.depth, job.out_stride) = (stride, Int32(panels.groups), outStride)
@@ -74,7 +75,8 @@ extension NumberWorker {
         if window.isPointwise {
             for (group, panels) in convolution.groups.enumerated() {
                 products(
-                    panels, rows: x.start + group * groupChannels * kind.size, stride: convolution.inputChannels, count: x.shape[0] * positions,
+                    panels, rows: x.start + group * groupChannels * kind.size, stride: convolution.inputChannels,
+                    count: x.shape[0] * positions,
                     out: result.floats + group * groupFeatures, outStride: convolution.outputChannels)
             }
             return result
@@ -173,7 +175,9 @@ extension NumberWorker {
             scales.withUnsafeBufferPointer { scales in
                 var job = spike_row_products()
                 (job.rows, job.row_stride) = (UnsafeRawPointer(aStart + i * rows * depth * size), stride)
-                (job.panels, job.depth, job.row_count, job.columns) = (UnsafeRawPointer(packs[slot]), Int32(groups), Int32(rows), Int32(columns))
+                (job.panels, job.depth, job.row_count, job.columns) = (
+                    UnsafeRawPointer(packs[slot]), Int32(groups), Int32(rows), Int32(columns)
+                )
                 job.scale = usesWhole ? scales.baseAddress : nil
                 (job.out, job.out_stride) = (out + index * rows * columns, columns)
                 run(a.kind, &job)
@@ -184,7 +188,8 @@ extension NumberWorker {
 
     private func shorts(_ value: NumberValue) -> NumberValue {
         guard case .bytes(let offset) = value.kind else { return value }
-        let result = pool.value(value.shape, isChannelsLast: value.isChannelsLast, kind: .shorts, steps: value.steps, largest: value.largest)
+        let result = pool.value(
+            value.shape, isChannelsLast: value.isChannelsLast, kind: .shorts, steps: value.steps, largest: value.largest)
         forParts(value.count) { range in
             spike_widen(value.bytes + range.lowerBound, offset, range.count, result.shorts + range.lowerBound)
         }

@@ -56,7 +56,7 @@ final class NumberWorker {
         let inputs = try stage.inputs.map { try number($0) }
         let made: NumberValue =
             switch stage.work {
-            case .encode(let encoding): try encode(inputs[0], encoding, stage.node)
+            case .encode(let encoding): try encode(inputs[0], encoding)
             case .panels(let panels): rows(inputs[0], panels)
             case .convolution(let convolution): try self.convolution(inputs[0], convolution)
             case .depthwise(let depthwise): try self.depthwise(inputs[0], depthwise)
@@ -115,7 +115,7 @@ final class NumberWorker {
 
     // MARK: Neurons
 
-    private func encode(_ value: NumberValue, _ encoding: NumberStage.Encoding, _ node: Node) throws -> NumberValue {
+    private func encode(_ value: NumberValue, _ encoding: NumberStage.Encoding) throws -> NumberValue {
         var x = floats(value)
         let rank = x.shape.count
         let axis = encoding.axis.map { $0 < 0 ? $0 + rank : $0 }
@@ -149,17 +149,19 @@ final class NumberWorker {
         } else {
             forParts(x.count, multipleOf: max(1, columns)) { part($0, step: 0) }
         }
-        guard invalid == 0 else { throw Self.invalid(x, node) }
+        guard invalid == 0 else { throw self.invalid(x, encoding) }
         totals[encoding.neuron, default: 0] += Int(spikes)
         guard recording.contains(.spikeCounts) || forcing != nil else { return result }
         return noted(result, encoding, run: run)
     }
 
-    private static func invalid(_ value: NumberValue, _ node: Node) -> SpikeletError {
-        let place = (0..<value.count).first { value.floats[$0].isNaN } ?? 0
-        return SpikeletError(
-            .invalidData, "'\(node.inputs[0])' is no number at place \(place) of \(value.storedShape)",
-            remedy: "look for a softmax whose row is masked whole, and for weights that overflow")
+    private func invalid(_ value: NumberValue, _ encoding: NumberStage.Encoding) -> any Error {
+        do {
+            _ = try tensor(value).map { $0.isNaN ? $0 : 0 }.spikeCount(of: encoding.neuron)
+            return SpikeletError(.invalidModel, "node '\(encoding.neuron)': a potential is no number")
+        } catch {
+            return error
+        }
     }
 
     /// Notes each neuron's spikes, and lets an observer see them and say what they are to be.
@@ -231,7 +233,9 @@ final class NumberWorker {
         let value = value.steps.count > 1 ? floats(value) : value
         let result = pool.value(shape, kind: value.kind, steps: value.steps, largest: value.largest)
         let strides = Self.strides(stored)
-        copy(from: value.start, to: result.start, sizes: permutation.map { stored[$0] }, strides: permutation.map { strides[$0] }, value.kind.size)
+        copy(
+            from: value.start, to: result.start, sizes: permutation.map { stored[$0] }, strides: permutation.map { strides[$0] },
+            value.kind.size)
         return result
     }
 
@@ -263,7 +267,8 @@ final class NumberWorker {
             let range = index * joined[0] / parts..<(index + 1) * joined[0] / parts
             let sizes = [range.count] + joined.dropFirst()
             spike_permute(
-                source + range.lowerBound * steps[0] * element, target + range.lowerBound * rest * element, Int32(sizes.count), sizes, steps,
+                source + range.lowerBound * steps[0] * element, target + range.lowerBound * rest * element, Int32(sizes.count), sizes,
+                steps,
                 element)
         }
     }

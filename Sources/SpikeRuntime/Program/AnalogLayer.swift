@@ -26,7 +26,7 @@ struct AnalogLayer: Sendable {
                 let node = graph.nodes.first(where: { $0.outputs == [name] })
             else { return nil }
             nodes.insert(node.name)
-            if case .voltageScaler(let scaler) = node.operator {
+            if case .voltageScaler(let scaler) = node.operator, scaler.axis == 1 {
                 scales = scales.indices.map { scales[$0] * scaler.scales[scaler.scales.count == 1 ? 0 : $0] }
                 name = node.inputs[0]
                 continue

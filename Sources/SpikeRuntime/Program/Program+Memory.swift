@@ -13,8 +13,10 @@ package struct MemoryPlan: Sendable, Equatable {
     package var spikes: Int
     /// Lists of active rows there, at a density of a tenth.
     package var lists: Int
-    /// Float32 values of the nodes on the reference path there.
+    /// Float32 values of the nodes on the reference path there; in a network of digit neurons of all nodes.
     package var values = 0
+    /// What these are called.
+    package var valuesLabel = "reference path"
     /// Accumulated outputs and real-valued currents; membranes, where they outlast a block of steps.
     package var state: Int
     /// The stage where most is in use.
@@ -39,6 +41,7 @@ extension Program {
         var plan = MemoryPlan(steps: steps, weights: weightBytes, spikes: 0, lists: 0, state: 0, stage: "")
         if let numbers {
             (plan.spikes, plan.values, plan.stage) = numbers.memory(of: graph)
+            plan.valuesLabel = "float32"
             return plan
         }
         var (alive, values) = (Set<Int>(), Set<String>())
@@ -85,7 +88,7 @@ extension MemoryPlan: CustomStringConvertible {
         }
         return """
             memory of one sample at \(steps) steps: peak \(size(peak)) = weights \(size(weights)), spikes \(size(spikes)), \
-            lists \(size(lists)) (at a density of 10 %),\(values > 0 ? " values \(size(values))," : "") state \(size(state))
+            lists \(size(lists)) (at a density of 10 %),\(values > 0 ? " \(valuesLabel) \(size(values))," : "") state \(size(state))
             most is in use at \(stage.visible)
             """
     }

@@ -170,7 +170,9 @@ public final class Simulation {
             let worker = lock.with { () -> NumberWorker in
                 if let known = numberWorkers[slot], known.samples == chunk.count, known.threads.count == inner.count,
                     known.recording == recording
-                { return known }
+                {
+                    return known
+                }
                 let worker = NumberWorker(
                     numbers, graph: program.graph, samples: chunk.count, threads: inner, isa: isa, recording: recording)
                 numberWorkers[slot] = worker
