@@ -60,10 +60,10 @@ def windows(x: np.ndarray, window: dict, fill: float) -> np.ndarray:
     return seen[(slice(None), slice(None), *places, *taps)]
 
 
-def channels(numbers, x: np.ndarray) -> np.ndarray:
-    """One number for all, or one a channel, so that it broadcasts to x `[N, C, …]`."""
+def channels(numbers, x: np.ndarray, axis: int = 1) -> np.ndarray:
+    """One number for all, or one a channel, so that it broadcasts to x `[N, C, …]`, or to one with channels along another axis."""
     numbers = np.asarray(numbers, np.float64)
-    return numbers if numbers.size == 1 else numbers.reshape(-1, *[1] * (x.ndim - 2))
+    return numbers if numbers.size == 1 else numbers.reshape(-1, *[1] * (x.ndim - 1 - axis % x.ndim))
 
 
 def conv(x, weight, bias=None, *, window, groups):
@@ -438,7 +438,7 @@ def apply(kind: str, a: dict, inputs: list, batch: int) -> np.ndarray:
                 raise NotWritten(a["function"])
             return UNARY[a["function"]](x, *a["parameters"])
         case "VoltageScaler":
-            return x * channels(a["scales"], x)
+            return x * channels(a["scales"], x, a.get("axis", 1))
         case "VoltageHook":
             return x
         case "Where":
