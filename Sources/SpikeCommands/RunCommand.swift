@@ -57,7 +57,10 @@ struct RunCommand: ParsableCommand {
                 ? SamplePortions(preparation.dataset(input), at: input, for: graph) : SamplePortions(input, for: graph)
             var parts: [[Tensor]] = []
             try portions.forEach("running") { parts.append(try executor.run($0.inputs)) }
-            outputs = graph.outputs.indices.map { index in Tensor.joined(parts.map { $0[index] }) }
+            let pieces = graph.piecesOfSamples()
+            outputs = graph.outputs.enumerated().map { index, output in
+                graph.joined(parts.map { $0[index] }, of: output.value, pieces: pieces)
+            }
         }
         if let output { try writeOutputs(outputs, of: graph, to: output) }
         for (description, tensor) in zip(graph.outputs, outputs) { try show("\(description.name)  \(ValueType(tensor))") }

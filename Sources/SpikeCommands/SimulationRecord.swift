@@ -4,6 +4,8 @@ import Spikelet
 /// What simulations of one portion of samples after the other gave, put together as if all had been one.
 struct SimulationRecord {
     private let snn: Graph
+    /// How the samples of its values lie.
+    private let pieces: [String: Int]
     private let steps: Int
     private let keepsSteps: Bool
     private let keepsCounts: Bool
@@ -31,6 +33,7 @@ struct SimulationRecord {
     ///   - keepsCounts: whether ``countsByName`` will be asked for.
     init(_ snn: Graph, steps: Int, precision: Precision?, keepsSteps: Bool, keepsCounts: Bool) throws {
         self.snn = snn
+        pieces = snn.piecesOfSamples()
         self.steps = steps
         self.keepsSteps = keepsSteps
         self.keepsCounts = keepsCounts
@@ -69,27 +72,20 @@ struct SimulationRecord {
     }
 
     /// All outputs after the last step.
-    var outputs: [Tensor] { snn.outputs.indices.map { index in Tensor.joined(results.map { $0[index] }) } }
+    var outputs: [Tensor] {
+        snn.outputs.enumerated().map { index, output in snn.joined(results.map { $0[index] }, of: output.value, pieces: pieces) }
+    }
 
     /// The first output after each step, `[T, N, …]`.
     var outputOfEachStep: Tensor {
-        let whole = (0..<steps).map { step in Tensor.joined(stepOutputs.map { $0[step] }) }
-        let shape = [steps] + whole[0].shape
-        switch whole[0].elementType {
-        case .float32: return Tensor(whole.flatMap(\.floats), shape: shape)
-        case .int64: return Tensor(whole.flatMap(\.integers), shape: shape)
-        case .bool:
-            let values = whole.flatMap { tensor -> [Bool] in if case .bool(let values) = tensor.storage { values } else { [] } }
-            return Tensor(values, shape: shape)
-        }
+        let whole = (0..<steps).map { step in snn.joined(stepOutputs.map { $0[step] }, of: snn.outputs[0].value, pieces: pieces) }
+        return Tensor.joined(whole.map { $0.reshaped(to: [1] + $0.shape) })
     }
 
     /// For each neuron node its counts, int64 `[N, …]`, in the order of the names.
     var countsByName: [(name: String, tensor: Tensor)] {
         (counts.first?.keys.sorted() ?? []).map { name in
-            let parts = counts.compactMap { $0[name] }
-            let size = parts.reduce(0) { $0 + ($1.shape.first ?? 1) }
-            return (name, Tensor(parts.flatMap(\.integers), shape: [size] + parts[0].shape.dropFirst()))
+            (name, snn.joined(counts.compactMap { $0[name] }, of: snn.node(named: name)?.outputs[0] ?? name, pieces: pieces))
         }
     }
 

@@ -64,6 +64,13 @@ public struct OutputComparison: Sendable {
                 .unsupported, "output '\(output.name)' holds no numbers that could be compared by their distance",
                 remedy: "export the model without what makes positions or truth values of them, such as ArgMax")
         }
+        let pieces = snn.piecesOfSamples()
+        if let output = snn.outputs.first(where: { pieces[$0.value] ?? 1 > 1 }) {
+            let type = snn.types[output.value].map { "\($0)" } ?? "missing"
+            throw SpikeletError(
+                .unsupported, "output '\(output.name)' is \(type), not numbers of each sample",
+                remedy: "export the model with the batch as its outputs' first axis")
+        }
         self.snn = snn
         self.ann = ann
         self.steps = snn.spikeCode.steps(asked: steps)

@@ -152,6 +152,9 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
         return sizes.count == rank ? sizes : nil
     }
 
+    /// The axis along which samples lie, where it is open: of `[tokens, N, …]` 1.
+    package var batchAxis: Int? { dimensions.firstIndex { $0.batchFactor != 0 } }
+
     /// The number of elements; `nil` outside ``Dimension``'s arithmetic.
     public var count: Dimension? { Self.product(dimensions) }
 

@@ -232,6 +232,57 @@ import Testing
         #expect(snn.nodes.contains { if case .neuron(let neurons) = $0.operator { neurons.site?.axis == -1 } else { false } })
     }
 
+    /// Weights, an activation and weights over 4 tokens of 6 features `[N, 4, 6]`; tokens may be in front there, `[4, N, 6]`, and flattened.
+    private func tokens(_ activation: SpikeGraph.Operator, inFront: Bool, flat: Bool = false) throws -> Graph {
+        var random = SplitMix64(seed: 13)
+        func weights() -> Tensor { Tensor((0..<36).map { _ in Float.random(in: -1...1, using: &random) }, shape: [6, 6]) }
+        let turn = Transpose(permutation: inFront ? [1, 0, 2] : [0, 1, 2])
+        func sizes(_ sizes: [SpikeGraph.Dimension]) -> Reshape { Reshape(sizes: sizes.map { Reshape.Size($0) }) }
+        let tokens: [SpikeGraph.Dimension] = inFront ? [4, .batch, 6] : [.batch, 4, 6]
+        return try Graph(
+            name: "tokens", inputs: [.init("x", ValueType(.float32, [.batch, 4, 6]))], outputs: [.init("y", value: "y")],
+            nodes: [
+                Node("front", .transpose(turn), inputs: ["x"]),
+                Node("rows", .reshape(sizes(flat ? [SpikeGraph.Dimension(0, batchFactor: 4), 6] : tokens)), inputs: ["front"]),
+                Node("first", .matMul(MatMul()), inputs: ["rows", "w1"]), Node("act", activation, inputs: ["first"]),
+                Node("second", .matMul(MatMul()), inputs: ["act", "w2"]),
+                Node("apart", .reshape(sizes(tokens)), inputs: ["second"]), Node("y", .transpose(turn), inputs: ["apart"]),
+            ],
+            constants: ["w1": weights(), "w2": weights()])
+    }
+
+    @Test(arguments: [false, true]) func `steps of features do not depend on where tokens lie`(flat: Bool) throws {
+        var random = SplitMix64(seed: 14)
+        let x = Tensor((0..<20 * 24).map { _ in Float.random(in: -1...1, using: &random) }, shape: [20, 4, 6])
+        func steps(inFront: Bool, flat: Bool) throws -> [Float] {
+            let ann = try tokens(.unary(Unary(.gelu, parameters: [0])), inFront: inFront, flat: flat)
+            let snn = try RecipeConverter(Recipe.radix.options(8), calibration: [Batch(x)])(ann)
+            let expected = try ReferenceExecutor(ann).run([x])[0]
+            #expect(distance(try ReferenceSimulation(snn).run([x], steps: 8)[0], expected) < 0.05)
+            return snn.nodes.compactMap { if case .neuron(let neurons) = $0.operator { neurons.site?.spike } else { nil } }[0]
+        }
+        let expected = try steps(inFront: false, flat: false)
+        #expect(expected.count == 6)
+        let found = try steps(inFront: true, flat: flat)
+        for (mine, other) in zip(found, expected) { #expect(abs(mine / other - 1) < 1e-4) }
+    }
+
+    @Test(arguments: Recipe.all.map(\.name)) func `ReLUs whose samples lie along the second axis have one threshold`(name: String) throws {
+        let recipe = try #require(Recipe.named(name))
+        let steps = recipe.options(8).neuron == .radix ? 8 : 64
+        var random = SplitMix64(seed: 15)
+        let x = Tensor((0..<20 * 24).map { _ in Float.random(in: -1...1, using: &random) }, shape: [20, 4, 6])
+        let ann = try tokens(.relu(Relu()), inFront: true)
+        let snn = try RecipeConverter(recipe.options(steps), calibration: [Batch(x)])(ann)
+        for node in snn.nodes {
+            if case .neuron(let neurons) = node.operator { #expect(neurons.site?.spike.count == 1) }
+        }
+        let expected = try ReferenceExecutor(ann).run([x])[0]
+        // Balancing takes small steps: of 20 samples it knows little yet.
+        let bound: Float = recipe.options(steps).threshold == Recipe.localThresholdBalancing.options(steps).threshold ? 2 : 0.2
+        #expect(distance(try ReferenceSimulation(snn).run([x], steps: steps)[0], expected) < bound)
+    }
+
     /// Attention of 4 tokens of 6 features, in which padding (tokens whose `keep` is 0) and later tokens are masked by −∞.
     private func maskedAttention(causal: Bool) throws -> Graph {
         var random = SplitMix64(seed: 11)

@@ -99,6 +99,69 @@ import Testing
         #expect(reasons[3].contains("16 digits") && reasons[4].contains("32 bits"))
     }
 
+    @Test func `samples that lie along another axis than the first keep their places, in outputs and in counts`() throws {
+        var random = SeededGenerator(4)
+        var sketch = NetworkSketch(input: [4, 6])
+        let turned = sketch.add(.transpose(Transpose(permutation: [1, 0, 2])), [sketch.input], shape: [4, 6])
+        let weights = Tensor((0..<36).map { _ in Float(Int.random(in: -8...8, using: &random)) / 8 }, shape: [6, 6])
+        let first = sketch.add(.matMul(MatMul()), [turned], [weights], shape: [4, 6])
+        let spikes = sketch.fire(first, try DigitNeuron(digits: 5))
+        let second = sketch.add(.matMul(MatMul()), [spikes], [weights], shape: [4, 6])
+        let probable = sketch.add(.softmax(Softmax()), [second], shape: [4, 6])
+        let graph = try sketch.graph(
+            [second, probable], SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 5)))
+        let input = Tensor((0..<11 * 24).map { _ in Float(Int.random(in: -32...32, using: &random)) / 8 }, shape: [11, 4, 6])
+        let reference = try ReferenceSimulation(graph)
+        let expected = try reference.run([input], steps: 5)
+        #expect(expected[0].shape == [4, 11, 6])
+        try expectSameInChunks(graph, input, steps: 5, reference, expected)
+    }
+
+    @Test(arguments: ["relu", "radix", "digits"]) func `tokens in front that a reshape has flattened keep their places`(kind: String) throws
+    {
+        var random = SeededGenerator(5)
+        var sketch = NetworkSketch(input: [4, 6])
+        let turned = sketch.add(.transpose(Transpose(permutation: [1, 0, 2])), [sketch.input], shape: [4, 6])
+        let flat = sketch.add(
+            .reshape(Reshape(sizes: [.fixed(constant: 0, batchFactor: 4), .fixed(constant: 6, batchFactor: 0)])), [turned], shape: [6])
+        let weights = Tensor((0..<36).map { _ in Float(Int.random(in: -8...8, using: &random)) / 8 }, shape: [6, 6])
+        let first = sketch.add(.matMul(MatMul()), [flat], [weights], shape: [6])
+        let spikes =
+            switch kind {
+            case "relu": sketch.fire(first, IFNode(threshold: 1, initialMembrane: 0.5))
+            case "radix": sketch.fire(first, try RadixNeuron(digits: 5))
+            default: sketch.fire(first, try DigitNeuron(digits: 5))
+            }
+        let second = sketch.add(.matMul(MatMul()), [spikes], [weights], shape: [6])
+        let description =
+            kind == "relu"
+            ? SpikingDescription(recipe: "test", schedule: .streaming, code: .rate(steps: 5))
+            : SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 5))
+        let apart = sketch.add(
+            .reshape(Reshape(sizes: [4, .batch, 6].map { Reshape.Size($0) })), [second], shape: [4, 6])
+        let back = sketch.add(.transpose(Transpose(permutation: [1, 0, 2])), [apart], shape: [4, 6])
+        let graph = try sketch.graph(kind == "digits" ? [second, back] : [back], description)
+        let input = Tensor((0..<11 * 24).map { _ in Float(Int.random(in: -32...32, using: &random)) / 8 }, shape: [11, 4, 6])
+        let reference = try ReferenceSimulation(graph)
+        let expected = try reference.run([input], steps: 5)
+        #expect(expected.map(\.shape) == (kind == "digits" ? [[44, 6], [11, 4, 6]] : [[11, 4, 6]]))
+        try expectSameInChunks(graph, input, steps: 5, reference, expected)
+    }
+
+    private func expectSameInChunks(
+        _ graph: Graph, _ input: Tensor, steps: Int, _ reference: ReferenceSimulation, _ expected: [Tensor]
+    ) throws {
+        for (recording, chunk, threads) in [(Recording([]), 8, 1), (.spikeCounts, 2, 3), (.spikeCounts, 8, 2)] {
+            let simulation = try Simulation(graph, threads: threads)
+            simulation.recording = recording
+            simulation.largestChunk = chunk
+            let isSame = try simulation.run([input], steps: steps) == expected
+            #expect(isSame, "\(chunk) samples a chunk, \(threads) threads")
+            let areCountsSame = recording.isEmpty || simulation.spikeCounts == reference.spikeCounts
+            #expect(areCountsSame, "\(chunk) samples a chunk, \(threads) threads")
+        }
+    }
+
     @Test func `a potential that is no number is an error that says where`() throws {
         var sketch = NetworkSketch(input: [2, 3])
         let roots = sketch.add(.unary(Unary(.sqrt)), [sketch.input], shape: [2, 3])

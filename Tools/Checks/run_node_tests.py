@@ -31,7 +31,7 @@ OPERATORS = pathlib.Path(__file__).resolve().parents[2] / "Documentation" / "Ope
 # For each operator, the positions of inputs that say what to do, not what to do it with.
 PARAMETERS = {
     "ConstantOfShape": [0], "CumSum": [1], "Dropout": [1, 2], "Expand": [1], "OneHot": [1, 2], "Pad": [1, 2, 3], "Range": [0, 1, 2],
-    "Reshape": [1], "Resize": [1, 2, 3], "Slice": [1, 2, 3, 4], "Split": [1], "Squeeze": [1], "Tile": [1], "Trilu": [1],
+    "Reshape": [1], "Resize": [1, 2, 3], "ScatterND": [0, 1, 2], "Slice": [1, 2, 3, 4], "Split": [1], "Squeeze": [1], "Tile": [1], "Trilu": [1],
     "Unsqueeze": [1], "Upsample": [1],
 }  # fmt: skip
 PARAMETERS |= {f"Reduce{name}": [1] for name in "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare".split()}

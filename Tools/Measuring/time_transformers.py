@@ -4,9 +4,9 @@
     python Tools/Measuring/time_transformers.py FOLDER [--spikelet .build/release/spikelet] [--digits 6] [--rounds 7]
 
 Weights are seeded: time does not depend on them. FOLDER, which is not for committing, gets the networks: PyTorch's export; the SNN that
-`convert --recipe radix` makes of it, of 16 images; and ONNX Runtime's own 8-bit network (`quantize_static`, per channel, 8
-images). Each round times all of them after the other, one image of 224 × 224, one thread: the SNN by `spikelet benchmark`
-(int8 and float32), the ANN in float32 and in 8 bits by ONNX Runtime in this process (the median of 5 runs). The table has the
+`convert --recipe radix` makes of it, of 16 images; and ONNX Runtime's own 8-bit networks (`quantize_static`, per channel, unsigned activations, which are its
+faster ones, 8 images; and `quantize_dynamic`). Each round times all of them after the other, one image of 224 × 224, one thread: the SNN by `spikelet benchmark`
+(int8 and float32), the ANN in float32 and in both 8-bit forms by ONNX Runtime in this process (the median of 5 runs). The table has the
 medians of the rounds and their ratios to the ANN in float32. Results go to Benchmarks/Results/transformers.json.
 
 `--convert` times the conversion of ViT-B/16 with 128 images too, with its peak of memory.
@@ -77,7 +77,11 @@ def prepare(name: str, folder: pathlib.Path, arguments: argparse.Namespace) -> p
         quant_pre_process(str(ann), simplified, skip_symbolic_shape=True)
         reader = Images(session(ann).get_inputs()[0].name, images[:8])
         quantization.quantize_static(
-            simplified, str(stem.with_suffix(".8bit.onnx")), reader, per_channel=True, weight_type=quantization.QuantType.QInt8
+            simplified, str(stem.with_suffix(".8bit.onnx")), reader, per_channel=True, weight_type=quantization.QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+        )  # fmt: skip
+        quantization.quantize_dynamic(
+            simplified, str(stem.with_suffix(".dynamic.onnx")), per_channel=True, weight_type=quantization.QuantType.QInt8
         )
     command(
         arguments.spikelet, "convert", ann, "--recipe", "radix", "--steps", arguments.digits,
@@ -89,7 +93,10 @@ def prepare(name: str, folder: pathlib.Path, arguments: argparse.Namespace) -> p
 def measured(stem: pathlib.Path, folder: pathlib.Path, arguments: argparse.Namespace) -> dict:
     """Milliseconds of an image, by what runs it: one number a round."""
     image = np.load(folder / "image.npy")
-    sessions = {"ANN float32": session(stem.with_suffix(".onnx")), "ANN 8 bits": session(stem.with_suffix(".8bit.onnx"))}
+    sessions = {
+        "ANN float32": session(stem.with_suffix(".onnx")), "ANN static": session(stem.with_suffix(".8bit.onnx")),
+        "ANN dynamic": session(stem.with_suffix(".dynamic.onnx")),
+    }  # fmt: skip
     times: dict = {}
     for _ in range(arguments.rounds):
         for label, run in sessions.items():

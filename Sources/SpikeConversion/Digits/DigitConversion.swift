@@ -19,10 +19,12 @@ struct DigitConversion {
             throw SpikeletError(
                 .notConvertible, "without data nothing is known of values that are no ReLU's", remedy: "give calibration data")
         }
-        let sites = graph.nodes.filter { plan.rectifiers.contains($0.name) } + plan.encodings.map(\.node)
+        let rectifiers = graph.nodes.filter { plan.rectifiers.contains($0.name) }
+        var axes = Dictionary(plan.encodings.map { ($0.node.name, $0.axis) }) { first, _ in first }
+        for node in rectifiers { axes[node.name] = .some(plan.channelAxis(ofRectifier: node)) }
         let thresholds = try ThresholdPlan(
-            options, activations: sites, in: graph, data: calibration, signed: Set(plan.encodings.map(\.node.name)),
-            axes: Dictionary(plan.encodings.map { ($0.node.name, $0.axis) }) { first, _ in first })
+            options, activations: rectifiers + plan.encodings.map(\.node), in: graph, data: calibration,
+            signed: Set(plan.encodings.map(\.node.name)), axes: axes)
         var scales = thresholds.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         // The largest exponential of each row is 1.
         for node in plan.encodings.map(\.node) where plan.isExponentialOfRow(node) { scales[node.name] = [options.spikeShare] }
@@ -30,9 +32,10 @@ struct DigitConversion {
             recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts,
             warnings: notes + thresholds.warnings)
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
-        let placed = try PlaceNeurons(
-            scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description
-        ).run(graph)
+        var placing = try PlaceNeurons(
+            scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description)
+        for node in rectifiers { placing.placements[node.name]?.axis = axes[node.name].flatMap { $0 } ?? 1 }
+        let placed = try placing.run(graph)
         let encoded = try EncodeValues(plan.encodings, spikes: scales, neuron: DigitNeuron(digits: options.steps)).run(placed)
         let pooled = options.pooling == .runningMaximum ? try UseRunningMaximum().run(encoded) : encoded
         return try SeparateConstants().run(pooled)

@@ -206,7 +206,7 @@ struct DigitPlan {
     /// Where a reader's channels lie; `nil` where it has none, or it cannot be known.
     private func channelAxis(_ node: Node, _ value: String) -> Int? {
         let rank = graph.types[value]?.shape.rank ?? 0
-        if rank <= 2 { return 1 }
+        if rank <= 2 { return isAttention(value) ? nil : 1 }
         switch node.operator {
         case .conv, .convTranspose, .averagePool, .globalAveragePool, .maxPool, .globalMaxPool, .resize: return 1
         // Gates and means of maps have theirs there too; of three axes it cannot be known.
@@ -215,6 +215,13 @@ struct DigitPlan {
         case .matMul: return graph.hasWeights(node) && node.inputs[0] == value && !isAttention(value) ? -1 : nil
         default: return nil
         }
+    }
+
+    /// Where the channels of a rectifier lie that is a layer of neurons of its own; `nil` where it has one threshold.
+    func channelAxis(ofRectifier node: Node) -> Int? {
+        let (value, readers) = (node.outputs[0], consumers[node.outputs[0]] ?? [])
+        let isOfTokens = graph.types[value]?.shape.rank ?? 0 > 2 && !readers.isEmpty && readers.allSatisfy { channelAxis($0, value) == -1 }
+        return isOfTokens ? -1 : graph.channelAxis(of: value)
     }
 
     /// Whether a value is what a product of two values gives, divided and moved.

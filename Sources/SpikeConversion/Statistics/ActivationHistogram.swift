@@ -118,6 +118,12 @@ package struct ActivationHistogram: Codable, Sendable, Hashable {
         }
     }
 
+    /// Takes in the other side of the same activations, which each side counts as zeros of its own: how far they were below zero.
+    mutating func fold(_ negatives: ActivationHistogram) {
+        merge(negatives)
+        shares -= negatives.shares
+    }
+
     /// Makes room for doublings `first...last`.
     private mutating func extend(from first: Int, to last: Int) {
         if sums.isEmpty { firstOctave = first }

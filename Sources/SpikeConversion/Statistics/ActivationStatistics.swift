@@ -20,25 +20,32 @@ package struct ActivationStatistics: Accumulator, Hashable {
     ///
     /// - Parameters:
     ///   - values: names of values `[N, C, …]` of the graph.
-    ///   - magnitudes: those of them that have signs: their magnitudes are observed.
+    ///   - signed: those of them that have signs: their magnitudes are observed.
     ///   - channelsLast: those whose channels lie along the last axis, `[N, …, C]`.
     /// - Throws: where the data is empty or does not fit the network, or makes NaN or infinity.
     package init(
-        of values: Set<String>, in graph: Graph, data: any BatchSource, magnitudes: Set<String> = [], channelsLast: Set<String> = []
+        of values: Set<String>, in graph: Graph, data: any BatchSource, signed: Set<String> = [], channelsLast: Set<String> = []
     ) throws {
         let executor = ReferenceExecutor(graph)
+        let pieces = graph.piecesOfSamples()
         // An optional closure escapes, so it cannot change self.
         var gathered = self
         try data.forEach("observing activations") { portion in
             _ = try executor.run(portion.batch.inputs) { node, inputs, results in
                 for (name, result) in zip(node.outputs, results) where values.contains(name) {
                     do {
-                        if magnitudes.contains(name) {
-                            let result = channelsLast.contains(name) ? result.channelsFirst : result
-                            try gathered.add(result.map { abs($0) }, to: name)
-                        } else {
-                            try gathered.add(result, to: name, before: inputs.first)
+                        let isSigned = signed.contains(name)
+                        let before = isSigned ? result : inputs.first
+                        guard channelsLast.contains(name) || isSigned && result.rank == 2 && pieces[name] ?? 1 > 1 else {
+                            try gathered.add(result, to: name, before: before, isSigned: isSigned)
+                            continue
                         }
+                        func inOrder(_ tensor: Tensor) -> Tensor {
+                            tensor.channelsFirst(pieces: pieces[name] ?? 1, samples: portion.batch.count)
+                        }
+                        try gathered.add(
+                            inOrder(result), to: name, before: before.map { $0.shape == result.shape ? inOrder($0) : $0 },
+                            isSigned: isSigned)
                     } catch let error as SpikeletError {
                         throw error.located("batch \(portion.number): node '\(node.name)'")
                     }
@@ -52,9 +59,10 @@ package struct ActivationStatistics: Accumulator, Hashable {
     /// Takes in one batch of one value.
     ///
     /// - Parameters:
-    ///   - tensor: `[N, C, …]`, not negative.
-    ///   - before: what the ReLU made it from, in the same shape: its negative numbers say more than zeros do.
-    package mutating func add(_ tensor: Tensor, to value: String, before: Tensor? = nil) throws {
+    ///   - tensor: `[N, C, …]`, not negative unless `isSigned`.
+    ///   - before: what the ReLU made it from, in the same shape: its negative numbers say more than zeros do. Of activations with signs
+    ///     themselves.
+    package mutating func add(_ tensor: Tensor, to value: String, before: Tensor? = nil, isSigned: Bool = false) throws {
         for tensor in [tensor, before].compactMap({ $0 }) {
             guard let position = tensor.firstNonFinite else { continue }
             throw SpikeletError(
@@ -69,7 +77,9 @@ package struct ActivationStatistics: Accumulator, Hashable {
         let size = tensor.shape.dropFirst(2).reduce(1, *)
         let known = before.flatMap { $0.shape == tensor.shape ? $0.floats : nil }
         let values = tensor.floats
-        var halves = self.halves.removeValue(forKey: value) ?? [LayerActivations](repeating: LayerActivations(channels: count), count: 2)
+        var halves =
+            self.halves.removeValue(forKey: value)
+            ?? [LayerActivations](repeating: LayerActivations(channels: count, isSigned: isSigned), count: 2)
         for sample in 0..<tensor.shape[0] {
             let rows = sample * count * size..<(sample + 1) * count * size
             let share = Self.shareOfFirstHalf((known ?? values)[rows])
@@ -133,15 +143,17 @@ package struct ActivationStatistics: Accumulator, Hashable {
 }
 
 extension Tensor {
-    /// `[N, …, C]` as `[N, C, places]`.
-    fileprivate var channelsFirst: Tensor {
-        let (samples, channels) = (shape[0], shape[rank - 1])
-        let places = shape.dropFirst().dropLast().reduce(1, *)
+    /// `[N, …, C]`, or `pieces` of each sample one behind the other, `[pieces, N, …, C]`, as `[N, C, places]`.
+    fileprivate func channelsFirst(pieces: Int, samples: Int) -> Tensor {
+        let channels = shape[rank - 1]
+        let within = count / max(1, samples * channels * pieces)
+        let places = pieces * within
         var moved = [Float](repeating: 0, count: count)
         withFloats { values in
             for sample in 0..<samples {
                 for place in 0..<places {
-                    let start = (sample * places + place) * channels
+                    let row = (place / within * samples + sample) * within + place % within
+                    let start = row * channels
                     for channel in 0..<channels { moved[(sample * channels + channel) * places + place] = values[start + channel] }
                 }
             }

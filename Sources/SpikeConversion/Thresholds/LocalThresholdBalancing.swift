@@ -10,7 +10,8 @@ import SpikeReference
 /// High-Performance and Low-Power Applications", CVPR 2025.
 struct LocalThresholdBalancing {
     var passes: Int
-    var isPerChannel: Bool
+    /// The names of the ReLUs that have one threshold a channel; the others have one.
+    var perChannel: Set<String>
 
     /// - Returns: for each ReLU's name its thresholds; and the number of samples of a pass.
     func thresholds(of activations: [Node], in graph: Graph, data: any BatchSource) throws -> ([String: [Float]], samples: Int) {
@@ -30,7 +31,7 @@ struct LocalThresholdBalancing {
                 part.batch.inputs,
                 rewrite: { node, output in
                     guard names.contains(node.name) else { return output }
-                    return layers[node.name, default: Layer(output, isPerChannel: isPerChannel)].clip(output)
+                    return layers[node.name, default: Layer(output, isPerChannel: perChannel.contains(node.name))].clip(output)
                 })
             samples = part.start + part.batch.count
             if samples % portion == 0 { step() }

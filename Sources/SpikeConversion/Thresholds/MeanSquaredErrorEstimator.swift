@@ -34,6 +34,8 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
     private static let temperature = 0.02
     /// So many channels are enough to choose for all.
     private static let mostTried = 32
+    /// What ``stretch(_:)`` may cost: so many samples' worth of error over the samples there are, and this share at most.
+    private static let (samplesOfCost, largestCost) = (24.0, 0.5)
     /// Thresholds are at least this share of the largest activation that counts.
     private static let leastOfOwn = 1.0 / 32
     /// And this of its layer's: a layer has no threshold further below its own, so that a search would be idle.
@@ -47,13 +49,26 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
     package func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
         let unseen = unseenSamples(halves)
         var whole = OfTheWhole(layer)
-        return mixtures(layer, channels: layer.channels.indices).map { mixture in
+        let found = mixtures(layer, channels: layer.indices).map { mixture -> Float in
             guard mixture.largest > 0 else { return 0 }
             return best(mixture.grid) { number in
                 let (seen, added) = errors(of: number, mixture, &whole)
                 return seen + unseen * added
             }
         }
+        guard layer.isSigned else { return found }
+        let stretch = Self.stretch(layer)
+        return found.map { $0 * stretch }
+    }
+
+    /// How much further than it has shown a channel's magnitudes go. They have long tails: a threshold that is too high costs every
+    /// magnitude a little precision, one that is too low the rare ones, which few samples do not show, much more. The first is limited:
+    /// the squared error of rounding grows by a share, the less the more samples there are, and the more places a channel has in each,
+    /// which are not independent.
+    private static func stretch(_ layer: LayerActivations) -> Float {
+        guard let samples = layer.sampleMass, samples > 0, !layer.indices.isEmpty else { return 1 }
+        let places = layer[0].mass / samples
+        return Float((1 + min(largestCost, samplesOfCost / (samples * max(1, places).squareRoot()))).squareRoot())
     }
 
     /// The threshold of least error. The error is smooth but not convex in θ: the place is found on coarse steps, then refined.
@@ -68,7 +83,7 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
         let samples = halves.compactMap(\.sampleMass).min() ?? 0
         let shapes = halves.compactMap { LayerShape($0) }
         guard halves.count == 2, shapes.count == 2, samples > Self.samplesToTry.none else { return fewest }
-        let count = halves[0].channels.count
+        let count = halves[0].indices.count
         let tried = Array(stride(from: 0, to: count, by: max(1, count / Self.mostTried)).prefix(Self.mostTried))
         var sums = Self.unseenSamples.map { _ in 0.0 }
         for (here, there) in [(0, 1), (1, 0)] {
@@ -76,7 +91,7 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
             for (channel, mixture) in zip(tried, mixtures(halves[here], channels: tried)) where mixture.largest > 0 {
                 let variance = shapes[there].variance(ofChannel: channel)
                 guard variance > 0 else { continue }
-                let others = halves[there].channels[channel].bins
+                let others = halves[there][channel].bins
                 let grid = mixture.grid
                 // Errors are sums over what is mixed: one walk serves all weights. A fine grid would not change the choice.
                 let found = grid.coarseErrors { errors(of: $0, mixture, &whole) }
@@ -127,7 +142,7 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
     private func mixtures(_ layer: LayerActivations, channels: some Sequence<Int>) -> some Sequence<Mixture> {
         let (shape, whole) = (LayerShape(layer), layer.whole)
         return channels.lazy.map { index in
-            let channel = layer.channels[index]
+            let channel = layer[index]
             var mixture = Mixture(own: channel.bins, ownMaximum: Double(channel.maximum), largest: Double(channel.maximum))
             if let shape, let samples = layer.sampleMass {
                 let ofSample = channel.mass / samples

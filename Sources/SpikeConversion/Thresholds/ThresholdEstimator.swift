@@ -20,7 +20,8 @@ extension ThresholdEstimator {
     /// θ = w·θ_channel + (1 − w)·θ_layer where the channel's is the smaller; w = n/(n + 16) for n samples.
     package func thresholds(_ layer: LayerActivations, halves: [LayerActivations]) -> [Float] {
         let ofLayer = threshold(layer.whole)
-        return layer.channels.map { channel in
+        return layer.indices.map { index in
+            let channel = layer[index]
             let own = channel.nonZeroCount == 0 ? 0 : threshold(channel)
             guard let samples = layer.samples, own < ofLayer else { return own }
             let weight = Float(samples) / Float(samples + 16)

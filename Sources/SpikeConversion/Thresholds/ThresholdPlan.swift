@@ -21,15 +21,18 @@ package struct ThresholdPlan {
     ///
     /// - Parameters:
     ///   - signed: names of nodes whose values have signs, so that thresholds are for magnitudes.
-    ///   - axes: by the names of nodes, the axis that channels of their values lie along: 1, which is that of all others, or −1; `nil`
-    ///     where there are none.
+    ///   - axes: by the names of nodes, the axis that channels of their values lie along, 1 or −1; `nil` where there are none. Of all
+    ///     others it is 1, unless samples lie there.
     init(
         _ options: ConversionOptions, activations: [Node], in graph: Graph, data: any BatchSource, signed: Set<String> = [],
         axes: [String: Int?] = [:]
     ) throws {
-        (self.signed, self.axes) = (signed, axes)
+        self.signed = signed
+        self.axes = Dictionary(activations.map { ($0.name, graph.channelAxis(of: $0.outputs[0])) }) { first, _ in first }
+        self.axes.merge(axes) { _, given in given }
         if case .localThresholdBalancing(let passes) = options.threshold {
-            let balancing = LocalThresholdBalancing(passes: passes, isPerChannel: options.isPerChannel)
+            let balancing = LocalThresholdBalancing(
+                passes: passes, perChannel: Set(activations.map(\.name).filter { options.isPerChannel && hasChannels($0) }))
             (thresholds, samples) = try balancing.thresholds(of: activations, in: graph, data: data)
             for activation in activations { balance(activation) }
             keepDivisible(options)
@@ -37,7 +40,7 @@ package struct ThresholdPlan {
         }
         let statistics = try ActivationStatistics(
             of: Set(activations.map { $0.outputs[0] }), in: graph, data: data,
-            magnitudes: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }),
+            signed: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }),
             channelsLast: Set(activations.filter { axes[$0.name] == .some(-1) }.map { $0.outputs[0] }))
         choose(activations, options, statistics)
     }
@@ -101,9 +104,11 @@ package struct ThresholdPlan {
         let bound = signed.contains(activation.name) ? .infinity : activation.bound ?? .infinity
         let ofLayer = min(bound, estimator.threshold(whole))
         thresholds[activation.name] =
-            options.isPerChannel && axes[activation.name, default: 1] != nil
+            options.isPerChannel && hasChannels(activation.name)
             ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
     }
+
+    private func hasChannels(_ activation: String) -> Bool { axes[activation, default: 1] != nil }
 
     /// Currents are divided by what a spike stands for: thresholds grow to where float32 can say the quotient.
     private mutating func keepDivisible(_ options: ConversionOptions) {

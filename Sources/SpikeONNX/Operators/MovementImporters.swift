@@ -48,6 +48,8 @@ extension OperatorSpec {
         OperatorSpec("SpaceToDepth", since: 1, inputs: 1...1, attributes: [AttributeSpec.int("blocksize").required], build: spaceToDepth),
         OperatorSpec("Trilu", since: 14, inputs: 1...2, attributes: [.int("upper", 1)], build: triangle),
         OperatorSpec("OneHot", since: 9, inputs: 3...3, attributes: [.int("axis", -1)], build: oneHot),
+        OperatorSpec("ScatterND", since: 11, inputs: 3...3, build: scatter),
+        OperatorSpec("ScatterND", since: 16, inputs: 3...3, attributes: [.string("reduction", "none")], build: scatter),
     ]
 
     @Sendable private static func transpose(_ node: NodeContext) throws -> [Value] {
@@ -56,6 +58,52 @@ extension OperatorSpec {
         let order = node.ints("perm") ?? Array((0..<rank).reversed())
         if order == Array(0..<rank) { return node.pass(value, because: "removed: a Transpose that changes nothing") }
         return try node.emit(.transpose(Transpose(permutation: order)), [value])
+    }
+
+    /// Among constants, such as the masks of shifted windows, which assignments to slices are exported as.
+    @Sendable private static func scatter(_ node: NodeContext) throws -> [Value] {
+        let tensors = try node.allInputs().compactMap(\.tensor)
+        guard tensors.count == 3 else {
+            throw SpikeletError(
+                .unsupported, "what it writes, or where, is computed when the network runs; only constants are taken",
+                remedy: "join the parts with torch.cat or torch.where instead of assigning to a slice")
+        }
+        let reduction = node.string("reduction") ?? "none"
+        guard reduction == "none" else {
+            throw SpikeletError(.unsupported, "the reduction '\(reduction)'; only values that replace others are taken")
+        }
+        let (data, indices, updates) = (tensors[0], tensors[1], tensors[2])
+        guard data.rank > 0, let depth = indices.shape.last, depth <= data.rank, case .int64(let positions) = indices.storage,
+            updates.shape == indices.shape.dropLast() + data.shape.dropFirst(depth), updates.elementType == data.elementType
+        else {
+            throw SpikeletError(
+                .invalidModel, "values \(ValueType(updates)) are written into \(ValueType(data)) at indices \(ValueType(indices))")
+        }
+        let size = data.shape.dropFirst(depth).reduce(1, *)
+        let places = try (0..<(depth == 0 ? updates.count / max(1, size) : positions.count / depth)).map { row in
+            try (0..<depth).reduce(0) { place, axis in
+                let (position, count) = (positions[row * depth + axis], Int64(data.shape[axis]))
+                guard position >= -count, position < count else {
+                    throw SpikeletError(.invalidModel, "index \(position) is outside an axis of size \(count)")
+                }
+                return place * Int(count) + Int(position < 0 ? position + count : position)
+            }
+        }
+        func written<Element>(_ updates: [Element], into data: [Element]) -> [Element] {
+            var result = data
+            for (row, place) in places.enumerated() {
+                result.replaceSubrange(place * size..<(place + 1) * size, with: updates[row * size..<(row + 1) * size])
+            }
+            return result
+        }
+        try node.builder.reserve(Shape(data.shape))
+        let result =
+            switch data.elementType {
+            case .float32: Tensor(written(updates.floats, into: data.floats), shape: data.shape)
+            case .int64: Tensor(written(updates.integers, into: data.integers), shape: data.shape)
+            case .bool: Tensor(written(updates.booleans, into: data.booleans), shape: data.shape)
+            }
+        return [node.builder.constant(result)]
     }
 
     @Sendable private static func gather(_ node: NodeContext) throws -> [Value] {

@@ -74,10 +74,7 @@ struct NumberCompiler {
 
     private mutating func keepConstants() {
         for stage in program.stages {
-            switch stage.work {
-            case .generic: continue
-            default: break
-            }
+            if case .generic = stage.work { continue }
             for name in stage.inputs where program.constants[name] == nil {
                 guard let constant = graph.constants[name], constant.elementType == .float32 else { continue }
                 program.constants[name] = NumberConstant(shape: constant.shape, memory: constant.withFloats { Memory(Array($0)) })

@@ -78,6 +78,19 @@ public final class Simulation {
 
     private lazy var crew = Threads.Crew(count: threads)
 
+    /// The outputs, and the neurons, whose samples lie in pieces.
+    private lazy var inPieces: (outputs: Bool, neurons: Bool) = {
+        let pieces = program.graph.piecesOfSamples()
+        let neurons = program.graph.nodes.filter { if case .neuron = $0.operator { true } else { false } }.flatMap(\.outputs)
+        let sums = program.numbers?.outputs ?? Array(program.outputs.keys)
+        return (sums.contains { pieces[$0] ?? 1 > 1 }, neurons.contains { pieces[$0] ?? 1 > 1 })
+    }()
+
+    /// Whether what chunks of a batch give can be put one behind the other.
+    private func joinsByRows(_ recording: Recording) -> Bool {
+        !inPieces.outputs && !(recording.contains(.spikeCounts) && inPieces.neurons)
+    }
+
     /// Forgets everything: membranes, sums, counts, the batch size.
     public func reset() {
         workers = []
@@ -104,7 +117,8 @@ public final class Simulation {
         reset()
         // Samples that stop by themselves go alone.
         let share = (size + threads - 1) / threads
-        let length = forcing != nil ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
+        let goTogether = forcing != nil || !joinsByRows(recording)
+        let length = goTogether ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
         let outer = Threads(count: min(threads, chunks.count), crew: crew)
         let inner = Threads(count: max(1, threads / chunks.count), crew: crew)
