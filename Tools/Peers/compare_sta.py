@@ -2,7 +2,7 @@
 
     pip install -r Tools/Peers/requirements-spikingjelly-2.0.0.txt   # into an environment of its own
     pip install --no-deps spikingjelly==2.0.0
-    python Tools/Peers/compare_sta.py --output sta.json
+    python Tools/Peers/compare_sta.py --output sta.json [--spikelet .build/release/spikelet]
 
 The network has the weights of Models/FashionMNIST/vit/vit_dynamo.onnx, and attention as STA takes it: nn.MultiheadAttention, called
 with need_weights=False and unpacked. Its outputs are first compared with ONNX Runtime's. Then, for each number of steps T and each
@@ -11,15 +11,23 @@ example of ViT-B/16 shows them, the image in the first step and zeros in the oth
 accuracy, agreement with the ANN, the norm of the output of each step (of the first 100 images), the outputs' error by the first step
 alone and by the sum (the root of the mean square of the deviations from the ANN's, over that of the ANN's from their mean), and seconds on
 one thread. `equivalent` is the same recipe without encoders: floating-point numbers all the way.
+
+With --spikelet the bundled file is also converted by `--recipe radix` with K digits, on the same calibration images, and simulated on the
+same test images by one processor: seconds are those of the command, which loads and compiles first. The output of a step is what the
+step adds to what `simulate --per-step` shows. With --spikelet-only entries of SpikingJelly stay as OUTPUT has them.
 """
 
 import argparse
 import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from loguru import logger
@@ -30,7 +38,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "Networks"))
 from bundle import TEST_IMAGES, TRAIN_IMAGES, load_images, model_path, onnxruntime_logits  # noqa: E402
 
 CALIBRATION_IMAGES, BATCH_SIZE, TEST_BATCH_SIZE = 512, 64, 100
-STEPS, SCALES = (4, 8, 32), (0.25, 0.5, 1.0)
+STEPS, SCALES, DIGITS = (4, 8, 32), (0.25, 0.5, 1.0), (4, 6, 8)
 
 
 class Block(nn.Module):
@@ -130,6 +138,39 @@ def measure(ann: nn.Module, mode: str, steps: int, scale: float, images: Tensor,
     }  # fmt: skip
 
 
+def measure_spikelet(spikelet: Path, model: Path, digits: int, images: Tensor, labels: Tensor, expected: Tensor) -> dict:
+    processor = min(os.sched_getaffinity(0))
+
+    def seconds(*command: object) -> float:
+        start = time.monotonic()
+        subprocess.run(
+            [str(word) for word in (spikelet, *command)], check=True, capture_output=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {processor}),
+        )  # fmt: skip
+        return time.monotonic() - start
+
+    with tempfile.TemporaryDirectory() as folder:
+        snn, inputs, outputs = (Path(folder) / name for name in ("snn.safetensors", "x.npy", "y.npy"))
+        conversion = seconds(
+            "convert", model, "--recipe", "radix", "--steps", digits, "--calibration", TRAIN_IMAGES, "--limit", CALIBRATION_IMAGES,
+            "--output", snn,
+        )  # fmt: skip
+        np.save(inputs, images.numpy())
+        taken = seconds("simulate", snn, "--input", inputs, "--output", outputs)
+        answers = torch.from_numpy(np.load(outputs))
+        np.save(inputs, images[:100].numpy())
+        seconds("simulate", snn, "--input", inputs, "--output", outputs, "--per-step")
+        shown = torch.from_numpy(np.load(outputs))
+    added = torch.cat([shown[:1], shown[1:] - shown[:-1]])
+    return {
+        "mode": "Spikelet, radix", "timeSteps": digits, "thresholdScale": None, "conversionSeconds": conversion, "seconds": taken,
+        "accuracy": (answers.argmax(1) == labels).double().mean().item(),
+        "agreement": (answers.argmax(1) == expected.argmax(1)).double().mean().item(),
+        "normOfStep": added.flatten(1).norm(dim=1).tolist(), "error": error(answers, expected),
+        "errorOfFirstStep": error(shown[0], expected[:100]),
+    }  # fmt: skip
+
+
 def table(results: dict) -> str:
     lines = [
         f"ANN: {100 * results['annAccuracy']:.2f} % of {results['samples']} images, {results['annSeconds']:.1f} s; "
@@ -141,7 +182,7 @@ def table(results: dict) -> str:
     for entry in results["options"]:
         first, *others = entry["normOfStep"]
         lines.append(
-            f"| {entry['mode']} | {entry['timeSteps']} | {entry['thresholdScale']} | {100 * entry['accuracy']:.2f} % "
+            f"| {entry['mode']} | {entry['timeSteps']} | {entry['thresholdScale'] or ''} | {100 * entry['accuracy']:.2f} % "
             f"| {100 * entry['agreement']:.2f} % | {100 * entry['error']:.2f} % | {100 * entry['errorOfFirstStep']:.2f} % "
             f"| {first:.1f}, {max(others, default=0):.2g} at most | {entry['seconds']:.1f} |"
         )
@@ -154,6 +195,8 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", type=int, default=STEPS)
     parser.add_argument("--scales", nargs="+", type=float, default=SCALES)
     parser.add_argument("--model", type=Path, default=model_path("vit", "dynamo"))
+    parser.add_argument("--spikelet", type=Path, help="the built command")
+    parser.add_argument("--spikelet-only", action="store_true")
     parser.add_argument("--output", type=Path, required=True, help="where to write the results (.json)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -176,10 +219,16 @@ def main() -> None:
         }  # fmt: skip
         choices = [("equivalent", min(arguments.steps), 1.0)]
         choices += [("spiking_encoder", steps, scale) for steps in arguments.steps for scale in arguments.scales]
+        if arguments.spikelet_only:
+            before = json.loads(arguments.output.read_text())["options"]
+            results["options"], choices = [entry for entry in before if entry["thresholdScale"]], []
         for mode, steps, scale in choices:
             results["options"].append(measure(ann, mode, steps, scale, images, labels, expected))
             arguments.output.write_text(json.dumps(results, indent=1) + "\n")
             print(f"{mode}, T = {steps}, scale {scale} done", file=sys.stderr, flush=True)
+        for digits in DIGITS if arguments.spikelet else ():
+            results["options"].append(measure_spikelet(arguments.spikelet.resolve(), arguments.model, digits, images, labels, expected))
+            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
 
 

@@ -36,6 +36,8 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
     private static let mostTried = 32
     /// What ``stretch(_:)`` may cost: so many samples' worth of error over the samples there are, and this share at most.
     private static let (samplesOfCost, largestCost) = (24.0, 0.5)
+    /// A ``Reach`` is whole up to so many samples; a typical channel has shown more than this share of them has.
+    private static let (samplesOfReach, shareBelowTypical) = (512.0, 0.6)
     /// Thresholds are at least this share of the largest activation that counts.
     private static let leastOfOwn = 1.0 / 32
     /// And this of its layer's: a layer has no threshold further below its own, so that a search would be idle.
@@ -63,12 +65,16 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
 
     /// How much further than it has shown a channel's magnitudes go. They have long tails: a threshold that is too high costs every
     /// magnitude a little precision, one that is too low the rare ones, which few samples do not show, much more. The first is limited:
-    /// the squared error of rounding grows by a share, the less the more samples there are, and the more places a channel has in each,
-    /// which are not independent.
+    /// the squared error of rounding grows by a share, the less the more samples there are.
     private static func stretch(_ layer: LayerActivations) -> Float {
-        guard let samples = layer.sampleMass, samples > 0, !layer.indices.isEmpty else { return 1 }
-        let places = layer[0].mass / samples
-        return Float((1 + min(largestCost, samplesOfCost / (samples * max(1, places).squareRoot()))).squareRoot())
+        guard let samples = independentSamples(layer) else { return 1 }
+        return Float((1 + min(largestCost, samplesOfCost / samples)).squareRoot())
+    }
+
+    /// Samples, times the root of the number of places that a channel has in each: they are not independent of each other.
+    private static func independentSamples(_ layer: LayerActivations) -> Double? {
+        guard let samples = layer.sampleMass, samples > 0, !layer.indices.isEmpty else { return nil }
+        return samples * max(1, layer[0].mass / samples).squareRoot()
     }
 
     /// The threshold of least error. The error is smooth but not convex in θ: the place is found on coarse steps, then refined.
@@ -130,6 +136,26 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
         var grid: ThresholdGrid { ThresholdGrid(from: max(ownMaximum * leastOfOwn, largest * leastOfLayer), to: largest) }
     }
 
+    /// How large a threshold of magnitudes may be: what few channels of a layer do, as features of transformers with outliers, says little
+    /// of the others. A channel goes to twice what it has shown, or to what a typical channel has shown; where there are many samples,
+    /// less far.
+    private struct Reach {
+        private let typical: Double
+        private let part: Double
+
+        /// - Returns: `nil` for activations without signs.
+        init?(_ layer: LayerActivations) {
+            guard layer.isSigned, let samples = independentSamples(layer) else { return nil }
+            let maxima = layer.indices.map { Double(layer[$0].maximum) }.sorted()
+            typical = maxima[min(maxima.count - 1, Int(shareBelowTypical * Double(maxima.count)))]
+            part = min(1, samplesOfReach / samples)
+        }
+
+        func callAsFunction(of maximum: Double) -> Double {
+            maximum > 0 ? max(maximum * (1 + part), typical * part) : .infinity
+        }
+    }
+
     /// The squared errors of a layer's activations as a whole, each found once for all channels.
     private struct OfTheWhole {
         let bins: [ActivationHistogram.Bin]
@@ -140,7 +166,7 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
 
     /// One after the other: they are large, and a layer may have very many channels.
     private func mixtures(_ layer: LayerActivations, channels: some Sequence<Int>) -> some Sequence<Mixture> {
-        let (shape, whole) = (LayerShape(layer), layer.whole)
+        let (shape, whole, reach) = (LayerShape(layer), layer.whole, Reach(layer))
         return channels.lazy.map { index in
             let channel = layer[index]
             var mixture = Mixture(own: channel.bins, ownMaximum: Double(channel.maximum), largest: Double(channel.maximum))
@@ -149,6 +175,7 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
                 mixture.unseen = shape.bins(ofChannel: index, count: ofSample)
                 mixture.partOfWhole = Self.samplesOfTheLayer * ofSample / whole.mass
                 mixture.largest = max(mixture.largest, Double(whole.maximum), mixture.unseen.last?.upper ?? 0)
+                if let reach { mixture.largest = min(mixture.largest, reach(of: mixture.ownMaximum)) }
             }
             return mixture
         }
