@@ -131,6 +131,17 @@ import Testing
         #expect(found < 0.7 * least, "\(found / least)")
     }
 
+    @Test func `what a few channels do says little of the others, what most do much of one that has done little`() throws {
+        var random = Random(104)
+        // Two outliers, and a channel that has hardly shown anything.
+        let scale: (Int) -> Float = { $0 < 2 ? 500 : $0 == 2 ? 1e-3 : 1 }
+        let seen = try lookAtSigned(inputs(&random, samples: 16, scale: scale))
+        let (found, typical) = (thresholds(seen), seen.layer[8].maximum)
+        for channel in 3..<16 { #expect(found[channel] < 2.5 * seen.layer[channel].maximum, "\(found)") }
+        #expect(found[2] > 0.1 * typical && found[2] < 1.5 * typical, "\(found)")
+        #expect(found[0] > 0.8 * seen.layer[0].maximum)
+    }
+
     @Test func `many samples leave channels with signs what they have shown`() throws {
         var random = Random(103)
         let coarse = MeanSquaredErrorEstimator(levels: 15)
