@@ -159,6 +159,12 @@ import Testing
             #expect(isSame, "\(chunk) samples a chunk, \(threads) threads")
             let areCountsSame = recording.isEmpty || simulation.spikeCounts == reference.spikeCounts
             #expect(areCountsSame, "\(chunk) samples a chunk, \(threads) threads")
+            guard graph.spiking?.schedule == .streaming else { continue }
+            let live = try Simulation(graph, threads: threads)
+            live.recording = recording
+            for _ in 0..<steps { try live.step([input]) }
+            let isLiveSame = try live.outputs() == expected && (recording.isEmpty || live.spikeCounts == reference.spikeCounts)
+            #expect(isLiveSame, "step by step, \(threads) threads")
         }
     }
 

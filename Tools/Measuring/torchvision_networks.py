@@ -545,8 +545,8 @@ outputs' deviation.
 DIGITS
 
 Where *engine* is large, float32 sums in another order have decided a digit at a tie otherwise, and the network amplifies it: given the engine's own digits in front of
-each layer, EfficientNet-B0, RegNetY-400MF and (one image) ViT-B/16 differ in 4 of 6.1, 1 of 2.9 and 29 of 1.3 million digits, all at ties, and their outputs by 9.4e-06, 6.7e-06 and
-3.9e-06 of the deviation (K = 8, `check_digits.py`).
+each layer, of 8 images EfficientNet-B0, RegNetY-400MF and ViT-B/16 differ in 6 of 6.1, 1 of 2.9 and 232 of 11.0 million digits, all at ties, and their outputs by 8.4e-06, 6.7e-06 and
+4.6e-06 of the deviation (K = 8, `check_digits.py --samples 8`).
 
 ## `calibrated`
 

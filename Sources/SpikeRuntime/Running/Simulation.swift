@@ -78,18 +78,8 @@ public final class Simulation {
 
     private lazy var crew = Threads.Crew(count: threads)
 
-    /// The outputs, and the neurons, whose samples lie in pieces.
-    private lazy var inPieces: (outputs: Bool, neurons: Bool) = {
-        let pieces = program.graph.piecesOfSamples()
-        let neurons = program.graph.nodes.filter { if case .neuron = $0.operator { true } else { false } }.flatMap(\.outputs)
-        let sums = program.numbers?.outputs ?? Array(program.outputs.keys)
-        return (sums.contains { pieces[$0] ?? 1 > 1 }, neurons.contains { pieces[$0] ?? 1 > 1 })
-    }()
-
-    /// Whether what chunks of a batch give can be put one behind the other.
-    private func joinsByRows(_ recording: Recording) -> Bool {
-        !inPieces.outputs && !(recording.contains(.spikeCounts) && inPieces.neurons)
-    }
+    /// How many pieces a sample of each value lies in.
+    private lazy var pieces = program.graph.piecesOfSamples()
 
     /// Forgets everything: membranes, sums, counts, the batch size.
     public func reset() {
@@ -117,8 +107,7 @@ public final class Simulation {
         reset()
         // Samples that stop by themselves go alone.
         let share = (size + threads - 1) / threads
-        let goTogether = forcing != nil || !joinsByRows(recording)
-        let length = goTogether ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
+        let length = forcing != nil ? size : exitConfidence == nil ? max(1, min(largestChunk, share)) : 1
         let chunks = stride(from: 0, to: size, by: length).map { $0..<min($0 + length, size) }
         let outer = Threads(count: min(threads, chunks.count), crew: crew)
         let inner = Threads(count: max(1, threads / chunks.count), crew: crew)
@@ -163,10 +152,14 @@ public final class Simulation {
             guard let result else { continue }
             parts.append(try result.get())
         }
-        var whole = parts[0]
-        for part in parts.dropFirst() { whole.append(part) }
-        whole.peakBytes = peakBytes
-        finished = whole
+        finished = Finished(
+            sums: joined(parts.map(\.sums)),
+            stepSums: parts[0].stepSums.indices.prefix(parts.map(\.stepSums.count).min() ?? 0).map { step in
+                joined(parts.map { $0.stepSums[step] })
+            },
+            counts: joinedCounts(parts.map(\.counts)),
+            totals: parts.reduce(into: [:]) { $0.merge($1.totals, uniquingKeysWith: +) },
+            saturations: parts.reduce(0) { $0 + $1.saturations }, peakBytes: peakBytes, stepsUsed: parts.flatMap(\.stepsUsed))
         batch = size
         self.steps = steps
         return try outputs()
@@ -302,7 +295,7 @@ public final class Simulation {
             throw error
         }
         steps += 1
-        if steps == program.spikingDescription.readoutDelay { ignored = joined { $0.sums() } }
+        if steps == program.spikingDescription.readoutDelay { ignored = joined(workers.map { $0.sums() }) }
     }
 
     // MARK: Results
@@ -311,7 +304,7 @@ public final class Simulation {
     public func outputs() throws -> [Tensor] {
         if let finished { return try read(finished.sums, stepsOf: finished.stepsUsed) }
         guard steps > 0 else { throw SpikeletError(.invalidData, "no step has been simulated yet") }
-        let sums = joined { $0.sums() }
+        let sums = joined(workers.map { $0.sums() })
         let hasBegun = steps > program.spikingDescription.readoutDelay ?? 0
         return try read(hasBegun ? sums.subtracting(ignored) : sums, stepsOf: [Int](repeating: steps, count: batch ?? 0))
     }
@@ -328,7 +321,7 @@ public final class Simulation {
 
     /// For each neuron node, the spikes of each neuron, `[N, …]` (spikes taken back count too), if ``recording`` asked for them.
     public var spikeCounts: [String: Tensor] {
-        let counts = finished?.counts ?? joined { $0.spikeCounts() }
+        let counts = finished?.counts ?? joinedCounts(workers.map { $0.spikeCounts() })
         var tensors: [String: Tensor] = [:]
         for (name, values) in counts {
             guard let node = program.graph.node(named: name),
@@ -353,8 +346,22 @@ public final class Simulation {
     /// The most memory that spikes, lists, membranes and sums took, in bytes.
     public var peakBytes: Int { finished?.peakBytes ?? workers.reduce(0) { $0 + $1.memory.peakBytes } }
 
-    private func joined(_ part: (Worker) -> [String: [Float]]) -> [String: [Float]] {
-        workers.reduce(into: [:]) { $0.merge(part($1), uniquingKeysWith: +) }
+    /// What parts of the batch gave for values, put together.
+    private func joined(_ parts: [[String: [Float]]], value: (String) -> String = { $0 }) -> [String: [Float]] {
+        guard parts.count > 1 else { return parts.first ?? [:] }
+        var whole: [String: [Float]] = [:]
+        for name in parts[0].keys {
+            let (numbers, count) = (parts.compactMap { $0[name] }, pieces[value(name)] ?? 1)
+            whole[name] = (0..<count).flatMap { piece in
+                numbers.flatMap { $0[piece * $0.count / count..<(piece + 1) * $0.count / count] }
+            }
+        }
+        return whole
+    }
+
+    /// The same for neurons, by the names of their nodes.
+    private func joinedCounts(_ parts: [[String: [Float]]]) -> [String: [Float]] {
+        joined(parts) { [graph = program.graph] in graph.node(named: $0)?.outputs[0] ?? $0 }
     }
 
     /// Sums as outputs.
@@ -385,17 +392,6 @@ public final class Simulation {
     private func confidences(_ sums: [String: [Float]], of steps: Int, samples: Int) throws -> [Float] {
         guard let output = try read(sums, stepsOf: [Int](repeating: steps, count: samples)).first else { return [] }
         return try program.confidences(output)
-    }
-}
-
-extension Simulation.Finished {
-    fileprivate mutating func append(_ other: Self) {
-        sums.merge(other.sums, uniquingKeysWith: +)
-        stepSums = zip(stepSums, other.stepSums).map { $0.merging($1, uniquingKeysWith: +) }
-        counts.merge(other.counts, uniquingKeysWith: +)
-        totals.merge(other.totals, uniquingKeysWith: +)
-        saturations += other.saturations
-        stepsUsed += other.stepsUsed
     }
 }
 
