@@ -48,6 +48,7 @@ let package = Package(
         room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
         room("SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime"]),
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
+        room("SpikeOpenAxes", ["SpikeGraph", "SpikeONNX", "SpikeConversion", "SpikeFormats"]),
         room(
             "SpikeData",
             [
@@ -64,7 +65,7 @@ let package = Package(
             "Spikelet",
             [
                 "SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph",
-                "SpikeHardware", "SpikeONNX", "SpikeReference", "SpikeReport", "SpikeRuntime", "SpikeSearch",
+                "SpikeHardware", "SpikeONNX", "SpikeOpenAxes", "SpikeReference", "SpikeReport", "SpikeRuntime", "SpikeSearch",
             ]),
         room(
             "SpikeExplorer",
@@ -119,6 +120,12 @@ let package = Package(
             of: "SpikeConversion",
             [
                 "SpikeAnalysis", "SpikeCost", "SpikeData", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference", "SpikeRuntime",
+                "TestSupport",
+            ]),
+        tests(
+            of: "SpikeOpenAxes",
+            [
+                "SpikeConversion", "SpikeData", "SpikeFiles", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeReference", "SpikeRuntime",
                 "TestSupport",
             ]),
         tests(

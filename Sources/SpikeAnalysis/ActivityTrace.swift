@@ -73,17 +73,20 @@ public struct ActivityTrace: Codable, Sendable, Equatable {
         var layers: [String: Layer] = [:]
         var sums: [String: [Float]] = [:]
         let isStreaming = snn.spiking?.schedule == .streaming
+        let pieces = snn.piecesOfSamples()
         try observed(
             timeVarying ? inputs.stepsFirst(steps) : inputs, steps: steps, timeVarying: timeVarying,
             observe: { simulation, node, _, results in
                 guard case .neuron(let neuronNode) = node.operator else { return }
-                let emitted = results[0].floats
-                let size = emitted.count / max(1, results[0].shape[0])
+                let spikes = snn.samplesFirst(results[0], of: node.outputs[0], pieces: pieces)
+                let emitted = spikes.floats
+                let size = emitted.count / max(1, spikes.shape[0])
                 var layer = layers[node.name] ?? empty(node.name, neuronNode, size: size)
                 layer.density.append(emitted.reduce(0.0) { $0 + Double(abs($1)) } / Double(max(1, emitted.count)))
                 for (index, neuron) in layer.watched.enumerated() { layer.spikes[index].append(Int(emitted[neuron])) }
                 if isStreaming, let state = simulation.neuronStates[node.name] {
-                    for index in layer.membranes.indices { layer.membranes[index].append(state.membrane.floats[layer.watched[index]]) }
+                    let membranes = snn.samplesFirst(state.membrane, of: node.outputs[0], pieces: pieces).floats
+                    for index in layer.membranes.indices { layer.membranes[index].append(membranes[layer.watched[index]]) }
                 }
                 layers[node.name] = layer
                 let first = emitted[0..<size]

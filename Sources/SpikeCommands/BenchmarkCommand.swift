@@ -52,7 +52,8 @@ struct BenchmarkCommand: ParsableCommand {
         guard (1...1 << 16).contains(runs) else {
             throw SpikeletError(.invalidOption, "\(runs) runs", remedy: "give a whole number from 1 to \(1 << 16)")
         }
-        let snn = try NetworkFile.spiking(network)
+        let axes = try OpenAxes(sample: { [input] name, position in try inputShape(of: name, position, in: input) })
+        let snn = try NetworkFile.spiking(network, openAxes: axes)
         let simulation = try Simulation(snn, precision: precision, threads: threads)
         let samples = try readInput(input)
         let batches = try locating(input) { try Self.batches(of: samples, size: batchSize, for: snn) }

@@ -57,14 +57,10 @@ struct CompareCommand: ParsableCommand {
         try checkOutputs([json == "-" ? nil : json, report], inputs: Array(Set(files + [data, ann].compactMap { $0 })))
         // Before anything is read.
         _ = try steps.map(stepList)
-        let axes = try OpenAxes(sample: { [data, dataOptions, time] name, position in
-            try data.flatMap { try dataOptions.sampleShape(of: name, position, in: $0) }.map {
-                Array($0.dropFirst(time.timeVarying ? 1 : 0))
-            }
-        })
+        let axes = try data.map { try time.openAxes($0, dataOptions) } ?? .none
         let model = try ann.map { try NetworkFile.ann($0, openAxes: axes).graph }
         var results: [EvaluationResult] = []
-        for file in files { results.append(try result(file, model: model)) }
+        for file in files { results.append(try result(file, model: model, axes)) }
         // Files of the same network and recipe are told apart by their own names.
         let titles = results.map { "\($0.network) · \($0.recipe)" }
         let names = zip(titles, files).map { title, file in
@@ -78,9 +74,9 @@ struct CompareCommand: ParsableCommand {
         if let report { try show("report written to \(report)") }
     }
 
-    private func result(_ file: String, model: Graph?) throws -> EvaluationResult {
+    private func result(_ file: String, model: Graph?, _ axes: OpenAxes) throws -> EvaluationResult {
         guard NetworkFile.isSafetensors(file) else { return try EvaluationResult.read(file) }
-        let snn = try NetworkFile.spiking(file)
+        let snn = try NetworkFile.spiking(file, openAxes: axes)
         guard let data else {
             throw SpikeletError(
                 .invalidOption, "a spiking network has to be evaluated first", at: file, remedy: "give labelled images: --data DATA")

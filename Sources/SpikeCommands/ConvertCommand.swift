@@ -142,15 +142,18 @@ struct ConvertCommand: ParsableCommand {
             guard let calibration, calibration != "none" else { return nil }
             return try data.sampleShape(of: name, position, in: calibration)
         }
-        let ann = try NetworkFile.ann(model, openAxes: axes).graph
+        let imported = try NetworkFile.ann(model, openAxes: axes)
+        let ann = imported.graph
         let snn = try locating(calibration ?? model) {
             if let targetDrop { return try search(ann, targetDrop: targetDrop) }
             return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader(ann))
         }
-        try SNNFile.write(snn, to: output)
+        let open = try OpenNetwork(snn, of: imported, at: model, allowAnalog: allowAnalog)
+        if let open { try open.write(to: output) } else { try SNNFile.write(snn, to: output) }
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
         guard json != "-" else { return }
         try show(block: snn)
+        if let open { try show(open.sizes(in: snn)) }
         try show("written to \(output)")
     }
 

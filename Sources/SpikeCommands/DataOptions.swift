@@ -34,10 +34,11 @@ struct DataOptions: ParsableArguments {
     /// A network of a fixed batch size gets whole batches of just that; what is left of the data is left out, with a note.
     func loader(_ path: String, for graph: Graph) throws -> DataLoader {
         let integers = Set(graph.inputs.filter { $0.type.elementType == .int64 }.map(\.name))
-        guard graph.inputs.count > 1 || !integers.isEmpty else {
+        let isPrepared = split != nil || labels != nil || preparation.isGiven
+        guard try graph.inputs.count > 1 || !integers.isEmpty || !isPrepared && holdsInput(path, of: graph) else {
             return try batches(of: preparation.dataset(path, split: split, labels: labels), fixedBatch: graph.fixedBatch)
         }
-        guard split == nil, labels == nil, !preparation.isGiven else {
+        guard !isPrepared else {
             throw SpikeletError(
                 .invalidOption, "the inputs of a network of several, or of whole numbers, are taken as they are", at: path,
                 remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")

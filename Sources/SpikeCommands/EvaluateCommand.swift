@@ -136,7 +136,7 @@ struct EvaluateCommand: ParsableCommand {
         try checkOutputs([json == "-" ? nil : json, report], inputs: [network, data, ann, dataOptions.labels])
         // Before anything is read.
         _ = try steps.map(stepList)
-        let snn = try NetworkFile.spiking(network, nir: nir.reading)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading, openAxes: time.openAxes(data, dataOptions))
         let model = try ann.map { try NetworkFile.ann($0, beside: snn) }
         if let model, outputs { return try compareOutputs(snn, model) }
         let executor: Evaluator.Executor = reference ? .reference : .engine(precision, countedSamples: 100)

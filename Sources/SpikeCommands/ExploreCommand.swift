@@ -39,7 +39,8 @@ struct ExploreCommand: AsyncParsableCommand {
     @OptionGroup var dataOptions: DataOptions
 
     func run() async throws {
-        let snn = try NetworkFile.spiking(network)
+        let axes = try OpenAxes(sample: { [data, dataOptions] in try dataOptions.sampleShape(of: $0, $1, in: data) })
+        let snn = try NetworkFile.spiking(network, openAxes: axes)
         let model = try ann.map { try NetworkFile.ann($0, beside: snn) }
         let loader = try dataOptions.loader(data, for: snn)
         let explorer = try locating(data) { try Explorer(snn, data: loader, ann: model, steps: steps) }

@@ -68,7 +68,7 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func inspectSpiking() throws {
-        let snn = try NetworkFile.spiking(network, nir: nir.reading)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading, openAxes: modelOptions.axes())
         if program {
             try show(block: Compiler(precision: precision)(snn))
             return
@@ -76,13 +76,14 @@ struct InspectCommand: ParsableCommand {
         try show(block: snn)
         try show("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
         if let steps = snn.spiking?.steps { try show("converted for \(steps) steps") }
+        if NetworkFile.isSafetensors(network), let open = try OpenNetwork(path: network) { try show(open.sizes(in: snn)) }
         for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { try show("\(fact): \(value)") }
         for warning in snn.spiking?.warnings ?? [] { try show("warning: \(warning)") }
     }
 
     private func inspectFit(on device: Device) throws {
         let steps = try steps.map { try checkedSteps($0) }
-        let snn = try NetworkFile.spiking(network, nir: nir.reading)
+        let snn = try NetworkFile.spiking(network, nir: nir.reading, openAxes: modelOptions.axes())
         try show(block: HardwareFit(snn, on: device, steps: steps))
         guard let data else { return }
         let count = steps ?? snn.spiking.map(NIRExporter.usualSteps) ?? 32
@@ -116,7 +117,7 @@ struct InspectCommand: ParsableCommand {
         var verdict = "the network can be converted"
         if !convertibility.rolesInDigits.isEmpty {
             verdict +=
-                " with the recipe radix, 6 to 8 steps: what weights and products read is sent as digits; other recipes "
+                " with the recipe radix, of 6 to 8 digits: what weights and products read is sent as digits; other recipes "
                 + ((try? convertibility.check(allowAnalog: false)) == nil
                     ? "take ReLUs alone" : "leave everything in front of the first ReLU real-valued")
             try show(block: verdict)

@@ -23,3 +23,11 @@ struct ModelOptions: ParsableArguments {
         return try OpenAxes(sizes, sample: sample)
     }
 }
+
+extension OpenNetwork {
+    /// A line on what is open, and the sizes in one of its graphs.
+    func sizes(in snn: Graph) -> String {
+        let shapes = snn.inputs.map { "\($0.name) \($0.type.shape)" }.joined(separator: ", ")
+        return "open besides the batch: \(model.openAxes.joined(separator: ", ")); here \(shapes). Data of other sizes are taken too."
+    }
+}

@@ -30,11 +30,26 @@ func sampleShape(of input: String, in path: String) throws -> [Int]? {
     return archive.names.contains(input) ? try Array(archive.head(input).shape.dropFirst()) : nil
 }
 
+/// The shape of one sample of an input: of the array under its name, or, of the first, of the samples of the file.
+func inputShape(of input: String, _ position: Int, in path: String) throws -> [Int]? {
+    if let shape = try sampleShape(of: input, in: path) { return shape }
+    guard position == 0 else { return nil }
+    let isArray = path.lowercased().hasSuffix(".npy")
+    return try isArray ? Array(NPY.read(path).shape.dropFirst()) : Dataset(path: path).sampleShapes.first
+}
+
 /// Whether an archive is data as `evaluate` takes it, images with labels or without, and not the network's inputs by name.
 func holdsDataset(_ path: String, for graph: Graph) throws -> Bool {
     guard path.lowercased().hasSuffix(".npz"), graph.inputs.count == 1 else { return false }
     let names = try NPZ(path: path).names
     return !names.contains(graph.inputs[0].name) && !Set(names).isDisjoint(with: Dataset.inputNames)
+}
+
+/// Whether an archive holds a network's only input under its own name, and no images.
+func holdsInput(_ path: String, of graph: Graph) throws -> Bool {
+    guard path.lowercased().hasSuffix(".npz"), graph.inputs.count == 1 else { return false }
+    let names = try NPZ(path: path).names
+    return names.contains(graph.inputs[0].name) && Set(names).isDisjoint(with: Dataset.inputNames)
 }
 
 /// Writes the first output (`.npy`), or all by their names (`.npz`).

@@ -42,7 +42,9 @@ enum NetworkFile {
     }
 
     /// A spiking network from its `.safetensors` file, or from a NIR file.
-    static func spiking(_ path: String, nir: NIRReading = NIRReading()) throws -> Graph {
+    ///
+    /// - Parameter openAxes: the sizes of axes that it leaves open besides the batch; without them those of its calibration.
+    static func spiking(_ path: String, nir: NIRReading = NIRReading(), openAxes: OpenAxes = .none) throws -> Graph {
         if isNIR(path) { return try nir.network(path) }
         try nir.requireNone(for: path)
         if path.lowercased().hasSuffix(".onnx"), isRegular(path), !isSafetensors(path) {
@@ -50,7 +52,7 @@ enum NetworkFile {
                 .invalidData, "this is an ONNX model, not a spiking network", at: path,
                 remedy: "convert it first: spikelet convert \(path) --calibration DATA --recipe NAME --output SNN.safetensors")
         }
-        let graph = try SNNFile.read(path)
+        let graph = try network(path, openAxes)
         guard graph.spiking != nil else {
             throw SpikeletError(
                 .invalidData, "the network '\(graph.name)' in it is not a spiking one", at: path,
@@ -68,6 +70,23 @@ enum NetworkFile {
                 .unsupported, "an output of the network is not float32", at: path, remedy: "convert a network whose outputs are numbers")
         }
         return graph
+    }
+
+    private static func network(_ path: String, _ openAxes: OpenAxes) throws -> Graph {
+        guard let network = try OpenNetwork(path: path) else {
+            let graph = try SNNFile.read(path)
+            if let name = openAxes.sizes.keys.min() {
+                throw SpikeletError(
+                    .invalidOption, "the network leaves no axis '\(name)' open", at: path,
+                    remedy: "leave out its size, or convert the model at it: networks of digits alone keep axes open")
+            }
+            return graph
+        }
+        do {
+            return try network.graph(at: openAxes)
+        } catch let error as SpikeletError {
+            throw error.located(path)
+        }
     }
 
     /// An ANN from its `.onnx` file.

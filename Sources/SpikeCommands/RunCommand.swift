@@ -33,10 +33,8 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         try checkOutputs([output], inputs: [model, input])
         let axes = try modelOptions.axes { [input, preparation] name, position in
-            if let shape = try sampleShape(of: name, in: input) { return shape }
-            guard position == 0 else { return nil }
-            return try preparation.isGiven || !input.lowercased().hasSuffix(".npy")
-                ? preparation.dataset(input).sampleShapes.first : Array(NPY.read(input).shape.dropFirst())
+            guard preparation.isGiven || NetworkFile.isFolder(input) else { return try inputShape(of: name, position, in: input) }
+            return position == 0 ? try preparation.dataset(input).sampleShapes.first : nil
         }
         let graph = try NetworkFile.ann(model, openAxes: axes).graph
         let executor = ReferenceExecutor(graph)

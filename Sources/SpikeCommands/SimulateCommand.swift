@@ -64,7 +64,10 @@ struct SimulateCommand: ParsableCommand {
 
     func run() throws {
         try checkOutputs([output, spikeCounts], inputs: [network, input])
-        let snn = try NetworkFile.spiking(network, nir: nir.reading)
+        let axes = try OpenAxes(sample: { [input, timeVarying] name, position in
+            try inputShape(of: name, position, in: input).map { Array($0.dropFirst(timeVarying ? 1 : 0)) }
+        })
+        let snn = try NetworkFile.spiking(network, nir: nir.reading, openAxes: axes)
         let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
         var record = try SimulationRecord(
             snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)

@@ -13,6 +13,13 @@ struct TimeVaryingOptions: ParsableArguments {
     /// The numbers that a batch may have: all steps of its samples are in it.
     private static let mostNumbers = 1 << 24
 
+    /// Sizes of open axes are those of the data at `path`.
+    func openAxes(_ path: String, _ options: DataOptions) throws -> OpenAxes {
+        try OpenAxes(sample: { [timeVarying] name, position in
+            try options.sampleShape(of: name, position, in: path).map { Array($0.dropFirst(timeVarying ? 1 : 0)) }
+        })
+    }
+
     /// The data at `path` for a network, in batches; time-varying or not.
     func loader(_ path: String, _ options: DataOptions, for graph: Graph) throws -> DataLoader {
         guard timeVarying else { return try options.loader(path, for: graph) }

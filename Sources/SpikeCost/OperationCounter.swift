@@ -93,6 +93,7 @@ package struct OperationCounter: Sendable {
         run.perSample = [Int](repeating: 0, count: samples)
         var steppers: [String: Membranes] = [:]
         var calls: [String: Int] = [:]
+        let pieces = snn.piecesOfSamples()
         try withoutActuallyEscaping(onStep) { onStep in
             try observed(
                 timeVarying ? inputs.stepsFirst(steps) : inputs, steps: steps, timeVarying: timeVarying,
@@ -110,6 +111,7 @@ package struct OperationCounter: Sendable {
                         run.membraneUpdates[node.name, default: []] += updates
                         steppers[node.name] = membranes
                     } else {
+                        let operands = zip(node.inputs, operands).map { snn.samplesFirst($1, of: $0, pieces: pieces) }
                         let operations = synapses.effectiveOperations(node, operands: operands, samples: samples)
                         if timeVarying || readers.contains(node.name) {
                             take(operations, of: node, into: &run)

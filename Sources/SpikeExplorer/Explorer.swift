@@ -94,15 +94,19 @@ public final class Explorer: Sendable {
         var pictures: [Picture]
     }
 
-    /// Samples as small pictures, as JSON. What is no image is shown as rows of numbers.
+    /// Samples as small pictures, as JSON: images; of tokens `[tokens, features]` a row each; other numbers in one row.
     ///
     /// - Parameter range: within 0 ..< ``count``, at most ``mostPictures``.
     func pictures(_ range: Range<Int>) throws -> [UInt8] {
         let batch = try dataset.batch(at: Array(range)[...])
         let tensor = batch.inputs[0]
         let sizes = Array(tensor.shape.dropFirst())
-        let isImage = sizes.count == 3
-        let (depth, height, width) = isImage ? (sizes[0], sizes[1], sizes[2]) : (1, 1, sizes.reduce(1, *))
+        let (depth, height, width) =
+            switch sizes.count {
+            case 3: (sizes[0], sizes[1], sizes[2])
+            case 2: (1, sizes[0], sizes[1])
+            default: (1, 1, sizes.reduce(1, *))
+            }
         let channels = depth == 3 ? 3 : 1
         let (rows, columns) = ((0..<height).evenly(atMost: Self.mostPlaces), (0..<width).evenly(atMost: Self.mostPlaces))
         let values = tensor.shownNumbers

@@ -50,16 +50,24 @@ package struct SampleRun: Encodable, Sendable {
     ///   - batch: the sample, as often as the network takes at a time; the first is looked at.
     package init(_ snn: Graph, ann: Graph?, sample: Int, batch: Batch, steps: Int) throws {
         let simulation = try ReferenceSimulation(snn)
+        let pieces = snn.piecesOfSamples()
+        func firstSample(_ outputs: [Tensor], of graph: Graph, _ pieces: [String: Int]) -> [Float] {
+            guard let output = outputs.first, output.elementType == .float32, let value = graph.outputs.first?.value else { return [] }
+            let tensor = graph.samplesFirst(output, of: value, pieces: pieces)
+            guard let samples = tensor.shape.first, samples > 0 else { return [] }
+            return Array(tensor.floats.prefix(tensor.count / samples))
+        }
         var recorders: [String: LayerRecorder] = [:]
         var outputs: [[Float]] = []
         _ = try simulation.run(
             batch.inputs, steps: steps,
             observe: { node, _, results in
                 guard case .neuron(let neuron) = node.operator else { return }
-                recorders[node.name, default: LayerRecorder(node.name, neuron, shape: results[0].shape)].add(results[0])
+                let spikes = snn.samplesFirst(results[0], of: node.outputs[0], pieces: pieces)
+                recorders[node.name, default: LayerRecorder(node.name, neuron, shape: spikes.shape)].add(spikes)
             },
-            onStep: { _ in outputs.append(Self.firstSample(try simulation.outputs())) })
-        let annOutput = try ann.map { Self.firstSample(try ReferenceExecutor($0).run(batch.inputs)) }
+            onStep: { _ in outputs.append(firstSample(try simulation.outputs(), of: snn, pieces)) })
+        let annOutput = try ann.map { firstSample(try ReferenceExecutor($0).run(batch.inputs), of: $0, $0.piecesOfSamples()) }
         let final = outputs.last ?? []
         let task = try? OutputTask(of: snn, hasLabels: batch.labels != nil, targets: batch.targets)
         func prediction(_ values: [Float], of graph: Graph) throws -> Int? {
@@ -84,12 +92,6 @@ package struct SampleRun: Encodable, Sendable {
         layers = snn.nodes.compactMap { recorders[$0.name]?.layer }
     }
 
-    /// The first sample's numbers of the first output.
-    private static func firstSample(_ outputs: [Tensor]) -> [Float] {
-        guard let output = outputs.first, output.elementType == .float32, let samples = output.shape.first, samples > 0 else { return [] }
-        return Array(output.floats.prefix(output.count / samples))
-    }
-
     /// The classes worth looking at: all of few, else the largest of either network, in order.
     private static func classes(_ snn: [Float], _ ann: [Float]?) -> [Int] {
         guard snn.count > mostClasses else { return Array(snn.indices) }
@@ -112,12 +114,18 @@ package struct SampleRun: Encodable, Sendable {
             let sizes = Array(shape.dropFirst())
             let neurons = sizes.reduce(1, *)
             var (channels, height, width, positions) = ([0], 1, 1, [Int]())
-            if sizes.count == 3, sizes[1] * sizes[2] > 1 {
-                channels = (0..<sizes[0]).evenly(atMost: mostChannels)
-                let (rows, columns) = ((0..<sizes[1]).evenly(atMost: mostPlaces), (0..<sizes[2]).evenly(atMost: mostPlaces))
+            if sizes.count >= 2, let last = sizes.last, sizes[sizes.count - 2] * last > 1 {
+                // [C, H, W]; the heads of an attention, [heads, tokens, tokens]; tokens in rows, [tokens, features]; channels behind, [H, W, C].
+                let isChannelLast = sizes.count == 3 && node.site?.axis == -1
+                let all = sizes.dropLast(2).reduce(1, *)
+                let (depth, tall, wide) = isChannelLast ? (last, sizes[0], sizes[1]) : (all, sizes[sizes.count - 2], last)
+                channels = (0..<depth).evenly(atMost: mostChannels)
+                let (rows, columns) = ((0..<tall).evenly(atMost: mostPlaces), (0..<wide).evenly(atMost: mostPlaces))
                 (height, width) = (rows.count, columns.count)
                 positions = channels.flatMap { channel in
-                    rows.flatMap { row in columns.map { (channel * sizes[1] + row) * sizes[2] + $0 } }
+                    rows.flatMap { row in
+                        columns.map { isChannelLast ? (row * wide + $0) * depth + channel : (channel * tall + row) * wide + $0 }
+                    }
                 }
             } else {
                 // A layer without places: its neurons in rows, near a square.

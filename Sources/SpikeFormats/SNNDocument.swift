@@ -55,9 +55,11 @@ struct SNNDocument: Codable {
     var nodes: [Node]
     var origin: [String: String]
     var spiking: SpikingDescription?
+    var model: StoredModelDocument?
 
-    init(_ graph: Graph) {
-        formatVersion = SNNFile.formatVersion
+    init(_ graph: Graph, model: StoredModelDocument? = nil) {
+        formatVersion = model == nil ? SNNFile.versionWithoutModel : SNNFile.formatVersion
+        self.model = model
         name = graph.name
         inputs = graph.inputs.map {
             Input(name: $0.name, elementType: $0.type.elementType, shape: $0.type.shape.dimensions.map { Size($0) })

@@ -7,25 +7,28 @@ public import SpikeGraph
 /// A graph comes back exactly as it was written: constants to the bit, attributes too. The same graph gives the same bytes.
 public enum SNNFile {
     /// The version of the JSON's layout. It grows when an older Spikelet could misread a newer file, or would lose some of it: since 2,
-    /// neurons say which activation they stand for (``Site``).
-    public static let formatVersion = 2
+    /// neurons say which activation they stand for (``Site``); since 3, the model may stand beside the network (``StoredModel``).
+    public static let formatVersion = 3
+    static let versionWithoutModel = 2
     static let metadataKey = "spikelet"
 
     /// Writes a graph, as a whole or not at all (see ``SafetensorsFile/write(_:metadata:to:)``).
     ///
+    /// - Parameter model: what the graph was made from, to be kept with it.
     /// - Throws: ``SpikeletError``: `fileSystem` where the file cannot be written, `invalidModel` for a graph with NaN or
     ///   infinity in an attribute.
-    public static func write(_ graph: Graph, to path: String) throws {
+    public static func write(_ graph: Graph, model: StoredModel? = nil, to path: String) throws {
+        let stored = try model.map { try StoredModelDocument.make($0, beside: graph.constants) }
         let json: [UInt8]
         do {
-            json = try JSON.encode(SNNDocument(graph))
+            json = try JSON.encode(SNNDocument(graph, model: stored?.0))
         } catch EncodingError.invalidValue(let value, let context) {
             throw SpikeletError(
                 .invalidModel, "\(SNNDocument.place(context.codingPath, in: graph)) is \(value), which a file cannot hold", at: path,
                 remedy: "every attribute has to be a finite number; look for overflow in the calibration")
         }
         let text = String(decoding: json, as: UTF8.self)
-        try SafetensorsFile.write(graph.constants, metadata: [metadataKey: text, "format": metadataKey], to: path)
+        try SafetensorsFile.write(graph.constants, bytes: stored?.1 ?? [:], metadata: [metadataKey: text, "format": metadataKey], to: path)
     }
 
     /// Reads a graph. It is verified, like every ``Graph``.
@@ -40,16 +43,29 @@ public enum SNNFile {
     ///
     /// - Throws: ``SpikeletError``, as ``read(_:)``.
     public static func graph(in file: SafetensorsFile) throws -> Graph {
+        let (document, place) = try document(in: file)
+        let others = Set(document.model?.own ?? [])
+        var constants: [String: Tensor] = [:]
+        for entry in file.entries where !others.contains(entry.name) { constants[entry.name] = try file.tensor(named: entry.name) }
+        return try locating(place) { try document.graph(constants: constants) }
+    }
+
+    /// The model that stands beside the graph in a safetensors file, if one does.
+    ///
+    /// - Throws: ``SpikeletError``, as ``read(_:)``.
+    public static func model(in file: SafetensorsFile) throws -> StoredModel? {
+        let (document, place) = try document(in: file)
+        return try locating(place) { try document.model?.model(in: file) }
+    }
+
+    private static func document(in file: SafetensorsFile) throws -> (SNNDocument, place: String) {
         guard let text = file.metadata[metadataKey] else {
             throw SpikeletError(
                 .malformedFile, "this safetensors file holds no spiking network", at: file.source.name,
                 remedy: "it is not Spikelet's; 'spikelet convert' makes one from an ONNX model")
         }
         let place = "\(file.source.name): metadata '\(metadataKey)'"
-        let document = try locating(place) { try decode(text) }
-        var constants: [String: Tensor] = [:]
-        for entry in file.entries { constants[entry.name] = try file.tensor(named: entry.name) }
-        return try locating(place) { try document.graph(constants: constants) }
+        return (try locating(place) { try decode(text) }, place)
     }
 
     private static func decode(_ text: String) throws -> SNNDocument {

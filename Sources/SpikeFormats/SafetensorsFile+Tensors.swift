@@ -1,4 +1,4 @@
-import SpikeFiles
+package import SpikeFiles
 public import SpikeGraph
 
 extension SafetensorsFile {
@@ -7,6 +7,11 @@ extension SafetensorsFile {
     /// - Throws: ``SpikeletError`` where there is no such tensor, or the file cannot be read.
     public func bytes(named name: String) throws -> [UInt8] {
         try values(try existing(name), as: UInt8.self)
+    }
+
+    /// Where the bytes of a tensor stand; `nil` where there is none.
+    package func part(named name: String) -> FilePart? {
+        entry(named: name).map { FilePart(source, dataStart + $0.byteRange.lowerBound..<dataStart + $0.byteRange.upperBound) }
     }
 
     /// A tensor in one of the types that graphs compute with.

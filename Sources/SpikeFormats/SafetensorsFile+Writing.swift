@@ -10,7 +10,13 @@ extension SafetensorsFile {
     /// - Throws: ``SpikeletError``: `fileSystem` where it cannot be written, `invalidData` for a name that the format keeps
     ///   for itself, or more names and text than a header may hold.
     public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String) throws {
-        let ordered = tensors.sorted { a, b in
+        try write(tensors, bytes: [:], metadata: metadata, to: path)
+    }
+
+    /// - Parameter bytes: written as tensors of type U8 and rank 1; no name of `tensors` may be among theirs.
+    static func write(_ tensors: [String: Tensor], bytes: [String: FilePart], metadata: [String: String], to path: String) throws {
+        let contents = tensors.mapValues { Content.tensor($0) }.merging(bytes.mapValues { .bytes($0) }) { tensor, _ in tensor }
+        let ordered = contents.sorted { a, b in
             let (first, second) = (a.value.dataType.bits, b.value.dataType.bits)
             return first == second ? a.key.utf8.lexicographicallyPrecedes(b.key.utf8) : first > second
         }
@@ -18,29 +24,23 @@ extension SafetensorsFile {
         try AtomicFile.write(to: path) { file in
             try file.write([UInt64(header.count).littleEndian])
             try file.write(header)
-            for (_, tensor) in ordered {
-                switch tensor.storage {
-                case .float32(let values): try file.write(values)
-                case .int64(let values): try file.write(values)
-                case .bool(let values): try file.write(values.map { $0 ? UInt8(1) : 0 })
-                }
-            }
+            for (_, content) in ordered { try content.write(to: file) }
         }
     }
 
     /// The header, padded with spaces so that the data begin at a multiple of 8.
     private static func header(
-        _ tensors: [(key: String, value: Tensor)], metadata: [String: String], path: String
+        _ contents: [(key: String, value: Content)], metadata: [String: String], path: String
     ) throws -> [UInt8] {
         var members = SafetensorsHeader.Members(metadata: metadata, tensors: [:])
         var position = 0
-        for (name, tensor) in tensors {
+        for (name, content) in contents {
             guard name != metadataKey else {
                 throw SpikeletError(.invalidData, "no tensor can be named '\(name)'", at: path, remedy: "give it another name")
             }
-            let end = position + tensor.count * tensor.dataType.bits / 8
+            let end = position + content.shape.reduce(1, *) * content.dataType.bits / 8
             members.tensors[name] = SafetensorsHeader.TensorMember(
-                dtype: tensor.dataType.rawValue, shape: tensor.shape, dataOffsets: [position, end])
+                dtype: content.dataType.rawValue, shape: content.shape, dataOffsets: [position, end])
             position = end
         }
         var header = try JSON.encode(members)
@@ -54,13 +54,40 @@ extension SafetensorsFile {
     }
 }
 
-extension Tensor {
+/// What stands under a name.
+private enum Content {
+    case tensor(Tensor)
+    case bytes(FilePart)
+
+    var shape: [Int] {
+        switch self {
+        case .tensor(let tensor): tensor.shape
+        case .bytes(let part): [part.range.count]
+        }
+    }
+
     /// The format's name for the element type.
-    fileprivate var dataType: SafetensorsFile.DataType {
-        switch elementType {
-        case .float32: .float32
-        case .int64: .int64
-        case .bool: .bool
+    var dataType: SafetensorsFile.DataType {
+        switch self {
+        case .bytes: .uint8
+        case .tensor(let tensor):
+            switch tensor.elementType {
+            case .float32: .float32
+            case .int64: .int64
+            case .bool: .bool
+            }
+        }
+    }
+
+    func write(to file: OpenFile) throws {
+        switch self {
+        case .bytes(let part): try file.write(part.bytes())
+        case .tensor(let tensor):
+            switch tensor.storage {
+            case .float32(let values): try file.write(values)
+            case .int64(let values): try file.write(values)
+            case .bool(let values): try file.write(values.map { $0 ? UInt8(1) : 0 })
+            }
         }
     }
 }

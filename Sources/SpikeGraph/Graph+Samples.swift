@@ -51,6 +51,22 @@ extension Graph {
         return Tensor.joined(rows).reshaped(to: shape)
     }
 
+    /// A value of a batch with one sample behind the other: `[N, T, C]` of `[T, N, C]` and of `[T·N, C]`; `[N, …]` as it is.
+    ///
+    /// - Parameter pieces: ``piecesOfSamples()``.
+    package func samplesFirst(_ tensor: Tensor, of value: String, pieces: [String: Int]) -> Tensor {
+        guard let shape = types[value]?.shape, let axis = shape.batchAxis, let pieces = pieces[value] else { return tensor }
+        let dimension = shape.dimensions[axis]
+        guard dimension.constant == 0, pieces > 1 || dimension != .batch else { return tensor }
+        let samples = tensor.shape[axis] / dimension.batchFactor
+        var sizes = tensor.shape
+        if dimension == .batch { sizes.remove(at: axis) } else { sizes[axis] = dimension.batchFactor }
+        guard samples > 1, pieces > 1 else { return tensor.reshaped(to: [samples] + sizes) }
+        let rows = tensor.reshaped(to: [pieces * samples, tensor.count / (pieces * samples)])
+        let order = (0..<samples).flatMap { sample in (0..<pieces).map { $0 * samples + sample } }
+        return Tensor.joined(order.map { rows.samples($0..<$0 + 1) }).reshaped(to: [samples] + sizes)
+    }
+
     /// The axis that a value's channels lie along: 1; `nil` where samples lie there.
     package func channelAxis(of value: String) -> Int? { types[value]?.shape.batchAxis == 1 ? nil : 1 }
 }

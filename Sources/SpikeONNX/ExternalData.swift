@@ -49,6 +49,17 @@ final class ExternalData {
         return (file, offset)
     }
 
+    /// A tensor's bytes, as many as its type and shape ask for.
+    func part(of tensor: ONNXTensorProto) throws -> FilePart {
+        guard let count = Shape.count(of: tensor.dims.map { Int($0) }), let width = tensor.dataType.byteWidth, count <= 1 << 40 else {
+            throw SpikeletError(
+                .unsupported, "tensor '\(tensor.name)', \(tensor.dataType.label)\(tensor.dims.prefix(64)), is in another file",
+                remedy: "save the model in one file: onnx.save(onnx.load(path), \"one-file.onnx\")")
+        }
+        let (file, offset) = try place(of: tensor, byteCount: count * width)
+        return FilePart(file, offset..<offset + count * width)
+    }
+
     private func open(_ location: String) throws -> ByteSource {
         if let file = files[location] { return file }
         let outside = SpikeletError(

@@ -45,4 +45,6 @@ public struct ImportedModel: Sendable {
     public var graph: Graph
     /// What the file said of itself, and what became of it.
     public var report: ImportReport
+    /// The axes that the file leaves open besides the batch, with the sizes that they have here.
+    public var openAxes: [OpenAxis]
 }

@@ -1,3 +1,4 @@
+internal import SpikeFiles
 internal import SpikeGraph
 
 extension ImportSession {
@@ -66,7 +67,12 @@ extension ImportSession {
             if given == nil, axis > 0 {
                 openNames.formUnion([symbol, "\(axis)"])
                 let position = inputs.count + unknownAxes.count
-                given = try openAxes.size(axis, named: symbol, of: name, at: position, rank: proto.dim.count).map(Int64.init)
+                if let (size, isNamed) = try openAxes.size(axis, named: symbol, of: name, at: position, rank: proto.dim.count) {
+                    given = Int64(size)
+                    let open = OpenAxis(input: name, axis: axis, name: symbol.isEmpty ? "\(axis)" : symbol, size: size, isNamed: isNamed)
+                    try check(open, symbol)
+                    closedAxes.append(open)
+                }
             }
             if let size = given {
                 let (product, overflow) = elements.multipliedReportingOverflow(by: Int(size))
@@ -91,6 +97,14 @@ extension ImportSession {
         return Shape(dimensions)
     }
 
+    /// Axes of one name have one size.
+    private func check(_ axis: OpenAxis, _ symbol: String) throws {
+        guard !symbol.isEmpty, let other = closedAxes.first(where: { $0.name == symbol && $0.size != axis.size }) else { return }
+        throw SpikeletError(
+            .invalidData, "its axis \(axis.axis) ('\(symbol)') has \(axis.size) places; that of input '\(other.input)' has \(other.size)",
+            remedy: "bring the inputs to one size: pad the shorter one, and mask what is padded")
+    }
+
     /// The model's initialisers, which are no longer in the model.
     func takeInitializers() -> [ONNXTensorProto] {
         var initializers: [ONNXTensorProto] = []
@@ -101,8 +115,8 @@ extension ImportSession {
     /// Reads those of a graph's initialisers that something needs. Each one's message is let go as soon as it is converted, so that a
     /// large model is not in memory twice.
     ///
-    /// - Parameter places: for each, where its bytes are in the model's file, if they are not in the message.
-    func readInitializers(_ initializers: consuming [ONNXTensorProto], sparse: [ONNXSparseTensorProto], places: [Range<Int>?]) throws {
+    /// - Parameter places: for each, where its bytes are, if they are not in the message.
+    func readInitializers(_ initializers: consuming [ONNXTensorProto], sparse: [ONNXSparseTensorProto], places: [FilePart?]) throws {
         if let sparse = sparse.first(where: { order.readValues.contains($0.values.name) }) {
             throw SpikeletError(.unsupported, "tensor '\(sparse.values.name)' is stored sparse", remedy: "export the weights dense")
         }

@@ -11,8 +11,8 @@ final class ImportSession {
     let fileName: String
     var model: ONNXModelProto
     let reader: TensorReader
-    /// For each initialiser, where its bytes are in the model's file, if they are not in the message.
-    let weights: [Range<Int>?]
+    /// For each initialiser, where its bytes are, if they are not in the message.
+    let weights: [FilePart?]
     let builder: GraphBuilder
     var values: [String: Value] = [:]
     var inputs: [Graph.Input] = []
@@ -21,6 +21,8 @@ final class ImportSession {
     let openAxes: OpenAxes
     /// Of the inputs whose shape is not known.
     var unknownAxes: [UnknownAxes] = []
+    /// The open axes that have a size now.
+    var closedAxes: [OpenAxis] = []
     /// What axes that are open may be called.
     var openNames: Set<String> = []
     /// In which order the nodes are taken.
@@ -38,8 +40,8 @@ final class ImportSession {
     init(_ file: consuming ONNXFile, fileName: String, folder: URL, openAxes: OpenAxes) throws {
         self.openAxes = openAxes
         weights = file.weights
-        reader = TensorReader(folder: folder, model: file.source)
-        builder = GraphBuilder(modelSize: file.source.count)
+        reader = TensorReader(folder: folder)
+        builder = GraphBuilder(modelSize: file.size)
         model = file.message
         order = try NodeOrder(model.graph)
         fileNodes = model.graph.node.count
@@ -191,7 +193,7 @@ final class ImportSession {
             operators: Dictionary(graph.nodes.map { ($0.operator.name, 1) }, uniquingKeysWith: +),
             parameterCount: graph.parameterCount,
             actions: builder.actions.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }, warnings: warnings)
-        return ImportedModel(graph: graph, report: report)
+        return ImportedModel(graph: graph, report: report, openAxes: closedAxes)
     }
 
     private var exporter: String {

@@ -6,27 +6,51 @@ internal import SwiftProtobuf
 /// A model as its file has it: the message, but for the bytes of large weights, which stay in the file until somebody needs them.
 struct ONNXFile {
     var message: ONNXModelProto
-    /// The file.
-    let source: ByteSource
+    /// The file's bytes.
+    let size: Int
     /// For each initialiser of the message, where its `raw_data` lies, if that was left out.
-    let weights: [Range<Int>?]
+    let weights: [FilePart?]
 
     init(_ message: consuming ONNXModelProto) {
         self.message = message
-        source = ByteSource([], name: "model")
+        size = 0
         weights = []
     }
 
     init(_ source: ByteSource) throws {
-        self.source = source
+        size = source.count
         let bytes: [UInt8]
         if let parts = try WeightScanner.scan(source) {
-            (bytes, weights) = parts
+            bytes = parts.message
+            weights = parts.weights.map { $0.map { FilePart(source, $0) } }
         } else {
             // Not well formed: the decoder says what is wrong.
             (bytes, weights) = (try source.bytes(at: 0, count: source.count), [])
         }
         message = try Self.decode(bytes, fileSize: source.count)
+    }
+
+    /// What ``parted(named:folder:)`` made.
+    init(_ file: PartedFile) throws {
+        (size, weights) = (file.size, file.parts)
+        message = try Self.decode(file.head, fileSize: file.head.count)
+    }
+
+    /// The model as another file can hold it: whole, also where its weights lie in files beside it.
+    ///
+    /// - Parameter folder: where external data lies.
+    /// - Throws: ``SpikeletError`` where these do not fit the model.
+    func parted(named name: String, folder: URL) throws -> PartedFile {
+        var (message, parts) = (message, weights)
+        parts += Array(repeating: nil, count: message.graph.initializer.count - parts.count)
+        let external = ExternalData(folder: folder)
+        for index in parts.indices where message.graph.initializer[index].dataLocation == .external {
+            parts[index] = try external.part(of: message.graph.initializer[index])
+            message.graph.initializer[index].forgetPlace()
+        }
+        try message.graph.takeIn(external)
+        let head: [UInt8] = try message.serializedBytes()
+        return PartedFile(name: name, head: head, parts: parts)
     }
 
     /// Protocol buffers cannot hold more in one message.
@@ -104,5 +128,31 @@ struct ONNXFile {
             return SpikeletError(.malformedFile, "this is \(format.what)", remedy: format.remedy)
         }
         return nil
+    }
+}
+
+extension ONNXGraphProto {
+    /// Takes in what attributes of nodes, here and in branches, have in files beside the model.
+    fileprivate mutating func takeIn(_ external: ExternalData) throws {
+        for index in node.indices {
+            for position in node[index].attribute.indices {
+                if node[index].attribute[position].t.dataLocation == .external {
+                    node[index].attribute[position].t.rawData = try Data(external.part(of: node[index].attribute[position].t).bytes())
+                    node[index].attribute[position].t.forgetPlace()
+                }
+                if node[index].attribute[position].hasG { try node[index].attribute[position].g.takeIn(external) }
+            }
+        }
+        for index in initializer.indices where initializer[index].dataLocation == .external {
+            initializer[index].rawData = try Data(external.part(of: initializer[index]).bytes())
+            initializer[index].forgetPlace()
+        }
+    }
+}
+
+extension ONNXTensorProto {
+    fileprivate mutating func forgetPlace() {
+        dataLocation = .default
+        externalData = []
     }
 }

@@ -1,5 +1,5 @@
 package import Foundation
-internal import SpikeFiles
+package import SpikeFiles
 internal import SpikeGraph
 
 /// Reads ONNX models.
@@ -51,6 +51,26 @@ public enum ONNXImporter {
         let tensors = message.graph.initializer + message.graph.node.flatMap { $0.attribute.filter(\.hasT).map(\.t) }
         let names = Set(tensors.flatMap { $0.externalData.filter { $0.key == "location" }.map(\.value) })
         return names.map { url.deletingLastPathComponent().appendingPathComponent($0).path }
+    }
+
+    /// A model's file in parts, with what lies beside it, to be kept in another file.
+    ///
+    /// - Throws: ``SpikeletError``.
+    package static func part(_ path: String) throws -> PartedFile {
+        let url = URL(fileURLWithPath: path)
+        do {
+            return try ONNXFile.read(url).parted(named: url.lastPathComponent, folder: url.deletingLastPathComponent())
+        } catch let error as SpikeletError {
+            throw error.located(url.relativePath)
+        }
+    }
+
+    /// Reads a model that ``part(_:)`` took apart.
+    ///
+    /// - Throws: ``SpikeletError``.
+    package static func importModel(_ file: PartedFile, openAxes: OpenAxes) throws -> ImportedModel {
+        // Nothing of it lies in other files: where none can be, none is read.
+        try importModel(ONNXFile(file), fileName: file.name, folder: URL(fileURLWithPath: "/dev/null"), openAxes: openAxes)
     }
 
     private static func importModel(

@@ -27,12 +27,28 @@ public struct OpenAxes {
     /// Nothing is known.
     public static var none: OpenAxes { OpenAxes() }
 
-    /// The size of an axis; `nil` where nothing says it.
-    func size(_ axis: Int, named name: String, of input: String, at position: Int, rank: Int) throws -> Int? {
-        if let size = sizes[name] ?? sizes["\(axis)"] { return size }
+    /// The size of an axis, and whether ``sizes`` say it; `nil` where nothing does.
+    func size(_ axis: Int, named name: String, of input: String, at position: Int, rank: Int) throws -> (size: Int, isNamed: Bool)? {
+        if let size = sizes[name] ?? sizes["\(axis)"] { return (size, true) }
         guard let sample = try sample(input, position), sample.count == rank - 1 else { return nil }
-        return sample[axis - 1]
+        return (sample[axis - 1], false)
     }
+}
+
+/// An input's axis that a model leaves open besides the batch, and the size that the network has there.
+public struct OpenAxis: Sendable, Hashable, Codable, CustomStringConvertible {
+    /// The input's name.
+    public var input: String
+    /// The axis' position, `2` in `[N, C, 2, 3]`.
+    public var axis: Int
+    /// The model's own name of the axis, or its position where it has none.
+    public var name: String
+    /// The size in this network.
+    public var size: Int
+    /// Whether ``OpenAxes/sizes`` gave it, and not the data.
+    package var isNamed: Bool
+
+    public var description: String { "\(name)=\(size)" }
 }
 
 /// An input's axes that nothing gives a size.

@@ -9,22 +9,18 @@ final class TensorReader {
     /// Weights of fewer bytes are read rather than mapped: a mapping is a few pages of the system's own.
     private static let mappingLimit = 1 << 16
     private let external: ExternalData
-    private let model: ByteSource
     /// The bytes read or mapped from other files than the model's.
     private(set) var externalBytes = 0
 
-    /// - Parameters:
-    ///   - folder: where external data lies.
-    ///   - model: the model's file.
-    init(folder: URL, model: ByteSource) {
+    /// - Parameter folder: where external data lies.
+    init(folder: URL) {
         external = ExternalData(folder: folder)
-        self.model = model
     }
 
-    /// - Parameter place: where `raw_data` lies in the model's file, if it is not in the message.
+    /// - Parameter place: where `raw_data` lies, if it is not in the message.
     /// - Throws: ``SpikeletError`` where type, shape and data do not go together. Shapes are compared with the bytes that
     ///   are there before memory is asked for.
-    func read(_ proto: ONNXTensorProto, at place: Range<Int>? = nil, named name: String) throws -> Tensor {
+    func read(_ proto: ONNXTensorProto, at place: FilePart? = nil, named name: String) throws -> Tensor {
         do {
             return try read(proto, place)
         } catch let error as SpikeletError {
@@ -32,7 +28,7 @@ final class TensorReader {
         }
     }
 
-    private func read(_ proto: ONNXTensorProto, _ place: Range<Int>?) throws -> Tensor {
+    private func read(_ proto: ONNXTensorProto, _ place: FilePart?) throws -> Tensor {
         let (shape, count) = try shape(of: proto)
         guard !proto.hasSegment else {
             throw SpikeletError(
@@ -69,7 +65,7 @@ final class TensorReader {
     }
 
     /// Large external weights stay in their file, mapped into memory.
-    private func floats(_ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _ shape: [Int]) throws -> Tensor {
+    private func floats(_ proto: ONNXTensorProto, _ place: FilePart?, _ count: Int, _ shape: [Int]) throws -> Tensor {
         let byteCount = count * MemoryLayout<Float>.size
         if proto.dataLocation == .external, byteCount >= Self.mappingLimit {
             let (file, offset) = try external.place(of: proto, byteCount: byteCount)
@@ -83,7 +79,7 @@ final class TensorReader {
 
     /// Narrow integers: in `raw_data`, or one in each `int32_data`.
     private func integers<Integer: FixedWidthInteger & BitwiseCopyable>(
-        _ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _: Integer.Type, _ shape: [Int]
+        _ proto: ONNXTensorProto, _ place: FilePart?, _ count: Int, _: Integer.Type, _ shape: [Int]
     ) throws -> Tensor {
         let values = try values(
             proto, place, count, Integer.self, typed: proto.int32Data.map { Integer(truncatingIfNeeded: $0) })
@@ -91,18 +87,18 @@ final class TensorReader {
     }
 
     /// 16-bit floats: in `raw_data`, or one in each `int32_data`.
-    private func narrow(_ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _ convert: (UInt16) -> Float) throws -> [Float] {
+    private func narrow(_ proto: ONNXTensorProto, _ place: FilePart?, _ count: Int, _ convert: (UInt16) -> Float) throws -> [Float] {
         try values(proto, place, count, UInt16.self, typed: proto.int32Data.map { UInt16(truncatingIfNeeded: $0) }).map(convert)
     }
 
-    private func booleans(_ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int) throws -> [Bool] {
+    private func booleans(_ proto: ONNXTensorProto, _ place: FilePart?, _ count: Int) throws -> [Bool] {
         try values(proto, place, count, UInt8.self, typed: proto.int32Data.map { $0 == 0 ? 0 : 1 }).map { $0 != 0 }
     }
 
-    /// `count` values from wherever they are: an external file, `raw_data` (little-endian) in the model's file or in the message,
+    /// `count` values from wherever they are: an external file, `raw_data` (little-endian) in a file or in the message,
     /// or the typed field.
     private func values<Value: BitwiseCopyable>(
-        _ proto: ONNXTensorProto, _ place: Range<Int>?, _ count: Int, _: Value.Type, typed: @autoclosure () -> [Value]
+        _ proto: ONNXTensorProto, _ place: FilePart?, _ count: Int, _: Value.Type, typed: @autoclosure () -> [Value]
     ) throws -> [Value] {
         let byteCount = count * MemoryLayout<Value>.size
         if proto.dataLocation == .external {
@@ -111,8 +107,10 @@ final class TensorReader {
             return try file.values(at: offset, count: count, as: Value.self)
         }
         if let place {
-            guard place.count == byteCount else { throw misfit(proto, needed: "\(byteCount) bytes", found: "\(place.count)") }
-            return try model.values(at: place.lowerBound, count: count, as: Value.self)
+            guard place.range.count == byteCount else {
+                throw misfit(proto, needed: "\(byteCount) bytes", found: "\(place.range.count)")
+            }
+            return try place.source.values(at: place.range.lowerBound, count: count, as: Value.self)
         }
         if !proto.rawData.isEmpty {
             guard proto.rawData.count == byteCount else {
@@ -136,6 +134,17 @@ final class TensorReader {
 }
 
 extension ONNXTensorProto.DataType {
+    /// The bytes of an element; `nil` of types that have none of their own.
+    var byteWidth: Int? {
+        switch self {
+        case .int8, .uint8, .bool: 1
+        case .float16, .bfloat16, .int16, .uint16: 2
+        case .float, .int32, .uint32: 4
+        case .double, .int64, .uint64: 8
+        default: nil
+        }
+    }
+
     /// The type's name as ONNX writes it.
     var label: String {
         if case .UNRECOGNIZED(let number) = self { return "type \(number)" }

@@ -7,6 +7,7 @@
 @_exported public import SpikeGraph
 @_exported public import SpikeHardware
 @_exported public import SpikeONNX
+@_exported public import SpikeOpenAxes
 @_exported public import SpikeReference
 @_exported public import SpikeReport
 @_exported public import SpikeRuntime

@@ -128,6 +128,38 @@ import Testing
         #expect(ann.nodes.count { ann.isProduct($0) } == 2)
     }
 
+    @Test func `what is told of a sample is that sample's, where tokens lie in front of the batch too`() throws {
+        let flat = Reshape(sizes: [.fixed(constant: 0, batchFactor: 3), .fixed(constant: 4, batchFactor: 0)])
+        let apart = Reshape(sizes: [
+            .fixed(constant: 3, batchFactor: 0), .fixed(constant: 0, batchFactor: 1), .fixed(constant: 5, batchFactor: 0),
+        ])
+        func spikes(_ name: String, _ input: String) throws -> Node {
+            Node(name, .neuron(NeuronNode(try DigitNeuron(digits: 4))), inputs: [input])
+        }
+        let snn = try Graph(
+            name: "tokens", inputs: [.init("x", ValueType(.float32, [.batch, 3, 4]))], outputs: [.init("y", value: "y")],
+            nodes: [
+                Node("front", .transpose(Transpose(permutation: [1, 0, 2])), inputs: ["x"]), spikes("p", "front"),
+                Node("flat", .reshape(flat), inputs: ["p"]), Node("a", .matMul(MatMul()), inputs: ["flat", "v"]), spikes("q", "a"),
+                Node("b", .matMul(MatMul()), inputs: ["q", "w"]), Node("apart", .reshape(apart), inputs: ["b"]),
+                Node("y", .transpose(Transpose(permutation: [1, 0, 2])), inputs: ["apart"]),
+            ],
+            constants: [
+                "v": Tensor((0..<16).map { Float($0 % 5) - 2 }, shape: [4, 4]), "w": Tensor((0..<20).map { Float($0 % 3) }, shape: [4, 5]),
+            ], spiking: SpikingDescription(recipe: "radix", schedule: .layerSynchronous, code: .radix(digits: 4)))
+        let inputs = Tensor((0..<36).map { Float($0 * 7 % 23) - 9 }, shape: [3, 3, 4])
+        let alone = (0..<3).map { inputs.samples($0..<$0 + 1) }
+        for program in [nil, try Compiler()(snn)] {
+            let counter = try OperationCounter(snn, program: program)
+            let together = try counter.count([inputs], steps: 4) { _, _ in }
+            #expect(together.perSample == (try alone.flatMap { try counter.count([$0], steps: 4) { _, _ in }.perSample }))
+            #expect(Set(together.perSample).count > 1)
+        }
+        let one = try ActivityTrace.record(snn, ann: nil, inputs: [alone[0]], steps: 4)
+        let all = try ActivityTrace.record(snn, ann: nil, inputs: [inputs], steps: 4)
+        #expect(all.layers.map(\.neurons) == [12, 12] && all.layers.map(\.spikes) == one.layers.map(\.spikes))
+    }
+
     @Test func `operations of a product are its spikes times what they reach, and changes of what is kept`() throws {
         let snn = try Graph(
             name: "product", inputs: [.init("a", ValueType(.float32, [.batch, 2, 3])), .init("b", ValueType(.float32, [.batch, 3, 4]))],
@@ -538,37 +570,5 @@ private struct DyadicNetwork {
         let leaky = add("\(name).leaky", .unary(Unary(.leakyRelu, parameters: [-0.5])), x)
         let window = Window(kernel: [3, 3], padsBegin: [1, 1], padsEnd: [1, 1])
         return add("\(name).conv", .conv(Conv(window: window)), encoded(leaky, "\(name).l"), weights: [4, 4, 3, 3])
-    }
-}
-
-extension Graph {
-    /// The network of numbers that a network of digits is to equal: neurons round, and maxima are those of numbers.
-    fileprivate func rounded() throws -> Graph {
-        var nodes: [Node] = []
-        var constants = constants
-        constants["half"] = Tensor(scalar: 0.5)
-        for node in self.nodes {
-            func add(_ part: String, _ operator: SpikeGraph.Operator, _ inputs: String...) -> String {
-                nodes.append(Node("\(node.name)/\(part)", `operator`, inputs: inputs))
-                return "\(node.name)/\(part)"
-            }
-            switch node.operator {
-            case .neuron(let neurons):
-                let digits = (neurons.neuron as? DigitNeuron)?.digits ?? (neurons.neuron as? RadixNeuron)?.digits ?? 0
-                let magnitude =
-                    neurons.neuron is DigitNeuron ? add("magnitude", .unary(Unary(.abs)), node.inputs[0]) : node.inputs[0]
-                let floor = add("floor", .floor(Floor()), add("moved", .add(Add()), magnitude, "half"))
-                let number = add("number", .clip(Clip(minimum: 0, maximum: Float(1 << digits) - 1)), floor)
-                let sign = add("sign", .unary(Unary(.sign)), node.inputs[0])
-                nodes.append(
-                    neurons.neuron is DigitNeuron
-                        ? Node(node.name, .mul(Mul()), inputs: [number, sign], outputs: node.outputs)
-                        : Node(node.name, .identity(Identity()), inputs: [number], outputs: node.outputs))
-            case .runningMaximumPool(let pool):
-                nodes.append(Node(node.name, .maxPool(MaxPool(window: pool.window)), inputs: node.inputs, outputs: node.outputs))
-            default: nodes.append(node)
-            }
-        }
-        return try Graph(name: name, inputs: inputs, outputs: outputs, nodes: nodes, constants: constants)
     }
 }

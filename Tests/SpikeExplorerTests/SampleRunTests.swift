@@ -64,6 +64,41 @@ struct SampleRunTests {
         #expect(!values.hasPredictions && values.predictions == [0, 0, 0, 0] && values.scores.map { $0[0] } == [0, 0.5, 1.0 / 3, 0.25])
     }
 
+    @Test func `tokens are rows, channels behind are channels, and tokens in front are all there`() throws {
+        func network(_ shape: [Int], permutation: [Int], axis: Int) throws -> Graph {
+            let scales = [Float](repeating: 1, count: shape.last ?? 1)
+            let site = Site(activation: "layer", spike: axis == 1 ? [1] : scales, axis: axis)
+            return try Graph(
+                name: "tokens", inputs: [.init("x", ValueType(.float32, Shape([.batch] + shape.map { Dimension($0) })))],
+                outputs: [.init("y", value: "p")],
+                nodes: [
+                    Node("front", .transpose(Transpose(permutation: permutation)), inputs: ["x"]),
+                    Node("p", .neuron(NeuronNode(try DigitNeuron(digits: 3), site: site)), inputs: ["front"]),
+                ], constants: [:], spiking: SpikingDescription(recipe: "radix", schedule: .layerSynchronous, code: .radix(digits: 3)))
+        }
+        func layer(_ shape: [Int], _ permutation: [Int], axis: Int = 1) throws -> (SampleRun.Layer, last: [Int]) {
+            let count = shape.reduce(1, *)
+            let input = Tensor((0..<count).map { Float($0 % 2) }, shape: [1] + shape)
+            let snn = try network(shape, permutation: permutation, axis: axis)
+            let run = try SampleRun(snn, ann: nil, sample: 0, batch: Batch(input), steps: 3)
+            let layer = run.layers[0]
+            let bytes = try #require(Data(base64Encoded: layer.spikes)).map { Int(Int8(bitPattern: $0)) }
+            #expect(layer.neurons == count && layer.totals == [0, 0, count / 2])
+            #expect(run.scores[2].count == min(count, 12))
+            return (layer, Array(bytes.suffix(count)))
+        }
+        let (rows, ofRows) = try layer([5, 6], [0, 1, 2])
+        #expect(rows.channels == [0] && rows.height == 5 && rows.width == 6 && ofRows == (0..<30).map { $0 % 2 })
+        // Tokens in front of the batch.
+        let (front, ofFront) = try layer([5, 6], [1, 0, 2])
+        #expect(front.height == 5 && front.width == 6 && ofFront == ofRows)
+        let (last, ofLast) = try layer([3, 2, 4], [0, 1, 2, 3], axis: -1)
+        #expect(last.channels == [0, 1, 2, 3] && last.height == 3 && last.width == 2)
+        #expect(ofLast == (0..<4).flatMap { channel in (0..<6).map { _ in channel % 2 } })
+        let heads = try layer([2, 3, 4], [0, 1, 2, 3]).0
+        #expect(heads.channels == [0, 1] && heads.height == 3 && heads.width == 4)
+    }
+
     @Test func `steps that no page shows and data of another network are refused`() throws {
         let sample = try Sample()
         expectError(.invalidOption, "time steps", "1 to 256") { _ = try Explorer(sample.snn, data: sample.data, steps: 257) }

@@ -36,7 +36,14 @@ import Testing
         #expect(graph.joined([flat(0..<2), flat(2..<3)], of: "flat", pieces: pieces) == flat(0..<3))
         func front(_ samples: Range<Int>) -> Tensor { Tensor(rows(samples), shape: [3, samples.count, 2]) }
         #expect(graph.joined([front(0..<1), front(1..<2), front(2..<3)], of: "front", pieces: pieces) == front(0..<3))
+        for tensor in [flat(0..<3), front(0..<3)] {
+            let apart = graph.samplesFirst(tensor, of: tensor.rank == 2 ? "flat" : "front", pieces: pieces)
+            #expect(apart.shape == [3, 3, 2])
+            #expect(apart.samples(1..<2).floats == rows(1..<2) && apart.samples(2..<3).floats == rows(2..<3))
+        }
+        #expect(graph.samplesFirst(flat(0..<1), of: "rows", pieces: pieces).shape == [1, 3, 2])
         let first = Tensor(repeating: 1, shape: [2, 3, 2])
+        #expect(graph.samplesFirst(first, of: "x", pieces: pieces) == first)
         #expect(graph.joined([first, Tensor(repeating: 2, shape: [1, 3, 2])], of: "x", pieces: pieces).shape == [3, 3, 2])
     }
 }

@@ -4,13 +4,16 @@
     python Tools/Fixtures/make_digit_fixtures.py
 
 Writes Tests/Fixtures/digits.npz, laid out as make_operator_fixtures.py lays out dags.npz: `CASE/model` holds a model's bytes,
-`CASE/input/NAME` and `CASE/output/NAME` its data, by ONNX Runtime. Weights are random, seeds fixed.
+`CASE/input/NAME` and `CASE/output/NAME` its data, by ONNX Runtime. Weights are random, seeds fixed. Writes Tests/Fixtures/open_axes.npz too:
+networks whose sizes besides the batch are open, `CASE/model`, with data of several sizes, `CASE/SIZE/input/NAME` and `CASE/SIZE/output/NAME`.
 """
 
 import io
 import logging
 import warnings
 
+import numpy as np
+import onnxruntime
 import torch
 from make_operator_fixtures import FIXTURES, exported, normalised, write
 from torch import nn
@@ -138,8 +141,11 @@ class Tokens(nn.Module):
         self.query, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
         self.out, self.up, self.down = nn.Linear(width, width), nn.Linear(width, 16), nn.Linear(16, width)
 
+    def place(self, ids):
+        return self.places
+
     def forward(self, ids, mask):
-        x = self.start(self.table(ids) + self.places)
+        x = self.start(self.table(ids) + self.place(ids))
         batch, tokens, width = x.shape
 
         def split(layer):
@@ -168,8 +174,94 @@ def encoder() -> tuple:
     return file.getvalue(), {"ids": ids.numpy(), "mask": mask.numpy()}
 
 
+class OpenTokens(Tokens):
+    """The same encoder for any length up to 16: places are cut to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = nn.Parameter(0.3 * torch.randn(1, 16, 8))
+
+    def place(self, ids):
+        return self.places[:, : ids.shape[1]]
+
+
+class Reader(nn.Module):
+    """Lines of pictures of any width as sequences of classes, as text recognition is: convolutions, then attention over columns."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm, self.attention = nn.Conv2d(3, 8, 3, 2, 1), nn.LayerNorm(8), nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        y = functional.hardswish(self.stem(x)).mean(2).transpose(1, 2)
+        z = self.norm(y)
+        return self.head(y + self.attention(z, z, z, need_weights=False)[0]).softmax(-1)
+
+
+def open_networks() -> dict:
+    """For each network its model, and its inputs at each size."""
+    generator = torch.Generator().manual_seed(9)
+
+    def sentences(length: int) -> dict:
+        mask = (torch.arange(length)[None] < torch.randint(2, length + 1, (6, 1), generator=generator)).long()
+        return {"ids": torch.randint(0, 30, (6, length), generator=generator), "mask": mask}
+
+    def pictures(*size: int) -> dict:
+        return {"x": torch.randn(6, 3, *size, generator=generator)}
+
+    names = {"ids": {0: "batch", 1: "tokens"}, "mask": {0: "batch", 1: "tokens"}}
+    area, line = {"x": {0: "batch", 2: "height", 3: "width"}}, {"x": {0: "batch", 3: "width"}}
+    gate, relus = gated(nn.SiLU()), nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.Flatten(2))
+    cases = {
+        "encoder_script": (OpenTokens(), names, {str(length): sentences(length) for length in (7, 2, 12, 16)}),
+        "encoder_dynamo": (OpenTokens(), names, {str(length): sentences(length) for length in (7, 2, 12, 16)}),
+        "gate_dynamo": (gate, area, {f"{h}x{w}": pictures(h, w) for h, w in ((8, 8), (12, 6), (16, 20))}),
+        "relus_script": (relus, area, {f"{h}x{w}": pictures(h, w) for h, w in ((8, 8), (12, 6), (16, 20))}),
+        "reader_dynamo": (Reader(), line, {str(width): pictures(8, width) for width in (16, 10, 40)}),
+    }
+    found = {}
+    for name, (module, axes, sizes) in cases.items():
+        file, module = io.BytesIO(), module.eval()
+        example = tuple(next(iter(sizes.values())).values())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if name.endswith("dynamo"):
+                dynamic = {key: {axis: torch.export.Dim.DYNAMIC for axis in open_axes} for key, open_axes in axes.items()}
+                if len(axes) == 1:
+                    dynamic = tuple(dynamic.values())
+                program = torch.onnx.export(
+                    module, example, dynamo=True, opset_version=18, input_names=list(axes), output_names=["y"], dynamic_shapes=dynamic,
+                    verbose=False,
+                )
+                program.save(file)
+            else:
+                torch.onnx.export(
+                    module, example, file, dynamo=False, opset_version=17, input_names=list(axes), output_names=["y"], dynamic_axes=axes
+                )
+        found[name] = (file.getvalue(), {size: {key: value.numpy() for key, value in given.items()} for size, given in sizes.items()})
+    return found
+
+
+def write_open(path) -> None:
+    arrays = {}
+    for name, (model, sizes) in open_networks().items():
+        arrays[f"{name}/model"] = np.frombuffer(model, np.uint8)
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        inputs = [entry.name for entry in session.get_inputs()]
+        for size, given in sizes.items():
+            named = dict(zip(inputs, given.values()))
+            arrays |= {f"{name}/{size}/input/{key}": value for key, value in named.items()}
+            output = session.get_outputs()[0].name
+            arrays[f"{name}/{size}/output/{output}"] = session.run([output], named)[0]
+    np.savez_compressed(path, **arrays)
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
 def main() -> None:
     logging.disable(logging.WARNING)
+    torch.manual_seed(23)
+    write_open(FIXTURES / "open_axes.npz")
     torch.manual_seed(17)
     networks = {
         "silu": gated(nn.SiLU()),

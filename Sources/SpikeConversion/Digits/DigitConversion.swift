@@ -10,11 +10,7 @@ struct DigitConversion {
 
     /// - Throws: ``SpikeletError`` that lists everything in the network that has no form in digits.
     func callAsFunction(_ ann: Graph, calibration: (any BatchSource)?) throws -> Graph {
-        var graph = try SplitSoftmax().run(FuseConvBatchNorm().run(ann))
-        let divisions = DigitPlan(graph).divisions
-        if !divisions.isEmpty { graph = try graph.multiplyingByReciprocals(divisions) }
-        let plan = DigitPlan(graph)
-        let notes = try notes + plan.check(allowAnalog: options.allowAnalog)
+        let (graph, plan, warnings) = try prepare(ann)
         guard let calibration else {
             throw SpikeletError(
                 .notConvertible, "without data nothing is known of values that are no ReLU's", remedy: "give calibration data")
@@ -30,13 +26,44 @@ struct DigitConversion {
         for node in plan.encodings.map(\.node) where plan.isExponentialOfRow(node) { scales[node.name] = [options.spikeShare] }
         var description = SpikingDescription(
             recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts,
-            warnings: notes + thresholds.warnings)
+            warnings: notes + warnings + thresholds.warnings)
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
+        return try place(plan, in: graph, scales, along: axes.compactMapValues { $0 }, description)
+    }
+
+    /// The same with steps that are known.
+    func callAsFunction(_ ann: Graph, known: KnownSteps) throws -> Graph {
+        let (graph, plan, _) = try prepare(ann)
+        let activations = graph.nodes.filter { plan.rectifiers.contains($0.name) } + plan.encodings.map(\.node)
+        let sites = try known.sites(of: activations, in: graph)
+        return try place(plan, in: graph, sites.mapValues(\.spike), along: sites.mapValues(\.axis), known.description)
+    }
+
+    /// - Returns: the network in which softmaxes are exponentials and sums, what becomes of it, and warnings.
+    private func prepare(_ ann: Graph) throws -> (Graph, DigitPlan, [String]) {
+        var graph = try SplitSoftmax().run(FuseConvBatchNorm().run(ann))
+        let divisions = DigitPlan(graph).divisions
+        if !divisions.isEmpty { graph = try graph.multiplyingByReciprocals(divisions) }
+        let plan = DigitPlan(graph)
+        return (graph, plan, try plan.check(allowAnalog: options.allowAnalog))
+    }
+
+    /// - Parameters:
+    ///   - scales: by the activations' names, what their last digit stands for.
+    ///   - axes: by the same names, where their channels lie, if not along axis 1.
+    private func place(
+        _ plan: DigitPlan, in graph: Graph, _ scales: [String: [Float]], along axes: [String: Int], _ description: SpikingDescription
+    ) throws -> Graph {
         var placing = try PlaceNeurons(
             scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description)
-        for node in rectifiers { placing.placements[node.name]?.axis = axes[node.name].flatMap { $0 } ?? 1 }
+        for name in plan.rectifiers { placing.placements[name]?.axis = axes[name] ?? 1 }
         let placed = try placing.run(graph)
-        let encoded = try EncodeValues(plan.encodings, spikes: scales, neuron: DigitNeuron(digits: options.steps)).run(placed)
+        let encodings = plan.encodings.map { encoding in
+            var encoding = encoding
+            encoding.axis = axes[encoding.node.name]
+            return encoding
+        }
+        let encoded = try EncodeValues(encodings, spikes: scales, neuron: DigitNeuron(digits: options.steps)).run(placed)
         let pooled = options.pooling == .runningMaximum ? try UseRunningMaximum().run(encoded) : encoded
         return try SeparateConstants().run(pooled)
     }

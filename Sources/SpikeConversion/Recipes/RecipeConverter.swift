@@ -30,6 +30,28 @@ public struct RecipeConverter: Sendable {
         self.calibration = calibration
     }
 
+    /// Converts the ANN of a network of digits at other sizes of its open axes (``OpenAxis``), with the steps that calibration chose.
+    ///
+    /// - Parameters:
+    ///   - ann: the model that `snn` was made from, read at the sizes that are needed.
+    ///   - snn: what the recipe radix has made of it at others.
+    ///   - allowAnalog: what `snn` was converted with.
+    /// - Throws: ``SpikeletError`` where something other than digits is needed, or which activations the steps do not fit.
+    public static func convert(_ ann: Graph, withStepsOf snn: Graph, allowAnalog: Bool = false) throws -> Graph {
+        let known = try KnownSteps(of: snn)
+        let options = known.options(allowAnalog: allowAnalog)
+        let inDigits = Convertibility(ann).isForDigits(allowAnalog: allowAnalog)
+        let ann = try LeaveOutOutputs(of: ann, inDigits: inDigits).run(ann)
+        if inDigits { return try DigitConversion(options: options)(ann, known: known) }
+        _ = try Convertibility(ann).check(allowAnalog: allowAnalog)
+        let folded = try FuseConvBatchNorm().run(SplitRectifiers().run(ann))
+        let sites = try known.sites(of: folded.nodes.filter { folded.linearity(of: $0) == .activation }, in: folded)
+        var placing = try PlaceNeurons(scales: sites.mapValues(\.spike), neuron: options.makeNeuron(), description: known.description)
+        for (name, site) in sites { placing.placements[name]?.axis = site.axis }
+        let snn = try placing.run(folded)
+        return try SeparateConstants().run(options.pooling == .runningMaximum ? UseRunningMaximum().run(snn) : snn)
+    }
+
     /// - Throws: ``SpikeletError`` that lists everything in the network that cannot spike; or says what is wrong with the
     ///   calibration data.
     public func callAsFunction(_ ann: Graph) throws -> Graph {

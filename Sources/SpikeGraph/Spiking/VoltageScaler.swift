@@ -73,7 +73,7 @@ extension VoltageScaler {
 
 extension Shape {
     /// Whether so many channels lie along an axis behind the first; a negative one counts from the end.
-    func hasChannels(_ count: Int, along axis: Int) -> Bool {
+    package func hasChannels(_ count: Int, along axis: Int) -> Bool {
         guard let axis = try? Shape.axis(axis, rank: rank), axis >= 1 else { return false }
         return self[axis] == Dimension(count)
     }
