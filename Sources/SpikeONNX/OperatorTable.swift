@@ -8,7 +8,7 @@ package enum OperatorTable {
         OperatorSpec.activations, OperatorSpec.arithmetic, OperatorSpec.constants, OperatorSpec.control, OperatorSpec.convolutions,
         OperatorSpec.layout, OperatorSpec.linear, OperatorSpec.movement, OperatorSpec.normalization, OperatorSpec.pools,
         OperatorSpec.quantization,
-        OperatorSpec.reductions, OperatorSpec.resizing, OperatorSpec.shapeArithmetic, OperatorSpec.unary,
+        OperatorSpec.reductions, OperatorSpec.resizing, OperatorSpec.shapeArithmetic, OperatorSpec.sumsOfProducts, OperatorSpec.unary,
     ]
 
     private struct Key: Hashable {

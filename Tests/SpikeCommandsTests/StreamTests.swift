@@ -39,7 +39,7 @@ import Testing
     @Test func `no name in a file controls the terminal or forges a line`() async throws {
         let folder = try Folder()
         try folder.write(Self.hostileModel(), "m.onnx")
-        try folder.write(Self.hostileModel(["Gemm", "Einsum\u{1B}[0m", "Gemm"]), "unknown.onnx")
+        try folder.write(Self.hostileModel(["Gemm", "Bernoulli\u{1B}[0m", "Gemm"]), "unknown.onnx")
         try folder.write(Self.hostileModel(["Gemm", "Relu", "Gelu", "Gemm"]), "analog.onnx")
         let images = Tensor((0..<256).map { Float($0 * 37 % 101) / 101 }, shape: [64, 4])
         try NPZ.write(

@@ -59,11 +59,11 @@ import Testing
     @Test(arguments: [true, false]) func `nothing of the other branch is imported, nor what only it reads`(condition: Bool) throws {
         var builder = Self.choice(condition, Self.node("Add", ["plain", "plain"]), Self.node("Add", ["odd", "odd"]))
         builder.model.graph.node.insert(
-            contentsOf: [("Sigmoid", "plain"), ("Einsum", "odd")].map { type, name in
+            contentsOf: [("Sigmoid", "plain"), ("Bernoulli", "odd")].map { type, name in
                 .with { ($0.opType, $0.input, $0.output) = (type, ["x"], [name]) }
             }, at: 0)
         guard condition else {
-            #expect(builder.failure().contains("1 node cannot be imported") && builder.failure().contains("Einsum_odd"))
+            #expect(builder.failure().contains("1 node cannot be imported") && builder.failure().contains("Bernoulli_odd"))
             return
         }
         let model = try builder.imported()
@@ -82,7 +82,7 @@ import Testing
         let inner = Self.branch {
             $0.node("If", ["isLess"], ["b"], ["then_branch": .graph(weighted(2)), "else_branch": .graph(weighted(3))])
         }
-        var builder = Self.choice(true, inner, Self.node("Einsum"), outputs: ["c"])
+        var builder = Self.choice(true, inner, Self.node("Bernoulli"), outputs: ["c"])
         builder.weight("w", [1], [5])
         builder.node("Mul", ["c", "w"], ["b"])
         builder.node(
@@ -105,7 +105,7 @@ import Testing
             $0.node("Shape", ["x"], ["s"])
             $0.weight("w", [1, 1, 1, 192])
         }
-        var builder = Self.choice(false, Self.node("Einsum"), sizes, outputs: ["shape", "same", "more"])
+        var builder = Self.choice(false, Self.node("Bernoulli"), sizes, outputs: ["shape", "same", "more"])
         #expect(builder.failure().contains("defined by nothing"))
         builder.integers("flat", [0, 1, 1, -1])
         builder.node("Reshape", ["same", "flat"], ["z"])
@@ -118,7 +118,7 @@ import Testing
         var data = ModelBuilder()
         data.model.graph.input.append(ModelBuilder.info("isMore", [1], type: .bool))
         data.node("If", ["isMore"], ["a"], ["then_branch": .graph(Self.node("Relu")), "else_branch": .graph(Self.node("Identity"))])
-        data.node("Einsum", ["a"], ["y"])
+        data.node("Bernoulli", ["a"], ["y"])
         #expect(data.failure().contains("2 nodes cannot be imported"))
         #expect(data.failure().contains("computed when the network runs"))
 
