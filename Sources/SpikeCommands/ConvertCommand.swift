@@ -7,7 +7,8 @@ struct ConvertCommand: ParsableCommand {
         commandName: "convert", abstract: "Turns an ONNX model into a spiking network.",
         discussion: """
             Every ReLU becomes a layer of spiking neurons, whose thresholds are chosen from calibration data: a few hundred \
-            images like those the network was trained on.
+            images like those the network was trained on. Networks of other activations, gates, normalisations and attention \
+            are for the recipe radix.
 
               spikelet convert model.onnx --calibration train.npz --output snn.safetensors
               spikelet convert model.onnx --calibration train.npz --target-drop 0.5 \\
@@ -64,7 +65,9 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The number of time steps the thresholds are chosen for; the default of 'simulate'.", valueName: "t"))
+        help: ArgumentHelp(
+            "The number of time steps the thresholds are chosen for; the default of 'simulate'. Default: the recipe's own.", valueName: "t")
+    )
     var steps: Int?
 
     @Option(
@@ -148,16 +151,33 @@ struct ConvertCommand: ParsableCommand {
             if let targetDrop { return try search(ann, targetDrop: targetDrop) }
             return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader(ann))
         }
-        let open = try OpenNetwork(snn, of: imported, at: model, allowAnalog: allowAnalog)
+        var (open, closed): (OpenNetwork?, SpikeletError?)
+        do {
+            open = try OpenNetwork(snn, of: imported, at: model, allowAnalog: allowAnalog)
+        } catch let error as SpikeletError where error.code == .notConvertible {
+            closed = error
+        }
         if let open { try open.write(to: output) } else { try SNNFile.write(snn, to: output) }
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
+        if let closed {
+            let reasons = closed.details.isEmpty ? closed.message : closed.details.joined(separator: "; ").replacing("- ", with: "")
+            note(
+                "warning: the network takes data of the size of its calibration alone: \(reasons) (with --per-layer steps serve at any size)"
+            )
+        }
         guard json != "-" else { return }
         try show(block: snn)
+        if let spiking = snn.spiking, let steps = spiking.steps {
+            try show("converted for \(steps) steps\(spiking.schedule == .streaming ? "" : " a layer")")
+        }
         if let open { try show(open.sizes(in: snn)) }
         try show("written to \(output)")
     }
 
     private var searched: [RecipeName] { recipe.map { [$0] } ?? [.radix, .signed, .calibrated, .burst] }
+
+    /// Digits of other activations than ReLU are of both signs, and of wider ranges.
+    private static let usualDigits = 6
 
     private func options(_ recipe: Recipe, steps: Int?) -> ConversionOptions {
         var options = recipe.options(steps ?? recipe.usualSteps)
@@ -181,7 +201,8 @@ struct ConvertCommand: ParsableCommand {
                 .invalidOption,
                 targetDrop == nil ? "the recipe \(name.rawValue) needs calibration data" : "a search needs calibration data",
                 remedy: "give it with --calibration DATA"
-                    + (name == .rateCoding || targetDrop != nil ? "" : ", or choose thresholds without any: --calibration none"))
+                    + (name == .rateCoding || targetDrop != nil ? "" : "; thresholds of ReLUs alone can do without any: --calibration none")
+            )
         }
     }
 
@@ -194,7 +215,8 @@ struct ConvertCommand: ParsableCommand {
     private func convert(_ ann: Graph, recipe name: RecipeName, steps: Int?, data: (any BatchSource)?) throws -> Graph {
         if name == .quantised { return try QuantizedConverter(steps: steps, allowAnalog: allowAnalog)(ann) }
         if let recipe = Recipe.named(name.rawValue) {
-            return try RecipeConverter(options(recipe, steps: steps), calibration: data)(ann)
+            let needsMore = name == .radix && Convertibility(ann).isForDigits(allowAnalog: allowAnalog)
+            return try RecipeConverter(options(recipe, steps: steps ?? (needsMore ? Self.usualDigits : nil)), calibration: data)(ann)
         }
         let converter = try Converter(
             dataloader: data ?? [Batch](), mode: VoltageHook.Mode(mode ?? "max"), momentum: momentum ?? 0.1, fuseFlag: !noFuse,

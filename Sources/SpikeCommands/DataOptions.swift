@@ -26,6 +26,15 @@ struct DataOptions: ParsableArguments {
     /// The shape of one sample of an input: of the array under its name, or, of the first, of the data's samples.
     func sampleShape(of input: String, _ position: Int, in path: String) throws -> [Int]? {
         if let shape = try SpikeCommands.sampleShape(of: input, in: path) { return shape }
+        if path.lowercased().hasSuffix(".npz") {
+            let archive = try NPZ(path: path)
+            guard position == 0, !Set(archive.names).isDisjoint(with: Dataset.inputNames) else {
+                let names = archive.names.map { "'\($0)'" }.joined(separator: ", ")
+                throw SpikeletError(
+                    .invalidData, "it has no array '\(input)'; it holds \(names)", at: path,
+                    remedy: "save an array for each of the network's inputs, under its name")
+            }
+        }
         return position == 0 ? try preparation.dataset(path, split: split, labels: labels).sampleShapes.first : nil
     }
 
@@ -34,6 +43,7 @@ struct DataOptions: ParsableArguments {
     /// A network of a fixed batch size gets whole batches of just that; what is left of the data is left out, with a note.
     func loader(_ path: String, for graph: Graph) throws -> DataLoader {
         let integers = Set(graph.inputs.filter { $0.type.elementType == .int64 }.map(\.name))
+        let booleans = Set(graph.inputs.filter { $0.type.elementType == .bool }.map(\.name))
         let isPrepared = split != nil || labels != nil || preparation.isGiven
         guard try graph.inputs.count > 1 || !integers.isEmpty || !isPrepared && holdsInput(path, of: graph) else {
             return try batches(of: preparation.dataset(path, split: split, labels: labels), fixedBatch: graph.fixedBatch)
@@ -43,7 +53,7 @@ struct DataOptions: ParsableArguments {
                 .invalidOption, "the inputs of a network of several, or of whole numbers, are taken as they are", at: path,
                 remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
         }
-        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name), integers: integers)
+        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name), integers: integers, booleans: booleans)
         noteCautions(of: dataset)
         return try batches(of: dataset, fixedBatch: graph.fixedBatch)
     }

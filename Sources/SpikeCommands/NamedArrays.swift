@@ -3,6 +3,7 @@ import Spikelet
 /// An array for each of the network's inputs, by name, from an `.npz` file: bytes become 0…1 by 1/255 where float32 is needed.
 func readInputs(_ path: String, of graph: Graph) throws -> [Tensor] {
     let archive = try NPZ(path: path)
+    for input in graph.inputs { _ = try archive.head(input.name) }
     for input in graph.inputs {
         // Before anything is unpacked: a few bytes can become gigabytes.
         let (head, wanted) = (try archive.head(input.name), input.type.shape)

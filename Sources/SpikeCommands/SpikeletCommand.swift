@@ -4,7 +4,7 @@ package import ArgumentParser
 package struct SpikeletCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "spikelet",
-        abstract: "Turns a trained ReLU network into a spiking one, and proves that it still works.",
+        abstract: "Turns a trained network into a spiking one, and proves that it still works.",
         discussion: """
             From an ONNX file to a spiking network in three commands:
 

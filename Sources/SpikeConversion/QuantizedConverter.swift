@@ -43,7 +43,9 @@ public struct QuantizedConverter: Sendable {
         guard !plan.neurons.isEmpty else {
             throw SpikeletError(
                 .notConvertible, "no activation of the network is a quantiser",
-                remedy: "give a network trained with QCFS (clip–floor) activations or quantised in QDQ format; for others use 'calibrated'")
+                remedy:
+                    "give a network trained with QCFS (clip–floor) activations or quantised in QDQ format; for other ReLUs use 'calibrated', for other activations 'radix'"
+            )
         }
         let warnings = try leavingOut.notes + plan.check(allowAnalog: allowAnalog)
         let quantizers = plan.neurons.map(\.quantizer)

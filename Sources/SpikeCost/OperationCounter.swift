@@ -218,8 +218,11 @@ package struct OperationCounter: Sendable {
         /// The ANN with constants apart, as the spiking network is counted; `nil` where there are none.
         private let separated: Graph?
         package let synapses: SynapseCounter
+        /// The products of two values, element by element, that are synapses of the spiking network.
+        private let products: Set<String>
 
-        package init(_ ann: Graph) throws {
+        package init(_ ann: Graph, beside snn: Graph) throws {
+            products = Set(SynapseCounter(snn).layers.map(\.name))
             let graph = try SeparateConstants(differsByPlace: true).run(ann)
             let isSame = graph.nodes == ann.nodes
             separated = isSame ? nil : graph
@@ -231,22 +234,30 @@ package struct OperationCounter: Sendable {
         /// - Parameter counted: how many of the batch's samples, from its first on.
         package func run(_ ann: Graph, _ inputs: [Tensor], counted: Int) throws -> (outputs: [Tensor], operations: [String: Int]) {
             var operations: [String: Int] = [:]
-            func count(_ node: Node, operands: [Tensor], samples: Int) {
+            let pieces = ann.piecesOfSamples()
+            func count(_ node: Node, operands: [Tensor], samples: Int, result: Tensor?) {
                 guard counted > 0 else { return }
+                if case .mul = node.operator, let result, products.contains(node.name) {
+                    let made = ann.samplesFirst(result, of: node.outputs[0], pieces: pieces).floats
+                    operations[node.name] = made.prefix(made.count / max(1, samples) * counted).count { $0 != 0 }
+                    return
+                }
                 let effective = synapses.effectiveOperations(node, operands: operands, samples: samples)
                 let sum = effective.prefix(counted).reduce(0) { $0 + $1.operations }
                 if sum > 0 { operations[node.name] = sum }
             }
             let samples = inputs.first?.shape.first ?? 0
             guard let separated else {
-                let outputs = try ReferenceExecutor(ann).run(inputs) { node, operands, _ in
-                    count(node, operands: operands, samples: samples)
+                let outputs = try ReferenceExecutor(ann).run(inputs) { node, operands, results in
+                    count(node, operands: operands, samples: samples, result: results.first)
                 }
                 return (outputs, operations)
             }
             if counted > 0 {
                 let inputs = counted == samples ? inputs : inputs.map { $0.samples(0..<counted) }
-                _ = try ReferenceExecutor(separated).run(inputs) { node, operands, _ in count(node, operands: operands, samples: counted) }
+                _ = try ReferenceExecutor(separated).run(inputs) { node, operands, results in
+                    count(node, operands: operands, samples: counted, result: results.first)
+                }
             }
             return (try ReferenceExecutor(ann).run(inputs), operations)
         }

@@ -49,7 +49,8 @@ package struct Distances: Codable, Sendable, Equatable {
         if let found = a.first(where: { !$0.isFinite }) ?? b.first(where: { !$0.isFinite }) {
             throw SpikeletError(
                 .invalidModel, "an output holds \(found)",
-                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
+                remedy:
+                    "look for weights that overflow, or a sample that is masked whole, and compare with the source network: spikelet run")
         }
         var (squares, absolutes): ([Double], [Double]) = ([], [])
         for sample in 0..<output.shape[0] {

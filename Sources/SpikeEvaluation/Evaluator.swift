@@ -106,7 +106,7 @@ public struct Evaluator: Sendable {
         self.snn = snn
         self.ann = ann
         self.task = task
-        annCounter = try ann.map { try OperationCounter.ANNCounter($0) }
+        annCounter = try ann.map { try OperationCounter.ANNCounter($0, beside: snn) }
         self.steps = snn.spikeCode.steps(asked: steps)
         self.threads = threads
         self.executor = program == nil ? .reference : executor
@@ -134,7 +134,8 @@ public struct Evaluator: Sendable {
         }
         guard snn.spiking?.schedule == .streaming else {
             throw SpikeletError(
-                .unsupported, "early exits under the layer-synchronous schedule", remedy: "use a streaming recipe for them")
+                .unsupported, "there is nothing to stop early in a network that runs layer by layer: its output comes in the last step",
+                remedy: "leave out the early exit, or use a streaming recipe")
         }
         guard program != nil else {
             throw SpikeletError(
@@ -242,15 +243,19 @@ public struct Evaluator: Sendable {
 
         if let program {
             let simulation = try Simulation(program)
-            simulation.recording = .stepOutputs
+            // The last step's output is what a run gives. Others are only looked at where each is one to judge.
+            let isJudgedByStep = runsStream || earlyExit != nil
+            if isJudgedByStep { simulation.recording = .stepOutputs }
             for run in runs {
                 let inputs = try shown(batch.inputs, steps: run)
                 let start = DispatchTime.now()
-                _ = try simulation.run(inputs, steps: run, timeVarying: timeVarying)
+                let last = try simulation.run(inputs, steps: run, timeVarying: timeVarying)
                 tally.saturations = (tally.saturations ?? 0) + Int(clamping: simulation.saturations)
                 if run == runs.last { tally.engineNanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) }
-                let outputs = try simulation.stepOutputs()
-                for (column, step) in steps.enumerated() where runsStream || step == run { try judge(outputs[step - 1][0], column) }
+                let outputs = isJudgedByStep ? try simulation.stepOutputs() : []
+                for (column, step) in steps.enumerated() where runsStream || step == run {
+                    try judge(isJudgedByStep ? outputs[step - 1][0] : last[0], column)
+                }
                 if runsStream, task.kind != .values { try judgeAll(outputs.map { $0[0] }, labels, annPredictions, into: &tally) }
                 if earlyExit != nil {
                     tally.exits.paths = try exitPaths(outputs.map { $0[0] }, simulation.stepConfidences(), labels, annPredictions)

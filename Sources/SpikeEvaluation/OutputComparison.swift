@@ -130,7 +130,8 @@ public struct OutputComparison: Sendable {
         if let value = (expected + found.joined()).lazy.compactMap({ $0.floats.first { !$0.isFinite } }).first {
             throw SpikeletError(
                 .invalidModel, "an output holds \(value)",
-                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
+                remedy:
+                    "look for weights that overflow, or a sample that is masked whole, and compare with the source network: spikelet run")
         }
         return (expected, found, Int(clamping: saturations))
     }

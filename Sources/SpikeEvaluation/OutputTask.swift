@@ -180,7 +180,8 @@ public struct OutputTask: Sendable, Hashable {
         guard !values.contains(where: \.isNaN) else {
             throw SpikeletError(
                 .invalidModel, "the output of '\(graph.name)' holds NaN",
-                remedy: "look for weights that overflow, and compare with the source network: spikelet run")
+                remedy:
+                    "look for weights that overflow, or a sample that is masked whole, and compare with the source network: spikelet run")
         }
         switch kind {
         case .values: return []

@@ -100,7 +100,7 @@ struct ExplorerPage: Sendable {
         <figure><div id="flow"></div>
         <figcaption>A row for each layer, a column for each time step; the darker, the more of its neurons spike.</figcaption></figure></section>
         <section><h2>Where do the layers spike?</h2>
-        <ul class="legend"><li><span class="key c0"></span>a spike</li><li><span class="key c1"></span>a spike taken back</li></ul>
+        <ul class="legend"><li><span class="key c0"></span>a spike</li><li><span class="key c1"></span>a negative spike</li></ul>
         <div class="layers" id="layers"></div></section>
         </main>
         """#

@@ -178,7 +178,7 @@ enum ExplorerScript {
             'aria-label': 'share of spiking neurons of ' + run.layers.length + ' layers in each of ' + run.steps + ' steps'});
           const most = Math.max(...run.layers.map(l => Math.max(...l.totals) / l.neurons), 1e-9);
           run.layers.forEach((layer, index) => {
-            const name = layer.name.length > 19 ? '…' + layer.name.slice(-18) : layer.name;
+            const name = layer.label.length > 19 ? '…' + layer.label.slice(-18) : layer.label;
             svg.append(drawing('text', {x: left - 6, y: index * row + 13, 'text-anchor': 'end'}, name));
             svg.append(drawing('rect', {x: left, y: index * row, width: width - left - right, height: row - 2, class: 'empty'}));
             layer.totals.forEach((total, t) => {
@@ -186,7 +186,7 @@ enum ExplorerScript {
               const density = total / layer.neurons;
               const box = drawing('rect', {x: (left + t * cell).toFixed(2), y: index * row, width: Math.max(0.5, cell - 0.5).toFixed(2),
                 height: row - 2, class: 'c0', opacity: (0.1 + 0.9 * density / most).toFixed(3)});
-              box.append(drawing('title', {}, layer.name + ', step ' + (t + 1) + ': ' + total + ' spikes of ' + layer.neurons + ' neurons'));
+              box.append(drawing('title', {}, layer.label + ', step ' + (t + 1) + ': ' + total + ' spikes of ' + layer.neurons + ' neurons'));
               svg.append(box);
             });
           });
@@ -209,7 +209,7 @@ enum ExplorerScript {
             const [now, rate] = ['now', 'rate'].map(name => element('canvas', {role: 'img', 'data-name': name, class: isFlat ? 'flat' : '',
               width: across(layer) * (layer.width + 1) - 1,
               height: Math.ceil(layer.channels.length / across(layer)) * (layer.height + 1) - 1}));
-            card.append(element('h3', {}, layer.name), element('p', {class: 'note', 'data-name': 'facts'}),
+            card.append(element('h3', {}, layer.label), element('p', {class: 'note', 'data-name': 'facts'}),
               element('p', {class: 'caption note'}, 'this step'), now, element('p', {class: 'caption note'}, 'so far'), rate);
             return card;
           }));
@@ -231,13 +231,13 @@ enum ExplorerScript {
           paint(card.querySelector('[data-name=now]'), layer, i => {
             const value = layer.values[offset + i];
             return value === 0 ? null : [value > 0 ? plus : minus, 1];
-          }, 'spikes of ' + layer.name + ' in step ' + step + ': ' + spikes);
+          }, 'spikes of ' + layer.label + ' in step ' + step + ': ' + spikes);
           let most = 1e-9;
           for (const value of layer.sums) most = Math.max(most, Math.abs(value));
           paint(card.querySelector('[data-name=rate]'), layer, i => {
             const value = layer.sums[i];
             return value === 0 ? null : [value > 0 ? ink : minus, Math.abs(value) / most];
-          }, 'rates of ' + layer.name + ' after ' + step + ' steps, ' + number(all / layer.neurons, 2) + ' spikes per neuron');
+          }, 'rates of ' + layer.label + ' after ' + step + ' steps, ' + number(all / layer.neurons, 2) + ' spikes per neuron');
         }
 
         function paint(canvas, layer, colourOf, label) {

@@ -8,6 +8,8 @@ package struct SampleRun: Encodable, Sendable {
     /// One layer of neurons.
     package struct Layer: Encodable, Sendable {
         package var name: String
+        /// What people call it: by the ANN's module.
+        package var label: String
         package var kind: String
         /// All neurons of the layer.
         package var neurons: Int
@@ -17,7 +19,7 @@ package struct SampleRun: Encodable, Sendable {
         package var width: Int
         /// What the shown neurons emitted, a signed byte each, `[steps][channel][row][column]`, as Base64.
         package var spikes: String
-        /// The spikes of all neurons in each step (spikes taken back count too).
+        /// The spikes of all neurons in each step (negative ones count too).
         package var totals: [Int]
     }
 
@@ -134,7 +136,8 @@ package struct SampleRun: Encodable, Sendable {
                 height = (positions.count + width - 1) / width
             }
             metadata = Layer(
-                name: name, kind: type(of: node.neuron).kind, neurons: neurons, channels: channels, height: height, width: width,
+                name: name, label: node.site?.activation ?? name, kind: type(of: node.neuron).kind, neurons: neurons, channels: channels,
+                height: height, width: width,
                 spikes: "", totals: [])
             self.positions = positions
         }

@@ -7,30 +7,11 @@ extension Graph {
     /// reshape has made of it.
     ///
     /// Values that do not depend on the batch are not in it.
-    package func piecesOfSamples() -> [String: Int] {
-        var pieces: [String: Int] = [:]
-        func front(_ value: String) -> Int? {
-            guard let shape = types[value]?.shape, let axis = shape.batchAxis else { return nil }
-            return shape.dimensions[..<axis].reduce(1) { $0 * max(1, $1.constant) }
-        }
-        for input in inputs { pieces[input.name] = front(input.name) }
-        for node in nodes {
-            // Within an axis of k·N, the order that it came in stays.
-            let (source, within) =
-                node.inputs.lazy.compactMap { name -> (Int, Int)? in
-                    guard let whole = pieces[name], let front = front(name) else { return nil }
-                    return (whole, max(1, whole / front))
-                }.first ?? (1, 1)
-            for output in node.outputs {
-                guard let front = front(output) else { continue }
-                switch node.operator {
-                case .reshape, .flatten: pieces[output] = source
-                default: pieces[output] = front * within
-                }
-            }
-        }
-        return pieces
-    }
+    package func piecesOfSamples() -> [String: Int] { SampleLayout(self).pieces }
+
+    /// The nodes in which samples of a batch meet, so that what one gives depends on the others, each with a reason. A network with such nodes
+    /// would give other numbers for other batches.
+    package func meetingsOfSamples() -> [(node: String, reason: String)] { SampleLayout(self).meetings }
 
     /// What portions of a batch gave for a value, put together.
     ///
@@ -69,4 +50,111 @@ extension Graph {
 
     /// The axis that a value's channels lie along: 1; `nil` where samples lie there.
     package func channelAxis(of value: String) -> Int? { types[value]?.shape.batchAxis == 1 ? nil : 1 }
+}
+
+/// How the samples lie in all values, from the inputs on.
+private struct SampleLayout {
+    private(set) var pieces: [String: Int] = [:]
+    private(set) var meetings: [(node: String, reason: String)] = []
+    private let graph: Graph
+
+    init(_ graph: Graph) {
+        self.graph = graph
+        for input in graph.inputs { pieces[input.name] = front(input.name) }
+        for node in graph.nodes { take(node) }
+    }
+
+    /// The places of the axes before the batch's.
+    private func front(_ value: String) -> Int? {
+        guard let shape = graph.types[value]?.shape, let axis = shape.batchAxis else { return nil }
+        return shape.dimensions[..<axis].reduce(1) { $0 * max(1, $1.constant) }
+    }
+
+    /// Of an axis of k·N, in how many runs of whole batches its places come.
+    private func runs(_ value: String) -> Int {
+        guard let whole = pieces[value], let front = front(value) else { return 1 }
+        return max(1, whole / front)
+    }
+
+    /// The places of an axis of k·N that each sample has: k.
+    private func places(_ value: String) -> Int {
+        guard let shape = graph.types[value]?.shape, let axis = shape.batchAxis else { return 1 }
+        return max(1, shape.dimensions[axis].batchFactor)
+    }
+
+    private mutating func take(_ node: Node) {
+        let read = node.inputs.filter { pieces[$0] != nil }
+        let axes = read.compactMap { graph.types[$0]?.shape.batchAxis }
+        guard let first = read.first, let axis = axes.first, let shape = graph.types[first]?.shape else {
+            for output in node.outputs { pieces[output] = front(output) }
+            return
+        }
+        if let reason = reason(node, read, axis: axis, rank: shape.rank) { meetings.append((node.name, reason)) }
+        for output in node.outputs {
+            guard let front = front(output) else { continue }
+            switch node.operator {
+            case .reshape, .flatten: pieces[output] = pieces[first]
+            case .concat(let concat) where Shape.isAxis(concat.axis, axis, rank: shape.rank):
+                pieces[output] = front * read.reduce(0) { $0 + runs($1) }
+            case .tile(let tile) where axis < tile.repeats.count: pieces[output] = front * runs(first) * max(1, tile.repeats[axis])
+            default: pieces[output] = front * runs(first)
+            }
+        }
+    }
+
+    /// Why samples meet in a node; `nil`: they do not.
+    private func reason(_ node: Node, _ read: [String], axis: Int, rank: Int) -> String? {
+        for output in node.outputs {
+            guard let shape = graph.types[output]?.shape else { continue }
+            let open = shape.dimensions.filter { $0.batchFactor != 0 }
+            if open.count > 1 { return "its result \(shape) has a number for each pair of samples" }
+            if let size = open.first, size.constant != 0 { return "its result \(shape) has places beside those of the samples" }
+            if open.isEmpty { return "its result \(shape) no longer has a part for each sample" }
+        }
+        func along(_ axes: [Int]) -> Bool { axes.contains { Shape.isAxis($0, axis, rank: rank) } }
+        let sums = "it adds up over the batch, axis \(axis)"
+        switch node.operator {
+        case .softmax(let softmax):
+            let isTail = softmax.flattensTail && (softmax.axis < 0 ? softmax.axis + rank : softmax.axis) <= axis
+            if isTail || along([softmax.axis]) { return "it normalises over the batch, axis \(axis)" }
+        case .logSoftmax(let softmax):
+            if along([softmax.axis]) { return "it normalises over the batch, axis \(axis)" }
+        case .layerNormalization(let norm):
+            let first = norm.axis < 0 ? norm.axis + rank : norm.axis
+            if axis >= first { return "it normalises over the batch, axis \(axis)" }
+        case .reduce(let reduce): if along(reduce.axes) { return sums }
+        case .reduceMean(let reduce): if along(reduce.axes) { return sums }
+        case .cumSum(let sum): if along([sum.axis]) { return sums }
+        case .groupNormalization, .localResponseNormalization, .averagePool, .maxPool, .runningMaximumPool, .globalAveragePool,
+            .globalMaxPool, .conv, .convTranspose:
+            if axis != 0 { return "it takes axis \(axis), the batch, for channels or places" }
+        case .matMul:
+            for (position, value) in node.inputs.enumerated() {
+                guard let shape = graph.types[value]?.shape, let axis = shape.batchAxis, shape.rank > 0 else { continue }
+                if axis == (position == 0 ? shape.rank - 1 : max(0, shape.rank - 2)) { return sums }
+            }
+        case .gemm(let gemm):
+            for (value, isTransposed, inner) in [(node.inputs[0], gemm.transposeA, 1), (node.inputs[1], gemm.transposeB, 0)] {
+                guard let axis = graph.types[value]?.shape.batchAxis else { continue }
+                if axis == (isTransposed ? 1 - inner : inner) { return sums }
+            }
+        case .concat(let concat) where along([concat.axis]):
+            let lengths = Set(read.map { places($0) / runs($0) })
+            let isEven = lengths.count == 1 && read.count == node.inputs.count
+            return isEven ? nil : "it joins values along the batch in which samples lie differently"
+        case .reshape, .flatten:
+            guard let output = node.outputs.first, let whole = pieces[read[0]], let front = front(output), front > 0 else {
+                return nil
+            }
+            let isWhole = whole % front == 0 && places(output) % max(1, whole / front) == 0
+            return isWhole ? nil : "it takes numbers of several samples for those of one"
+        default: break
+        }
+        return Set(read.map { runs($0) }).count > 1 ? "its inputs have their samples in different orders" : nil
+    }
+}
+
+extension Shape {
+    /// Whether an axis, counted from the front or the end, is the one at `position`.
+    fileprivate static func isAxis(_ axis: Int, _ position: Int, rank: Int) -> Bool { (axis < 0 ? axis + rank : axis) == position }
 }

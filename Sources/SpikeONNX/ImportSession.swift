@@ -167,7 +167,9 @@ final class ImportSession {
         let (chained, chains) = try RecognizeChains().run(simplified)
         let (rectified, rectifiers) = try RecognizeRectifiers().run(chained)
         let (fixed, layouts) = try SimplifyLayouts().run(rectified)
-        let graph = OpenBatch().run(fixed) ?? fixed
+        let opened = OpenBatch().run(fixed)
+        let graph = opened.flatMap { $0.meetingsOfSamples().isEmpty ? $0 : nil } ?? fixed
+        try Refusals.report(graph.meetingsOfSamples())
         if let size = fixed.fixedBatch {
             if graph.inputs.first?.type.shape.dimensions.first == .batch {
                 builder.note("batch of \(size) opened: the network takes any number of samples")

@@ -31,6 +31,9 @@ public struct OpenAxes {
     func size(_ axis: Int, named name: String, of input: String, at position: Int, rank: Int) throws -> (size: Int, isNamed: Bool)? {
         if let size = sizes[name] ?? sizes["\(axis)"] { return (size, true) }
         guard let sample = try sample(input, position), sample.count == rank - 1 else { return nil }
+        guard sample[axis - 1] > 0 else {
+            throw SpikeletError(.invalidData, "its axis \(axis) has no places in the data", remedy: "give data of at least one")
+        }
         return (sample[axis - 1], false)
     }
 }

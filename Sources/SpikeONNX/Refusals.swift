@@ -46,6 +46,18 @@ struct Refusals {
                 + (hasUnknownOperators ? "; Documentation/Operators.md lists what is supported" : ""))
     }
 
+    /// - Parameter meetings: the nodes in which samples of a batch meet.
+    /// - Throws: where there are any.
+    static func report(_ meetings: [(node: String, reason: String)]) throws {
+        guard !meetings.isEmpty else { return }
+        throw SpikeletError(
+            .unsupported, "samples of a batch meet in \(meetings.count == 1 ? "1 node" : "\(meetings.count) nodes"):",
+            details: SpikeletError.list(meetings.map { "\($0.node): \($0.reason)" }),
+            remedy:
+                "an input's first axis is the batch where the file leaves it open: export with the batch in front (batch_first=True), or with a first axis of a fixed size"
+        )
+    }
+
     /// An operator that no table has.
     static func unknownOperator(_ node: ONNXNodeProto, isFunction: Bool) -> SpikeletError {
         if isFunction {

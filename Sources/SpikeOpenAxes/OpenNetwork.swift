@@ -35,7 +35,8 @@ public struct OpenNetwork {
     ///   - path: the model's file.
     ///   - allowAnalog: what it was converted with.
     /// - Returns: `nil` where nothing is left open, or where steps alone do not make the network.
-    /// - Throws: ``SpikeletError`` where the model cannot be read again.
+    /// - Throws: ``SpikeletError`` where the model cannot be read again, and why the network is of this size alone (`notConvertible`), although
+    ///   the model is not.
     public init?(_ snn: Graph, of model: ImportedModel, at path: String, allowAnalog: Bool = false) throws {
         var open: [String] = []
         for axis in model.openAxes where !axis.isNamed && !open.contains(axis.name) { open.append(axis.name) }
@@ -45,6 +46,30 @@ public struct OpenNetwork {
         graph = snn
         let fixed = Dictionary(model.openAxes.filter(\.isNamed).map { ($0.name, $0.size) }) { first, _ in first }
         self.model = StoredModel(try ONNXImporter.part(path), openAxes: open, fixedAxes: fixed, allowAnalog: allowAnalog)
+        try checkOtherSizes(model)
+    }
+
+    /// Tries the network at another size of each open axis: twice, half, one more or one less, the first that the model has.
+    private func checkOtherSizes(_ imported: ImportedModel) throws {
+        for name in model.openAxes {
+            guard let size = imported.openAxes.first(where: { $0.name == name })?.size else { continue }
+            var failure: SpikeletError?
+            for other in [2 * size, size / 2, size + 1, size - 1] where other > 0 && other != size {
+                do {
+                    _ = try graph(at: OpenAxes([name: other]))
+                    failure = nil
+                    break
+                } catch let error as SpikeletError where error.code == .notConvertible {
+                    throw error
+                } catch let error as SpikeletError {
+                    failure = failure ?? error
+                }
+            }
+            guard let failure else { continue }
+            throw SpikeletError(
+                .notConvertible, "the model itself takes no other size of '\(name)': \(failure.message)", details: failure.details,
+                at: failure.location, remedy: "leave the axis open in all of the model, if it is to be")
+        }
     }
 
     /// Writes network and model as one file, which ``SNNFile/read(_:)`` reads too, at the sizes of calibration.
@@ -59,25 +84,32 @@ public struct OpenNetwork {
     public func graph(at axes: OpenAxes) throws -> Graph {
         for (name, size) in axes.sizes.sorted(by: { $0.key < $1.key }) {
             guard let fixed = model.fixedAxes[name], fixed != size else { continue }
-            throw SpikeletError(
-                .invalidOption, "the axis '\(name)' has \(fixed) places since the conversion, not \(size)",
-                remedy: "leave it open when converting: without its size in `openAxes`")
+            throw fixedSize(name, fixed, size)
         }
-        let sample = { (input: String, position: Int) -> [Int]? in
-            let own = graph.inputs.first { $0.name == input }?.type.shape.dimensions.dropFirst().compactMap(\.known)
-            let given = try axes.sample(input, position)
-            return given?.count == own?.count ? given ?? own : own
-        }
-        let isOwnSize = try graph.inputs.enumerated().allSatisfy { position, input in
-            try sample(input.name, position) == input.type.shape.dimensions.dropFirst().compactMap(\.known)
-        }
-        if isOwnSize, axes.sizes.isEmpty { return graph }
+        let own = Dictionary(
+            uniqueKeysWithValues: graph.inputs.map { ($0.name, $0.type.shape.dimensions.dropFirst().compactMap(\.known)) })
+        let given = try graph.inputs.enumerated().map { position, input in try axes.sample(input.name, position) }
+        // Of data without one of the inputs, or of other ranks, whoever reads them has more to say.
+        let isWhole = zip(graph.inputs, given).allSatisfy { $1 != nil && $1?.count == own[$0.name]?.count }
+        let sample = { (input: String, position: Int) in isWhole ? try axes.sample(input, position) : own[input] }
+        let isOwnSize = zip(graph.inputs, given).allSatisfy { $1 == own[$0.name] }
+        if isOwnSize || !isWhole, axes.sizes.isEmpty { return graph }
         do {
             let sizes = axes.sizes.merging(model.fixedAxes) { given, _ in given }
-            let ann = try ONNXImporter.importModel(model.file, openAxes: OpenAxes(sizes, sample: sample)).graph
-            return try RecipeConverter.convert(ann, withStepsOf: graph, allowAnalog: model.allowAnalog)
+            let imported = try ONNXImporter.importModel(model.file, openAxes: OpenAxes(sizes, sample: sample))
+            for axis in imported.openAxes {
+                guard let asked = axes.sizes["\(axis.axis)"], asked != axis.size, model.fixedAxes[axis.name] != nil else { continue }
+                throw fixedSize(axis.name, axis.size, asked)
+            }
+            return try RecipeConverter.convert(imported.graph, withStepsOf: graph, allowAnalog: model.allowAnalog)
         } catch let error as SpikeletError {
             throw error.located("the model '\(model.name)' in it")
         }
+    }
+
+    private func fixedSize(_ name: String, _ fixed: Int, _ asked: Int) -> SpikeletError {
+        SpikeletError(
+            .invalidOption, "the axis '\(name)' has \(fixed) places since the conversion, not \(asked)",
+            remedy: "leave it open when converting: without its size in `openAxes`")
     }
 }

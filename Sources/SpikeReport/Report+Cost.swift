@@ -3,7 +3,17 @@ import SpikeEvaluation
 
 extension Report {
     var costSection: Section {
-        var body = ""
+        var body = results.indices.compactMap { index -> String? in
+            guard let counts = results[index].counts, let functions = counts.functionOperations, let steps = counts.stepsPerLayer,
+                let whole = counts.stepsEndToEnd
+            else { return nil }
+            let name = results.count > 1 ? "\(names[index]): " : ""
+            return "<p>"
+                + escaped(
+                    "\(name)each layer takes \(steps) steps, one layer after the other: \(whole) from the input to the output. "
+                        + "\(magnitude(Double(functions))) functions of whole potentials (normalisations, softmaxes, smooth activations) are "
+                        + "evaluated inside neurons; they are no synaptic operations, and no energy below counts them.") + "</p>"
+        }.joined()
         if let drawing = ResultCharts.energy(results) {
             let bars = Page.legend(results.count == 1 ? ["spiking network"] : names, from: 0)
             let ann = "<ul class=\"legend\"><li><span class=\"key ink\"></span>ANN</li></ul>"

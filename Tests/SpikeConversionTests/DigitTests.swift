@@ -160,6 +160,52 @@ import Testing
         #expect(all.layers.map(\.neurons) == [12, 12] && all.layers.map(\.spikes) == one.layers.map(\.spikes))
     }
 
+    @Test func `plain arrays hold all weights, and the steps of all that is sent`() throws {
+        for name in ["attention", "relu_gate"] {
+            let snn = try snn(name, digits: 6).snn
+            let plain = try PlainArrays.fold(snn)
+            let arrays = Dictionary(uniqueKeysWithValues: plain.arrays.map { ($0.name, $0.tensor) })
+            for (name, tensor) in snn.constants { #expect(arrays[name] == tensor) }
+            for node in snn.nodes {
+                guard case .neuron(let neurons) = node.operator, let site = neurons.site else { continue }
+                #expect(arrays["\(site.activation).step"]?.floats == site.spike)
+                let isSigned = neurons.neuron is DigitNeuron ? 1 : 0
+                #expect(arrays["\(site.activation).digits_axis_signed"]?.integers == [6, Int64(site.axis), Int64(isSigned)])
+            }
+            #expect(plain.notes.last?.contains(name == "attention" ? "LayerNormalization ×" : "Sigmoid ×") == true, "\(plain.notes)")
+        }
+    }
+
+    @Test func `samples that are joined along the batch stay each its own`() throws {
+        func spikes(_ name: String, _ input: String) throws -> Node {
+            Node(name, .neuron(NeuronNode(try DigitNeuron(digits: 4))), inputs: [input])
+        }
+        let snn = try Graph(
+            name: "joined", inputs: [.init("x", ValueType(.float32, [.batch, 4]))], outputs: [.init("y", value: "b")],
+            nodes: [
+                spikes("p", "x"), Node("a", .matMul(MatMul()), inputs: ["p", "v"]), Node("turned", .relu(Relu()), inputs: ["a"]),
+                Node("all", .concat(Concat(axis: 0)), inputs: ["a", "turned", "x"]), spikes("q", "all"),
+                Node("b", .matMul(MatMul()), inputs: ["q", "w"]),
+            ],
+            constants: [
+                "v": Tensor((0..<16).map { Float($0 * 5 % 7) - 3 }, shape: [4, 4]),
+                "w": Tensor((0..<12).map { Float($0 % 5) - 1 }, shape: [4, 3]),
+            ], spiking: SpikingDescription(recipe: "radix", schedule: .layerSynchronous, code: .radix(digits: 4)))
+        let inputs = Tensor((0..<20).map { Float($0 * 7 % 13) - 6 }, shape: [5, 4])
+        let expected = try ReferenceSimulation(snn).run([inputs], steps: 4)[0]
+        let whole = try Simulation(snn)
+        whole.recording = .spikeCounts
+        #expect(try whole.run([inputs], steps: 4)[0] == expected)
+        for (threads, chunk) in [(1, 1), (2, 2), (3, 1)] {
+            let simulation = try Simulation(snn, threads: threads)
+            simulation.recording = .spikeCounts
+            simulation.largestChunk = chunk
+            let found = try simulation.run([inputs], steps: 4)[0]
+            #expect(found == expected)
+            #expect(simulation.spikeCounts["q"] == whole.spikeCounts["q"])
+        }
+    }
+
     @Test func `operations of a product are its spikes times what they reach, and changes of what is kept`() throws {
         let snn = try Graph(
             name: "product", inputs: [.init("a", ValueType(.float32, [.batch, 2, 3])), .init("b", ValueType(.float32, [.batch, 3, 4]))],

@@ -14,7 +14,8 @@ import Testing
 /// Networks whose lengths, heights and widths stay open (`Tools/Fixtures/make_digit_fixtures.py`).
 @Suite struct OpenNetworkTests {
     static let archive = Result { try NPZ(path: Repository.fixture("open_axes.npz")) }
-    static let names: [String] = ((try? archive.get().names) ?? []).compactMap { $0.hasSuffix("/model") ? String($0.dropLast(6)) : nil }
+    static let names: [String] = ((try? archive.get().names) ?? [])
+        .compactMap { $0.hasSuffix("/model") && !$0.hasPrefix("closed") ? String($0.dropLast(6)) : nil }
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
@@ -132,6 +133,49 @@ import Testing
         // There are 16 places in its table.
         expectError(nil, "encoder_script.onnx") { _ = try encoder.graph(at: OpenAxes(["tokens": 17])) }
         #expect(try encoder.graph(at: OpenAxes(["tokens": 1])).inputs.map(\.type.shape) == [[.batch, 1], [.batch, 1]])
+    }
+
+    @Test func `steps along an open axis close it, and a word on it says so`() throws {
+        expectError(
+            .notConvertible, "closed_mlp_script.onnx", "has a step for each of 9 channels along axis 1, and the shape [N, 18, 6] here"
+        ) {
+            _ = try network("closed_mlp_script")
+        }
+        let size = try sizes("closed_mlp_script")[0]
+        let imported = try ONNXImporter.read(model("closed_mlp_script"), openAxes: axes("closed_mlp_script", size))
+        var options = Recipe.radix.options(8)
+        options.isPerChannel = false
+        let inputs = try inputs("closed_mlp_script", size, imported.graph)
+        let snn = try RecipeConverter(options, calibration: [Batch(inputs: inputs)])(imported.graph)
+        let open = try #require(try OpenNetwork(snn, of: imported, at: folder.file("closed_mlp_script.onnx")))
+        #expect(try open.graph(at: OpenAxes(["tokens": 4])).inputs[0].type.shape == [.batch, 4, 6])
+    }
+
+    @Test func `another function or other weights under a name are not taken for those of the calibration`() throws {
+        let (snn, _) = try network("encoder_script")
+        func changed(_ change: (inout Patch, Node) -> Void) throws -> Graph {
+            let ann = try ONNXImporter.read(model("encoder_script"), openAxes: OpenAxes(["tokens": 5])).graph
+            var patch = Patch()
+            for node in ann.nodes { change(&patch, node) }
+            return try ann.applying(patch)
+        }
+        expectError(.notConvertible, "has other weights here") {
+            let ann = try changed { patch, node in
+                if case .matMul = node.operator, node.name.contains("up") {
+                    patch.setConstant(node.inputs[1], Tensor(repeating: 0.5, shape: [8, 16]))
+                }
+            }
+            _ = try RecipeConverter.convert(ann, withStepsOf: snn)
+        }
+        expectError(.notConvertible, "is LayerNormalization here, and was") {
+            let ann = try changed { patch, node in
+                guard case .unary = node.operator else { return }
+                patch.setConstant("scale", Tensor(repeating: 1, shape: [16]))
+                patch.replace(
+                    Node(node.name, .layerNormalization(LayerNormalization()), inputs: [node.inputs[0], "scale"], outputs: node.outputs))
+            }
+            _ = try RecipeConverter.convert(ann, withStepsOf: snn)
+        }
     }
 
     @Test func `networks whose neurons have more than steps of digits have fixed sizes`() throws {

@@ -199,6 +199,19 @@ class Reader(nn.Module):
         return self.head(y + self.attention(z, z, z, need_weights=False)[0]).softmax(-1)
 
 
+class Mlp(nn.Module):
+    """Layers with ReLUs between them for each token, with a norm between them too, or without."""
+
+    def __init__(self, has_norm: bool):
+        super().__init__()
+        self.norm = nn.LayerNorm(6) if has_norm else nn.Identity()
+        self.first, self.up, self.down = nn.Linear(6, 6), nn.Linear(6, 10), nn.Linear(10, 4)
+
+    def forward(self, x):
+        y = self.norm(torch.relu(self.first(x)))
+        return self.down(torch.relu(self.up(y)).amax(1))
+
+
 def open_networks() -> dict:
     """For each network its model, and its inputs at each size."""
     generator = torch.Generator().manual_seed(9)
@@ -220,6 +233,10 @@ def open_networks() -> dict:
         "relus_script": (relus, area, {f"{h}x{w}": pictures(h, w) for h, w in ((8, 8), (12, 6), (16, 20))}),
         "reader_dynamo": (Reader(), line, {str(width): pictures(8, width) for width in (16, 10, 40)}),
     }
+    features = {str(length): {"x": torch.randn(6, length, 6, generator=generator)} for length in (9, 3, 20)}
+    # Of ReLUs alone the steps lie along axis 1, which are the tokens.
+    for name, has_norm in (("mlp_script", True), ("closed_mlp_script", False)):
+        cases[name] = (Mlp(has_norm), {"x": {0: "batch", 1: "tokens"}}, features)
     found = {}
     for name, (module, axes, sizes) in cases.items():
         file, module = io.BytesIO(), module.eval()

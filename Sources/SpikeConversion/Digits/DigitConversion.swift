@@ -27,6 +27,10 @@ struct DigitConversion {
         var description = SpikingDescription(
             recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts,
             warnings: notes + warnings + thresholds.warnings)
+        if thresholds.samples < 4 {
+            let samples = "\(thresholds.samples) calibration sample\(thresholds.samples == 1 ? "" : "s")"
+            description.warnings.append("steps were chosen from \(samples): a few hundred tell much more")
+        }
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
         return try place(plan, in: graph, scales, along: axes.compactMapValues { $0 }, description)
     }

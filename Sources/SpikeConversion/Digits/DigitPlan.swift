@@ -203,8 +203,13 @@ struct DigitPlan {
         if encodings[number].axis != channelAxis(node, value) { encodings[number].axis = nil }
     }
 
-    /// Where a reader's channels lie; `nil` where it has none, or it cannot be known.
+    /// Where a reader's channels lie; `nil` where it has none, samples lie there, or it cannot be known.
     private func channelAxis(_ node: Node, _ value: String) -> Int? {
+        let (axis, rank) = (likelyAxis(node, value), graph.types[value]?.shape.rank ?? 0)
+        return axis.flatMap { graph.types[value]?.shape.batchAxis == ($0 < 0 ? $0 + rank : $0) ? nil : $0 }
+    }
+
+    private func likelyAxis(_ node: Node, _ value: String) -> Int? {
         let rank = graph.types[value]?.shape.rank ?? 0
         if rank <= 2 { return isAttention(value) ? nil : 1 }
         switch node.operator {
@@ -218,10 +223,28 @@ struct DigitPlan {
     }
 
     /// Where the channels of a rectifier lie that is a layer of neurons of its own; `nil` where it has one threshold.
+    ///
+    /// Behind weights for the features of tokens it has features too, whoever reads it.
     func channelAxis(ofRectifier node: Node) -> Int? {
         let (value, readers) = (node.outputs[0], consumers[node.outputs[0]] ?? [])
-        let isOfTokens = graph.types[value]?.shape.rank ?? 0 > 2 && !readers.isEmpty && readers.allSatisfy { channelAxis($0, value) == -1 }
+        guard graph.types[value]?.shape.rank ?? 0 > 2 else { return graph.channelAxis(of: value) }
+        let isOfTokens = !readers.isEmpty && readers.allSatisfy { channelAxis($0, value) == -1 } || isBehindFeatures(node.inputs[0])
         return isOfTokens ? -1 : graph.channelAxis(of: value)
+    }
+
+    /// Whether a value is a function of what weights have made of tokens' features, each at its place.
+    private func isBehindFeatures(_ value: String) -> Bool {
+        var value = value
+        while let node = producers[value] {
+            switch node.operator {
+            case .matMul: return graph.hasWeights(node) && graph.constants[node.inputs[1]] != nil
+            case .add, .binary, .mul, .layerNormalization, .batchNormalization, .unary, .clip, .identity, .sigmoid: break
+            default: return false
+            }
+            guard let next = node.inputs.first(where: { graph.constants[$0] == nil }) else { return false }
+            value = next
+        }
+        return false
     }
 
     /// Whether a value is what a product of two values gives, divided and moved.

@@ -4,6 +4,7 @@ import SpikeGraph
 /// another length, an image of another height.
 struct KnownSteps {
     private let sites: [String: Site]
+    private let snn: Graph
     let description: SpikingDescription
 
     /// - Throws: ``SpikeletError`` for a network whose neurons have more of their own than steps of digits.
@@ -15,6 +16,7 @@ struct KnownSteps {
                 remedy: "convert the model at each size that is needed")
         }
         self.description = description
+        self.snn = snn
         var sites: [String: Site] = [:]
         for node in snn.nodes {
             if case .neuron(let neurons) = node.operator, let site = neurons.site { sites[site.activation] = site }
@@ -41,13 +43,25 @@ struct KnownSteps {
                 problems.append("'\(node.name)' was not sent as spikes where the network was calibrated")
                 continue
             }
+            // What conversion leaves in the network: functions, but not ReLUs.
+            if let before = snn.node(named: node.name)?.operator.name, before != node.operator.name {
+                problems.append("'\(node.name)' is \(node.operator.name) here, and was \(before) where the network was calibrated")
+            }
             let shape = graph.types[node.outputs[0]]?.shape
             if site.spike.count > 1, shape?.hasChannels(site.spike.count, along: site.axis) != true {
                 let size = shape.map { "\($0)" } ?? "another"
-                problems.append("'\(node.name)' has a step for each of \(site.spike.count) channels, and the shape \(size) here")
+                let steps = "a step for each of \(site.spike.count) channels along axis \(site.axis)"
+                problems.append("'\(node.name)' has \(steps), and the shape \(size) here")
             }
         }
         let missing = Set(sites.keys).subtracting(activations.map(\.name)).sorted()
+        for node in graph.nodes where graph.hasWeights(node) {
+            for (name, before) in zip(node.inputs, snn.node(named: node.name)?.inputs ?? []) {
+                guard let now = graph.constants[name], let then = snn.constants[before], now.rank > 1, now.shape == then.shape, now != then
+                else { continue }
+                problems.append("'\(node.name)' has other weights here than where the network was calibrated")
+            }
+        }
         problems += missing.map { "'\($0)' is not sent as spikes here, as it was where the network was calibrated" }
         guard problems.isEmpty else {
             throw SpikeletError(

@@ -36,7 +36,9 @@ package struct ActivationStatistics: Accumulator, Hashable {
                     do {
                         let isSigned = signed.contains(name)
                         let before = isSigned ? result : inputs.first
-                        guard channelsLast.contains(name) || isSigned && result.rank == 2 && pieces[name] ?? 1 > 1 else {
+                        // Where samples lie last, there are no channels.
+                        let hasLast = graph.types[name]?.shape.batchAxis != result.rank - 1
+                        guard hasLast, channelsLast.contains(name) || isSigned && result.rank == 2 && pieces[name] ?? 1 > 1 else {
                             try gathered.add(result, to: name, before: before, isSigned: isSigned)
                             continue
                         }

@@ -9,8 +9,9 @@ extension Dataset {
     /// - Parameters:
     ///   - inputs: the names, in the network's order.
     ///   - integers: those of them that the network takes as int64, such as the ids of tokens.
+    ///   - booleans: those that it takes as truth values, such as masks.
     /// - Throws: ``SpikeletError``: `fileSystem`, `malformedFile`, `invalidData`.
-    public init(path: String, inputs: [String], integers: Set<String> = []) throws {
+    public init(path: String, inputs: [String], integers: Set<String> = [], booleans: Set<String> = []) throws {
         let list = inputs.map { "'\($0)'" }.joined(separator: ", ")
         guard path.lowercased().hasSuffix(".npz") else {
             throw SpikeletError(
@@ -35,8 +36,8 @@ extension Dataset {
         var (parts, cautions): ([any SampleSource], [String?]) = ([], [])
         for input in inputs {
             let (array, name) = (try archive.array(input), "\(path): '\(input)'")
-            if integers.contains(input) {
-                parts.append(try IntegerSamples(array, name: name))
+            if integers.contains(input) || booleans.contains(input) {
+                parts.append(try ExactSamples(array, isBoolean: booleans.contains(input), name: name))
             } else {
                 let samples = try ArraySamples(array, name: name, normalization: nil)
                 parts.append(samples)
@@ -47,28 +48,34 @@ extension Dataset {
     }
 }
 
-/// An array of whole numbers, such as the ids of tokens.
-private struct IntegerSamples: SampleSource {
+/// An array of whole numbers or truth values, such as the ids of tokens and their mask.
+private struct ExactSamples: SampleSource {
     private let values: [Int64]
     private let shape: [Int]
+    private let isBoolean: Bool
 
     var count: Int { shape[0] }
     var sampleShapes: [[Int]] { [Array(shape.dropFirst())] }
-    var elementTypes: [ElementType] { [.int64] }
+    var elementTypes: [ElementType] { [isBoolean ? .bool : .int64] }
 
     /// - Throws: ``SpikeletError`` (`invalidData`) for an array of other numbers.
-    init(_ array: NumericArray, name: String) throws {
+    init(_ array: NumericArray, isBoolean: Bool, name: String) throws {
         do {
             values = try array.integers()
         } catch let error as SpikeletError {
             throw error.located(name)
         }
+        guard !isBoolean || values.allSatisfy({ $0 == 0 || $0 == 1 }) else {
+            throw SpikeletError(.invalidData, "the network takes truth values there, and some are neither 0 nor 1", at: name)
+        }
         shape = array.shape
+        self.isBoolean = isBoolean
     }
 
     func inputs(at indices: ArraySlice<Int>) throws -> [Tensor] {
         let size = values.count / max(1, count)
-        return [Tensor(indices.flatMap { values[$0 * size..<($0 + 1) * size] }, shape: [indices.count] + shape.dropFirst())]
+        let (chosen, shape) = (indices.flatMap { values[$0 * size..<($0 + 1) * size] }, [indices.count] + shape.dropFirst())
+        return [isBoolean ? Tensor(chosen.map { $0 == 1 }, shape: shape) : Tensor(chosen, shape: shape)]
     }
 }
 

@@ -22,6 +22,12 @@ public struct PlainArrays: Sendable {
     /// - Throws: ``SpikeletError`` (`unsupported`), with a list of everything that cannot be said, layers whose weights are computed or
     ///   differ from place to place among it.
     public static func fold(_ snn: Graph, approximate: Bool = false) throws -> PlainArrays {
+        let sites = snn.nodes.compactMap { node -> (site: Site, neuron: DigitNeuron?, digits: Int)? in
+            guard case .neuron(let neurons) = node.operator, let site = neurons.site else { return nil }
+            let signed = neurons.neuron as? DigitNeuron
+            return (signed?.digits ?? (neurons.neuron as? RadixNeuron)?.digits).map { (site, signed, $0) }
+        }
+        if sites.contains(where: { $0.neuron != nil }) { return digits(snn, sites.map { ($0.site, $0.digits, $0.neuron != nil) }) }
         let export = try NIRExporter(.arrays, approximate: approximate)(snn)
         var arrays: [(name: String, tensor: Tensor)] = []
         var others: [String] = []
@@ -62,5 +68,30 @@ public struct PlainArrays: Sendable {
             notes.append("average pools among them add up: what they divide by is in the weights behind them")
         }
         return PlainArrays(arrays: arrays, approximations: export.approximations, notes: notes)
+    }
+
+    /// A network of digits as it stands: its constants by their names, and for each value that is sent its step and its digits.
+    private static func digits(_ snn: Graph, _ sites: [(site: Site, digits: Int, isSigned: Bool)]) -> PlainArrays {
+        var arrays = snn.constants.sorted { $0.key < $1.key }.map { (name: $0.key, tensor: $0.value) }
+        for (site, digits, isSigned) in sites {
+            arrays.append(("\(site.activation).step", Tensor(site.spike, shape: [site.spike.count])))
+            arrays.append(
+                ("\(site.activation).digits_axis_signed", Tensor([Int64(digits), Int64(site.axis), isSigned ? 1 : 0], shape: [3])))
+        }
+        let isSpoken: (Node) -> Bool = { node in
+            switch node.operator {
+            case .conv, .convTranspose, .gemm, .matMul, .neuron, .voltageScaler, .identity: true
+            default: false
+            }
+        }
+        let functions = Dictionary(snn.nodes.filter { !isSpoken($0) }.map { ($0.operator.name, 1) }, uniquingKeysWith: +)
+        let list = functions.sorted { $0.key < $1.key }.map { "\($0.key) ×\($0.value)" }.joined(separator: ", ")
+        return PlainArrays(
+            arrays: arrays, approximations: [],
+            notes: [
+                "of an activation a is sent n = min(⌊|a| / step + ½⌋, 2^digits − 1) with the sign of a (where it is signed, else of what is above 0), "
+                    + "in binary, the most significant digit first; what reads it reads n · step. Steps are one, or one for each place of the axis",
+                "arrays do not say how layers follow each other, nor what neurons and outputs compute of potentials; the .safetensors file does: \(list)",
+            ])
     }
 }

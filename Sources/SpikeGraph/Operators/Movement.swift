@@ -119,7 +119,9 @@ public struct Gather: OperatorPayload {
                 .unsupported, "it picks samples from axis \(axis) of \(shape), the batch", remedy: "samples must stay whole")
         }
         if let tensor = constants[1], let bad = tensor.integers.first(where: { $0 < -Int64(size) || $0 >= Int64(size) }) {
-            throw SpikeletError(.invalidModel, "index \(bad) is outside an axis of size \(size)")
+            throw SpikeletError(
+                .invalidModel, "index \(bad) is outside an axis of size \(size)",
+                remedy: "if it counts places of a sequence, the table has no more of them: give shorter sequences")
         }
         let dimensions = Array(shape.dimensions[..<axis]) + indices.shape.dimensions + shape.dimensions[(axis + 1)...]
         return [ValueType(inputs[0].elementType, Shape(dimensions))]

@@ -64,7 +64,9 @@ extension Kernels {
         let size = x.shape[axis]
         let rows = try indices.integers.map { index -> Int in
             guard index >= -Int64(size), index < Int64(size) else {
-                throw SpikeletError(.invalidData, "index \(index) is outside an axis of size \(size)")
+                throw SpikeletError(
+                    .invalidData, "index \(index) is outside an axis of size \(size)",
+                    remedy: "give token ids of the model's own vocabulary, from 0 to \(size - 1)")
             }
             return index < 0 ? Int(index) + size : Int(index)
         }

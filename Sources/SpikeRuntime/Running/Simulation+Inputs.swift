@@ -18,7 +18,8 @@ extension Simulation {
         if let exitConfidence {
             guard isStreaming else {
                 throw SpikeletError(
-                    .unsupported, "early exits under the layer-synchronous schedule", remedy: "use a streaming recipe for it")
+                    .unsupported, "there is nothing to stop early in a network that runs layer by layer: its output comes in the last step",
+                    remedy: "leave out the early exit, or use a streaming recipe")
             }
             guard exitConfidence > 0, exitConfidence <= 1 else {
                 throw SpikeletError(.invalidOption, "an exit confidence of \(exitConfidence)", remedy: "give a probability, such as 0.95")
