@@ -25,6 +25,8 @@ public struct Convertibility: Sendable {
         case product = "products of spikes"
         /// A function of a potential, or of a row of them, evaluated by the neurons that hold it.
         case function = "inside neurons"
+        /// Linear, without weights, on numbers that membranes hold: sums of branches, what moves places.
+        case membrane = "stay in membranes"
         /// A maximum of spikes.
         case maximum = "running maximum"
         /// Behind the last neurons, from the first nonlinear function on: it acts on what has been accumulated over all steps.

@@ -114,8 +114,9 @@ struct DigitPlan {
         }
         let roots = Set(read.compactMap { root(of: node.inputs[$0]) })
         if linearity == .linear || linearity == .affine {
-            roles[node.name] = .synapses
-            if known.allSatisfy({ $0 == .spikes }) { return .spikes }
+            let areSpikes = known.allSatisfy { $0 == .spikes }
+            roles[node.name] = areSpikes ? .synapses : .membrane
+            if areSpikes { return .spikes }
             if graph.movesPlaces(node) { return own }
             return roots.count == 1 ? .potential(root: roots.first ?? "") : own
         }
