@@ -63,7 +63,9 @@ extension ImportSession {
             // 0 means "open" to some exporters, as does −1.
             var given: Int64?
             if case .dimValue(let size)? = dim.value, size >= (axis == 0 ? 1 : 0) { given = size }
-            let symbol = if case .dimParam(let text)? = dim.value { text } else { "" }
+            // Some write '?' for an axis without a name.
+            var symbol = if case .dimParam(let text)? = dim.value { text } else { "" }
+            if !symbol.contains(where: { $0.isLetter || $0.isNumber }) { symbol = "" }
             if given == nil, axis > 0 {
                 openNames.formUnion([symbol, "\(axis)"])
                 let position = inputs.count + unknownAxes.count
@@ -97,9 +99,11 @@ extension ImportSession {
         return Shape(dimensions)
     }
 
-    /// Axes of one name have one size.
+    /// Axes of one name have one size in all inputs.
     private func check(_ axis: OpenAxis, _ symbol: String) throws {
-        guard !symbol.isEmpty, let other = closedAxes.first(where: { $0.name == symbol && $0.size != axis.size }) else { return }
+        guard !symbol.isEmpty,
+            let other = closedAxes.first(where: { $0.input != axis.input && $0.name == symbol && $0.size != axis.size })
+        else { return }
         throw SpikeletError(
             .invalidData, "its axis \(axis.axis) ('\(symbol)') has \(axis.size) places; that of input '\(other.input)' has \(other.size)",
             remedy: "bring the inputs to one size: pad the shorter one, and mask what is padded")

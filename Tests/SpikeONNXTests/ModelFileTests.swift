@@ -191,6 +191,16 @@ extension ModelBuilder {
         expectError(.invalidOption, "the size 0 of the open axis 'H'") { _ = try OpenAxes(["H": 0]) }
     }
 
+    @Test func `axes that share a mark for no name are axes of their own`() throws {
+        var builder = model
+        for axis in [2, 3] { builder.model.graph.input[0].type.tensorType.shape.dim[axis].dimParam = "?" }
+        let axes = try OpenAxes(sample: { _, _ in [3, 5, 7] })
+        let imported = try ONNXImporter.importModel(
+            builder.model, fileName: "m.onnx", folder: FileManager.default.temporaryDirectory, openAxes: axes)
+        #expect(imported.graph.inputs[0].type.shape == [.batch, 3, 5, 7])
+        #expect(imported.openAxes.map(\.description) == ["2=5", "3=7"])
+    }
+
     @Test func `all that stands in the way is one list`() throws {
         var builder = model
         builder.model.graph.node[0].output = ["a"]
