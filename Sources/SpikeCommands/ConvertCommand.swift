@@ -161,16 +161,15 @@ struct ConvertCommand: ParsableCommand {
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
         if let closed {
             let reasons = closed.details.isEmpty ? closed.message : closed.details.joined(separator: "; ").replacing("- ", with: "")
-            note(
-                "warning: the network takes data of the size of its calibration alone: \(reasons) (with --per-layer steps serve at any size)"
-            )
+            let remedy = closed.remedy?.withOptionNames ?? ""
+            note("warning: the network takes data of the size of its calibration alone: \(reasons) (\(remedy))")
         }
         guard json != "-" else { return }
         try show(block: snn)
         if let spiking = snn.spiking, let steps = spiking.steps {
             try show("converted for \(steps) steps\(spiking.schedule == .streaming ? "" : " a layer")")
         }
-        if let open { try show(open.sizes(in: snn)) }
+        if let open { try show(open.model.sizes(in: snn)) }
         try show("written to \(output)")
     }
 

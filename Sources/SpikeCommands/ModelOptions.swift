@@ -24,10 +24,10 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-extension OpenNetwork {
-    /// A line on what is open, and the sizes in one of its graphs.
+extension StoredModel {
+    /// A line on what is open, and the sizes in one of the network's graphs.
     func sizes(in snn: Graph) -> String {
         let shapes = snn.inputs.map { "\($0.name) \($0.type.shape)" }.joined(separator: ", ")
-        return "open besides the batch: \(model.openAxes.joined(separator: ", ")); here \(shapes). Data of other sizes are taken too."
+        return "open besides the batch: \(openAxes.joined(separator: ", ")); here \(shapes). Data of other sizes are taken too."
     }
 }

@@ -73,8 +73,8 @@ enum NetworkFile {
     }
 
     private static func network(_ path: String, _ openAxes: OpenAxes) throws -> Graph {
-        guard let network = try OpenNetwork(path: path) else {
-            let graph = try SNNFile.read(path)
+        let (graph, model) = try SNNFile.contents(of: path)
+        guard let model else {
             if let name = openAxes.sizes.keys.min() {
                 throw SpikeletError(
                     .invalidOption, "the network leaves no axis '\(name)' open", at: path,
@@ -83,7 +83,7 @@ enum NetworkFile {
             return graph
         }
         do {
-            return try network.graph(at: openAxes)
+            return try OpenNetwork(graph, model: model).graph(at: openAxes)
         } catch let error as SpikeletError {
             throw error.located(path)
         }

@@ -44,6 +44,19 @@ public enum SNNFile {
     /// - Throws: ``SpikeletError``, as ``read(_:)``.
     public static func graph(in file: SafetensorsFile) throws -> Graph {
         let (document, place) = try document(in: file)
+        return try graph(document, place, file)
+    }
+
+    /// The graph, and the model that stands beside it, if one does.
+    ///
+    /// - Throws: ``SpikeletError``, as ``read(_:)``.
+    public static func contents(of path: String) throws -> (graph: Graph, model: StoredModel?) {
+        let file = try SafetensorsFile(path: path)
+        let (document, place) = try document(in: file)
+        return (try graph(document, place, file), try locating(place) { try document.model?.model(in: file) })
+    }
+
+    private static func graph(_ document: SNNDocument, _ place: String, _ file: SafetensorsFile) throws -> Graph {
         let others = Set(document.model?.own ?? [])
         var constants: [String: Tensor] = [:]
         for entry in file.entries where !others.contains(entry.name) { constants[entry.name] = try file.tensor(named: entry.name) }

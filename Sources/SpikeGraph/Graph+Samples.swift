@@ -122,8 +122,6 @@ private struct SampleLayout {
         case .layerNormalization(let norm):
             let first = norm.axis < 0 ? norm.axis + rank : norm.axis
             if axis >= first { return "it normalises over the batch, axis \(axis)" }
-        case .reduce(let reduce): if along(reduce.axes) { return sums }
-        case .reduceMean(let reduce): if along(reduce.axes) { return sums }
         case .cumSum(let sum): if along([sum.axis]) { return sums }
         case .groupNormalization, .localResponseNormalization, .averagePool, .maxPool, .runningMaximumPool, .globalAveragePool,
             .globalMaxPool, .conv, .convTranspose:

@@ -22,11 +22,13 @@ public struct OpenNetwork {
     /// - Returns: `nil` where the file holds a network of fixed sizes.
     /// - Throws: ``SpikeletError``, as ``SNNFile/read(_:)``.
     public init?(path: String) throws {
-        let file = try SafetensorsFile(path: path)
-        guard let model = try SNNFile.model(in: file) else { return nil }
-        self.model = model
-        graph = try SNNFile.graph(in: file)
+        let contents = try SNNFile.contents(of: path)
+        guard let model = contents.model else { return nil }
+        self.init(contents.graph, model: model)
     }
+
+    /// What a file holds (``SNNFile/contents(of:)``).
+    public init(_ graph: Graph, model: StoredModel) { (self.graph, self.model) = (graph, model) }
 
     /// What a conversion leaves open: of a network of digits the axes that ``OpenAxes/sizes`` did not fix.
     ///
@@ -91,12 +93,12 @@ public struct OpenNetwork {
         let given = try graph.inputs.enumerated().map { position, input in try axes.sample(input.name, position) }
         // Of data without one of the inputs, or of other ranks, whoever reads them has more to say.
         let isWhole = zip(graph.inputs, given).allSatisfy { $1 != nil && $1?.count == own[$0.name]?.count }
-        let sample = { (input: String, position: Int) in isWhole ? try axes.sample(input, position) : own[input] }
+        let shapes = isWhole ? Dictionary(uniqueKeysWithValues: zip(graph.inputs.map(\.name), given.compactMap { $0 })) : own
         let isOwnSize = zip(graph.inputs, given).allSatisfy { $1 == own[$0.name] }
         if isOwnSize || !isWhole, axes.sizes.isEmpty { return graph }
         do {
             let sizes = axes.sizes.merging(model.fixedAxes) { given, _ in given }
-            let imported = try ONNXImporter.importModel(model.file, openAxes: OpenAxes(sizes, sample: sample))
+            let imported = try ONNXImporter.importModel(model.file, openAxes: OpenAxes(sizes) { input, _ in shapes[input] })
             for axis in imported.openAxes {
                 guard let asked = axes.sizes["\(axis.axis)"], asked != axis.size, model.fixedAxes[axis.name] != nil else { continue }
                 throw fixedSize(axis.name, axis.size, asked)

@@ -37,7 +37,7 @@ struct KnownSteps {
     ///
     /// - Throws: ``SpikeletError`` that lists the activations that were not there before, or have other channels than then.
     func sites(of activations: [Node], in graph: Graph) throws -> [String: Site] {
-        var problems: [String] = []
+        var (problems, isAlongAxis) = ([String](), false)
         for node in activations {
             guard let site = sites[node.name] else {
                 problems.append("'\(node.name)' was not sent as spikes where the network was calibrated")
@@ -50,6 +50,7 @@ struct KnownSteps {
             let shape = graph.types[node.outputs[0]]?.shape
             if site.spike.count > 1, shape?.hasChannels(site.spike.count, along: site.axis) != true {
                 let size = shape.map { "\($0)" } ?? "another"
+                isAlongAxis = true
                 let steps = "a step for each of \(site.spike.count) channels along axis \(site.axis)"
                 problems.append("'\(node.name)' has \(steps), and the shape \(size) here")
             }
@@ -66,7 +67,9 @@ struct KnownSteps {
         guard problems.isEmpty else {
             throw SpikeletError(
                 .notConvertible, "at these sizes the network is another one than at those of its calibration:",
-                details: SpikeletError.list(problems), remedy: "convert the model at the sizes that are needed")
+                details: SpikeletError.list(problems),
+                remedy: "convert the model at the sizes that are needed"
+                    + (isAlongAxis ? ", or with one step a layer: isPerChannel = false, --per-layer" : ""))
         }
         return sites
     }

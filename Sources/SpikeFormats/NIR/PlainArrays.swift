@@ -22,12 +22,12 @@ public struct PlainArrays: Sendable {
     /// - Throws: ``SpikeletError`` (`unsupported`), with a list of everything that cannot be said, layers whose weights are computed or
     ///   differ from place to place among it.
     public static func fold(_ snn: Graph, approximate: Bool = false) throws -> PlainArrays {
-        let sites = snn.nodes.compactMap { node -> (site: Site, neuron: DigitNeuron?, digits: Int)? in
+        let sites = snn.nodes.compactMap { node -> (site: Site, digits: Int, isSigned: Bool)? in
             guard case .neuron(let neurons) = node.operator, let site = neurons.site else { return nil }
             let signed = neurons.neuron as? DigitNeuron
-            return (signed?.digits ?? (neurons.neuron as? RadixNeuron)?.digits).map { (site, signed, $0) }
+            return (signed?.digits ?? (neurons.neuron as? RadixNeuron)?.digits).map { (site, $0, signed != nil) }
         }
-        if sites.contains(where: { $0.neuron != nil }) { return digits(snn, sites.map { ($0.site, $0.digits, $0.neuron != nil) }) }
+        if sites.contains(where: \.isSigned) { return digits(snn, sites) }
         let export = try NIRExporter(.arrays, approximate: approximate)(snn)
         var arrays: [(name: String, tensor: Tensor)] = []
         var others: [String] = []
