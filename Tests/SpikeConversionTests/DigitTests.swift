@@ -459,6 +459,24 @@ import Testing
         }
     }
 
+    @Test func `a ReLU of which a function is computed next is a part of it`() throws {
+        let (gelu, relu) = (SpikeGraph.Operator.unary(Unary(.gelu, parameters: [0])), SpikeGraph.Operator.relu(Relu()))
+        let (softplus, norm) = (SpikeGraph.Operator.unary(Unary(.softplus)), SpikeGraph.Operator.layerNormalization(LayerNormalization()))
+        func sent(_ ann: Graph) throws -> [String] {
+            var random = SplitMix64(seed: 9)
+            let input = Tensor((0..<24 * 6).map { _ in Float.random(in: -1...1, using: &random) }, shape: [24, 6])
+            let snn = try RecipeConverter(Recipe.radix.options(12), calibration: [Batch(input)])(ann)
+            let expected = try ReferenceExecutor(ann).run([input])[0]
+            #expect(distance(try ReferenceSimulation(snn).run([input], steps: 12)[0], expected) < 0.02)
+            return snn.nodes.compactMap { if case .neuron(let neurons) = $0.operator { neurons.site?.activation } else { nil } }.sorted()
+        }
+        #expect(try sent(chain([nil, gelu, nil, relu, softplus, nil])) == ["node1", "node4"])
+        #expect(try sent(chain([nil, gelu, nil, relu, norm, nil])) == ["node1", "node4"])
+        // What weights read is a layer, and so is what functions behind the last weights read.
+        #expect(try sent(chain([nil, gelu, nil, relu, nil])) == ["node1", "node3"])
+        #expect(try sent(chain([nil, gelu, nil, relu, softplus])) == ["node1", "node3"])
+    }
+
     @Test func `other recipes say who takes such networks, and what cannot be is listed`() throws {
         let ann = try ann("attention")
         let inputs = try inputs("attention", ann)

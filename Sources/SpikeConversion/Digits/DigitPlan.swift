@@ -177,16 +177,23 @@ struct DigitPlan {
         }
     }
 
-    /// Whether what a node makes meets again what it was made of: an activation is then a part of a smooth function, not a layer, and a
-    /// mean a part of a normalisation, not a pool.
+    /// Whether what a node makes meets again what it was made of, or a function of it alone is computed next: an activation is then a part
+    /// of that function, as in relu(x)², not a layer, and a mean a part of a normalisation, not a pool.
     private func isPartOfFunction(_ node: Node) -> Bool {
         guard let root = root(of: node.inputs[0]) else { return false }
         var reached = Set(node.outputs)
+        // Of these values, the ones that nothing else that depends on weights is in.
+        var alone = reached
         for later in graph.nodes where later.inputs.contains(where: reached.contains) {
             guard !graph.isReadAsSpikes(later) || graph.isProduct(later) else { continue }
+            let isFunction = graph.linearity(of: later) == .nonlinear
             let meets = later.inputs.contains { !reached.contains($0) && self.root(of: $0) == root }
-            if meets, reducesRows(node) || graph.linearity(of: later) == .nonlinear { return true }
-            if !graph.movesPlaces(later) { reached.formUnion(later.outputs) }
+            if meets, reducesRows(node) || isFunction { return true }
+            let isOfOne = later.inputs.allSatisfy { alone.contains($0) || graph.constants[$0] != nil }
+            if isOfOne, isFunction, !reducesRows(node), !tail.contains(later.name) { return true }
+            if graph.movesPlaces(later) { continue }
+            reached.formUnion(later.outputs)
+            if isOfOne { alone.formUnion(later.outputs) }
         }
         return false
     }
