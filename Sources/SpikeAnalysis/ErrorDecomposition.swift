@@ -64,6 +64,15 @@ package struct ErrorDecomposition: Sendable {
         }) {
             source = try SplitSoftmax().run(source)
         }
+        // A quotient of two values is a product with a reciprocal, which is sent.
+        let quotients = source.nodes.filter { node in
+            if case .binary(let binary) = node.operator, binary.function == .divide, case .mul? = snn.node(named: node.name)?.operator {
+                true
+            } else {
+                false
+            }
+        }
+        if !quotients.isEmpty { source = try source.multiplyingByReciprocals(quotients) }
         self.ann = source
         layers = try snn.nodes.compactMap { try Layer($0, of: snn, ann: source) }
     }

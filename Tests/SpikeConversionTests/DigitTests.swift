@@ -266,6 +266,8 @@ import Testing
         let snn = try RecipeConverter(Recipe.radix.options(10), calibration: [Batch(input)])(quotient)
         #expect(snn.traces.keys.sorted() == ["meet"])
         #expect(distance(try ReferenceSimulation(snn).run([input], steps: 10)[0], expected) < 0.1)
+        let layers = try ErrorDecomposition(snn, ann: quotient, steps: 10).run([Batch(input)])
+        #expect(layers.map(\.activation).contains("meet.reciprocal"))
 
         let larger = try network(.maximum)
         var options = Recipe.radix.options(10)
@@ -275,6 +277,47 @@ import Testing
         #expect(kept.spiking?.warnings.contains { $0.contains("'meet' (Max) is left analog") } == true)
         let wanted = try ReferenceExecutor(larger).run([input])[0]
         #expect(distance(try ReferenceSimulation(kept).run([input], steps: 10)[0], wanted) < 0.1)
+    }
+
+    @Test func `a normalisation by what has been reshaped or repeated is one function, and so is a part divided by a part`() throws {
+        typealias Payload = SpikeGraph.Operator
+        var random = SplitMix64(seed: 11)
+        let numbers = { (shape: [Int]) -> Tensor in
+            Tensor((0..<shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &random) }, shape: shape)
+        }
+        let (times, divide) = (Payload.mul(Mul()), Payload.binary(Binary(.divide)))
+        let norm = Payload.reduce(Reduce(.l2, axes: [-1], keepsDimensions: false))
+        let column = Payload.reshape(Reshape(sizes: [.same, .fixed(constant: 1, batchFactor: 0)]))
+        let wide = Payload.expand(Expand(sizes: [.fixed(constant: 1, batchFactor: 0), .fixed(constant: 6, batchFactor: 0)]))
+        let constants = ["w": numbers([6, 6]), "v": numbers([6, 6]), "u": numbers([6, 2]), "half": Tensor([0.5], shape: [1])]
+        let silu = [
+            Node("a", .matMul(MatMul()), inputs: ["x", "w"]), Node("gate", .sigmoid(Sigmoid()), inputs: ["a"]),
+            Node("h", times, inputs: ["a", "gate"]),
+        ]
+        // Of the rows' norms: h / ‖h‖, with the norm's axis put back and repeated, and where what it divides is computed after it.
+        let divided = silu + [
+            Node("norm", norm, inputs: ["h"]), Node("column", column, inputs: ["norm"]), Node("wide", wide, inputs: ["column"]),
+            Node("twice", .add(Add()), inputs: ["h", "half"]), Node("ratio", divide, inputs: ["twice", "wide"]),
+            Node("y", .matMul(MatMul()), inputs: ["ratio", "u"]),
+        ]
+        // A column of what one product gives divides the others.
+        func cut(_ start: Int, _ end: Int) -> Payload { .slice(Slice(cuts: [.init(axis: -1, start: start, end: end)])) }
+        let parts = silu + [
+            Node("product", .matMul(MatMul()), inputs: ["h", "v"]), Node("first", cut(0, 1), inputs: ["product"]),
+            Node("positive", .unary(Unary(.exp)), inputs: ["first"]), Node("ratio", divide, inputs: ["product", "positive"]),
+            Node("y", .matMul(MatMul()), inputs: ["ratio", "u"]),
+        ]
+        let input = numbers([64, 6])
+        for (nodes, sent) in [(divided, ["ratio"]), (parts, ["h", "ratio"])] {
+            let ann = try Graph(
+                name: "ratio", inputs: [.init("x", ValueType(.float32, [.batch, 6]))], outputs: [.init("y", value: "y")], nodes: nodes,
+                constants: constants)
+            let snn = try RecipeConverter(Recipe.radix.options(14), calibration: [Batch(input)])(ann)
+            #expect(snn.nodes.compactMap { if case .neuron(let neurons) = $0.operator { neurons.site?.activation } else { nil } } == sent)
+            let expected = try ReferenceExecutor(ann).run([input])[0]
+            #expect(distance(try ReferenceSimulation(snn).run([input], steps: 14)[0], expected) < 0.01)
+            #expect(distance(try Simulation(snn).run([input], steps: 14)[0], expected) < 0.01)
+        }
     }
 
     /// A chain of nodes behind the input `x`, `[N, 6]`; `nil` stands for 6 × 6 weights.

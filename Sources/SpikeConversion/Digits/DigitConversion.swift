@@ -1,4 +1,4 @@
-import SpikeGraph
+package import SpikeGraph
 
 /// Converts a network of any activations to digits: ``DigitPlan`` says what is sent, calibration how large a step of the last digit is.
 ///
@@ -7,6 +7,8 @@ struct DigitConversion {
     let options: ConversionOptions
     /// Warnings of what was done before.
     var notes: [String] = []
+    /// Reciprocals of so many steps are rounded by an eighth of themselves at most.
+    private static let fineSteps: Float = 4
 
     /// - Throws: ``SpikeletError`` that lists everything in the network that has no form in digits.
     func callAsFunction(_ ann: Graph, calibration: (any BatchSource)?) throws -> Graph {
@@ -30,6 +32,14 @@ struct DigitConversion {
         if thresholds.samples < 4 {
             let samples = "\(thresholds.samples) calibration sample\(thresholds.samples == 1 ? "" : "s")"
             description.warnings.append("steps were chosen from \(samples): a few hundred tell much more")
+        }
+        for node in plan.encodings.map(\.node) {
+            guard case .unary(let unary) = node.operator, unary.function == .reciprocal, let median = thresholds.medians[node.name],
+                let step = scales[node.name]?.max(), median < Self.fineSteps * step
+            else { continue }
+            description.warnings.append(
+                "'\(node.name)': half of what is divided by is so large beside the least that its reciprocals are below "
+                    + "\(Int(Self.fineSteps)) steps of the last digit, and the quotients coarse; a larger constant in the divisor helps")
         }
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
         return try place(plan, in: graph, scales, along: axes.compactMapValues { $0 }, description)
@@ -148,7 +158,7 @@ extension DigitPlan {
 
 extension Graph {
     /// The same function with a / b as a · (1 / b): a product, one factor of which is a function of one value.
-    fileprivate func multiplyingByReciprocals(_ divisions: [Node]) throws -> Graph {
+    package func multiplyingByReciprocals(_ divisions: [Node]) throws -> Graph {
         var patch = Patch()
         for node in divisions {
             let reciprocal = Node(freshName("\(node.name).reciprocal"), .unary(Unary(.reciprocal)), inputs: [node.inputs[1]])

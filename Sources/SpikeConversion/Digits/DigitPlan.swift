@@ -45,6 +45,9 @@ struct DigitPlan {
     private let tail: Set<String>
     private var values: [String: Value] = [:]
     private var numbers: [String: Int] = [:]
+    /// Sums and means along rows that are parts of functions, and what is computed from those alone. Shown once more along the row, or with
+    /// axes of size 1 in other places, they are still functions of the same potentials.
+    private var ofRows: Set<String> = []
 
     init(_ graph: Graph) {
         self.graph = graph
@@ -72,6 +75,9 @@ struct DigitPlan {
         let known = read.compactMap { values[node.inputs[$0]] }
         let value = result(of: node, read: read, known)
         for output in node.outputs { values[output] = value }
+        let isOfRow = !read.isEmpty && read.allSatisfy { ofRows.contains(node.inputs[$0]) }
+        guard case .potential = value, roles[node.name] == .function || roles[node.name] == .membrane && isOfRow else { return }
+        if isOfRow || reducesRows(node) { ofRows.formUnion(node.outputs) }
     }
 
     private mutating func result(of node: Node, read: [Int], _ known: [Value]) -> Value {
@@ -117,7 +123,7 @@ struct DigitPlan {
             let areSpikes = known.allSatisfy { $0 == .spikes }
             roles[node.name] = areSpikes ? .synapses : .membrane
             if areSpikes { return .spikes }
-            if graph.movesPlaces(node) { return own }
+            if graph.movesPlaces(node), !(repeatsPlaces(node) && ofRows.contains(node.inputs[0])) { return own }
             return roots.count == 1 ? .potential(root: roots.first ?? "") : own
         }
         let isMatrixProduct = if case .matMul = node.operator { true } else { false }
@@ -134,7 +140,7 @@ struct DigitPlan {
             roles[node.name] = .function
             return .potential(root: roots.first ?? "")
         }
-        if dividesBySumOfDigits(node) {
+        if dividesBySumOfDigits(node) || dividesPartsOfOne(node, read) {
             roles[node.name] = .function
             return own
         }
@@ -152,6 +158,24 @@ struct DigitPlan {
             let sum = producers[node.inputs[1]], case .matMul = product.operator, case .reduce(let reduce) = sum.operator
         else { return false }
         return reduce.function == .sum && reduce.axes == [-1] && reduce.keepsDimensions && sum.inputs[0] == product.inputs[0]
+    }
+
+    /// Whether a node divides one part of a value by another, as attention without softmax does whose product has the sums in a column
+    /// of its own: both are in the membranes of the same neurons.
+    private func dividesPartsOfOne(_ node: Node, _ read: [Int]) -> Bool {
+        guard case .binary(let binary) = node.operator, binary.function == .divide else { return false }
+        return Set(read.map { whole(of: node.inputs[$0]) }).count == 1
+    }
+
+    /// The value that another is a function of, or of a part of, moved or not.
+    private func whole(of name: String) -> String {
+        var name = name
+        while let root = root(of: name) {
+            guard values[name] != .spikes, let mover = producers[root], graph.movesPlaces(mover), mover.inputs[0] != name else { return root }
+            if mover.inputs.dropFirst().contains(where: { graph.constants[$0] == nil }) { return root }
+            name = mover.inputs[0]
+        }
+        return name
     }
 
     private mutating func obstacle(_ node: Node, _ reason: String) -> Value {
@@ -177,21 +201,42 @@ struct DigitPlan {
         }
     }
 
+    /// Whether a node shows numbers once more along axes, or gives them axes of size 1.
+    private func repeatsPlaces(_ node: Node) -> Bool {
+        switch node.operator {
+        case .expand: return true
+        case .reshape, .flatten:
+            func sizes(_ value: String) -> [Dimension]? { graph.types[value]?.shape.dimensions.filter { $0 != 1 } }
+            return sizes(node.inputs[0]) == sizes(node.outputs[0])
+        default: return false
+        }
+    }
+
     /// Whether what a node makes meets again what it was made of, or a function of it alone is computed next: an activation is then a part
     /// of that function, as in relu(x)², not a layer, and a mean a part of a normalisation, not a pool.
     private func isPartOfFunction(_ node: Node) -> Bool {
         guard let root = root(of: node.inputs[0]) else { return false }
+        // What the other side of a meeting may be: functions of the same potential.
+        var fellows = Set(values.keys.filter { self.root(of: $0) == root })
         var reached = Set(node.outputs)
         // Of these values, the ones that nothing else that depends on weights is in.
         var alone = reached
-        for later in graph.nodes where later.inputs.contains(where: reached.contains) {
+        for later in graph.nodes where values[later.outputs[0]] == nil && later.name != node.name {
             guard !graph.isReadAsSpikes(later) || graph.isProduct(later) else { continue }
-            let isFunction = graph.linearity(of: later) == .nonlinear
-            let meets = later.inputs.contains { !reached.contains($0) && self.root(of: $0) == root }
+            let linearity = graph.linearity(of: later)
+            guard later.inputs.contains(where: reached.contains) else {
+                let isFellow =
+                    later.inputs.contains(where: fellows.contains)
+                    && later.inputs.allSatisfy { fellows.contains($0) || graph.constants[$0] != nil }
+                if isFellow, !graph.movesPlaces(later), linearity != .activation { fellows.formUnion(later.outputs) }
+                continue
+            }
+            let isFunction = linearity == .nonlinear
+            let meets = later.inputs.contains { !reached.contains($0) && fellows.contains($0) }
             if meets, reducesRows(node) || isFunction { return true }
             let isOfOne = later.inputs.allSatisfy { alone.contains($0) || graph.constants[$0] != nil }
             if isOfOne, isFunction, !reducesRows(node), !tail.contains(later.name) { return true }
-            if graph.movesPlaces(later) { continue }
+            if graph.movesPlaces(later), !(reducesRows(node) && repeatsPlaces(later)) { continue }
             reached.formUnion(later.outputs)
             if isOfOne { alone.formUnion(later.outputs) }
         }

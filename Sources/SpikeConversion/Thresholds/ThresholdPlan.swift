@@ -5,6 +5,8 @@ package struct ThresholdPlan {
     /// For each ReLU's name, θ of each channel, or of the layer.
     package private(set) var thresholds: [String: [Float]] = [:]
     private(set) var warnings: [String] = []
+    /// For the names of nodes whose values have signs, the median of those that are not zero.
+    private(set) var medians: [String: Float] = [:]
     /// The number of samples that they are based on.
     private(set) var samples = 0
 
@@ -101,6 +103,7 @@ package struct ThresholdPlan {
             return
         }
         let estimator = options.estimator
+        if signed.contains(activation.name) { medians[activation.name] = whole.quantile(0.5, countingZeros: false) }
         let bound = signed.contains(activation.name) ? .infinity : activation.bound ?? .infinity
         let ofLayer = min(bound, estimator.threshold(whole))
         thresholds[activation.name] =
