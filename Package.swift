@@ -46,7 +46,7 @@ let package = Package(
         room("SpikeReference", ["SpikeGraph", "CDense"]),
         room("SpikeRuntime", ["SpikeGraph", "SpikeReference", "CSpikeKernels", "CDense"]),
         room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
-        room("SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime"]),
+        room("SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "CDense"]),
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
         room("SpikeOpenAxes", ["SpikeGraph", "SpikeONNX", "SpikeConversion", "SpikeFormats"]),
         room(

@@ -1,10 +1,16 @@
 #include "CDense.h"
 
+#include <stddef.h>
+
 #if defined(__APPLE__)
 #define ACCELERATE_NEW_LAPACK
 #include <Accelerate/Accelerate.h>
 #else
 #include <cblas.h>
+
+// LAPACK, which OpenBLAS holds. Its texts have hidden lengths behind all other arguments.
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t);
+void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda, double *b, const int *ldb, int *info, size_t);
 #endif
 
 #if defined(__APPLE__)
@@ -95,4 +101,19 @@ void spike_dense_product(int transpose_a, int transpose_b, int m, int n, int k, 
     cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a,
                 transpose_a ? m : k, b, transpose_b ? k : n, beta, c, n);
     end();
+}
+
+int spike_dense_solve(int n, int m, double *a, double *b) {
+    int info = 0;
+    begin();
+    // Row-major B is column-major Bᵀ, and A is its own transpose.
+#if defined(__APPLE__)
+    dpotrf_("L", &n, a, &n, &info);
+    if (info == 0) dpotrs_("L", &n, &m, a, &n, b, &n, &info);
+#else
+    dpotrf_("L", &n, a, &n, &info, 1);
+    if (info == 0) dpotrs_("L", &n, &m, a, &n, b, &n, &info, 1);
+#endif
+    end();
+    return info;
 }

@@ -104,6 +104,11 @@ struct ConvertCommand: ParsableCommand {
             valueName: "steps"))
     var readoutDelay: String?
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "With radix: give layers the weights that make up for what the layers in front of them round away; off by default.")
+    var weightCorrection: Bool?
+
     @Flag(help: "Leave activations that cannot become neurons real-valued; streaming, they act on each step's value.")
     var allowAnalog = false
 
@@ -127,6 +132,12 @@ struct ConvertCommand: ParsableCommand {
         let unused = [("--schedule", schedule != nil), ("--readout-delay", readoutDelay != nil)].filter(\.1).map(\.0)
         if recipe == .rateCoding || recipe == .quantised, !unused.isEmpty {
             throw ValidationError("The recipe \(recipe?.rawValue ?? "") has no \(unused.joined(separator: " and no ")).")
+        }
+        if weightCorrection == true, calibration == "none" {
+            throw ValidationError("--weight-correction learns from calibration data: give a file, not none.")
+        }
+        if weightCorrection == true, (recipe ?? (targetDrop == nil ? .calibrated : .radix)) != .radix {
+            throw ValidationError("--weight-correction is for the recipe radix.")
         }
         guard recipe == .rateCoding || given.isEmpty else {
             throw ValidationError("\(given.joined(separator: ", ")) would change nothing: only the recipe rate-coding has such options.")
@@ -169,6 +180,9 @@ struct ConvertCommand: ParsableCommand {
         if let spiking = snn.spiking, let steps = spiking.steps {
             try show("converted for \(steps) steps\(spiking.schedule == .streaming ? "" : " a layer")")
         }
+        if let corrected = snn.spiking?.facts["correctedWeights"], let samples = snn.spiking?.facts["correctionSamples"] {
+            try show("weights corrected: those of \(corrected), on \(samples) samples")
+        }
         if let open { try show(open.model.sizes(in: snn)) }
         try show("written to \(output)")
     }
@@ -183,6 +197,7 @@ struct ConvertCommand: ParsableCommand {
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
         options.allowAnalog = allowAnalog
+        if let weightCorrection, options.neuron == .radix { options.correctsWeights = weightCorrection }
         if let schedule {
             options.schedule = schedule
             if schedule == .layerSynchronous { options.correctsPotential = false }

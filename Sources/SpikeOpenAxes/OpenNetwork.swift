@@ -45,6 +45,11 @@ public struct OpenNetwork {
         guard !open.isEmpty, snn.spiking?.code.kind == .radix,
             let again = try? RecipeConverter.convert(model.graph, withStepsOf: snn, allowAnalog: allowAnalog), again.nodes == snn.nodes
         else { return nil }
+        guard again.constants == snn.constants else {
+            throw SpikeletError(
+                .notConvertible, "its corrected biases hold constants that were carried through the network at this size",
+                remedy: "pass --no-weight-correction (correctsWeights = false)")
+        }
         graph = snn
         let fixed = Dictionary(model.openAxes.filter(\.isNamed).map { ($0.name, $0.size) }) { first, _ in first }
         self.model = StoredModel(try ONNXImporter.part(path), openAxes: open, fixedAxes: fixed, allowAnalog: allowAnalog)

@@ -295,18 +295,20 @@ import Testing
             Node("h", times, inputs: ["a", "gate"]),
         ]
         // Of the rows' norms: h / ‖h‖, with the norm's axis put back and repeated, and where what it divides is computed after it.
-        let divided = silu + [
-            Node("norm", norm, inputs: ["h"]), Node("column", column, inputs: ["norm"]), Node("wide", wide, inputs: ["column"]),
-            Node("twice", .add(Add()), inputs: ["h", "half"]), Node("ratio", divide, inputs: ["twice", "wide"]),
-            Node("y", .matMul(MatMul()), inputs: ["ratio", "u"]),
-        ]
+        let divided =
+            silu + [
+                Node("norm", norm, inputs: ["h"]), Node("column", column, inputs: ["norm"]), Node("wide", wide, inputs: ["column"]),
+                Node("twice", .add(Add()), inputs: ["h", "half"]), Node("ratio", divide, inputs: ["twice", "wide"]),
+                Node("y", .matMul(MatMul()), inputs: ["ratio", "u"]),
+            ]
         // A column of what one product gives divides the others.
         func cut(_ start: Int, _ end: Int) -> Payload { .slice(Slice(cuts: [.init(axis: -1, start: start, end: end)])) }
-        let parts = silu + [
-            Node("product", .matMul(MatMul()), inputs: ["h", "v"]), Node("first", cut(0, 1), inputs: ["product"]),
-            Node("positive", .unary(Unary(.exp)), inputs: ["first"]), Node("ratio", divide, inputs: ["product", "positive"]),
-            Node("y", .matMul(MatMul()), inputs: ["ratio", "u"]),
-        ]
+        let parts =
+            silu + [
+                Node("product", .matMul(MatMul()), inputs: ["h", "v"]), Node("first", cut(0, 1), inputs: ["product"]),
+                Node("positive", .unary(Unary(.exp)), inputs: ["first"]), Node("ratio", divide, inputs: ["product", "positive"]),
+                Node("y", .matMul(MatMul()), inputs: ["ratio", "u"]),
+            ]
         let input = numbers([64, 6])
         for (nodes, sent) in [(divided, ["ratio"]), (parts, ["h", "ratio"])] {
             let ann = try Graph(

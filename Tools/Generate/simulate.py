@@ -15,7 +15,7 @@ import pathlib
 import numpy as np
 from operators import WEIGHTED, NotWritten, apply, channels, linearity, round_level, windows
 
-TYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "BOOL": np.bool_}
+TYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "BOOL": np.bool_, "U8": np.uint8}
 STATEFUL = {"Neuron", "RunningMaximumPool"}
 # What float32 may err by at a threshold: in thresholds, and in the largest current of the layer.
 NEAR_THRESHOLD, NEAR_CURRENT = 1e-5, 2e-6

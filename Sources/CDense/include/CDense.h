@@ -7,6 +7,11 @@
 /// depends on the shapes and the numbers alone, not on how many threads the caller runs.
 void spike_dense_product(int transpose_a, int transpose_b, int m, int n, int k, const float *a, const float *b, float beta, float *c);
 
+/// B ← B · A⁻¹ in float64, row-major, on one thread: A is n × n, symmetric and positive definite, B is m × n. A is overwritten.
+///
+/// Returns 0, or k where A's k-th leading minor is not positive; B then is as it was.
+int spike_dense_solve(int n, int m, double *a, double *b);
+
 /// Takes the memory that products need while there is room for it: where the address space is limited (`ulimit -v`), they could wait for
 /// it in vain later. Products do so themselves, and end the program where there is none; who asks before can say more.
 ///

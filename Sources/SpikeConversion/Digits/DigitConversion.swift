@@ -42,7 +42,9 @@ struct DigitConversion {
                     + "\(Int(Self.fineSteps)) steps of the last digit, and the quotients coarse; a larger constant in the divisor helps")
         }
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
-        return try place(plan, in: graph, scales, along: axes.compactMapValues { $0 }, description)
+        return try place(plan, in: graph, scales, along: axes.compactMapValues { $0 }, description) { snn in
+            options.correctsWeights ? try snn.correctingWeights(ann: graph, data: calibration) : snn
+        }
     }
 
     /// The same with steps that are known.
@@ -50,7 +52,9 @@ struct DigitConversion {
         let (graph, plan, _) = try prepare(ann)
         let activations = graph.nodes.filter { plan.rectifiers.contains($0.name) } + plan.encodings.map(\.node)
         let sites = try known.sites(of: activations, in: graph)
-        return try place(plan, in: graph, sites.mapValues(\.spike), along: sites.mapValues(\.axis), known.description)
+        return try place(plan, in: graph, sites.mapValues(\.spike), along: sites.mapValues(\.axis), known.description) { snn in
+            try snn.takingCorrectedWeights(of: known.snn)
+        }
     }
 
     /// - Returns: the network in which softmaxes are exponentials and sums, what becomes of it, and warnings.
@@ -65,8 +69,10 @@ struct DigitConversion {
     /// - Parameters:
     ///   - scales: by the activations' names, what their last digit stands for.
     ///   - axes: by the same names, where their channels lie, if not along axis 1.
+    ///   - correcting: what gives layers the weights that make up for rounding.
     private func place(
-        _ plan: DigitPlan, in graph: Graph, _ scales: [String: [Float]], along axes: [String: Int], _ description: SpikingDescription
+        _ plan: DigitPlan, in graph: Graph, _ scales: [String: [Float]], along axes: [String: Int], _ description: SpikingDescription,
+        correcting: (Graph) throws -> Graph
     ) throws -> Graph {
         var placing = try PlaceNeurons(
             scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description)
@@ -79,7 +85,7 @@ struct DigitConversion {
         }
         let encoded = try EncodeValues(encodings, spikes: scales, neuron: DigitNeuron(digits: options.steps)).run(placed)
         let pooled = options.pooling == .runningMaximum ? try UseRunningMaximum().run(encoded) : encoded
-        return try SeparateConstants().run(pooled)
+        return try SeparateConstants().run(correcting(pooled))
     }
 }
 

@@ -171,7 +171,9 @@ struct DigitPlan {
     private func whole(of name: String) -> String {
         var name = name
         while let root = root(of: name) {
-            guard values[name] != .spikes, let mover = producers[root], graph.movesPlaces(mover), mover.inputs[0] != name else { return root }
+            guard values[name] != .spikes, let mover = producers[root], graph.movesPlaces(mover), mover.inputs[0] != name else {
+                return root
+            }
             if mover.inputs.dropFirst().contains(where: { graph.constants[$0] == nil }) { return root }
             name = mover.inputs[0]
         }

@@ -53,6 +53,8 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public var pooling: Converter.Pooling
     /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
     public var correctsPotential: Bool
+    /// Whether each layer's weights are corrected for what the layers in front of it round away (``WeightCorrection``). For radix codes.
+    public var correctsWeights: Bool
     /// The steps left out of the output before it is accumulated.
     public var readoutDelay: ReadoutDelay
     /// Whether what cannot become a neuron may stay real-valued.
@@ -62,8 +64,8 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public init(
         recipe: String, steps: Int, neuron: NeuronRule = .integrateAndFire, schedule: SpikingDescription.Schedule = .streaming,
         threshold: Threshold = .meanSquaredError, isPerChannel: Bool = true, initialMembrane: Float = 0.5,
-        pooling: Converter.Pooling = .runningMaximum, correctsPotential: Bool = false, readoutDelay: ReadoutDelay = .steps(0),
-        allowAnalog: Bool = false
+        pooling: Converter.Pooling = .runningMaximum, correctsPotential: Bool = false, correctsWeights: Bool = false,
+        readoutDelay: ReadoutDelay = .steps(0), allowAnalog: Bool = false
     ) {
         self.recipe = recipe
         self.steps = steps
@@ -74,6 +76,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         self.initialMembrane = initialMembrane
         self.pooling = pooling
         self.correctsPotential = correctsPotential
+        self.correctsWeights = correctsWeights
         self.readoutDelay = readoutDelay
         self.allowAnalog = allowAnalog
     }
@@ -112,6 +115,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
                 .invalidOption, "a correction of potentials under the layer-synchronous schedule",
                 remedy: "it is for streaming recipes: switch it off"
             )
+        }
+        guard !correctsWeights || neuron == .radix else {
+            throw SpikeletError(.invalidOption, "a correction of weights for other neurons than radix", remedy: "switch it off")
         }
         if case .steps(let delay) = readoutDelay, !(0..<steps).contains(delay) {
             throw SpikeletError(

@@ -4,7 +4,8 @@ import SpikeGraph
 /// another length, an image of another height.
 struct KnownSteps {
     private let sites: [String: Site]
-    private let snn: Graph
+    /// The network that they are from.
+    let snn: Graph
     let description: SpikingDescription
 
     /// - Throws: ``SpikeletError`` for a network whose neurons have more of their own than steps of digits.
@@ -57,7 +58,7 @@ struct KnownSteps {
         }
         let missing = Set(sites.keys).subtracting(activations.map(\.name)).sorted()
         for node in graph.nodes where graph.hasWeights(node) {
-            for (name, before) in zip(node.inputs, snn.node(named: node.name)?.inputs ?? []) {
+            for (name, before) in zip(node.inputs, snn.node(named: node.name)?.inputs ?? []) where !CorrectedLayer.isName(before) {
                 guard let now = graph.constants[name], let then = snn.constants[before], now.rank > 1, now.shape == then.shape, now != then
                 else { continue }
                 problems.append("'\(node.name)' has other weights here than where the network was calibrated")

@@ -48,8 +48,9 @@ public struct RecipeConverter: Sendable {
         let sites = try known.sites(of: folded.nodes.filter { folded.linearity(of: $0) == .activation }, in: folded)
         var placing = try PlaceNeurons(scales: sites.mapValues(\.spike), neuron: options.makeNeuron(), description: known.description)
         for (name, site) in sites { placing.placements[name]?.axis = site.axis }
-        let snn = try placing.run(folded)
-        return try SeparateConstants().run(options.pooling == .runningMaximum ? UseRunningMaximum().run(snn) : snn)
+        var snn = try placing.run(folded)
+        if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
+        return try SeparateConstants().run(snn.takingCorrectedWeights(of: known.snn))
     }
 
     /// - Throws: ``SpikeletError`` that lists everything in the network that cannot spike; or says what is wrong with the
@@ -77,6 +78,7 @@ public struct RecipeConverter: Sendable {
         description.facts["calibrationSamples"] = "\(plan.samples)"
         var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
+        if options.correctsWeights, !hasOwnNeuron, let calibration { snn = try snn.correctingWeights(ann: folded, data: calibration) }
         snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
             let (corrected, kept, samples) = try PotentialCorrection(steps: options.steps)(snn, data: calibration)

@@ -1,0 +1,94 @@
+"""What `convert --weight-correction` gains, by network, number of digits and of calibration images.
+
+    python Tools/Measuring/correction_accuracy.py RESULTS.json [--networks cnn vit] [--digits 2 3 4] [--calibration 512]
+                                          [--images 10000] [--data FOLDER] [--spikelet .build/release/spikelet]
+
+Converts each bundled network's dynamo export with `--recipe radix`, on the first so many images of train_2000.npz, without and with the
+correction; simulates the first so many test images of Fashion-MNIST (FOLDER holds the gzip-compressed IDX files) in float32, and
+compares with ONNX Runtime's outputs: the drop in accuracy, in points; the predictions that agree; and the error of the outputs, each
+about its mean over the images, as a share of the ANN's own. Seconds are those of the conversion.
+RESULTS.json gets an entry after each measurement; what was not asked for stays from before. Wants numpy and onnxruntime.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from digit_accuracy import DATA, output, test_images
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "Networks"))
+from bundle import NETWORKS, ROOT, SMOOTH_NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noqa: E402
+
+KINDS = {"without": "--no-weight-correction", "with": "--weight-correction"}
+
+
+def measure(network: str, digits: int, calibration: int, arguments: argparse.Namespace) -> dict:
+    """One entry: drop in points, agreement and error as fractions, without and with the correction."""
+    ann = model_path(network, "dynamo")
+    images, labels = test_images(arguments)
+    expected = onnxruntime_logits(ann, images)
+    entry = {"network": network, "digits": digits, "calibrationImages": calibration, "images": len(images)}
+    with tempfile.TemporaryDirectory() as folder:
+        snn, inputs, outputs = (Path(folder) / name for name in ("snn.safetensors", "x.npy", "y.npy"))
+        np.save(inputs, images)
+        for kind, option in KINDS.items():
+            begin = time.perf_counter()
+            output(
+                arguments.spikelet, "convert", ann, "--recipe", "radix", "--steps", digits, option,
+                "--calibration", TRAIN_IMAGES, "--limit", calibration, "--output", snn,
+            )  # fmt: skip
+            seconds = time.perf_counter() - begin
+            output(arguments.spikelet, "simulate", snn, "--input", inputs, "--output", outputs)
+            found = np.load(outputs)
+            difference, whole = found - expected, expected - expected.mean(0)
+            entry[kind] = {
+                "dropInPoints": 100 * float((expected.argmax(1) == labels).mean() - (found.argmax(1) == labels).mean()),
+                "agreement": float((found.argmax(1) == expected.argmax(1)).mean()),
+                "error": float(np.linalg.norm(difference - difference.mean(0)) / np.linalg.norm(whole)), "seconds": seconds,
+            }  # fmt: skip
+    return entry
+
+
+def table(entries: list[dict]) -> str:
+    """The entries in Markdown, by digits, calibration images and network."""
+    lines = [
+        "| K | calibrated on | network | drop: without | with | agreement: without | with | error: without | with | conversion: without | with |",
+        "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    names = list(NETWORKS) + list(SMOOTH_NETWORKS)
+    for one in sorted(entries, key=lambda one: (one["digits"], -one["calibrationImages"], names.index(one["network"]))):
+        cells = [one["digits"], one["calibrationImages"], f"`{one['network']}`"]
+        cells += [f"{one[kind]['dropInPoints']:.2f}" for kind in KINDS]
+        cells += [f"{100 * one[kind]['agreement']:.2f} %" for kind in KINDS]
+        cells += [f"{one[kind]['error']:.3f}" for kind in KINDS] + [f"{one[kind]['seconds']:.1f} s" for kind in KINDS]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, help="the JSON file to write, or to add to")
+    parser.add_argument("--networks", nargs="+", default=[*NETWORKS, *SMOOTH_NETWORKS], metavar="NAME")
+    parser.add_argument("--digits", nargs="+", type=int, default=(2, 3, 4), metavar="K")
+    parser.add_argument("--calibration", nargs="+", type=int, default=(512,), metavar="N")
+    parser.add_argument("--images", type=int, default=10000, help="number of test images (default: 10000)")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the gzip-compressed IDX files")
+    parser.add_argument("--spikelet", type=Path, default=ROOT / ".build" / "release" / "spikelet")
+    arguments = parser.parse_args()
+    entries = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
+    for calibration in arguments.calibration:
+        for digits in arguments.digits:
+            for network in arguments.networks:
+                one = measure(network, digits, calibration, arguments)
+                entries[f"{network} radix {digits} calibrated on {calibration} tested on {arguments.images}"] = one
+                arguments.results.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+                print(f"{network} K={digits} on {calibration}: {one['with']['dropInPoints']:.2f} points", file=sys.stderr)
+    print(table([one for one in entries.values() if one["images"] == arguments.images]))
+
+
+if __name__ == "__main__":
+    main()
