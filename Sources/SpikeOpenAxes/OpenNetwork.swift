@@ -42,12 +42,13 @@ public struct OpenNetwork {
     public init?(_ snn: Graph, of model: ImportedModel, at path: String, allowAnalog: Bool = false) throws {
         var open: [String] = []
         for axis in model.openAxes where !axis.isNamed && !open.contains(axis.name) { open.append(axis.name) }
-        guard !open.isEmpty, snn.spiking?.code.kind == .radix,
-            let again = try? RecipeConverter.convert(model.graph, withStepsOf: snn, allowAnalog: allowAnalog), again.nodes == snn.nodes
-        else { return nil }
-        guard again.constants == snn.constants else {
+        guard !open.isEmpty, snn.spiking?.code.kind == .radix else { return nil }
+        let again = try? RecipeConverter.convert(model.graph, withStepsOf: snn, allowAnalog: allowAnalog)
+        let isCorrected = snn.spiking?.facts["uncorrectedWeights"] != nil
+        guard let again, again.nodes == snn.nodes, !isCorrected || again.constants == snn.constants else {
+            guard isCorrected else { return nil }
             throw SpikeletError(
-                .notConvertible, "its corrected biases hold constants that were carried through the network at this size",
+                .notConvertible, "its corrected weights do not serve at other sizes: constants were carried through it into their biases",
                 remedy: "pass --no-weight-correction (correctsWeights = false)")
         }
         graph = snn

@@ -216,9 +216,27 @@ import Testing
         #expect(throws: SpikeletError.self) { _ = try RecipeConverter.convert(other, withStepsOf: snn) }
     }
 
-    @Test func `other neurons than radix are not for it`() {
+    @Test(arguments: [[4], [1, 4], [1], [1, 1], [4, 1], [3, 4], [4, 4]]) func `biases that are not one an output are not taken for such`(
+        shape: [Int]
+    ) throws {
+        let count = shape.reduce(1, *)
+        let rows = shape.count > 1 && shape[0] > 1 ? shape[0] : 3
+        let graph = try Graph(
+            name: "rows", inputs: [.init("x", ValueType(.float32, [Dimension(rows), 5]))], outputs: [.init("y", value: "layer")],
+            nodes: [Node("layer", .gemm(Gemm()), inputs: ["x", "w", "c"])],
+            constants: ["w": Tensor(repeating: 1, shape: [5, 4]), "c": Tensor((0..<count).map { Float($0) }, shape: shape)])
+        let isTaken = WeightedLayer(graph.nodes[0], in: graph) != nil
+        #expect(isTaken == (shape.count == 1 || shape[0] == 1))
+    }
+
+    @Test func `other neurons than radix are not for it, nor are max pools on single spikes`() {
         var options = Recipe.calibrated.options(8)
         options.correctsWeights = true
+        #expect(throws: SpikeletError.self) { try options.validate() }
+        options = Recipe.radix.options(4)
+        options.correctsWeights = true
+        #expect(throws: Never.self) { try options.validate() }
+        options.pooling = .instantaneous
         #expect(throws: SpikeletError.self) { try options.validate() }
     }
 }

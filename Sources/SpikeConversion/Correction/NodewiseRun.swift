@@ -22,8 +22,8 @@ struct NodewiseRun {
         for (position, input) in graph.inputs.enumerated() { values[input.name] = inputs.map { $0[position] } }
     }
 
-    /// The bytes that the values take that are kept at a time, at most, for one sample.
-    static func bytesPerSample(_ graph: Graph) -> Int {
+    /// The bytes that the values take that are kept at a time, at most: for one sample, or for a fixed batch of them.
+    static func bytesPerRun(_ graph: Graph) -> Int {
         var pending = graph.consumers.mapValues(\.count)
         func bytes(_ value: String) -> Int {
             4 * (graph.types[value]?.shape.dimensions.reduce(1) { $0 * ($1.known ?? max(1, $1.batchFactor)) } ?? 0)

@@ -3,7 +3,8 @@ import SpikeGraph
 import SpikeReference
 
 /// Gives each layer, from the front to the back, the weights and biases with which it comes nearest to the ANN's own currents from the
-/// numbers that spikes will really bring it: W' = W + (Z − WX̂)X̂ᵀ(X̂X̂ᵀ + λI)⁻¹. It costs nothing when the network runs.
+/// numbers that spikes will really bring it: W' = W + (Z − WX̂)X̂ᵀ(X̂X̂ᵀ + λI)⁻¹. When the network runs it costs nothing, but for a bias of
+/// layers that had none.
 ///
 /// Z are the ANN's currents, X̂ the inputs behind the layers that are corrected already; where a layer ends a residual branch, Z has what the
 /// sum's other side lacks too. λ is fitted on one half of the samples and judged on the other, and where no λ helps that half, the layer stays as
@@ -16,8 +17,8 @@ struct WeightCorrection {
     static let (mostSamples, bytes) = (1024, 2 << 30)
     /// The columns of a layer that are used at most, and for each of a channel's weights.
     private static let (mostColumns, columnsPerWeight) = (20_000, 20)
-    /// Layers with more weights a channel stay as they are: their sums of products alone would take gigabytes.
-    private static let mostInputs = 4608
+    /// Layers with more weights a channel, or in all, stay as they are: their sums of products alone would take gigabytes.
+    private static let (mostInputs, mostWeights) = (4608, 1 << 25)
     /// From so many samples on every layer is corrected; with fewer only those that see so many columns for each of a channel's weights.
     static let (enoughSamples, enoughColumns) = (64, 10)
     /// λ as shares of the mean of the diagonal of X̂X̂ᵀ.
@@ -34,7 +35,8 @@ struct WeightCorrection {
     ///   - snn: a network of digits, whose nodes with weights are the ANN's, by name.
     ///   - ann: the network that it was made from.
     func callAsFunction(_ snn: Graph, ann: Graph, data: any BatchSource) throws -> Outcome {
-        let most = min(Self.mostSamples, Self.bytes / max(1, NodewiseRun.bytesPerSample(snn) + NodewiseRun.bytesPerSample(ann)))
+        let bytes = max(1, NodewiseRun.bytesPerRun(snn) + NodewiseRun.bytesPerRun(ann))
+        let most = min(Self.mostSamples, Self.bytes / bytes * (snn.fixedBatch ?? 1))
         let portions = try CalibrationPortions(of: data, first: max(2, most), for: snn)
         let layers = snn.nodes.filter { WeightedLayer($0, in: snn) != nil }
         var outcome = Outcome(graph: snn, layers: layers.count, samples: portions.samples)
@@ -97,7 +99,7 @@ struct WeightCorrection {
         _ layer: WeightedLayer, inputs: [Tensor], outputs: [Tensor], targets: [Tensor], other: (wanted: [Tensor], found: [Tensor])?,
         samples: Int
     ) throws -> [ColumnSums.Change?]? {
-        guard layer.inputs <= mostInputs else { return nil }
+        guard layer.inputs <= mostInputs, layer.inputs * layer.outputs <= mostWeights else { return nil }
         let counts = outputs.map { layer.count($0) }
         let columns = counts.reduce(0, +)
         guard samples >= enoughSamples || columns >= enoughColumns * layer.inputs else { return nil }
@@ -223,10 +225,12 @@ extension Graph {
         guard var description = outcome.graph.spiking else { return outcome.graph }
         description.facts["correctedWeights"] = "\(outcome.corrected) of \(outcome.layers) layers"
         description.facts["correctionSamples"] = "\(outcome.samples)"
-        if outcome.corrected == 0, outcome.layers > 0 {
+        if outcome.samples < 2 {
+            description.warnings.append("weights are not corrected: that takes two calibration samples, or batches, at least")
+        } else if outcome.corrected == 0, outcome.layers > 0 {
             description.warnings.append(
-                "no layer has other weights for the correction: what \(outcome.samples) calibration samples say of one half of them does not "
-                    + "hold for the other, or they are too few (\(WeightCorrection.enoughSamples) are enough)")
+                "no layer has other weights for the correction: what one half of \(outcome.samples) calibration samples says does not hold for "
+                    + "the other, or they are too few (\(WeightCorrection.enoughSamples) are enough)")
         }
         if outcome.corrected > 0 { description.facts["uncorrectedWeights"] = fingerprint(ofWeightsCorrectedIn: outcome.graph) }
         return try outcome.graph.applying(Patch(), spiking: description)
@@ -237,8 +241,8 @@ extension Graph {
     /// - Throws: ``SpikeletError`` where the weights that were corrected there are others here.
     func takingCorrectedWeights(of other: Graph) throws -> Graph {
         let layers = other.nodes.filter { $0.inputs.contains(where: CorrectedLayer.isName) }
-        guard !layers.isEmpty else { return self }
-        guard fingerprint(ofWeightsCorrectedIn: other) == other.spiking?.facts["uncorrectedWeights"] else {
+        guard !layers.isEmpty, let known = other.spiking?.facts["uncorrectedWeights"] else { return self }
+        guard fingerprint(ofWeightsCorrectedIn: other) == known else {
             throw SpikeletError(
                 .notConvertible, "weights that were corrected where the network was calibrated are others at these sizes",
                 remedy:

@@ -19,7 +19,7 @@ package struct WeightedLayer {
         case transposed(ConvTranspose)
     }
 
-    /// `nil` for what has no weights, or not on this side of the product, or others for each sample.
+    /// `nil` for what has no weights, or not on this side of the product, or others for each sample, and where biases are not one an output.
     package init?(_ node: Node, in graph: Graph) {
         guard node.inputs.count >= 2, graph.constants[node.inputs[0]] == nil, let weights = graph.constants[node.inputs[1]],
             node.inputs.dropFirst(2).allSatisfy({ graph.constants[$0] != nil })
@@ -37,6 +37,10 @@ package struct WeightedLayer {
         case .gemm(let gemm) where !gemm.transposeA && gemm.alpha == 1 && gemm.beta == 1:
             (groups, form) = (1, .rows(isTransposed: gemm.transposeB))
             (inputs, outputs) = gemm.transposeB ? (shape[1], shape[0]) : (shape[0], shape[1])
+            // A bias that differs by row is none of the outputs'.
+            if node.inputs.count > 2, let bias = graph.constants[node.inputs[2]] {
+                guard bias.count == 1 || bias.count == outputs && bias.shape.last == outputs else { return nil }
+            }
         case .matMul where weights.rank == 2:
             (groups, form) = (1, .rows(isTransposed: false))
             (inputs, outputs) = (shape[0], shape[1])

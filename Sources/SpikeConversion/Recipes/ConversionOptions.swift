@@ -119,6 +119,11 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         guard !correctsWeights || neuron == .radix else {
             throw SpikeletError(.invalidOption, "a correction of weights for other neurons than radix", remedy: "switch it off")
         }
+        guard !correctsWeights || pooling == .runningMaximum else {
+            throw SpikeletError(
+                .invalidOption, "a correction of weights where max pools act on single spikes, whose sums are not the ANN's, rounded",
+                remedy: "use pooling by the running maximum, or switch the correction off")
+        }
         if case .steps(let delay) = readoutDelay, !(0..<steps).contains(delay) {
             throw SpikeletError(
                 .invalidOption, "a readout delay of \(delay) of \(steps) steps", remedy: "give a number from 0 to \(steps - 1)")
