@@ -11,17 +11,16 @@ RESULTS.json gets an entry after each measurement; what was not asked for stays 
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from digit_accuracy import DATA, output, test_images
+from digit_accuracy import measure_all, output, test_images
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "Networks"))
-from bundle import NETWORKS, ROOT, SMOOTH_NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noqa: E402
+from bundle import NETWORKS, SMOOTH_NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noqa: E402
 
 KINDS = {"without": "--no-weight-correction", "with": "--weight-correction"}
 
@@ -69,26 +68,7 @@ def table(entries: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path, help="the JSON file to write, or to add to")
-    parser.add_argument("--networks", nargs="+", default=[*NETWORKS, *SMOOTH_NETWORKS], metavar="NAME")
-    parser.add_argument("--digits", nargs="+", type=int, default=(2, 3, 4), metavar="K")
-    parser.add_argument("--calibration", nargs="+", type=int, default=(512,), metavar="N")
-    parser.add_argument("--images", type=int, default=10000, help="number of test images (default: 10000)")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the gzip-compressed IDX files")
-    parser.add_argument("--spikelet", type=Path, default=ROOT / ".build" / "release" / "spikelet")
-    arguments = parser.parse_args()
-    entries = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
-    for calibration in arguments.calibration:
-        for digits in arguments.digits:
-            for network in arguments.networks:
-                one = measure(network, digits, calibration, arguments)
-                entries[f"{network} radix {digits} calibrated on {calibration} tested on {arguments.images}"] = one
-                arguments.results.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
-                print(f"{network} K={digits} on {calibration}: {one['with']['dropInPoints']:.2f} points", file=sys.stderr)
-    print(table([one for one in entries.values() if one["images"] == arguments.images]))
-
-
 if __name__ == "__main__":
-    main()
+    measure_all(
+        __doc__, [*NETWORKS, *SMOOTH_NETWORKS], (2, 3, 4), (512,), measure, lambda one: one["with"]["dropInPoints"], table
+    )  # fmt: skip

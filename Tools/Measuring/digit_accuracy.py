@@ -93,12 +93,16 @@ def table(entries: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def measure_all(text: str, networks: list[str], digits: tuple, calibration: tuple, measure, drop, table) -> None:
+    """The command of a tool whose entries are for a network, a number of digits and one of calibration images, with its defaults.
+
+    `measure` makes an entry, `drop` tells its drop in points, `table` shows all entries.
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="the JSON file to write, or to add to")
-    parser.add_argument("--networks", nargs="+", choices=SMOOTH_NETWORKS, default=list(SMOOTH_NETWORKS), metavar="NAME")
-    parser.add_argument("--digits", nargs="+", type=int, default=DIGITS, metavar="K")
-    parser.add_argument("--calibration", nargs="+", type=int, default=CALIBRATION, metavar="N")
+    parser.add_argument("--networks", nargs="+", choices=networks, default=networks, metavar="NAME")
+    parser.add_argument("--digits", nargs="+", type=int, default=digits, metavar="K")
+    parser.add_argument("--calibration", nargs="+", type=int, default=calibration, metavar="N")
     parser.add_argument("--images", type=int, default=10000, help="number of test images (default: 10000)")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the gzip-compressed IDX files")
     parser.add_argument("--spikelet", type=Path, default=ROOT / ".build" / "release" / "spikelet")
@@ -110,9 +114,11 @@ def main() -> None:
                 one = measure(network, digits, calibration, arguments)
                 entries[f"{network} radix {digits} calibrated on {calibration} tested on {arguments.images}"] = one
                 arguments.results.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
-                print(f"{network} K={digits} on {calibration}: {one['float32']['dropInPoints']:.2f} points", file=sys.stderr)
+                print(f"{network} K={digits} on {calibration}: {drop(one):.2f} points", file=sys.stderr)
     print(table([one for one in entries.values() if one["images"] == arguments.images]))
 
 
 if __name__ == "__main__":
-    main()
+    measure_all(
+        __doc__, list(SMOOTH_NETWORKS), DIGITS, CALIBRATION, measure, lambda one: one["float32"]["dropInPoints"], table
+    )  # fmt: skip
