@@ -106,7 +106,7 @@ struct ConvertCommand: ParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "With radix: give layers the weights that make up for what the layers in front of them round away; off by default.")
+        help: "With radix: give layers the weights that make up for what the layers in front of them round away. Default: with data.")
     var weightCorrection: Bool?
 
     @Flag(help: "Leave activations that cannot become neurons real-valued; streaming, they act on each step's value.")
@@ -197,7 +197,7 @@ struct ConvertCommand: ParsableCommand {
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
         options.allowAnalog = allowAnalog
-        if let weightCorrection, options.neuron == .radix { options.correctsWeights = weightCorrection }
+        if options.correctsWeights { options.correctsWeights = weightCorrection ?? (pooling == .runningMaximum) }
         if let schedule {
             options.schedule = schedule
             if schedule == .layerSynchronous { options.correctsPotential = false }

@@ -143,13 +143,6 @@ extension Graph {
         guard var description = outcome.graph.spiking else { return outcome.graph }
         description.facts["correctedWeights"] = "\(outcome.corrected) of \(outcome.layers) layers"
         description.facts["correctionSamples"] = "\(outcome.samples)"
-        if outcome.samples < 2 {
-            description.warnings.append("weights are not corrected: that takes two calibration samples, or batches, at least")
-        } else if outcome.corrected == 0, outcome.layers > 0 {
-            description.warnings.append(
-                "no layer has other weights for the correction: what one half of \(outcome.samples) calibration samples says does not hold for "
-                    + "the other, or they are too few (\(WeightCorrection.enoughSamples) are enough)")
-        }
         if outcome.corrected > 0 { description.facts["uncorrectedWeights"] = fingerprint(ofWeightsCorrectedIn: outcome.graph) }
         return try outcome.graph.applying(Patch(), spiking: description)
     }

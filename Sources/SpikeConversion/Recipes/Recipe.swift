@@ -48,7 +48,7 @@ public struct Recipe: Sendable {
     /// Binary digits of the activation, most significant first, layer by layer.
     public static let radix = Recipe(
         name: "radix", summary: "binary digits, most significant first; layer-synchronous; takes any activation", usualSteps: 4
-    ) { ConversionOptions(recipe: "radix", steps: $0, neuron: .radix, schedule: .layerSynchronous) }
+    ) { ConversionOptions(recipe: "radix", steps: $0, neuron: .radix, schedule: .layerSynchronous, correctsWeights: true) }
 
     /// Binary spikes, streaming; thresholds by gradient steps on each layer's own error.
     public static let localThresholdBalancing = Recipe(
