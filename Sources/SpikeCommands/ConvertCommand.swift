@@ -36,7 +36,8 @@ struct ConvertCommand: ParsableCommand {
 
     /// The recipes that the command knows.
     enum RecipeName: String, ExpressibleByArgument, CaseIterable {
-        case calibrated, signed, burst, radix
+        case calibrated, signed, burst, radix, latency
+        case twoSpike = "two-spike"
         case localThresholdBalancing = "local-threshold-balancing"
         case quantised
         case rateCoding = "rate-coding"
@@ -69,6 +70,13 @@ struct ConvertCommand: ParsableCommand {
             "The number of time steps the thresholds are chosen for; the default of 'simulate'. Default: the recipe's own.", valueName: "t")
     )
     var steps: Int?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "With latency and two-spike: what a spike is worth against one a step later, above 1. Default: so that the first step is worth 54 times the last, or 45 times with two-spike (2^¼ at 24 steps, √2 at 12).",
+            valueName: "b"))
+    var base: Float?
 
     @Option(
         parsing: .unconditional,
@@ -106,7 +114,7 @@ struct ConvertCommand: ParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "With radix: give layers the weights that make up for what the layers in front of them round away. Default: with data.")
+        help: "With radix, latency and two-spike: give layers the weights that make up for what the layers in front of them round away. Default: with data.")
     var weightCorrection: Bool?
 
     @Flag(help: "Leave activations that cannot become neurons real-valued; streaming, they act on each step's value.")
@@ -136,8 +144,11 @@ struct ConvertCommand: ParsableCommand {
         if weightCorrection == true, calibration == "none" {
             throw ValidationError("--weight-correction learns from calibration data: give a file, not none.")
         }
-        if weightCorrection == true, (recipe ?? (targetDrop == nil ? .calibrated : .radix)) != .radix {
-            throw ValidationError("--weight-correction is for the recipe radix.")
+        if weightCorrection == true, ![.radix, .latency, .twoSpike].contains(recipe ?? (targetDrop == nil ? .calibrated : .radix)) {
+            throw ValidationError("--weight-correction is for the recipes radix, latency and two-spike.")
+        }
+        guard base == nil || recipe == .latency || recipe == .twoSpike else {
+            throw ValidationError("--base is for the recipes latency and two-spike.")
         }
         guard recipe == .rateCoding || given.isEmpty else {
             throw ValidationError("\(given.joined(separator: ", ")) would change nothing: only the recipe rate-coding has such options.")
@@ -196,6 +207,7 @@ struct ConvertCommand: ParsableCommand {
         var options = recipe.options(steps ?? recipe.usualSteps)
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
+        if let base, case .latency(_, let most) = options.neuron { options.neuron = .latency(base: base, mostSpikes: most) }
         options.allowAnalog = allowAnalog
         if options.correctsWeights { options.correctsWeights = weightCorrection ?? (pooling == .runningMaximum) }
         if let schedule {

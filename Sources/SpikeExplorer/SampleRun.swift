@@ -27,7 +27,7 @@ package struct SampleRun: Encodable, Sendable {
     package var label: Int?
     package var steps: Int
     /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, else 1.
-    package var growth: Int
+    package var growth: Float
     /// Whether the predictions are classes; else only numbers are shown.
     package var hasPredictions: Bool
     /// The classes whose scores are sent: all of few, else the largest at the end. Of another output the positions of numbers.

@@ -96,9 +96,11 @@ extension ReferenceSimulation {
 
 extension Graph {
     /// Whether a node reads what spikes stand for, and not spikes, where layers wait for each other: what is not linear, and was left
-    /// real-valued (`allowAnalog`). Its result then arrives as the input does.
+    /// real-valued (`allowAnalog`), and maxima of a latency code, whose neurons wait for all spikes. Its result then arrives as the input does.
     package func actsOnWholeValues(_ node: Node) -> Bool {
-        !node.operator.isStateful && [.nonlinear, .activation].contains(linearity(of: node))
+        guard !node.operator.isStateful else { return false }
+        let linearity = linearity(of: node)
+        return [.nonlinear, .activation].contains(linearity) || linearity == .maximum && spikeCode.kind == .latency
     }
 }
 

@@ -43,11 +43,7 @@ public final class ReferenceSimulation {
         }
         for node in graph.nodes {
             guard case .neuron(let neuronNode) = node.operator else { continue }
-            let kind = type(of: neuronNode.neuron)
-            guard kind.schedules.contains(description.schedule) else {
-                throw SpikeletError(
-                    .invalidModel, "node '\(node.name)': \(kind.kind) does not work under the \(description.schedule.rawValue) schedule")
-            }
+            try description.check(neuronNode, of: node.name)
         }
         self.graph = graph
         self.description = description

@@ -28,7 +28,8 @@ public struct RecipeLadder: Sendable {
         self.convert = convert
     }
 
-    /// The usual ladder of a recipe: K = 2…8 for radix, T = 2…16 for bursts, 4…32 for signed neurons, 8…64 for others.
+    /// The usual ladder of a recipe: K = 2…8 for radix, T = 12…32 for one spike of a latency code, 8…16 for two, 2…16 for bursts, 4…32 for
+    /// signed neurons, 8…64 for others.
     ///
     /// - Parameter convert: how to convert; ``RecipeConverter`` with the recipe's options where it is not given.
     public init(_ recipe: Recipe, convert: Conversion? = nil) {
@@ -36,6 +37,7 @@ public struct RecipeLadder: Sendable {
         (steps, expectedRate) =
             switch recipe.options(recipe.usualSteps).neuron {
             case .radix: (Array(2...8), 0.18)
+            case .latency(_, let most): most == 1 ? ([12, 16, 24, 32], 0.02) : ([8, 10, 12, 16], 0.07)
             case .burst: ([2, 4, 8, 16], 0.5)
             case .signed: ([4, 8, 16, 32], 0.13)
             case .integrateAndFire: ([8, 16, 32, 64], 0.13)

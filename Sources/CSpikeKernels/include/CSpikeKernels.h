@@ -379,6 +379,8 @@ typedef enum { SPIKE_NUMBERS_FLOAT, SPIKE_NUMBERS_BYTES, SPIKE_NUMBERS_SHORTS } 
 
 /// n = sign(u) · min(⌊|u| + ½⌋, largest) of u = x · inverse; with `is_signed` false of max(u, 0). Written as float32 n · step, as bytes
 /// n + offset, or as shorts. Columns may have steps of their own: [columns], or one for all.
+/// Of a latency code of so many `steps`, in float32 alone, n is the sum of the weights of the steps t in which u, less the weights before, reaches
+/// first[t], or last[t] for the last of `most_spikes`.
 typedef struct {
     const float *x;
     size_t count;
@@ -388,8 +390,12 @@ typedef struct {
     float largest;
     spike_numbers kind;
     int32_t offset;
+    /// 0: binary digits.
+    int32_t steps;
+    int32_t most_spikes;
+    const float *weights, *first, *last;
     void *out;
-    /// Set: how many of x are no numbers, how many binary digits that are 1 were sent.
+    /// Set: how many of x are no numbers, how many binary digits that are 1, or spikes of a latency code, were sent.
     uint64_t invalid, spikes;
 } spike_encoding;
 

@@ -4,7 +4,7 @@ import SpikeReference
 
 /// A network over portions of samples, node by node: a value is kept as long as a node that reads it is still to come.
 ///
-/// Neurons of digits give the number that their digits say, and running maxima that of numbers (see ``RadixNeuron``, ``DigitNeuron``).
+/// Neurons give the number that their spikes say (``Neuron/numbers(of:)``), and running maxima that of numbers.
 struct NodewiseRun {
     let readers: [String: [Node]]
     private(set) var values: [String: [Tensor]] = [:]
@@ -71,15 +71,10 @@ struct NodewiseRun {
     private static func evaluate(_ node: Node, _ operands: [Tensor], batch: Int?) throws -> [Tensor] {
         switch node.operator {
         case .neuron(let neurons):
-            if let neuron = neurons.neuron as? RadixNeuron {
-                let most = Float(1 << neuron.digits) - 1
-                return [operands[0].map { min(max(0, ($0 + 0.5).rounded(.down)), most) }]
+            guard let numbers = neurons.neuron.numbers(of: operands[0]) else {
+                throw SpikeletError(.unsupported, "what neurons of '\(node.name)' send is no function of their potential")
             }
-            guard let neuron = neurons.neuron as? DigitNeuron else {
-                throw SpikeletError(.unsupported, "neurons of '\(node.name)' send no digits")
-            }
-            let most = Float(1 << neuron.digits) - 1
-            return [operands[0].map { Float(signOf: $0, magnitudeOf: min((abs($0) + 0.5).rounded(.down), most)) }]
+            return [numbers]
         case .runningMaximumPool(let pool):
             return try ReferenceExecutor.evaluate(.maxPool(MaxPool(window: pool.window)), operands, batch: batch)
         default: return try ReferenceExecutor.evaluate(node.operator, operands, batch: batch)

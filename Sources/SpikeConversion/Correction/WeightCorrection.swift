@@ -8,7 +8,7 @@ import SpikeReference
 ///
 /// Z are the ANN's currents, X̂ the inputs behind the layers that are corrected already; where a layer ends a residual branch, Z has what the
 /// sum's other side lacks too. Weights are fitted on one half of the samples with each λ and judged on the other, and where no λ helps that half, the layer
-/// stays as it is. For networks of digits, whose inputs are the ANN's, rounded.
+/// stays as it is. For codes whose numbers are the ANN's, rounded: digits, latencies.
 ///
 /// Source: ridge regression of a layer's outputs, as He et al., "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017, and
 /// Yao et al., "ERQ", ICML 2024, use it.

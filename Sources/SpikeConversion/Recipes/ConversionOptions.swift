@@ -1,3 +1,4 @@
+import Foundation
 public import SpikeGraph
 
 /// Everything that a conversion chooses, in one value. ``Recipe`` has the presets.
@@ -12,6 +13,8 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         case burst(Int)
         /// ``RadixNeuron``: binary digits, most significant first.
         case radix
+        /// ``LatencyNeuron``: at most so many spikes (1 or 2), each worth B times one a step later.
+        case latency(base: Float, mostSpikes: Int)
     }
 
     /// How thresholds are chosen from activations.
@@ -36,7 +39,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
 
     /// The recipe's name, kept in the file.
     public var recipe: String
-    /// T, or K for radix: the number of steps the thresholds are chosen for.
+    /// T, or K for radix: the number of steps the thresholds are chosen for; a latency code has no other.
     public var steps: Int
     /// The neurons' rule.
     public var neuron: NeuronRule
@@ -53,7 +56,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public var pooling: Converter.Pooling
     /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
     public var correctsPotential: Bool
-    /// Whether each layer's weights are corrected for what the layers in front of it round away (``WeightCorrection``). For radix codes.
+    /// Whether each layer's weights are corrected for what the layers in front of it round away (``WeightCorrection``). For radix and latency codes.
     public var correctsWeights: Bool
     /// The steps left out of the output before it is accumulated.
     public var readoutDelay: ReadoutDelay
@@ -91,6 +94,16 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
                 throw SpikeletError(
                     .invalidOption, "a radix code under the streaming schedule", remedy: "use the layer-synchronous schedule")
             }
+        case .latency:
+            _ = try makeNeuron()
+            guard schedule == .layerSynchronous else {
+                throw SpikeletError(
+                    .invalidOption, "a latency code under the streaming schedule", remedy: "use the layer-synchronous schedule")
+            }
+            guard pooling == .runningMaximum else {
+                throw SpikeletError(
+                    .invalidOption, "instantaneous pooling of a latency code, whose max pools act in front of neurons", remedy: "leave it out")
+            }
         case .burst(let most):
             guard (1...255).contains(most) else {
                 throw SpikeletError(
@@ -110,14 +123,15 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         if case .localThresholdBalancing(let passes) = threshold, !(1...10_000).contains(passes) {
             throw SpikeletError(.invalidOption, "\(passes) passes over the data", remedy: "give a number from 1 to 10000")
         }
-        guard !correctsPotential || neuron != .radix && schedule == .streaming else {
+        guard !correctsPotential || schedule == .streaming else {
             throw SpikeletError(
                 .invalidOption, "a correction of potentials under the layer-synchronous schedule",
                 remedy: "it is for streaming recipes: switch it off"
             )
         }
-        guard !correctsWeights || neuron == .radix else {
-            throw SpikeletError(.invalidOption, "a correction of weights for other neurons than radix", remedy: "switch it off")
+        guard !correctsWeights || code.isReadAsAWhole else {
+            throw SpikeletError(
+                .invalidOption, "a correction of weights for other neurons than those of radix and latency codes", remedy: "switch it off")
         }
         guard !correctsWeights || pooling == .runningMaximum else {
             throw SpikeletError(
@@ -139,12 +153,19 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     }
 
     /// What spikes say.
-    public var code: SpikeCode { neuron == .radix ? .radix(digits: steps) : .rate(steps: steps) }
+    public var code: SpikeCode {
+        switch neuron {
+        case .integrateAndFire, .signed, .burst: .rate(steps: steps)
+        case .radix: .radix(digits: steps)
+        case .latency(let base, _): .latency(steps: steps, base: base)
+        }
+    }
 
     /// L, the number of levels that a neuron's output can take above zero.
     public var levels: Int {
         switch neuron {
         case .integrateAndFire, .signed, .radix: code.levels(steps)
+        case .latency: ladder.count
         case .burst(let most): code.levels(steps) * most
         }
     }
@@ -155,7 +176,14 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         case .integrateAndFire, .signed: 1
         case .burst(let most): 1 / Float(most)
         case .radix: 1 / Float(levels)
+        case .latency(let base, _): Float(pow(Double(base), Double(1 - steps)))
         }
+    }
+
+    /// The levels of a latency code (``LatencyNeuron/levels``); of others none.
+    var ladder: [(from: Double, value: Double, spikes: Int)] {
+        guard case .latency(let base, let most) = neuron else { return [] }
+        return (try? LatencyNeuron(steps: steps, base: base, mostSpikes: most))?.levels ?? []
     }
 
     /// The neuron that these options ask for, in units of what one spike stands for.
@@ -165,6 +193,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         case .signed: SignedIFNeuron(threshold: 1, initialMembrane: initialMembrane)
         case .burst(let most): BurstIFNeuron(threshold: 1, initialMembrane: initialMembrane, maximumBurst: most)
         case .radix: try RadixNeuron(digits: steps)
+        case .latency(let base, let most): try LatencyNeuron(steps: steps, base: base, mostSpikes: most)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import SpikeGraph
 
 /// A named way to convert. A recipe of your own is one more value of this type:
@@ -25,7 +26,9 @@ public struct Recipe: Sendable {
     }
 
     /// All recipes that Spikelet comes with, but for the seed's own `rate-coding`, which is ``Converter``.
-    public static let all: [Recipe] = [calibrated, signed, burst, radix, localThresholdBalancing]
+    public static let all: [Recipe] = [
+        calibrated, signed, burst, radix, latency, twoSpike, localThresholdBalancing,
+    ]
 
     /// The recipe of this name.
     public static func named(_ name: String) -> Recipe? { all.first { $0.name == name } }
@@ -49,6 +52,25 @@ public struct Recipe: Sendable {
     public static let radix = Recipe(
         name: "radix", summary: "binary digits, most significant first; layer-synchronous; takes any activation", usualSteps: 4
     ) { ConversionOptions(recipe: "radix", steps: $0, neuron: .radix, schedule: .layerSynchronous, correctsWeights: true) }
+
+    /// One spike a neuron, the earlier the more.
+    public static let latency = Recipe(
+        name: "latency", summary: "at most one spike a neuron, the earlier the more; layer-synchronous; fewest spikes", usualSteps: 24
+    ) { latency($0, name: "latency", mostSpikes: 1, octaves: 5.75) }
+
+    /// At most two spikes a neuron, the earlier the more.
+    public static let twoSpike = Recipe(
+        name: "two-spike", summary: "at most two spikes a neuron, the earlier the more; layer-synchronous", usualSteps: 12
+    ) { latency($0, name: "two-spike", mostSpikes: 2, octaves: 5.5) }
+
+    /// A latency code of `steps` steps, the first of which is worth 2^octaves of the last: with the usual numbers of steps the bases are
+    /// 2^¼ and √2.
+    private static func latency(_ steps: Int, name: String, mostSpikes: Int, octaves: Double) -> ConversionOptions {
+        let base = Float(exp2(octaves / Double(max(1, steps - 1))))
+        return ConversionOptions(
+            recipe: name, steps: steps, neuron: .latency(base: base, mostSpikes: mostSpikes), schedule: .layerSynchronous,
+            correctsWeights: true)
+    }
 
     /// Binary spikes, streaming; thresholds by gradient steps on each layer's own error.
     public static let localThresholdBalancing = Recipe(

@@ -64,20 +64,27 @@ public struct RecipeConverter: Sendable {
         let notes = try leavingOut.notes + convertibility.check(allowAnalog: options.allowAnalog)
         let rectified = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(rectified)
-        let activations = folded.nodes.filter { folded.linearity(of: $0) == .activation }
+        let latency = options.code.kind == .latency ? try LatencyPlan(folded) : nil
+        let activations = latency?.activations ?? folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
-                try ThresholdPlan(options, activations: activations, in: folded, data: calibration)
+                try ThresholdPlan(options, activations: activations + (latency?.pools.map(\.node) ?? []), in: folded, data: calibration)
             } else {
-                try ThresholdPlan(options, activations: activations, ann: rectified)
+                try ThresholdPlan(options, activations: latency?.activationsToMeasure(folded) ?? activations, ann: rectified)
             }
         let scales = plan.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var description = SpikingDescription(
             recipe: options.recipe, schedule: options.schedule, code: options.code,
             facts: options.facts, warnings: notes + plan.warnings)
         description.facts["calibrationSamples"] = "\(plan.samples)"
-        var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)
-        if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
+        if let warning = plan.rangeWarning(scales, share: options.ladder.first?.from) { description.warnings.append(warning) }
+        let placed = Set(activations.map(\.name))
+        var snn = try PlaceNeurons(scales: scales.filter { placed.contains($0.key) }, neuron: neuron, description: description).run(folded)
+        if let latency {
+            snn = try EncodeValues(latency.pools, spikes: latency.scales(scales), neuron: neuron).run(snn)
+        } else if options.pooling == .runningMaximum {
+            snn = try UseRunningMaximum().run(snn)
+        }
         if options.correctsWeights, !hasOwnNeuron, let calibration { snn = try snn.correctingWeights(ann: folded, data: calibration) }
         snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
@@ -115,6 +122,7 @@ extension ConversionOptions {
             } else {
                 estimator.name
             }
-        return ["threshold": rule, "granularity": isPerChannel ? "channel" : "layer", "pooling": pooling.rawValue]
+        let pooling = code.kind == .latency ? "in front of neurons" : pooling.rawValue
+        return ["threshold": rule, "granularity": isPerChannel ? "channel" : "layer", "pooling": pooling]
     }
 }

@@ -5,17 +5,24 @@ import Foundation
 ///     Q(x) = Δ · min(L, ⌊x/Δ + ½⌋),   Δ = θ/L
 ///
 /// rounding to the nearest of L levels (v₀ = θ/2 makes an integrate-and-fire neuron round) and clipping at θ. L = T for
-/// binary spikes, T·b for bursts, 2^K − 1 for radix codes.
+/// binary spikes, T·b for bursts, 2^K − 1 for radix codes. Latency codes have levels of their own (``LatencyNeuron/levels``).
 ///
 /// Within a histogram bin activations count as evenly spread, and the integral of the squared error is exact. Source of the
 /// idea: Li et al., "A Free Lunch from ANN", ICML 2021 (there: floor, a grid of 95 candidates, batches averaged).
 package struct MeanSquaredErrorEstimator: ThresholdEstimator {
     /// L.
     package var levels: Int
+    /// Of levels that are not evenly spaced: the integral of their squared error at θ = 1.
+    private let ladder: LadderError?
 
     /// For a quantiser with as many levels above 0.
     package init(levels: Int) {
-        self.levels = levels
+        (self.levels, ladder) = (levels, nil)
+    }
+
+    /// For the levels of a latency code.
+    package init(_ levels: [(from: Double, value: Double, spikes: Int)], largest: Double) {
+        (self.levels, ladder) = (levels.count, LadderError(levels, largest: largest))
     }
 
     package var name: String { "least squared error at \(levels) levels" }
@@ -193,11 +200,19 @@ package struct MeanSquaredErrorEstimator: ThresholdEstimator {
 
     /// The sum of squared errors at threshold `threshold`. Bins ascend.
     private func error(of threshold: Double, bins: [ActivationHistogram.Bin]) -> Double {
+        if let ladder {
+            let cube = threshold * threshold * threshold
+            return Self.sum(bins) { cube * ladder(to: $0 / threshold) }
+        }
         let integral = SquaredError(threshold: threshold, levels: levels)
+        return Self.sum(bins) { integral(to: $0) }
+    }
+
+    @inline(__always) private static func sum(_ bins: [ActivationHistogram.Bin], _ integral: (Double) -> Double) -> Double {
         var (sum, bound, upToBound) = (0.0, 0.0, 0.0)
         for bin in bins {
-            let lower = bin.lower == bound ? upToBound : integral(to: bin.lower)
-            (bound, upToBound) = (bin.upper, integral(to: bin.upper))
+            let lower = bin.lower == bound ? upToBound : integral(bin.lower)
+            (bound, upToBound) = (bin.upper, integral(bin.upper))
             sum += bin.count * (upToBound - lower) / (bin.upper - bin.lower)
         }
         return sum
@@ -229,5 +244,39 @@ private struct SquaredError {
         let cells = Double(Int(x * perStep + 0.5))
         let offset = x - cells * step
         return cells * ofCell + offset * offset * offset / 3
+    }
+}
+
+/// ∫₀ˣ (u − Q(u))² du of levels that are not evenly spaced, in units of θ.
+private struct LadderError: Sendable {
+    private let starts: [Double]
+    private let values: [Double]
+    /// Up to each start.
+    private let sums: [Double]
+
+    /// - Parameter largest: θ, in the unit of the levels.
+    init(_ levels: [(from: Double, value: Double, spikes: Int)], largest: Double) {
+        starts = [0] + levels.map { $0.from / largest }
+        values = [0] + levels.map { $0.value / largest }
+        var sums = [0.0]
+        for index in starts.indices.dropLast() {
+            sums.append(sums[index] + Self.integral(from: starts[index], to: starts[index + 1], around: values[index]))
+        }
+        self.sums = sums
+    }
+
+    func callAsFunction(to x: Double) -> Double {
+        // The last level that x has reached.
+        var (low, high) = (0, starts.count)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= x { low = middle } else { high = middle }
+        }
+        return sums[low] + Self.integral(from: starts[low], to: x, around: values[low])
+    }
+
+    private static func integral(from start: Double, to end: Double, around value: Double) -> Double {
+        let (a, b) = (start - value, end - value)
+        return (b * b * b - a * a * a) / 3
     }
 }

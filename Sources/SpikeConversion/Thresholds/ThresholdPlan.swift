@@ -5,7 +5,7 @@ package struct ThresholdPlan {
     /// For each ReLU's name, θ of each channel, or of the layer.
     package private(set) var thresholds: [String: [Float]] = [:]
     private(set) var warnings: [String] = []
-    /// For the names of nodes whose values have signs, the median of those that are not zero.
+    /// For the names of nodes whose values have signs, and of all for a latency code, the median of those that are not zero.
     private(set) var medians: [String: Float] = [:]
     /// The number of samples that they are based on.
     private(set) var samples = 0
@@ -103,12 +103,27 @@ package struct ThresholdPlan {
             return
         }
         let estimator = options.estimator
-        if signed.contains(activation.name) { medians[activation.name] = whole.quantile(0.5, countingZeros: false) }
+        if signed.contains(activation.name) || options.code.kind == .latency {
+            medians[activation.name] = whole.quantile(0.5, countingZeros: false)
+        }
         let bound = signed.contains(activation.name) ? .infinity : activation.bound ?? .infinity
         let ofLayer = min(bound, estimator.threshold(whole))
         thresholds[activation.name] =
             options.isPerChannel && hasChannels(activation.name)
             ? estimator.thresholds(layer, halves: halves).map { min(bound, max($0, Self.floorShare * ofLayer)) } : [ofLayer]
+    }
+
+    /// A word on layers most of whose activations above zero are less than the least that is sent; `nil` where there are none.
+    ///
+    /// - Parameters:
+    ///   - scales: what a spike of weight 1 stands for.
+    ///   - share: of it, the least potential that sends a spike; `nil` of codes whose levels are evenly spaced.
+    func rangeWarning(_ scales: [String: [Float]], share: Double?) -> String? {
+        guard let share else { return nil }
+        let lost = medians.filter { name, median in Double(median) < share * Double(scales[name]?.max() ?? 0) }.keys.sorted()
+        guard let example = lost.first else { return nil }
+        return "of \(lost.count) of \(medians.count) layers, such as '\(example)', more than half of the activations above zero are less than "
+            + "the last step's spike stands for, and are not sent: more steps or a larger base reach further down"
     }
 
     private func hasChannels(_ activation: String) -> Bool { axes[activation, default: 1] != nil }
@@ -146,7 +161,12 @@ extension ConversionOptions {
         switch threshold {
         case .maximum, .localThresholdBalancing: MaximumEstimator()
         case .percentile(let percent, let countingZeros): PercentileEstimator(percent: percent, countingZeros: countingZeros)
-        case .meanSquaredError: MeanSquaredErrorEstimator(levels: levels)
+        case .meanSquaredError:
+            if case .latency = neuron {
+                MeanSquaredErrorEstimator(ladder, largest: 1 / Double(spikeShare))
+            } else {
+                MeanSquaredErrorEstimator(levels: levels)
+            }
         }
     }
 }

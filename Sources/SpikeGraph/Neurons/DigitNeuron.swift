@@ -35,18 +35,24 @@ public struct DigitNeuron: Neuron {
 
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
         let isFirst = time.index == 0
-        let largest = Float(1 << digits) - 1
         let weight = Float(sign: .plus, exponent: digits - 1 - time.index, significand: 1)
         return state.emit { membrane in
             // What is no number must not pass for silence: whoever counts the spikes says so.
             if membrane.isNaN { return membrane }
-            if isFirst { membrane = Float(signOf: membrane, magnitudeOf: min((membrane.magnitude + 0.5).rounded(.down), largest)) }
+            if isFirst { membrane = rounded(membrane) }
             guard membrane.magnitude >= weight else { return 0 }
             let spike = Float(signOf: membrane, magnitudeOf: 1)
             membrane -= spike * weight
             return spike
         }
     }
+
+    /// The number of a potential.
+    private func rounded(_ potential: Float) -> Float {
+        Float(signOf: potential, magnitudeOf: min((potential.magnitude + 0.5).rounded(.down), Float(1 << digits) - 1))
+    }
+
+    public func numbers(of potentials: Tensor) -> Tensor? { potentials.map(rounded) }
 
     public var summary: String { "sign and \(digits) digits" }
 }

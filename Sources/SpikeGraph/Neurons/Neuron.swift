@@ -39,6 +39,12 @@ public protocol Neuron: Codable, Hashable, Sendable {
     /// Emits one step's spikes: for each neuron their number (negative for spikes taken back), zero almost everywhere.
     func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor
 
+    /// What layer-synchronous neurons send in all for a potential that has arrived whole, in units of their last step's spike; `nil`, by
+    /// default, for a rule whose number depends on more.
+    ///
+    /// - Parameter potentials: in the unit of ``currentOfSpike``.
+    func numbers(of potentials: Tensor) -> Tensor?
+
     /// Parameters as a person would write them.
     var summary: String { get }
 
@@ -54,6 +60,7 @@ extension Neuron {
     public var spikesPerStep: ClosedRange<Int>? { nil }
     public var fastRule: FastRule? { nil }
     public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? { nil }
+    public func numbers(of potentials: Tensor) -> Tensor? { nil }
     public func validate() throws {}
     public var neuronsPerSample: Int? { nil }
 
@@ -257,8 +264,8 @@ extension Tensor {
 /// The neurons that files may name.
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
-        IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, DigitNeuron.self, QuantizerNeuron.self, LIFNeuron.self,
-        LINeuron.self, CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self,
+        IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, DigitNeuron.self, LatencyNeuron.self, QuantizerNeuron.self,
+        LIFNeuron.self, LINeuron.self, CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self,
         RecurrentNeuron.self,
     ]
 

@@ -47,6 +47,11 @@ public struct RadixNeuron: Neuron {
         }
     }
 
+    public func numbers(of potentials: Tensor) -> Tensor? {
+        let largest = Float(1 << digits) - 1
+        return potentials.map { min(max(0, ($0 + 0.5).rounded(.down)), largest) }
+    }
+
     public func rateStandIn(for reader: RateStandIn.Reader) -> RateStandIn? {
         let levels = Float(1 << digits) - 1
         return RateStandIn(

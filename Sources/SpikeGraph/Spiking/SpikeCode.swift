@@ -9,6 +9,8 @@ public struct SpikeCode: Sendable, Hashable {
         /// A spike in step k of K stands for θ · bᴷ⁻ᵏ / (bᴷ − 1): activations are numbers of K digits, most significant first
         /// (``RadixNeuron``).
         case radix
+        /// A spike in step t of T stands for θ · B¹⁻ᵗ, and a neuron sends one, or two: the earlier, the more (``LatencyNeuron``).
+        case latency
     }
 
     /// The most steps of a run.
@@ -16,25 +18,30 @@ public struct SpikeCode: Sendable, Hashable {
 
     /// How steps are weighed.
     public let kind: Kind
-    /// Of a rate code the number of steps that thresholds were chosen for, where there is one; of a radix code K, the only one it has.
+    /// Of a rate code the number of steps that thresholds were chosen for, where there is one; of others K or T, the only one they have.
     public var steps: Int?
-    /// What a step is worth against the next one: b of a radix code, 1 of a rate code.
-    public let base: Int
+    /// What a step is worth against the next one: b of a radix code, B of a latency code, 1 of a rate code.
+    public let base: Float
 
     /// Counts of spikes; thresholds were chosen for `steps` of them.
     public static func rate(steps: Int? = nil) -> SpikeCode { SpikeCode(kind: .rate, steps: steps, base: 1) }
 
     /// Digits of base `base`.
-    public static func radix(digits: Int?, base: Int = 2) -> SpikeCode { SpikeCode(kind: .radix, steps: digits, base: base) }
+    public static func radix(digits: Int?, base: Int = 2) -> SpikeCode {
+        SpikeCode(kind: .radix, steps: digits, base: Float(base))
+    }
+
+    /// Few spikes, each worth `base` times what it would be a step later.
+    public static func latency(steps: Int, base: Float) -> SpikeCode { SpikeCode(kind: .latency, steps: steps, base: base) }
 
     /// What a running sum is multiplied with before the next step is added.
-    public var growth: Float { Float(base) }
+    public var growth: Float { base }
 
     /// Whether it has one number of steps only, its own.
-    public var isReadAsAWhole: Bool { kind == .radix }
+    public var isReadAsAWhole: Bool { kind != .rate }
 
     /// Whether a current that does not depend on spikes, such as a bias, arrives with the last step alone, so that no growth reaches it.
-    public var constantsComeLast: Bool { kind == .radix }
+    public var constantsComeLast: Bool { kind != .rate }
 
     /// Whether such a current arrives in a step.
     public func hasConstants(inStep index: Int, of count: Int) -> Bool { !constantsComeLast || index == count - 1 }
@@ -45,9 +52,10 @@ public struct SpikeCode: Sendable, Hashable {
     /// What a spike in the last step of `count` counts for in the number that is sent.
     public func weight(of count: Int) -> Double { 1 / Double(divisor(after: count)) }
 
-    /// How many values above zero a neuron with at most one spike a step can send in so many steps.
+    /// How many values above zero a neuron with at most one spike a step, or in all of a latency code, can send in so many steps.
     public func levels(_ steps: Int) -> Int {
         guard kind == .radix else { return steps }
+        let base = Int(base)
         var power = 1
         for _ in 0..<steps {
             let (next, overflow) = power.multipliedReportingOverflow(by: base)
@@ -86,15 +94,22 @@ public struct SpikeCode: Sendable, Hashable {
         try Self.check(steps: count)
         guard isReadAsAWhole, let steps, steps != count else { return }
         throw SpikeletError(
-            .invalidOption, "\(count) steps for a radix code of \(steps)",
+            .invalidOption, "\(count) steps for a \(kind.rawValue) code of \(steps)",
             remedy: "simulate it with `steps: \(steps)`; convert again for another number")
     }
 
     /// Throws where a number is outside its range.
     func validate() throws {
         if let steps { try Self.check(steps: steps, .invalidModel) }
-        guard kind == .rate ? base == 1 : (2...16).contains(base) else {
-            throw SpikeletError(.invalidModel, "a \(kind.rawValue) code of base \(base)", remedy: "digits have a base from 2 to 16")
+        let isPermitted =
+            switch kind {
+            case .rate: base == 1
+            case .radix: (2...16).contains(base) && base.rounded() == base
+            case .latency: base > 1 && base.isFinite && steps != nil
+            }
+        guard isPermitted else {
+            let remedy = kind == .latency ? "it has a number of steps, and a base above 1" : "digits have a base from 2 to 16"
+            throw SpikeletError(.invalidModel, "a \(kind.rawValue) code of base \(base)", remedy: remedy)
         }
     }
 }

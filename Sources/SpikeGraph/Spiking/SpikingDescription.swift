@@ -43,6 +43,21 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
         return code.divisor(after: steps > delay ? steps - delay : steps)
     }
 
+    /// Throws where neurons do not work under the schedule, or do not send the code.
+    package func check(_ neurons: NeuronNode, of node: String) throws {
+        let kind = type(of: neurons.neuron)
+        guard kind.schedules.contains(schedule) else {
+            throw SpikeletError(.invalidModel, "node '\(node)': \(kind.kind) does not work under the \(schedule.rawValue) schedule")
+        }
+        let latency = neurons.neuron as? LatencyNeuron
+        guard code.kind == .latency || latency != nil else { return }
+        guard code.kind == .latency, let latency, latency.steps == code.steps, latency.base == code.base else {
+            throw SpikeletError(
+                .invalidModel, "node '\(node)': \(neurons.neuron.summary), in a network of a \(code.kind.rawValue) code",
+                remedy: "all neurons of a latency code have its steps and base, and no other network has such neurons")
+        }
+    }
+
     /// Throws where a number is outside its range, or two do not go together.
     public func validate() throws {
         try code.validate()
@@ -68,6 +83,7 @@ extension SpikingDescription {
         switch try container.decode(SpikeCode.Kind.self, forKey: .code) {
         case .rate: code = .rate(steps: steps)
         case .radix: code = .radix(digits: steps, base: try container.decodeIfPresent(Int.self, forKey: .base) ?? 2)
+        case .latency: code = .latency(steps: steps ?? 0, base: try container.decode(Float.self, forKey: .base))
         }
         recipe = try container.decode(String.self, forKey: .recipe)
         schedule = try container.decode(Schedule.self, forKey: .schedule)
@@ -83,7 +99,11 @@ extension SpikingDescription {
         try container.encode(code.kind, forKey: .code)
         try container.encodeIfPresent(code.steps, forKey: .steps)
         // Binary digits are what every file of radix codes has meant.
-        if code.kind == .radix, code.base != 2 { try container.encode(code.base, forKey: .base) }
+        switch code.kind {
+        case .rate: break
+        case .radix: if code.base != 2 { try container.encode(Int(code.base), forKey: .base) }
+        case .latency: try container.encode(code.base, forKey: .base)
+        }
         try container.encodeIfPresent(readoutDelay, forKey: .readoutDelay)
         try container.encode(facts, forKey: .facts)
         try container.encode(warnings, forKey: .warnings)

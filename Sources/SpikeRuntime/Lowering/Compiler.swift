@@ -30,6 +30,9 @@ package struct Compiler {
         if var numbers = NumberCompiler(graph, precision: precision) {
             return Program(try numbers(), of: graph, precision: precision, description)
         }
+        guard description.code.kind != .latency else {
+            throw SpikeletError(.unsupported, "a latency code with other neurons than its own", remedy: "simulate it by the reference executor")
+        }
         let program = try assembled(graph, description, floats: [:])
         let floats = Resolution.beyondBudget(program.roundingErrors, of: description)
         return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
@@ -91,12 +94,7 @@ struct Assembly {
     mutating func addNodes() throws {
         for (position, node) in graph.nodes.enumerated() where !readout.contains(node.name) {
             if case .neuron(let neuronNode) = node.operator {
-                let kind = type(of: neuronNode.neuron)
-                guard kind.schedules.contains(description.schedule) else {
-                    throw SpikeletError(
-                        .invalidModel, "node '\(node.name)': \(kind.kind) does not work under the \(description.schedule.rawValue) schedule"
-                    )
-                }
+                try description.check(neuronNode, of: node.name)
                 guard let parameters = NeuronParameters(neuronNode, isStreaming: description.schedule == .streaming),
                     ExpressionBuilder.layout(of: graph, node.outputs[0]) != nil
                 else {
@@ -151,7 +149,7 @@ struct Assembly {
             demand(expression)
             let stage = makeStage(
                 name: value, input: value, target: nil, expression: expression,
-                parameters: .accumulation(growth: description.code.base), isInteger: false)
+                parameters: .accumulation(growth: Int(description.code.base)), isInteger: false)
             outputs[value] = graph.nodes.count + outputs.count
             stages.append((graph.nodes.count + outputs.count - 1, .neurons(stage)))
         }

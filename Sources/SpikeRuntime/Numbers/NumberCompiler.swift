@@ -1,7 +1,7 @@
 internal import CSpikeKernels
 internal import SpikeGraph
 
-/// Makes a ``NumberProgram`` of a network whose neurons are digit and radix neurons.
+/// Makes a ``NumberProgram`` of a network whose neurons are digit and radix neurons, or those of a latency code.
 struct NumberCompiler {
     private let graph: Graph
     private let precision: Precision
@@ -18,15 +18,15 @@ struct NumberCompiler {
     /// Values that go by another name: an addition that a product has taken in.
     private var stagesOfValues: [String: Int] = [:]
 
-    /// `nil` where the network has no digit neurons, or others beside them.
+    /// `nil` where the network has neither digit neurons nor a latency code, or other neurons beside them.
     init?(_ graph: Graph, precision: Precision) {
-        guard let description = graph.spiking, description.schedule == .layerSynchronous, description.code.kind == .radix,
-            description.code.base == 2
-        else { return nil }
-        var hasDigits = false
+        guard let description = graph.spiking, description.schedule == .layerSynchronous else { return nil }
+        let code = description.code
+        guard code.kind == .latency || code.kind == .radix && code.base == 2 else { return nil }
+        var hasDigits = code.kind == .latency
         for node in graph.nodes {
             guard case .neuron(let neurons) = node.operator else { continue }
-            guard neurons.initialOffsets.isEmpty, neurons.digits != nil else { return nil }
+            guard neurons.initialOffsets.isEmpty, neurons.isNumber(in: code) else { return nil }
             if neurons.neuron is DigitNeuron { hasDigits = true }
         }
         guard hasDigits else { return nil }
@@ -124,11 +124,7 @@ struct NumberCompiler {
             if constants == [false, true], let panels = panels(node, Gemm()) { return panels }
             return node.inputs.allSatisfy { rank($0) >= 2 } ? .matrices : .generic(reason: "a product with a vector")
         case .neuron(let neurons):
-            guard let digits = neurons.digits else { return .generic(reason: "the engine does not know this neuron") }
-            return .encode(
-                encoding(
-                    digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: nil, inverse: [1], steps: [1], readers: [],
-                    neuron: node.name))
+            return .encode(encoding(neurons, axis: nil, inverse: [1], steps: [1], readers: [], neuron: node.name))
         case .voltageScaler(let scaler):
             if scaler.scales.count == 1 { return .function(SPIKE_FUNCTION_SCALE, alpha: scaler.scales[0], beta: 0) }
             return .generic(reason: "scales of channels without neurons")
@@ -197,23 +193,24 @@ struct NumberCompiler {
     /// Neurons between a scaler that puts potentials into units of their step, and one that takes them back.
     private mutating func encoding(from node: Node) -> (output: String, work: NumberStage.Work)? {
         guard case .voltageScaler(let inverse) = node.operator, let neuron = onlyReader(node.outputs[0]),
-            case .neuron(let neurons) = neuron.operator, let digits = neurons.digits, let scaler = onlyReader(neuron.outputs[0]),
+            case .neuron(let neurons) = neuron.operator, let scaler = onlyReader(neuron.outputs[0]),
             case .voltageScaler(let step) = scaler.operator, inverse.scales.count == step.scales.count, inverse.axis == step.axis
         else { return nil }
         taken.formUnion([neuron.name, scaler.name])
         let encoding = encoding(
-            digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: step.scales.count == 1 ? nil : step.axis,
-            inverse: inverse.scales,
-            steps: step.scales, readers: finalReaders(of: scaler.outputs[0], movesAreFree: step.scales.count == 1), neuron: neuron.name)
+            neurons, axis: step.scales.count == 1 ? nil : step.axis, inverse: inverse.scales, steps: step.scales,
+            readers: finalReaders(of: scaler.outputs[0], movesAreFree: step.scales.count == 1), neuron: neuron.name)
         encodings[scaler.outputs[0]] = encoding
         return (scaler.outputs[0], .encode(encoding))
     }
 
     private func encoding(
-        digits: Int, isSigned: Bool, axis: Int?, inverse: [Float], steps: [Float], readers: [(node: Node, position: Int)], neuron: String
+        _ neurons: NeuronNode, axis: Int?, inverse: [Float], steps: [Float], readers: [(node: Node, position: Int)], neuron: String
     ) -> NumberStage.Encoding {
+        let (digits, isSigned) = (neurons.digits ?? 0, neurons.neuron is DigitNeuron)
+        let latency = (neurons.neuron as? LatencyNeuron).map { NumberStage.Ladder($0) }
         var kind = NumberKind.floats
-        if precision == .int8 {
+        if precision == .int8, latency == nil {
             let weighs = readers.contains { $0.position == 0 && readsWholeNumbers($0.node) }
             let multiplies = readers.contains { if case .matMul = $0.node.operator { graph.isProduct($0.node) } else { false } }
             if weighs, digits <= (isSigned ? 7 : 8) {
@@ -223,7 +220,7 @@ struct NumberCompiler {
             }
         }
         return NumberStage.Encoding(
-            digits: digits, isSigned: isSigned, axis: axis, inverse: Memory(inverse), step: Memory(steps), steps: steps, kind: kind,
+            digits: digits, latency: latency, isSigned: isSigned, axis: axis, inverse: Memory(inverse), step: Memory(steps), steps: steps, kind: kind,
             neuron: neuron)
     }
 
@@ -299,6 +296,8 @@ struct NumberCompiler {
             let depthAxis = if case .conv = node.operator { 1 } else { rank - 1 }
             if let axis = encoding.axis, (axis < 0 ? axis + rank : axis) != depthAxis {
                 reason = "its inputs' steps differ along another axis"
+            } else if encoding.latency != nil {
+                reason = "the levels of a latency code are no whole numbers"
             } else if encoding.kind == .floats {
                 reason = "\(encoding.digits) digits are more than 16 bits hold"
             } else if let panels = NumberStage.Panels(
@@ -377,6 +376,9 @@ extension NeuronNode {
         default: nil
         }
     }
+
+    /// Whether its spikes say one number in all.
+    fileprivate func isNumber(in code: SpikeCode) -> Bool { code.kind == .latency ? neuron is LatencyNeuron : digits != nil }
 }
 
 extension Unary {

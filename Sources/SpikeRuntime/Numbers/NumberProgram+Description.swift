@@ -8,8 +8,7 @@ extension NumberProgram {
             let text =
                 switch stage.work {
                 case .encode(let encoding):
-                    "\(encoding.isSigned ? "sign and " : "")\(encoding.digits) digits\(encoding.kind.name), "
-                        + (encoding.steps.count == 1 ? "one step" : "\(encoding.steps.count) steps")
+                    encoding.name + "\(encoding.kind.name), " + (encoding.steps.count == 1 ? "one step" : "\(encoding.steps.count) steps")
                 case .panels(let panels): "\(panels.depth)×\(panels.columns)\(panels.kind.name) weights"
                 case .convolution(let convolution):
                     "convolution of \(convolution.inputChannels) channels, \(convolution.outputChannels) features, "
@@ -52,6 +51,14 @@ extension NumberProgram {
             alive.subtract(lastReads)
         }
         return most
+    }
+}
+
+extension NumberStage.Encoding {
+    /// What it sends, for people.
+    fileprivate var name: String {
+        guard let rule = latency?.rule else { return "\(isSigned ? "sign and " : "")\(digits) digits" }
+        return "\(rule.mostSpikes == 1 ? "one spike" : "up to \(rule.mostSpikes) spikes") in \(rule.weights.count) steps"
     }
 }
 

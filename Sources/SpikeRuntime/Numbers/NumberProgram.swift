@@ -1,11 +1,11 @@
 internal import CSpikeKernels
 internal import SpikeGraph
 
-/// A network of digit neurons, compiled.
+/// A network of digit neurons, or of a latency code, compiled.
 ///
-/// Its layers wait for each other, and the K spikes of a neuron are the digits of a number. So it is simulated in these numbers: a layer's
-/// synapses are products of numbers and weights, in whole numbers for int8, and every function acts on potentials once. How many spikes
-/// there were is how many digits are 1.
+/// Its layers wait for each other, and the K spikes of a neuron are the digits of a number, or the few spikes of a latency code a sum of
+/// levels. So it is simulated in these numbers: a layer's synapses are products of numbers and weights, in whole numbers for digits in int8,
+/// and every function acts on potentials once. How many spikes there were is how many digits are 1.
 struct NumberProgram: Sendable {
     var stages: [NumberStage] = []
     /// The constants that stages read, by name.
@@ -73,7 +73,10 @@ struct NumberStage: Sendable {
 
     /// What a layer of neurons sends: a whole number of units of a step.
     struct Encoding: Sendable {
+        /// K; 0 of a latency code.
         var digits: Int
+        /// What is sent in the place of digits.
+        var latency: Ladder?
         var isSigned: Bool
         /// The axis along which steps differ, counted from the end of the value's own order if negative; `nil`: one for all.
         var axis: Int?
@@ -85,6 +88,39 @@ struct NumberStage: Sendable {
         var neuron: String
 
         var largest: Int { 1 << digits - 1 }
+        /// K, or T.
+        var stepCount: Int { latency?.rule.weights.count ?? digits }
+
+        /// How many spikes say a number of units.
+        func spikes(of number: Float) -> Int {
+            latency?.rule.steps(of: number).count ?? Int(number.magnitude).nonzeroBitCount
+        }
+
+        /// The spikes of each step that say a number of units.
+        func train(of number: Float) -> [Float] {
+            if let rule = latency?.rule {
+                let sent = rule.steps(of: number)
+                return rule.weights.indices.map { sent.contains($0) ? 1 : 0 }
+            }
+            let (whole, sign): (Int, Float) = (Int(number.magnitude), number < 0 ? -1 : 1)
+            return (0..<digits).map { whole >> (digits - 1 - $0) & 1 == 1 ? sign : 0 }
+        }
+
+        /// What a spike in a step is worth, in units.
+        func weight(ofStep index: Int) -> Float { latency?.rule.weights[index] ?? Float(1 << (digits - 1 - index)) }
+    }
+
+    /// The thresholds of a latency code, where kernels read them.
+    struct Ladder: Sendable {
+        let rule: LatencyNeuron.Ladder
+        let weights: Memory
+        let first: Memory
+        let last: Memory
+
+        init(_ neuron: LatencyNeuron) {
+            rule = LatencyNeuron.Ladder(neuron)
+            (weights, first, last) = (Memory(rule.weights), Memory(rule.first), Memory(rule.last))
+        }
     }
 
     /// Weights [depth, columns], packed.

@@ -134,6 +134,11 @@ final class NumberWorker {
             var job = spike_encoding()
             (job.is_signed, job.largest) = (encoding.isSigned, Float(encoding.largest))
             (job.kind, job.offset) = (encoding.kind.code, encoding.kind.offset)
+            if let latency = encoding.latency {
+                (job.steps, job.most_spikes) = (Int32(latency.rule.weights.count), Int32(latency.rule.mostSpikes))
+                job.weights = UnsafePointer(latency.weights.floats)
+                (job.first, job.last) = (UnsafePointer(latency.first.floats), UnsafePointer(latency.last.floats))
+            }
             job.x = UnsafePointer(x.floats + range.lowerBound)
             (job.count, job.columns, job.has_columns) = (range.count, columns, columns > 0)
             (job.inverse, job.step) = (UnsafePointer(encoding.inverse.floats + step), UnsafePointer(encoding.step.floats + step))
@@ -170,37 +175,38 @@ final class NumberWorker {
             let count = encoding.steps.count
             return encoding.steps[count == 1 ? 0 : run > 0 ? index / run % count : index % count]
         }
-        var whole = (0..<value.count).map { index -> Int in
+        var numbers = (0..<value.count).map { index -> Float in
             switch value.kind {
-            case .bytes(let offset): Int(value.bytes[index]) - Int(offset)
-            case .shorts: Int(value.shorts[index])
-            case .floats: Int((value.floats[index] / step(index)).rounded())
+            case .bytes(let offset): Float(Int(value.bytes[index]) - Int(offset))
+            case .shorts: Float(value.shorts[index])
+            case .floats: encoding.latency == nil ? (value.floats[index] / step(index)).rounded() : value.floats[index] / step(index)
             }
         }
         func tensor(_ numbers: [Float]) -> Tensor {
             value.isChannelsLast ? Tensor(numbers, shape: value.storedShape).channelsFirst : Tensor(numbers, shape: value.shape)
         }
         if recording.contains(.spikeCounts) {
-            counts[encoding.neuron] = tensor(whole.map { Float($0.magnitude.nonzeroBitCount) }).floats
+            counts[encoding.neuron] = tensor(numbers.map { Float(encoding.spikes(of: $0)) }).floats
         }
         guard let forcing else { return value }
+        let trains = numbers.map { encoding.train(of: $0) }
         var forced = [Float](repeating: 0, count: value.count)
         var isForced = false
-        for index in 0..<encoding.digits {
-            let bit = encoding.digits - 1 - index
-            let sent = tensor(whole.map { Float($0.magnitude >> bit & 1 == 1 ? $0.signum() : 0) })
+        for index in 0..<encoding.stepCount {
+            let sent = tensor(trains.map { $0[index] })
             let wanted = forcing(encoding.neuron, index, sent)
             if wanted != sent { isForced = true }
-            for (place, spike) in wanted.floats.enumerated() { forced[place] += spike * Float(1 << bit) }
+            let weight = encoding.weight(ofStep: index)
+            for (place, spike) in wanted.floats.enumerated() { forced[place] += spike * weight }
         }
         guard isForced else { return value }
         let inOrder = Tensor(forced, shape: value.shape)
-        whole = (value.isChannelsLast ? inOrder.channelsLast : inOrder).floats.map { Int($0) }
-        for (index, number) in whole.enumerated() {
+        numbers = (value.isChannelsLast ? inOrder.channelsLast : inOrder).floats
+        for (index, number) in numbers.enumerated() {
             switch value.kind {
-            case .bytes(let offset): value.bytes[index] = UInt8(clamping: number + Int(offset))
-            case .shorts: value.shorts[index] = Int16(clamping: number)
-            case .floats: value.floats[index] = Float(number) * step(index)
+            case .bytes(let offset): value.bytes[index] = UInt8(clamping: Int(number) + Int(offset))
+            case .shorts: value.shorts[index] = Int16(clamping: Int(number))
+            case .floats: value.floats[index] = number * step(index)
             }
         }
         return value

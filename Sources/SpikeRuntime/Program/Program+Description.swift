@@ -3,9 +3,9 @@ internal import Foundation
 internal import SpikeGraph
 
 extension Program: CustomStringConvertible {
-    /// The most digits that steps can be asked of; `nil` without radix neurons.
+    /// The most digits, or steps of a latency code, that can be asked of; `nil` without such neurons.
     var fewestDigits: Int? {
-        if let numbers { return numbers.encodings.map(\.digits).min() }
+        if let numbers { return numbers.encodings.map(\.stepCount).min() }
         return stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
     }
 

@@ -12,7 +12,7 @@ extension Simulation {
         let isStreaming = program.schedule == .streaming
         let digits = program.fewestDigits ?? Limits.radixSteps
         if program.fewestDigits != nil || program.code.kind == .radix, steps > digits {
-            throw SpikeletError(.invalidOption, "\(steps) steps for a radix code of \(digits)", remedy: "simulate \(digits) steps")
+            throw SpikeletError(.invalidOption, "\(steps) steps for a \(program.code.kind.rawValue) code of \(digits)", remedy: "simulate \(digits) steps")
         }
         try checkSums(steps)
         if let exitConfidence {

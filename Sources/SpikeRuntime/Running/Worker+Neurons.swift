@@ -263,6 +263,7 @@ extension Worker {
         if keepsSums, memory.poolSums[index] == nil {
             memory.poolSums[index] = Buffer(zeros: sumBytes)
         }
+        // A latency code is not run in spikes.
         let growth = Int32(program.code.base)
         let parts = threads.parts(of: target.layout.height, samples: samples)
         threads.forEach(samples * parts.count) { piece, _ in
