@@ -59,9 +59,11 @@ extension Evaluator {
 
     /// How many values an activation can take, above zero, after so many steps.
     private func levels(_ steps: Int) -> Int {
-        let most = snn.nodes.compactMap { node -> Int? in
-            if case .neuron(let neuronNode) = node.operator { neuronNode.neuron.spikesPerStep?.upperBound } else { nil }
+        let neurons = snn.nodes.compactMap { node -> (any Neuron)? in
+            if case .neuron(let neuronNode) = node.operator { neuronNode.neuron } else { nil }
         }
+        if let few = neurons.compactMap({ $0 as? LatencyNeuron }).map(\.levels.count).max() { return few }
+        let most = neurons.compactMap { $0.spikesPerStep?.upperBound }
         // A file may hold any burst.
         let (levels, overflow) = snn.spikeCode.levels(steps).multipliedReportingOverflow(by: max(1, most.max() ?? 1))
         return overflow ? Int.max : levels

@@ -42,7 +42,9 @@ import Testing
             case "rows_i8": checkRowProducts(table, SPIKE_NUMBERS_BYTES, &random)
             case "function_f32": checkFunctions(table, &random)
             case "pair_f32": checkPairs(table, &random)
-            case "encode_f32": checkEncoding(table, &random)
+            case "encode_f32":
+                checkEncoding(table, &random)
+                checkLadder(table, &random)
             case "standardise_f32": checkStandardisation(table, &random)
             case "reduce_f32": checkReduction(table, &random)
             case "depthwise_f32": checkDepthwise(table, &random)

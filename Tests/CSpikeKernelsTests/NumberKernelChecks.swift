@@ -162,6 +162,48 @@ func checkEncoding(_ table: spike_kernel_table, _ random: inout SeededGenerator)
     #expect(Int(job.spikes) == spikes && Int(job.invalid) == invalid)
 }
 
+/// The same of a latency code: each potential goes down the ladder by itself.
+func checkLadder(_ table: spike_kernel_table, _ random: inout SeededGenerator) {
+    let (columns, steps, most) = (random.int(1...70), random.int(1...24), random.int(1...2))
+    let count = columns * random.int(0...4)
+    let base = Float.random(in: 1.05...2.5, using: &random)
+    var weights: [Float] = [1]
+    while weights.count < steps { weights.insert(weights[0] * base, at: 0) }
+    let (first, last) = (weights.map { $0 * Float(most == 1 ? 0.9 : 0.97) }, weights.map { $0 * 0.9 })
+    var x = (0..<count).map { _ in Float.random(in: -1...1.5, using: &random) * weights[0] }
+    if random.chance(0.3), count > 2 { (x[0], x[1], x[2]) = (.nan, .infinity, -.infinity) }
+    let (inverse, step) = (random.dyadic(columns).map { abs($0) + 0.125 }, random.dyadic(columns).map { abs($0) + 0.125 })
+    let hasColumns = random.chance(0.5)
+    let arena = Arena()
+    defer { withExtendedLifetime(arena) {} }
+    var job = spike_encoding()
+    (job.x, job.count, job.columns, job.has_columns) = (UnsafePointer(arena.make(x, filler: 0)), count, columns, hasColumns)
+    (job.inverse, job.step) = (UnsafePointer(arena.make(inverse, filler: 0)), UnsafePointer(arena.make(step, filler: 0)))
+    (job.steps, job.most_spikes, job.kind) = (Int32(steps), Int32(most), SPIKE_NUMBERS_FLOAT)
+    job.weights = UnsafePointer(arena.make(weights, filler: 0))
+    (job.first, job.last) = (UnsafePointer(arena.make(first, filler: 0)), UnsafePointer(arena.make(last, filler: 0)))
+    let out = arena.make([Float](repeating: 0, count: max(1, count)), filler: 0)
+    job.out = UnsafeMutableRawPointer(out)
+    table.encode_f32(&job)
+    var (spikes, invalid) = (0, 0)
+    for index in 0..<count {
+        let at = hasColumns ? index % columns : 0
+        var (u, number, sent) = (x[index] * inverse[at], Float(0), 0)
+        guard !u.isNaN else {
+            invalid += 1
+            continue
+        }
+        for t in 0..<steps where sent < most && u >= (sent == most - 1 ? last : first)[t] {
+            u -= weights[t]
+            number += weights[t]
+            sent += 1
+        }
+        spikes += sent
+        #expect(out[index] == number * step[at])
+    }
+    #expect(Int(job.spikes) == spikes && Int(job.invalid) == invalid)
+}
+
 func checkStandardisation(_ table: spike_kernel_table, _ random: inout SeededGenerator) {
     let (rows, length, isCentred) = (random.int(0...3), random.int(1...90), random.chance(0.7))
     let (x, gain, bias) = (random.dyadic(rows * length), random.dyadic(length), random.dyadic(length))

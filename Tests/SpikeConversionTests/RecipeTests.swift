@@ -12,7 +12,7 @@ struct RecipeTests {
     ) throws {
         var random = Random(60)
         let recipe = try #require(Recipe.named(name))
-        let steps = name == "radix" ? 12 : 512
+        let steps = ["radix": 12, "latency": 64, "two-spike": 24][name] ?? 512
         let ann = try smallNetwork(&random)
         let images = random.tensor([64, 2, 6, 6], in: 0...1)
         let snn = try RecipeConverter(recipe.options(steps), calibration: [Batch(images)])(ann)

@@ -33,17 +33,22 @@ struct ErrorDecompositionTests {
         // Both networks once more, by themselves.
         var activations: [String: Tensor] = [:]
         _ = try ReferenceExecutor(ann).run([images]) { node, _, results in activations[node.name] = results[0] }
-        let isRadix = options.neuron == .radix
+        let code = options.code
         var sent: [String: [Float]] = [:]
         _ = try ReferenceSimulation(snn).run([images], steps: 6) { node, _, results in
             guard case .voltageScaler = node.operator, node.name.hasSuffix(".2") else { return }
             let before = sent[node.name] ?? [Float](repeating: 0, count: results[0].count)
-            sent[node.name] = zip(before, results[0].floats).map { isRadix ? 2 * $0 + $1 : $0 + $1 / 6 }
+            sent[node.name] = zip(before, results[0].floats).map { code.growth * $0 + $1 / code.divisor(after: 6) }
         }
         #expect(layers.count == 4)
+        let neurons = snn.nodes.compactMap { node -> (name: String, activation: String)? in
+            guard case .neuron(let neurons) = node.operator, let site = neurons.site else { return nil }
+            return (node.name, site.activation)
+        }
         for (index, layer) in layers.enumerated() {
-            let wanted = try #require(activations["relu\(index + 1)"]).floats
-            let found = try #require(sent["snn tailor.\(index).2"])
+            // Latency codes send a max pool's result, others what it reads.
+            let wanted = try #require(activations[neurons[index].activation]).floats
+            let found = try #require(sent[neurons[index].name.dropLast() + "2"])
             #expect(layer.activation == wanted.map(Double.init))
             var largest = 0.0
             for position in wanted.indices {

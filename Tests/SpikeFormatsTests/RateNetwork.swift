@@ -124,6 +124,9 @@ struct RateNetwork {
         case let neuron as RadixNeuron:
             let levels = Float(1 << neuron.digits) - 1
             (least, most, spike, quantum, membrane) = (0, levels, 1, levels, levels / 2)
+        case let neuron as LatencyNeuron:
+            let levels = neuron.weights[0]
+            (least, most, spike, quantum, membrane) = (0, levels, 1, levels, levels / 2)
         case let neuron as QuantizerNeuron:
             (least, most, spike) = (Float(neuron.lowest), Float(neuron.levels), neuron.threshold)
             (quantum, membrane) = (max(most, -least), neuron.rounding == .down ? 0 : most / 2)

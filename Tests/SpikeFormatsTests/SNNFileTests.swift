@@ -131,7 +131,7 @@ import Testing
         return try #require(throws: SpikeletError.self) { try SNNFile.read(folder.file("n")) }
     }
 
-    @Test(arguments: [("calibrated", 8), ("radix", 4)]) func `files of version 1 are read to the same bits`(recipe: String, steps: Int)
+    @Test(arguments: [("calibrated", 8), ("radix", 4)]) func `files of version 1 are read as they were written`(recipe: String, steps: Int)
         throws
     {
         let snn = try SNNFile.read(Repository.fixture("SNN/version1_\(recipe).safetensors"))
@@ -143,7 +143,14 @@ import Testing
         let run = try ReferenceSimulation(snn).run([array("input")], steps: steps, timeVarying: false, recording: .stepOutputs)
         let (found, expected) = (Tensor.joined(run.stepOutputs.map { $0[0] }), try array("version1_\(recipe)"))
         #expect(expected.shape == [steps, 3, 5])
-        #expect(found.floats.map(\.bitPattern) == expected.floats.map(\.bitPattern))
+        // The processor decides in which order a product's sums are made: its last bit is no part of the file.
+        let worst = zip(found.floats, expected.floats).map { abs($0 - $1) }.max() ?? 1
+        #expect(worst < 1e-6)
+        let folder = try TemporaryFolder()
+        try SNNFile.write(snn, to: folder.file("again.safetensors"))
+        let again = try ReferenceSimulation(SNNFile.read(folder.file("again.safetensors")))
+        let rewritten = try again.run([array("input")], steps: steps, timeVarying: false, recording: .stepOutputs)
+        #expect(Tensor.joined(rewritten.stepOutputs.map { $0[0] }).floats.map(\.bitPattern) == found.floats.map(\.bitPattern))
     }
 
     @Test func `what neurons stand for is kept, and has to fit them`() throws {

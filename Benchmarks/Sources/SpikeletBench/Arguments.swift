@@ -8,18 +8,15 @@ struct Arguments {
     }
 
     static let usage = """
-        usage: spikelet-bench recipes [--data FOLDER] [--limit N] [--json FILE]
-               spikelet-bench precisions [--networks NAME,…] [--recipes NAME,…] [--steps T,…] [--digits K,…] [--read T,…]
-                                         [--data FOLDER] [--limit N] [--threads N] [--json FILE]
+        usage: spikelet-bench precisions [--networks NAME,…] [--recipes NAME,…] [--steps T,…] [--digits K,…] [--read T,…]
+                                  [--data FOLDER] [--limit N] [--threads N] [--json FILE]
 
-        recipes      the recipes' accuracy on the bundled networks, beside SpikingJelly's, as tables
         precisions   int8 beside float32 on the bundled networks: accuracy, agreement, layers that stay float32
 
         Call it from the repository's folder. What has been measured is kept in FILE and not measured again; Benchmarks/README.md says more.
         """
 
     private static let options = [
-        "recipes": ["data", "limit", "json"],
         "precisions": ["networks", "recipes", "steps", "digits", "read", "data", "limit", "threads", "json"],
     ]
 

@@ -21,19 +21,12 @@ func precisions(_ arguments: Arguments) throws {
     try table.run(networks: networks, recipes: recipes, read: read)
 }
 
-func recipes(_ arguments: Arguments) throws {
-    var tables = try RecipeTables(
-        folder: arguments.text("data") ?? "Datasets/FashionMNIST", limit: arguments.number("limit", 10_000),
-        json: arguments.text("json") ?? "Benchmarks/Results/recipes.json")
-    try tables.run()
-}
-
 do {
     guard let arguments = try Arguments(CommandLine.arguments.dropFirst()) else {
         print(Arguments.usage)
         exit(0)
     }
-    if arguments.table == "recipes" { try recipes(arguments) } else { try precisions(arguments) }
+    try precisions(arguments)
 } catch let mistake as Arguments.Mistake {
     FileHandle.standardError.write(Data("error: \(mistake.text)\n\n\(Arguments.usage)\n".utf8))
     exit(64)

@@ -2,19 +2,21 @@ import SpikeGraph
 
 /// What a latency code sends of a network of ReLUs: activations, and where max pools read them, the maxima.
 ///
-/// A spike is worth what its step says, so a maximum is known when all spikes have come: neurons wait for them, pools act on numbers in
+/// Neurons are max(0, x), up to what all their spikes say. A bounded ReLU is more than that where two spikes may say more than its bound: it
+/// stays in front of the neurons, which send its result. A spike is worth what its step says, so a maximum is known when all spikes have come: neurons wait for them, pools act on numbers in
 /// front of the neurons, and what is sent is the result. (A running maximum, as the other codes have it, would have to send differences of
 /// sums of two spikes, which are no levels.) So an activation that max pools alone read is not sent at all.
 struct LatencyPlan {
     /// The activations that become neurons.
     private(set) var activations: [Node] = []
-    /// The max pools whose results are sent, and who reads them.
-    private(set) var pools: [DigitPlan.Encoding] = []
+    /// The max pools and bounded ReLUs whose results are sent, and who reads them.
+    private(set) var encodings: [DigitPlan.Encoding] = []
     /// For each of these pools the activation that it reads, directly or through other pools; absent where it reads several.
-    private(set) var pooled: [String: String] = [:]
+    private var pooled: [String: String] = [:]
 
+    /// - Parameter mostSpikes: of a neuron.
     /// - Throws: ``SpikeletError`` that lists the max pools whose results could be below zero, which no spike says.
-    init(_ graph: Graph) throws {
+    init(_ graph: Graph, mostSpikes: Int) throws {
         let (consumers, producers) = (graph.consumers, graph.producers)
         let shown = Set(graph.outputs.map(\.value))
         var (spiking, unsigned): (Set<String>, Set<String>) = ([], [])
@@ -31,7 +33,8 @@ struct LatencyPlan {
                 unsigned.formUnion(node.outputs)
             }
         }
-        for node in graph.nodes where isPool(node) && !readout.contains(node.name) {
+        func isBounded(_ node: Node) -> Bool { mostSpikes > 1 && isActivation(node) && node.operator.upperBound?.isFinite == true }
+        for node in graph.nodes where (isPool(node) || isBounded(node)) && !readout.contains(node.name) {
             let value = node.outputs[0]
             // Pools and activations behind it take it as the number that it is.
             let readers = (consumers[value] ?? []).filter { !isPool($0) && !isActivation($0) && !readout.contains($0.name) }
@@ -45,7 +48,8 @@ struct LatencyPlan {
             }
             var seen: Set<String> = []
             let places = positions.filter { seen.insert("\($0.node) \($0.position)").inserted }
-            pools.append(DigitPlan.Encoding(node: node, readers: places, axis: graph.channelAxis(of: value)))
+            encodings.append(DigitPlan.Encoding(node: node, readers: places, axis: graph.channelAxis(of: value)))
+            guard isPool(node) else { continue }
             var source = node.inputs[0]
             while let producer = producers[source], isPool(producer) { source = producer.inputs[0] }
             if let producer = producers[source], isActivation(producer) { pooled[node.name] = producer.name }
@@ -56,7 +60,7 @@ struct LatencyPlan {
                 details: SpikeletError.list(problems), remedy: "use the recipe radix, or put a ReLU in front of the pool and train again")
         }
         activations = graph.nodes.filter { node in
-            guard isActivation(node) else { return false }
+            guard isActivation(node), !isBounded(node) else { return false }
             let readers = consumers[node.outputs[0]] ?? []
             return readers.isEmpty || shown.contains(node.outputs[0]) || readers.contains { !isPool($0) }
         }
@@ -64,14 +68,14 @@ struct LatencyPlan {
 
     /// Without data: the activations of which something has to be known.
     func activationsToMeasure(_ graph: Graph) -> [Node] {
-        let sources = Set(pools.compactMap { pooled[$0.node.name] })
-        return graph.nodes.filter { node in sources.contains(node.name) || activations.contains { $0.name == node.name } }
+        let names = encodings.map { pooled[$0.node.name] ?? $0.node.name } + activations.map(\.name)
+        return graph.nodes.filter { names.contains($0.name) && graph.linearity(of: $0) == .activation }
     }
 
     /// What spikes stand for, by the names of activations and pools: where only of a pool's activation it is known, the same.
     func scales(_ known: [String: [Float]]) throws -> [String: [Float]] {
         var scales = known
-        for pool in pools.map(\.node.name) where scales[pool] == nil {
+        for pool in encodings.map(\.node.name) where scales[pool] == nil {
             guard let spike = pooled[pool].flatMap({ known[$0] }) else {
                 throw SpikeletError(
                     .notConvertible, "without data nothing is known of the max pool '\(pool)', which reads several activations",

@@ -64,11 +64,11 @@ public struct RecipeConverter: Sendable {
         let notes = try leavingOut.notes + convertibility.check(allowAnalog: options.allowAnalog)
         let rectified = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(rectified)
-        let latency = options.code.kind == .latency ? try LatencyPlan(folded) : nil
+        let latency = if case .latency(_, let most) = options.neuron { try LatencyPlan(folded, mostSpikes: most) } else { nil as LatencyPlan? }
         let activations = latency?.activations ?? folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
-                try ThresholdPlan(options, activations: activations + (latency?.pools.map(\.node) ?? []), in: folded, data: calibration)
+                try ThresholdPlan(options, activations: activations + (latency?.encodings.map(\.node) ?? []), in: folded, data: calibration)
             } else {
                 try ThresholdPlan(options, activations: latency?.activationsToMeasure(folded) ?? activations, ann: rectified)
             }
@@ -81,7 +81,7 @@ public struct RecipeConverter: Sendable {
         let placed = Set(activations.map(\.name))
         var snn = try PlaceNeurons(scales: scales.filter { placed.contains($0.key) }, neuron: neuron, description: description).run(folded)
         if let latency {
-            snn = try EncodeValues(latency.pools, spikes: latency.scales(scales), neuron: neuron).run(snn)
+            snn = try EncodeValues(latency.encodings, spikes: latency.scales(scales), neuron: neuron).run(snn)
         } else if options.pooling == .runningMaximum {
             snn = try UseRunningMaximum().run(snn)
         }

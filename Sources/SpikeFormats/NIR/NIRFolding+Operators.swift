@@ -78,6 +78,10 @@ extension NIRFolding {
             }
             return flattened(value, node)
         case .neuron(let neuronNode): return try inputs[0].flatMap { try neurons($0, neuronNode, node) }
+        case _ where snn.spikeCode.kind == .latency && [.nonlinear, .activation, .maximum].contains(snn.linearity(of: node)):
+            return refuse(
+                node, "\(node.operator.name) of whole numbers, in front of the neurons of a latency code",
+                advice: "convert it by a streaming recipe, such as signed, to export it")
         case .runningMaximumPool, .maxPool, .globalMaxPool: return try inputs[0].flatMap { try maximumPool($0, node) }
         case .slice, .pad, .gather, .tile, .expand, .resize, .cumSum:
             guard let value = inputs[0] else { return refuse(node, "\(node.operator.name) of a constant") }
