@@ -156,6 +156,10 @@ package struct OperationCounter: Sendable {
                 membraneUpdates: mean(longest.membraneUpdates[node.name]))
         }
         let neuronCount = neurons.reduce(0) { $0 + $1.neurons }
+        let digitCount = snn.nodes.reduce(0) { sum, node in
+            guard case .neuron(let layer) = node.operator, let size = snn.sizePerSample(of: node.outputs[0]) else { return sum }
+            return sum + size * (layer.digits ?? 0)
+        }
         let rows = steps.map { count -> OperationCounts.Step in
             let run = runs[count] ?? longest
             func total(_ numbers: [String: [Int]]) -> Double {
@@ -163,7 +167,9 @@ package struct OperationCounter: Sendable {
             }
             func ofSpikes(_ numbers: [String: [Int]]) -> Double { total(numbers.filter { readers.contains($0.key) }) }
             func ofInput(_ numbers: [String: [Int]]) -> Double { total(numbers.filter { !readers.contains($0.key) }) }
-            let outputs = Double(max(1, neuronCount * count))
+            // In the steps that a layer of fewer digits does not use nothing could be sent.
+            let sending = snn.hasMixedDigits ? digitCount : neuronCount * count
+            let outputs = Double(max(1, sending))
             return OperationCounts.Step(
                 steps: count, accumulates: ofSpikes(run.accumulates), multiplyAccumulates: ofSpikes(run.multiplyAccumulates),
                 input: timeVarying
@@ -182,6 +188,7 @@ package struct OperationCounter: Sendable {
                 ann: ann[layer.name].map { Double($0) / samples })
         }
         let functions = OperationCounts.Readout(insideNeuronsOf: snn).functions
+        let mixed = snn.hasMixedDigits ? snn.digits : nil
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
             effectiveInputMultiplyAccumulates: rows.last.flatMap { row in row.input.map { $0.operations / Double(row.steps) } }
@@ -194,7 +201,9 @@ package struct OperationCounter: Sendable {
                 effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
             footprint: footprint(neuronCount), readout: OperationCounts.Readout(of: snn),
             functionOperations: functions > 0 ? functions : nil, stepsPerLayer: isStreaming ? nil : steps.last,
-            stepsEndToEnd: isStreaming ? nil : steps.last.map { $0 * snn.depth })
+            fewestStepsPerLayer: mixed?.min(),
+            meanStepsPerLayer: mixed.map { Double($0.reduce(0, +)) / Double(max(1, $0.count)) },
+            stepsEndToEnd: isStreaming ? nil : steps.last.map(snn.stepsEndToEnd))
     }
 
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {

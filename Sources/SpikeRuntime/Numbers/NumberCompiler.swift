@@ -26,7 +26,7 @@ struct NumberCompiler {
         var hasDigits = false
         for node in graph.nodes {
             guard case .neuron(let neurons) = node.operator else { continue }
-            guard neurons.initialOffsets.isEmpty, neurons.digits != nil else { return nil }
+            guard neurons.initialOffsets.isEmpty, neurons.sentDigits != nil else { return nil }
             if neurons.neuron is DigitNeuron { hasDigits = true }
         }
         guard hasDigits else { return nil }
@@ -124,7 +124,7 @@ struct NumberCompiler {
             if constants == [false, true], let panels = panels(node, Gemm()) { return panels }
             return node.inputs.allSatisfy { rank($0) >= 2 } ? .matrices : .generic(reason: "a product with a vector")
         case .neuron(let neurons):
-            guard let digits = neurons.digits else { return .generic(reason: "the engine does not know this neuron") }
+            guard let digits = neurons.sentDigits else { return .generic(reason: "the engine does not know this neuron") }
             return .encode(
                 encoding(
                     digits: digits, isSigned: neurons.neuron is DigitNeuron, axis: nil, inverse: [1], steps: [1], readers: [],
@@ -197,7 +197,7 @@ struct NumberCompiler {
     /// Neurons between a scaler that puts potentials into units of their step, and one that takes them back.
     private mutating func encoding(from node: Node) -> (output: String, work: NumberStage.Work)? {
         guard case .voltageScaler(let inverse) = node.operator, let neuron = onlyReader(node.outputs[0]),
-            case .neuron(let neurons) = neuron.operator, let digits = neurons.digits, let scaler = onlyReader(neuron.outputs[0]),
+            case .neuron(let neurons) = neuron.operator, let digits = neurons.sentDigits, let scaler = onlyReader(neuron.outputs[0]),
             case .voltageScaler(let step) = scaler.operator, inverse.scales.count == step.scales.count, inverse.axis == step.axis
         else { return nil }
         taken.formUnion([neuron.name, scaler.name])
@@ -370,7 +370,7 @@ struct NumberCompiler {
 
 extension NeuronNode {
     /// K of a neuron that sends a number's digits.
-    fileprivate var digits: Int? {
+    fileprivate var sentDigits: Int? {
         switch neuron {
         case let neuron as DigitNeuron: neuron.digits
         case let neuron as RadixNeuron: neuron.digits

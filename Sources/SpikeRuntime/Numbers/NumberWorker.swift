@@ -15,6 +15,7 @@ final class NumberWorker {
     let recording: Recording
     /// What is known so far, by name.
     private var values: [String: Held] = [:]
+    private var steps = 0
     private(set) var totals: [String: Int] = [:]
     private(set) var counts: [String: [Float]] = [:]
 
@@ -34,7 +35,10 @@ final class NumberWorker {
     }
 
     /// All outputs that the program reads, `[N, …]` in the order of their axes.
-    func run(_ inputs: [Tensor]) throws -> [String: [Float]] {
+    ///
+    /// - Parameter steps: T, which spikes are shown and counted in.
+    func run(_ inputs: [Tensor], steps: Int) throws -> [String: [Float]] {
+        self.steps = steps
         values = [:]
         (totals, counts) = ([:], [:])
         defer { values = [:] }
@@ -186,8 +190,10 @@ final class NumberWorker {
         guard let forcing else { return value }
         var forced = [Float](repeating: 0, count: value.count)
         var isForced = false
-        for index in 0..<encoding.digits {
-            let bit = encoding.digits - 1 - index
+        // Digits come last: layers of fewer than there are steps have none in the first.
+        let count = max(steps, encoding.digits)
+        for index in 0..<count {
+            let bit = count - 1 - index
             let sent = tensor(whole.map { Float($0.magnitude >> bit & 1 == 1 ? $0.signum() : 0) })
             let wanted = forcing(encoding.neuron, index, sent)
             if wanted != sent { isForced = true }
