@@ -15,6 +15,8 @@ struct ConvertCommand: ParsableCommand {
                   --output snn.safetensors
               spikelet convert model.onnx --calibration mnist/ --split train --limit 1000 \\
                   --recipe radix --steps 4 --output snn.safetensors
+              spikelet convert model.onnx --calibration train.npz --recipe radix \\
+                  --mean-steps 3 --output snn.safetensors
               spikelet convert model.onnx --calibration train.npz --recipe rate-coding \\
                   --mode 99.9% --output snn.safetensors
 
@@ -73,6 +75,13 @@ struct ConvertCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "With radix: so many digits in the mean over all layers, of which each gets as many as calibration data says that the outputs need. In place of --steps, which all layers have alike.",
+            valueName: "k"))
+    var meanSteps: Double?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels; of a regression points of 100 R², or without targets per cent of the deviation of the ANN's values. 'spikelet evaluate --help' tells what counts as which.",
             valueName: "points"))
     var targetDrop: Double?
@@ -121,6 +130,7 @@ struct ConvertCommand: ParsableCommand {
 
     func validate() throws {
         if targetDrop != nil, steps != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --steps.") }
+        try validateMeanSteps()
         if json != nil, targetDrop == nil { throw ValidationError("--json tells what --target-drop tried: it needs --target-drop.") }
         if targetDrop != nil, recipe == .quantised {
             throw ValidationError("The recipe quantised is exact: there is nothing to search for.")
@@ -145,6 +155,19 @@ struct ConvertCommand: ParsableCommand {
         guard recipe != .rateCoding || thresholds != .perChannel else {
             throw ValidationError("The recipe rate-coding has one threshold a layer; --per-channel belongs to the other recipes.")
         }
+    }
+
+    private func validateMeanSteps() throws {
+        guard let meanSteps else { return }
+        if steps != nil {
+            throw ValidationError("--steps is the number of digits of every layer, --mean-steps their mean: give one of them.")
+        }
+        if targetDrop != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --mean-steps.") }
+        guard recipe == .radix else { throw ValidationError("--mean-steps is for the recipe radix: add --recipe radix.") }
+        if calibration == "none" {
+            throw ValidationError("--mean-steps learns from calibration data where digits are needed: give a file, not none.")
+        }
+        guard (1...16).contains(meanSteps) else { throw ValidationError("--mean-steps is from 1 to 16; it is \(meanSteps).") }
     }
 
     func run() throws {
@@ -177,7 +200,9 @@ struct ConvertCommand: ParsableCommand {
         }
         guard json != "-" else { return }
         try show(block: snn)
-        if let spiking = snn.spiking, let steps = spiking.steps {
+        if let digits = snn.digitsByLayer {
+            try show("digits a layer: \(digits); \(snn.stepsEndToEnd(of: snn.spiking?.steps ?? 0)) steps from the input to the output")
+        } else if let spiking = snn.spiking, let steps = spiking.steps {
             try show("converted for \(steps) steps\(spiking.schedule == .streaming ? "" : " a layer")")
         }
         if let corrected = snn.spiking?.facts["correctedWeights"], let samples = snn.spiking?.facts["correctionSamples"] {
@@ -194,6 +219,7 @@ struct ConvertCommand: ParsableCommand {
 
     private func options(_ recipe: Recipe, steps: Int?) -> ConversionOptions {
         var options = recipe.options(steps ?? recipe.usualSteps)
+        if let meanSteps { options = options.mixed(meanSteps: meanSteps) }
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
         options.allowAnalog = allowAnalog

@@ -21,6 +21,10 @@ public struct RecipeConverter: Sendable {
         try options.validate()
         self.neuron = try neuron ?? options.makeNeuron()
         hasOwnNeuron = neuron != nil
+        guard !hasOwnNeuron || options.meanSteps == nil else {
+            throw SpikeletError(
+                .invalidOption, "digits by layer for a rule of one's own", remedy: "leave out the mean number of digits, or the rule")
+        }
         guard self.neuron.currentOfSpike.values.count == 1 else {
             throw SpikeletError(
                 .invalidOption, "\(type(of: self.neuron).kind) takes another current for a spike in each neuron",
@@ -47,7 +51,10 @@ public struct RecipeConverter: Sendable {
         let folded = try FuseConvBatchNorm().run(SplitRectifiers().run(ann))
         let sites = try known.sites(of: folded.nodes.filter { folded.linearity(of: $0) == .activation }, in: folded)
         var placing = try PlaceNeurons(scales: sites.mapValues(\.spike), neuron: options.makeNeuron(), description: known.description)
-        for (name, site) in sites { placing.placements[name]?.axis = site.axis }
+        for (name, site) in sites {
+            placing.placements[name]?.axis = site.axis
+            if let digits = known.digits[name] { placing.placements[name]?.neuron = try RadixNeuron(digits: digits) }
+        }
         var snn = try placing.run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
         return try SeparateConstants().run(snn.takingCorrectedWeights(of: known.snn))
@@ -67,16 +74,18 @@ public struct RecipeConverter: Sendable {
         let activations = folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
-                try ThresholdPlan(options, activations: activations, in: folded, data: calibration)
+                try SitePlan(options, activations.map { DigitSite(node: $0) }, in: folded, data: calibration)
             } else {
-                try ThresholdPlan(options, activations: activations, ann: rectified)
+                try SitePlan(options, ThresholdPlan(options, activations: activations, ann: rectified))
             }
-        let scales = plan.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var description = SpikingDescription(
-            recipe: options.recipe, schedule: options.schedule, code: options.code,
-            facts: options.facts, warnings: notes + plan.warnings)
-        description.facts["calibrationSamples"] = "\(plan.samples)"
-        var snn = try PlaceNeurons(scales: scales, neuron: neuron, description: description).run(folded)
+            recipe: options.recipe, schedule: options.schedule, code: plan.code,
+            facts: options.facts, warnings: notes + plan.thresholds.warnings)
+        description.facts.merge(plan.facts) { _, own in own }
+        description.facts["calibrationSamples"] = "\(plan.thresholds.samples)"
+        var placing = PlaceNeurons(scales: plan.spikes, neuron: neuron, description: description)
+        for name in plan.digits.map({ Array($0.keys) }) ?? [] { placing.placements[name]?.neuron = try plan.options(name).makeNeuron() }
+        var snn = try placing.run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
         if options.correctsWeights, !hasOwnNeuron, let calibration { snn = try snn.correctingWeights(ann: folded, data: calibration) }
         snn = try SeparateConstants().run(snn)
@@ -102,7 +111,7 @@ public struct RecipeConverter: Sendable {
             }
             snn = try ReadoutWarmUp(steps: options.steps)(snn, ann: folded, data: calibration)
         }
-        return snn
+        return try snn.notingDigits()
     }
 }
 
