@@ -220,14 +220,16 @@ static spike_fire spike_firing(const spike_stage *stage, int64_t pixel) {
     const size_t y = (size_t)(pixel / stage->out_width), x = (size_t)(pixel % stage->out_width);
     const size_t place = y * stage->strides.row + x * stage->strides.pixel;
     spike_fire fire = stage->fire;
-    fire.plus = stage->plus ? stage->plus + place : NULL;
-    fire.minus = stage->minus ? stage->minus + place : NULL;
+    // Where neurons are silent there are zeros already.
+    const size_t begin = place + (size_t)stage->silent * stage->strides.step;
+    fire.plus = stage->plus ? stage->plus + begin : NULL;
+    fire.minus = stage->minus ? stage->minus + begin : NULL;
     fire.step_bytes = stage->strides.step;
     fire.counts = stage->counts ? stage->counts + y * stage->count_strides.row + x * stage->count_strides.pixel : NULL;
     fire.count_stride = stage->count_strides.step;
     fire.tile = stage->tile;
     fire.lanes = (int32_t)x == stage->out_width - 1 ? stage->last_lanes : stage->fire.lanes;
-    fire.steps = stage->steps;
+    fire.steps = stage->steps - stage->silent;
     return fire;
 }
 
@@ -330,6 +332,8 @@ static void spike_run_sums(const spike_stage *stage, const spike_kernel_table *t
 
 void spike_run_stage(const spike_stage *stage, const spike_kernel_table *table) {
     SPIKE_REQUIRE(stage->tile <= SPIKE_LARGEST_TILE && stage->steps >= 1);
+    // Only what is integrated first can be held back; counts never are.
+    SPIKE_REQUIRE(stage->silent == 0 || (stage->silent > 0 && stage->silent < stage->steps && stage->layer_synchronous && !stage->counts));
     SPIKE_REQUIRE(stage->growth != 2 || stage->steps <= SPIKE_LARGEST_RADIX);
     int sums = 0;
     for (int b = 0; b < stage->branch_count; b++) {

@@ -15,6 +15,8 @@ struct ConvertCommand: ParsableCommand {
                   --output snn.safetensors
               spikelet convert model.onnx --calibration mnist/ --split train --limit 1000 \\
                   --recipe radix --steps 4 --output snn.safetensors
+              spikelet convert model.onnx --calibration train.npz --recipe radix \\
+                  --mean-steps 3 --output snn.safetensors
               spikelet convert model.onnx --calibration train.npz --recipe rate-coding \\
                   --mode 99.9% --output snn.safetensors
 
@@ -81,6 +83,13 @@ struct ConvertCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "With radix: so many digits in the mean over all layers, of which each gets as many as calibration data says that the outputs need. In place of --steps, which all layers have alike.",
+            valueName: "k"))
+    var meanSteps: Double?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Find the recipe and the fewest steps that lose less than this, judged on calibration data held out: points of accuracy, or of agreement with the ANN where there are no labels; of a regression points of 100 R², or without targets per cent of the deviation of the ANN's values. 'spikelet evaluate --help' tells what counts as which.",
             valueName: "points"))
     var targetDrop: Double?
@@ -129,6 +138,7 @@ struct ConvertCommand: ParsableCommand {
 
     func validate() throws {
         if targetDrop != nil, steps != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --steps.") }
+        try validateMeanSteps()
         if json != nil, targetDrop == nil { throw ValidationError("--json tells what --target-drop tried: it needs --target-drop.") }
         if targetDrop != nil, recipe == .quantised {
             throw ValidationError("The recipe quantised is exact: there is nothing to search for.")
@@ -144,7 +154,7 @@ struct ConvertCommand: ParsableCommand {
         if weightCorrection == true, calibration == "none" {
             throw ValidationError("--weight-correction learns from calibration data: give a file, not none.")
         }
-        if weightCorrection == true, ![.radix, .latency, .twoSpike].contains(recipe ?? (targetDrop == nil ? .calibrated : .radix)) {
+        if weightCorrection != nil, ![.radix, .latency, .twoSpike].contains(recipe ?? (targetDrop == nil ? .calibrated : .radix)) {
             throw ValidationError("--weight-correction is for the recipes radix, latency and two-spike.")
         }
         guard base == nil || recipe == .latency || recipe == .twoSpike else {
@@ -156,6 +166,19 @@ struct ConvertCommand: ParsableCommand {
         guard recipe != .rateCoding || thresholds != .perChannel else {
             throw ValidationError("The recipe rate-coding has one threshold a layer; --per-channel belongs to the other recipes.")
         }
+    }
+
+    private func validateMeanSteps() throws {
+        guard let meanSteps else { return }
+        if steps != nil {
+            throw ValidationError("--steps is the number of digits of every layer, --mean-steps their mean: give one of them.")
+        }
+        if targetDrop != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --mean-steps.") }
+        guard recipe == .radix else { throw ValidationError("--mean-steps is for the recipe radix: add --recipe radix.") }
+        if calibration == "none" {
+            throw ValidationError("--mean-steps learns from calibration data where digits are needed: give a file, not none.")
+        }
+        guard (1...16).contains(meanSteps) else { throw ValidationError("--mean-steps is from 1 to 16; it is \(meanSteps).") }
     }
 
     func run() throws {
@@ -188,7 +211,9 @@ struct ConvertCommand: ParsableCommand {
         }
         guard json != "-" else { return }
         try show(block: snn)
-        if let spiking = snn.spiking, let steps = spiking.steps {
+        if let digits = snn.digitsByLayer {
+            try show("digits a layer: \(digits); \(snn.stepsEndToEnd(of: snn.spiking?.steps ?? 0)) steps from the input to the output")
+        } else if let spiking = snn.spiking, let steps = spiking.steps {
             try show("converted for \(steps) steps\(spiking.schedule == .streaming ? "" : " a layer")")
         }
         if let corrected = snn.spiking?.facts["correctedWeights"], let samples = snn.spiking?.facts["correctionSamples"] {
@@ -205,6 +230,7 @@ struct ConvertCommand: ParsableCommand {
 
     private func options(_ recipe: Recipe, steps: Int?) -> ConversionOptions {
         var options = recipe.options(steps ?? recipe.usualSteps)
+        if let meanSteps { options = options.mixed(meanSteps: meanSteps) }
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
         if let base, case .latency(_, let most) = options.neuron { options.neuron = .latency(base: base, mostSpikes: most) }
@@ -265,8 +291,12 @@ struct ConvertCommand: ParsableCommand {
         // Layers in front of the first ReLU that have no form in digits stay real-valued in other recipes only.
         if recipes.count > 1, convertibility.isForDigits(allowAnalog: allowAnalog) { recipes.removeAll { $0 == .radix } }
         let ladders = try recipes.map { name in
+            // A given base leaves some numbers of steps no range.
+            let fits: (Int) -> Bool = { steps in
+                Recipe.named(name.rawValue).map { (try? options($0, steps: steps).validate()) != nil } ?? true
+            }
             let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }
-            return try Recipe.named(name.rawValue).map { RecipeLadder($0, convert: conversion) }
+            return try Recipe.named(name.rawValue).map { try RecipeLadder($0, convert: conversion).keeping(fits) }
                 ?? RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)
         }
         let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)

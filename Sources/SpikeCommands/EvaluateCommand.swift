@@ -52,7 +52,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The numbers of time steps to report. Of a radix code it is always its own. Default: 1,2,4,8,16,32; of time-varying data up to all their steps.",
+            "The numbers of time steps to report. Of a radix or latency code it is always its own. Default: 1,2,4,8,16,32; of time-varying data up to all their steps.",
             valueName: "t1,t2,…"))
     var steps: String?
 
@@ -152,7 +152,7 @@ struct EvaluateCommand: ParsableCommand {
             timeVarying: time.timeVarying)
         noteReference(evaluator.referenceReason)
         if evaluator.steps != Set(steps).sorted(), let whole = evaluator.steps.first {
-            note("note: a radix code is read as a whole, so \(whole) steps alone are reported")
+            note("note: a \(snn.spiking?.code.kind.rawValue ?? "radix") code is read as a whole, so \(whole) steps alone are reported")
         }
         let result = try locating(data) { try measure(evaluator, loader) }
         if let report { try Report([result]).write(to: report) }

@@ -75,11 +75,16 @@ struct InspectCommand: ParsableCommand {
         }
         try show(block: snn)
         try show("\(grouped(SynapseCounter(snn).denseOperations)) multiply–accumulates in one dense pass of one sample")
-        if let steps = snn.spiking?.steps { try show("converted for \(steps) steps") }
+        if let steps = snn.spiking?.steps {
+            try show(snn.digitsByLayer.map { "digits a layer: \($0)" } ?? "converted for \(steps) steps")
+        }
         if NetworkFile.isSafetensors(network), let model = try SNNFile.model(in: SafetensorsFile(path: network)) {
             try show(model.sizes(in: snn))
         }
-        for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) { try show("\(fact): \(value)") }
+        // The digits stand above.
+        for (fact, value) in (snn.spiking?.facts ?? [:]).sorted(by: { $0.key < $1.key }) where fact != "digits" {
+            try show("\(fact): \(value)")
+        }
         for warning in snn.spiking?.warnings ?? [] { try show("warning: \(warning)") }
     }
 

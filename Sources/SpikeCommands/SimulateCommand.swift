@@ -16,7 +16,7 @@ struct SimulateCommand: ParsableCommand {
 
             x.npy holds samples, [N, …], each shown in every step: bytes become 0…1 by 1/255, other numbers are taken as they are. \
             With --time-varying it is [T, N, …], and bytes too are taken as they are: 0 and 1 are events. The output is the sum over \
-            all steps divided by their number; of a radix code it is the weighted sum, undivided. Accuracy over steps on labelled \
+            all steps divided by their number; of a radix or latency code it is the weighted sum, undivided. Accuracy over steps on labelled \
             data is the business of 'spikelet evaluate'.
             """)
 

@@ -18,6 +18,8 @@ package struct OperationCounter: Sendable {
     private let isStreaming: Bool
     /// The layers that read spikes.
     private let readers: Set<String>
+    /// By the nodes that give them, the neurons that hold more potentials than they are: those of a max pool's whole window.
+    private let pooled: [String: String]
 
     /// One run's sums over samples.
     package struct Run: Accumulator, Equatable {
@@ -60,6 +62,7 @@ package struct OperationCounter: Sendable {
         synapses = SynapseCounter(snn)
         isStreaming = snn.spiking?.schedule == .streaming
         readers = Set(synapses.layers.filter(\.readsSpikes).map(\.name))
+        pooled = snn.pooledPotentials
     }
 
     /// Simulates some samples.
@@ -92,6 +95,7 @@ package struct OperationCounter: Sendable {
         var run = Run()
         run.perSample = [Int](repeating: 0, count: samples)
         var steppers: [String: Membranes] = [:]
+        let holders = Set(pooled.values)
         var calls: [String: Int] = [:]
         let pieces = snn.piecesOfSamples()
         try withoutActuallyEscaping(onStep) { onStep in
@@ -105,12 +109,19 @@ package struct OperationCounter: Sendable {
                         let emitted = results[0].floats
                         run.spikes[node.name, default: []].append(Int(emitted.reduce(0.0) { $0 + Double(abs($1)) }))
                         run.active[node.name, default: []].append(emitted.count { $0 != 0 })
-                        var membranes = steppers.removeValue(forKey: node.name) ?? Membranes(neuron)
+                        let holdsPools = holders.contains(node.name)
+                        var membranes = steppers.removeValue(forKey: node.name) ?? Membranes(neuron, onlyEmits: holdsPools)
                         let state = isStreaming ? simulation.neuronStates[node.name] : nil
                         let updates = membranes.advance(operands[0], sent: results[0], state: state, step: step, of: steps)
                         run.membraneUpdates[node.name, default: []] += updates
                         steppers[node.name] = membranes
                     } else {
+                        if let holder = pooled[node.name], case .neuron(let neuron)? = snn.node(named: holder)?.operator {
+                            var membranes = steppers.removeValue(forKey: node.name) ?? Membranes(neuron)
+                            let updates = membranes.integrate(results[0], step: step, of: steps)
+                            run.membraneUpdates[node.name, default: []].append(updates)
+                            steppers[node.name] = membranes
+                        }
                         let operands = zip(node.inputs, operands).map { snn.samplesFirst($1, of: $0, pieces: pieces) }
                         let operations = synapses.effectiveOperations(node, operands: operands, samples: samples)
                         if timeVarying || readers.contains(node.name) {
@@ -153,9 +164,13 @@ package struct OperationCounter: Sendable {
             guard case .neuron = node.operator, let size = snn.sizePerSample(of: node.outputs[0]) else { return nil }
             return OperationCounts.Neurons(
                 name: node.name, neurons: size, spikes: mean(longest.spikes[node.name]),
-                membraneUpdates: mean(longest.membraneUpdates[node.name]))
+                membraneUpdates: mean(membraneUpdates(of: node.name, in: longest)))
         }
         let neuronCount = neurons.reduce(0) { $0 + $1.neurons }
+        let digitCount = snn.nodes.reduce(0) { sum, node in
+            guard case .neuron(let layer) = node.operator, let size = snn.sizePerSample(of: node.outputs[0]) else { return sum }
+            return sum + size * (layer.digits ?? 0)
+        }
         let rows = steps.map { count -> OperationCounts.Step in
             let run = runs[count] ?? longest
             func total(_ numbers: [String: [Int]]) -> Double {
@@ -163,7 +178,9 @@ package struct OperationCounter: Sendable {
             }
             func ofSpikes(_ numbers: [String: [Int]]) -> Double { total(numbers.filter { readers.contains($0.key) }) }
             func ofInput(_ numbers: [String: [Int]]) -> Double { total(numbers.filter { !readers.contains($0.key) }) }
-            let outputs = Double(max(1, neuronCount * count))
+            // In the steps that a layer of fewer digits does not use nothing could be sent.
+            let sending = snn.hasMixedDigits ? digitCount : neuronCount * count
+            let outputs = Double(max(1, sending))
             return OperationCounts.Step(
                 steps: count, accumulates: ofSpikes(run.accumulates), multiplyAccumulates: ofSpikes(run.multiplyAccumulates),
                 input: timeVarying
@@ -182,6 +199,7 @@ package struct OperationCounter: Sendable {
                 ann: ann[layer.name].map { Double($0) / samples })
         }
         let functions = OperationCounts.Readout(insideNeuronsOf: snn).functions
+        let mixed = snn.hasMixedDigits ? snn.digits : nil
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
             effectiveInputMultiplyAccumulates: rows.last.flatMap { row in row.input.map { $0.operations / Double(row.steps) } }
@@ -194,7 +212,20 @@ package struct OperationCounter: Sendable {
                 effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
             footprint: footprint(neuronCount), readout: OperationCounts.Readout(of: snn),
             functionOperations: functions > 0 ? functions : nil, stepsPerLayer: isStreaming ? nil : steps.last,
-            stepsEndToEnd: isStreaming ? nil : steps.last.map { $0 * snn.depth })
+            fewestStepsPerLayer: mixed?.min(),
+            meanStepsPerLayer: mixed.map { Double($0.reduce(0, +)) / Double(max(1, $0.count)) },
+            stepsEndToEnd: isStreaming ? nil : steps.last.map(snn.stepsEndToEnd))
+    }
+
+    /// In each step, with those of potentials that wait for a max pool.
+    private func membraneUpdates(of neurons: String, in run: Run) -> [Int]? {
+        var sum = run.membraneUpdates[neurons]
+        for source in pooled.keys.sorted() where pooled[source] == neurons {
+            for (step, updates) in (run.membraneUpdates[source] ?? []).enumerated() where sum?.indices.contains(step) == true {
+                sum?[step] += updates
+            }
+        }
+        return sum
     }
 
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {
@@ -207,9 +238,13 @@ package struct OperationCounter: Sendable {
                 zeros += values.count { $0 == 0 }
             }
         }
+        let inPools = pooled.reduce(0) { sum, pair in
+            let sizes = [snn.node(named: pair.key), snn.node(named: pair.value)].map { $0.flatMap { snn.sizePerSample(of: $0.outputs[0]) } ?? 0 }
+            return sum + max(0, sizes[0] - sizes[1])
+        }
         let parameters = network.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
         return OperationCounts.Footprint(
-            parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights), membraneBytes: 4 * neurons,
+            parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights), membraneBytes: 4 * (neurons + inPools),
             connectionSparsity: weights == 0 ? 0 : Double(zeros) / Double(weights))
     }
 
@@ -272,7 +307,19 @@ private struct Membranes {
     /// Layer-synchronous: what each step emits.
     private var sent: [Tensor] = []
 
-    init(_ node: NeuronNode) { self.node = node }
+    /// Layer-synchronous: what integrates is counted elsewhere.
+    private let onlyEmits: Bool
+
+    init(_ node: NeuronNode, onlyEmits: Bool = false) { (self.node, self.onlyEmits) = (node, onlyEmits) }
+
+    /// How many membranes changed in a step of integration; in the first, all count.
+    mutating func integrate(_ current: Tensor, step: Int, of steps: Int) -> Int {
+        var next = state ?? node.initialState(shape: current.shape)
+        let before = state?.membrane
+        node.neuron.integrate(current, state: &next, at: TimeStep(step, of: steps))
+        state = next
+        return Self.changes(from: before, to: next.membrane)
+    }
 
     /// How many membranes changed in a step. In the first, all count: they are set up.
     ///
@@ -287,10 +334,9 @@ private struct Membranes {
             return [Self.changes(from: state?.membrane, to: seen.membrane)]
         }
         sent.append(spikes)
-        var next = state ?? node.initialState(shape: current.shape)
-        let before = state?.membrane
-        node.neuron.integrate(current, state: &next, at: TimeStep(step, of: steps))
-        var changes = Self.changes(from: before, to: next.membrane)
+        let integrated = integrate(current, step: step, of: steps)
+        guard var next = state else { return [integrated] }
+        var changes = onlyEmits ? 0 : integrated
         if step == steps - 1 {
             for index in 0..<steps {
                 let before = next.membrane
@@ -307,4 +353,35 @@ private struct Membranes {
         guard let before else { return after.count }
         return zip(before.floats, after.floats).count { $0 != $1 }
     }
+}
+
+extension Graph {
+    /// By the node that gives them, the neurons of a latency code that hold potentials until a max pool in front of them takes the largest.
+    fileprivate var pooledPotentials: [String: String] {
+        guard spikeCode.kind == .latency else { return [:] }
+        let (producers, trains) = (producers, spikeTrains)
+        var found: [String: String] = [:]
+        for node in nodes {
+            guard case .neuron = node.operator else { continue }
+            var (value, isPooled) = (node.inputs[0], false)
+            while let producer = producers[value] {
+                switch linearity(of: producer) {
+                case .maximum: isPooled = true
+                case .activation: break
+                case _ where producer.operator.isScaler: break
+                default:
+                    // Numbers that are sent to the pool are no potentials of its neurons.
+                    if isPooled, !trains.contains(value) { found[producer.name] = node.name }
+                    value = ""
+                    continue
+                }
+                value = producer.inputs[0]
+            }
+        }
+        return found
+    }
+}
+
+extension Operator {
+    fileprivate var isScaler: Bool { if case .voltageScaler = self { true } else { false } }
 }

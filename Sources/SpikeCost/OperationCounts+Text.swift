@@ -21,8 +21,8 @@ extension OperationCounts {
         }
         if let readout { ann += "\n  \(readout.description), on the accumulated output, once" }
         var layers = ""
-        if let stepsPerLayer, let stepsEndToEnd {
-            layers = "\n  \(stepsPerLayer) steps a layer, layer by layer: \(stepsEndToEnd) from the input to the output"
+        if let stepsPerLayerText, let stepsEndToEnd {
+            layers = "\n  \(stepsPerLayerText) steps a layer, layer by layer: \(stepsEndToEnd) from the input to the output"
         }
         return """
             one sample takes at \(last.steps) steps (mean of \(samples)):\(layers)

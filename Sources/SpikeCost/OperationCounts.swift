@@ -121,10 +121,23 @@ public struct OperationCounts: Codable, Sendable, Equatable {
     /// Functions of whole potentials that neurons evaluate, once for a sample: one for each number that they give, or reduce. They are no
     /// synaptic operations. `nil` where there are none.
     public var functionOperations: Int?
-    /// The steps that each layer takes, where layers wait for each other.
+    /// The steps that each layer takes, where layers wait for each other; where they send different numbers of digits, the most.
     public var stepsPerLayer: Int?
-    /// The same times the layers of neurons on the longest way from the input to an output, with what spikes wait for at products.
+    /// The fewest, where they differ; else `nil`.
+    public var fewestStepsPerLayer: Int?
+    /// The mean over the layers, where they differ; else `nil`.
+    public var meanStepsPerLayer: Double?
+    /// The sum over the layers of neurons on the longest way from the input to an output, with what spikes wait for at products.
     public var stepsEndToEnd: Int?
+}
+
+extension OperationCounts {
+    /// How many steps a layer takes, for people: `4`, or `2 to 4 (3.0 in the mean)`; `nil` where layers do not wait for each other.
+    package var stepsPerLayerText: String? {
+        guard let stepsPerLayer else { return nil }
+        guard let fewestStepsPerLayer, let meanStepsPerLayer else { return "\(stepsPerLayer)" }
+        return "\(fewestStepsPerLayer) to \(stepsPerLayer) (\((meanStepsPerLayer * 10).rounded() / 10) in the mean)"
+    }
 }
 
 extension OperationCounts.Readout {

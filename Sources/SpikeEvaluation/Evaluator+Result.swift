@@ -57,8 +57,10 @@ extension Evaluator {
         return result
     }
 
-    /// How many values an activation can take, above zero, after so many steps.
+    /// How many values an activation can take, above zero, after so many steps; where layers differ, with their mean number of digits.
     private func levels(_ steps: Int) -> Int {
+        let digits = snn.hasMixedDigits ? snn.digits : []
+        let steps = digits.isEmpty ? steps : (digits.reduce(0, +) + digits.count / 2) / digits.count
         let neurons = snn.nodes.compactMap { node -> (any Neuron)? in
             if case .neuron(let neuronNode) = node.operator { neuronNode.neuron } else { nil }
         }

@@ -58,7 +58,8 @@ struct SNNDocument: Codable {
     var model: StoredModelDocument?
 
     init(_ graph: Graph, model: StoredModelDocument? = nil) {
-        formatVersion = model == nil ? SNNFile.versionWithoutModel : SNNFile.formatVersion
+        let least = model == nil ? SNNFile.versionWithoutModel : SNNFile.versionWithModel
+        formatVersion = graph.hasMixedDigits ? SNNFile.formatVersion : least
         self.model = model
         name = graph.name
         inputs = graph.inputs.map {

@@ -7,9 +7,10 @@ public import SpikeGraph
 /// A graph comes back exactly as it was written: constants to the bit, attributes too. The same graph gives the same bytes.
 public enum SNNFile {
     /// The version of the JSON's layout. It grows when an older Spikelet could misread a newer file, or would lose some of it: since 2,
-    /// neurons say which activation they stand for (``Site``); since 3, the model may stand beside the network (``StoredModel``).
-    public static let formatVersion = 3
-    static let versionWithoutModel = 2
+    /// neurons say which activation they stand for (``Site``); since 3, the model may stand beside the network (``StoredModel``); since 4, layers may
+    /// send fewer digits than the code has steps. A file has the least version that says all of it.
+    public static let formatVersion = 4
+    static let (versionWithModel, versionWithoutModel) = (3, 2)
     static let metadataKey = "spikelet"
 
     /// Writes a graph, as a whole or not at all (see ``SafetensorsFile/write(_:metadata:to:)``).

@@ -43,6 +43,29 @@ extension Graph {
     /// wait for at products. Layers wait for each other: each takes all steps.
     package var depth: Int { outputs.map { phases.arrivals[$0.value] ?? 0 }.max() ?? 0 }
 
+    /// How many steps pass from the input to the last digit of the outputs, where each layer takes so many, or as many as it sends digits: the
+    /// sum along the longest way. A factor of a product waits until the other, its trace, is complete.
+    package func stepsEndToEnd(of steps: Int) -> Int {
+        let (trains, traces) = (spikeTrains, traces)
+        var arrivals: [String: Int] = [:]
+        // Of spikes, how many of the steps up to their arrival bring them.
+        var lengths: [String: Int] = [:]
+        for node in nodes {
+            var wait = node.inputs.map { arrivals[$0] ?? 0 }.max() ?? 0
+            var length = node.inputs.compactMap { lengths[$0] }.max()
+            if case .neuron(let neurons) = node.operator {
+                length = min(neurons.digits ?? steps, steps)
+                wait += length ?? 0
+            } else if let trace = traces[node.name], node.inputs.allSatisfy(trains.contains) {
+                let spikes = node.inputs[1 - trace]
+                length = lengths[spikes]
+                wait = max(wait, (arrivals[node.inputs[trace]] ?? 0) + (length ?? 0))
+            }
+            for output in node.outputs { (arrivals[output], lengths[output]) = (wait, length) }
+        }
+        return outputs.map { arrivals[$0.value] ?? 0 }.max() ?? 0
+    }
+
     private var phases: (arrivals: [String: Int], traces: [String: Int]) {
         guard spiking?.schedule == .layerSynchronous else { return ([:], [:]) }
         let (trains, spiking, readout) = (spikeTrains, spikingValues, readoutNodes)

@@ -4,7 +4,7 @@ import SpikeEvaluation
 extension Report {
     var costSection: Section {
         var body = results.indices.compactMap { index -> String? in
-            guard let counts = results[index].counts, let functions = counts.functionOperations, let steps = counts.stepsPerLayer,
+            guard let counts = results[index].counts, let functions = counts.functionOperations, let steps = counts.stepsPerLayerText,
                 let whole = counts.stepsEndToEnd
             else { return nil }
             let name = results.count > 1 ? "\(names[index]): " : ""

@@ -45,6 +45,13 @@ public struct RecipeLadder: Sendable {
         self.convert = convert ?? { ann, steps, data in try RecipeConverter(recipe.options(steps), calibration: data)(ann) }
     }
 
+    /// Without the numbers of steps that a recipe's options do not have.
+    ///
+    /// - Throws: ``SpikeletError`` where none is left.
+    package func keeping(_ fits: (Int) -> Bool) throws -> RecipeLadder {
+        try RecipeLadder(recipe: recipe, steps: steps.filter(fits), expectedRate: expectedRate, convert: convert)
+    }
+
     /// What a search tries where the user names no recipe.
     public static var usual: [RecipeLadder] { [.init(.radix), .init(.signed), .init(.calibrated), .init(.burst)] }
 }

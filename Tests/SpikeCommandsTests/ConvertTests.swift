@@ -18,6 +18,33 @@ import Testing
         #expect(simulation.output.hasPrefix("24 samples, 6 steps, "))
     }
 
+    @Test func `digits by layer are shown, kept and simulated`() async throws {
+        let folder = try Folder()
+        try await folder.makeData()
+        let run = try await folder.succeeding(
+            "convert", Repository.model("cnn/cnn_dynamo.onnx"), "--calibration", Repository.model("train_2000.npz"), "--limit", "32",
+            "--recipe", "radix", "--mean-steps", "3", "--output", "snn.safetensors")
+        let line = try #require(run.output.split(separator: "\n").first { $0.hasPrefix("digits a layer: ") })
+        #expect(line.contains(", mean 3.0; ") && line.hasSuffix(" steps from the input to the output"))
+        let inspected = try await folder.succeeding("inspect", "snn.safetensors")
+        #expect(inspected.output.contains(line.prefix { $0 != ";" }) && inspected.output.contains("meanSteps: 3.0"))
+        let program = try await folder.succeeding("inspect", "snn.safetensors", "--program", "--precision", "int8")
+        #expect(program.output.contains("radix of "))
+    }
+
+    @Test(arguments: [
+        (["--steps", "3"], "give one of them"), (["--target-drop", "1"], "chooses the steps itself"),
+        (["--recipe", "signed"], "for the recipe radix"),
+        (["--calibration", "none"], "learns from calibration data"), (["--mean-steps", "0"], "from 1 to 16"),
+    ]) func `digits by layer need radix, data and a mean`(options: [String], message: String) async throws {
+        let folder = try Folder()
+        var arguments = ["convert", Repository.tiny, "--output", "snn.safetensors"]
+        if !options.contains("--recipe") { arguments += ["--recipe", "radix"] }
+        if !options.contains("--mean-steps") { arguments += ["--mean-steps", "3"] }
+        let run = try await Program.run(arguments + options, in: folder.path)
+        #expect(run.status != 0 && run.errors.contains(message), "\(run.errors)")
+    }
+
     @Test func `the same options give the same bytes`() async throws {
         let (one, other) = (try Folder(), try Folder())
         try await one.makeNetwork(options: ["--mode", "0.5", "--momentum", "0.3", "--batch-size", "8"])

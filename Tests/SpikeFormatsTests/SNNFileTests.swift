@@ -169,9 +169,9 @@ import Testing
     }
 
     @Test func `a newer format version is refused with the way out`() throws {
-        let error = try error(replacing: "\"formatVersion\":2", by: "\"formatVersion\":4")
+        let error = try error(replacing: "\"formatVersion\":2", by: "\"formatVersion\":5")
         #expect(error.code == .unsupported)
-        #expect(error.message == "the file has format version 4, this Spikelet reads up to 3")
+        #expect(error.message == "the file has format version 5, this Spikelet reads up to 4")
         #expect(error.remedy?.contains("update Spikelet") == true)
         #expect(error.location?.hasPrefix(folder.file("n")) == true)
     }

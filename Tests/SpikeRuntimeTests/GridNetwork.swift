@@ -6,15 +6,23 @@ import SpikeGraph
 struct GridNetwork {
     private var random: SeededGenerator
     private var network: NetworkSketch
-    private let neuron: any Neuron
+    /// Gives a layer's neurons.
+    private let neurons: (inout SeededGenerator) throws -> any Neuron
 
     /// - Parameter digits: K of a radix code; `nil`: a rate code with this neuron.
     static func make(seed: Int, neuron: any Neuron, digits: Int?) throws -> (graph: Graph, input: Tensor, steps: Int) {
+        try make(seed: seed, digits: digits) { _ in neuron }
+    }
+
+    /// - Parameter neurons: of each layer.
+    static func make(
+        seed: Int, digits: Int?, neurons: @escaping (inout SeededGenerator) throws -> any Neuron
+    ) throws -> (graph: Graph, input: Tensor, steps: Int) {
         var random = SeededGenerator(seed)
         let shape = [random.int(1...4), random.int(4...9), random.int(4...9)]
-        var grid = GridNetwork(random: random, network: NetworkSketch(input: shape), neuron: neuron)
+        var grid = GridNetwork(random: random, network: NetworkSketch(input: shape), neurons: neurons)
         var x = try grid.conv(grid.network.input, features: grid.random.pick([2, 6, 9, 16, 40]), isWhole: true)
-        x = grid.network.fire(x, neuron)
+        x = try grid.fire(x)
         for _ in 0..<grid.random.int(2...4) { x = try grid.grow(x) }
         let weights = grid.random.dyadic([3, x.shape.reduce(1, *)], bits: 3, limit: 6)
         let y = grid.network.linear(x, weights)
@@ -53,38 +61,40 @@ struct GridNetwork {
             dilation: dilation)
     }
 
+    private mutating func fire(_ x: NetworkSketch.Value) throws -> NetworkSketch.Value { network.fire(x, try neurons(&random)) }
+
     /// A further layer, with what may lie in front of it.
     private mutating func grow(_ x: NetworkSketch.Value) throws -> NetworkSketch.Value {
         let features = random.pick([1, 3, 8, 20, 33, 70, 130])
         let isWide = min(x.shape[1], x.shape[2]) >= 2
         switch random.int(0...9) {
-        case 0 where x.shape[0] % 2 == 0: return network.fire(try conv(x, features: 2 * (features / 2 + 2), groups: 2), neuron)
-        case 1: return network.fire(try conv(x, features: x.shape[0], groups: x.shape[0], isWhole: true), neuron)
+        case 0 where x.shape[0] % 2 == 0: return try fire(conv(x, features: 2 * (features / 2 + 2), groups: 2))
+        case 1: return try fire(conv(x, features: x.shape[0], groups: x.shape[0], isWhole: true))
         case 2:
             let other = try conv(x, features: x.shape[0], isSame: true)
-            return network.fire(network.add(.add(Add()), [other, x], shape: x.shape), neuron)
+            return try fire(network.add(.add(Add()), [other, x], shape: x.shape))
         case 3 where isWide:
             let kernel = random.int(2...min(3, x.shape[1], x.shape[2]))
             return try network.pool(x, [kernel, kernel], strides: [2, 2]) { .runningMaximumPool(RunningMaximumPool(window: $0)) }
         case 4 where isWide:
             let stride = random.int(1...2)
             let mean = try network.pool(x, [2, 2], strides: [stride, stride]) { .averagePool(AveragePool(window: $0)) }
-            return network.fire(try conv(mean, features: features + 1), neuron)
+            return try fire(conv(mean, features: features + 1))
         case 5:
             let twice = network.add(.concat(Concat(axis: 1)), [x, x], shape: [2 * x.shape[0]] + x.shape.dropFirst())
-            return network.fire(try conv(twice, features: features), neuron)
+            return try fire(conv(twice, features: features))
         case 6:
             // Two convolutions with no neuron between, of which the first picks channels.
             let picked = random.int(1...x.shape[0])
             let choice = (0..<picked).flatMap { row in (0..<x.shape[0]).map { Float($0 == (row * 7) % x.shape[0] ? 1 : 0) } }
             // Channels that are picked twice would add their weights.
-            guard picked * 7 <= x.shape[0] || x.shape[0] % 7 != 0 else { return network.fire(try conv(x, features: features), neuron) }
+            guard picked * 7 <= x.shape[0] || x.shape[0] % 7 != 0 else { return try fire(conv(x, features: features)) }
             let inner = try network.conv(x, Tensor(choice, shape: [picked, x.shape[0], 1, 1]))
-            return network.fire(try conv(inner, features: features), neuron)
+            return try fire(conv(inner, features: features))
         case 7 where isWide && x.shape[1] >= 4 && x.shape[2] >= 4:
             // A mean behind a convolution that does not overlap.
             let inner = try conv(x, features: features + 1, kernel: 2, stride: 2)
-            return network.fire(try network.pool(inner, [2, 2], strides: [1, 1]) { .averagePool(AveragePool(window: $0)) }, neuron)
+            return try fire(network.pool(inner, [2, 2], strides: [1, 1]) { .averagePool(AveragePool(window: $0)) })
         case 8 where x.shape[1] * x.shape[2] <= 100:
             // Twice the size: each spike four times, or by a transposed convolution whose kernels do not overlap.
             let shape = [x.shape[0], 2 * x.shape[1], 2 * x.shape[2]]
@@ -92,12 +102,12 @@ struct GridNetwork {
                 let axes = (1...2).map { Resize.Axis(axis: $0 + 1, size: shape[$0], scale: 2) }
                 let resize = Resize(axes: axes, mode: .nearest, coordinates: .asymmetric, rounding: .floor)
                 let wide = network.add(.resize(resize), [x], shape: shape)
-                return network.fire(try conv(wide, features: features), neuron)
+                return try fire(conv(wide, features: features))
             }
             let kernels = weights([x.shape[0], features, 2, 2], isWhole: true)
             let operation = ConvTranspose(window: Window(kernel: [2, 2], strides: [2, 2]))
-            return network.fire(network.add(.convTranspose(operation), [x], [kernels], shape: [features, shape[1], shape[2]]), neuron)
-        default: return network.fire(try conv(x, features: features), neuron)
+            return try fire(network.add(.convTranspose(operation), [x], [kernels], shape: [features, shape[1], shape[2]]))
+        default: return try fire(conv(x, features: features))
         }
     }
 }

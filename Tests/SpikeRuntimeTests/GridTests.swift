@@ -28,6 +28,16 @@ import Testing
         }
     }
 
+    @Test(arguments: 2...9)
+    func `layers of different digits read each other exactly`(steps: Int) throws {
+        for seed in 0..<12 {
+            let (graph, input, _) = try GridNetwork.make(seed: seed * 9 + steps, digits: steps) { random in
+                try RadixNeuron(digits: random.int(1...steps))
+            }
+            try compare(graph, input, steps: steps, "seed \(seed), \(graph.digits)")
+        }
+    }
+
     private static func radix(_ seed: Int, digits: Int) throws -> (graph: Graph, input: Tensor, steps: Int) {
         try GridNetwork.make(seed: seed * 12 + digits, neuron: try RadixNeuron(digits: digits), digits: digits)
     }

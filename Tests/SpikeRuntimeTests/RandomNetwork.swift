@@ -4,6 +4,8 @@ import SpikeGraph
 struct RandomNetwork {
     enum Family: CaseIterable {
         case integrateAndFire, hardReset, signed, burst, radix, unary
+        /// Digits whose number differs from layer to layer.
+        case mixed
     }
 
     private struct Value {
@@ -33,7 +35,7 @@ struct RandomNetwork {
     private init(seed: Int, family: Family, isDyadic: Bool) {
         self.isDyadic = isDyadic
         // Another network for each family, too.
-        random = SeededGenerator(seed * Family.allCases.count + (Family.allCases.firstIndex(of: family) ?? 0))
+        random = SeededGenerator(seed * 6 + (Family.allCases.firstIndex(of: family) ?? 0))
         self.family = family
         digits = random.int(1...5)
     }
@@ -54,7 +56,7 @@ struct RandomNetwork {
         if random.chance(0.2) { current = add("softmax", .softmax(Softmax()), [current.name], current.shape, current) }
         var outputs = [Graph.Output("y", value: current.name)]
         if random.chance(0.2), let other = values.last { outputs.append(Graph.Output("z", value: other.name)) }
-        let radix = family == .radix
+        let radix = family == .radix || family == .mixed
         let layered = radix || family == .unary
         let steps = radix ? digits : random.pick([1, 2, 3, 5, 8, 13, 17, 32, 64])
         let description = SpikingDescription(
@@ -93,8 +95,8 @@ struct RandomNetwork {
         case .hardReset: rule = IFNode(threshold: threshold, reset: .to(0.25), initialMembrane: initial)
         case .signed: rule = SignedIFNeuron(threshold: threshold, initialMembrane: initial, maximumCount: random.pick([nil, 3, 8]))
         case .burst: rule = BurstIFNeuron(threshold: threshold, initialMembrane: initial, maximumBurst: random.int(1...5))
-        case .radix:
-            guard let radix = try? RadixNeuron(digits: digits) else { return x }
+        case .radix, .mixed:
+            guard let radix = try? RadixNeuron(digits: family == .mixed ? random.int(1...digits) : digits) else { return x }
             rule = radix
         }
         var scaled = scaler(x)

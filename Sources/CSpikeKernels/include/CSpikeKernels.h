@@ -550,6 +550,8 @@ typedef struct {
     int64_t pixels;
     int32_t row_begin, row_end;
     int32_t steps;
+    /// The first of them, in which layer-synchronous neurons that integrate in all of them send nothing: steps above a layer's own digits.
+    int32_t silent;
     bool integers;
     int32_t shift;
     /// Added in every step, or in the last alone: at the tile's first channel; 0 strides repeat.

@@ -20,15 +20,14 @@ struct DigitConversion {
         let rectifiers = graph.nodes.filter { plan.rectifiers.contains($0.name) }
         var axes = Dictionary(plan.encodings.map { ($0.node.name, $0.axis) }) { first, _ in first }
         for node in rectifiers { axes[node.name] = .some(plan.channelAxis(ofRectifier: node)) }
-        let thresholds = try ThresholdPlan(
-            options, activations: rectifiers + plan.encodings.map(\.node), in: graph, data: calibration,
-            signed: Set(plan.encodings.map(\.node.name)), axes: axes)
-        var scales = thresholds.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
-        // The largest exponential of each row is 1.
-        for node in plan.encodings.map(\.node) where plan.isExponentialOfRow(node) { scales[node.name] = [options.spikeShare] }
+        let sites = try SitePlan(
+            options, rectifiers.map { DigitSite(node: $0, axis: (axes[$0.name] ?? 1) ?? 1) } + plan.encodings.map(plan.site),
+            in: graph, data: calibration, axes: axes)
+        let (scales, thresholds) = (sites.spikes, sites.thresholds)
         var description = SpikingDescription(
-            recipe: options.recipe, schedule: options.schedule, code: options.code, facts: options.facts,
+            recipe: options.recipe, schedule: options.schedule, code: sites.code, facts: options.facts,
             warnings: notes + warnings + thresholds.warnings)
+        description.facts.merge(sites.facts) { _, own in own }
         if thresholds.samples < 4 {
             let samples = "\(thresholds.samples) calibration sample\(thresholds.samples == 1 ? "" : "s")"
             description.warnings.append("steps were chosen from \(samples): a few hundred tell much more")
@@ -42,7 +41,7 @@ struct DigitConversion {
                     + "\(Int(Self.fineSteps)) steps of the last digit, and the quotients coarse; a larger constant in the divisor helps")
         }
         description.facts["calibrationSamples"] = "\(thresholds.samples)"
-        return try place(plan, in: graph, scales, along: axes.compactMapValues { $0 }, description) { snn in
+        return try place(plan, in: graph, scales, sites.digits ?? [:], along: axes.compactMapValues { $0 }, description) { snn in
             options.correctsWeights ? try snn.correctingWeights(ann: graph, data: calibration) : snn
         }
     }
@@ -52,7 +51,8 @@ struct DigitConversion {
         let (graph, plan, _) = try prepare(ann)
         let activations = graph.nodes.filter { plan.rectifiers.contains($0.name) } + plan.encodings.map(\.node)
         let sites = try known.sites(of: activations, in: graph)
-        return try place(plan, in: graph, sites.mapValues(\.spike), along: sites.mapValues(\.axis), known.description) { snn in
+        let (spikes, axes) = (sites.mapValues(\.spike), sites.mapValues(\.axis))
+        return try place(plan, in: graph, spikes, known.digits, along: axes, known.description) { snn in
             try snn.takingCorrectedWeights(of: known.snn)
         }
     }
@@ -68,24 +68,29 @@ struct DigitConversion {
 
     /// - Parameters:
     ///   - scales: by the activations' names, what their last digit stands for.
+    ///   - digits: by the same names, how many they are sent in, if not as many as the options say.
     ///   - axes: by the same names, where their channels lie, if not along axis 1.
     ///   - correcting: what gives layers the weights that make up for rounding.
     private func place(
-        _ plan: DigitPlan, in graph: Graph, _ scales: [String: [Float]], along axes: [String: Int], _ description: SpikingDescription,
-        correcting: (Graph) throws -> Graph
+        _ plan: DigitPlan, in graph: Graph, _ scales: [String: [Float]], _ digits: [String: Int], along axes: [String: Int],
+        _ description: SpikingDescription, correcting: (Graph) throws -> Graph
     ) throws -> Graph {
         var placing = try PlaceNeurons(
             scales: scales.filter { plan.rectifiers.contains($0.key) }, neuron: options.makeNeuron(), description: description)
-        for name in plan.rectifiers { placing.placements[name]?.axis = axes[name] ?? 1 }
+        for name in plan.rectifiers {
+            placing.placements[name]?.axis = axes[name] ?? 1
+            placing.placements[name]?.neuron = try options.sending(digits[name]).makeNeuron()
+        }
         let placed = try placing.run(graph)
         let encodings = plan.encodings.map { encoding in
             var encoding = encoding
             encoding.axis = axes[encoding.node.name]
             return encoding
         }
-        let encoded = try EncodeValues(encodings, spikes: scales, neuron: DigitNeuron(digits: options.steps)).run(placed)
+        let usual = options.steps
+        let encoded = try EncodeValues(encodings, spikes: scales) { try DigitNeuron(digits: digits[$0] ?? usual) }.run(placed)
         let pooled = options.pooling == .runningMaximum ? try UseRunningMaximum().run(encoded) : encoded
-        return try SeparateConstants().run(correcting(pooled))
+        return try SeparateConstants().run(correcting(pooled)).notingDigits()
     }
 }
 
@@ -101,9 +106,10 @@ struct EncodeValues: Pass {
     let encodings: [DigitPlan.Encoding]
     /// By the name of the node that makes a value, what its last digit stands for: one number, or one a channel.
     let spikes: [String: [Float]]
-    let neuron: any Neuron
+    /// By the same name, the rule.
+    let neuron: @Sendable (String) throws -> any Neuron
 
-    init(_ encodings: [DigitPlan.Encoding], spikes: [String: [Float]], neuron: any Neuron) {
+    init(_ encodings: [DigitPlan.Encoding], spikes: [String: [Float]], neuron: @escaping @Sendable (String) throws -> any Neuron) {
         (self.encodings, self.spikes, self.neuron) = (encodings, spikes, neuron)
     }
 
@@ -118,7 +124,8 @@ struct EncodeValues: Pass {
             let site = Site(activation: encoding.node.name, spike: spike, axis: axis)
             patch.insert(
                 Node(names[0], .voltageScaler(VoltageScaler(scales: spike.map { 1 / $0 }, axis: axis)), inputs: [encoding.node.outputs[0]]))
-            patch.insert(Node(names[1], .neuron(NeuronNode(neuron, site: site)), inputs: [names[0]]))
+            let neurons = try NeuronNode(neuron(encoding.node.name), site: site)
+            patch.insert(Node(names[1], .neuron(neurons), inputs: [names[0]]))
             patch.insert(Node(names[2], .voltageScaler(VoltageScaler(scales: spike, axis: axis)), inputs: [names[1]]))
             for reader in encoding.readers {
                 guard var node = changed[reader.node] ?? graph.node(named: reader.node) else { continue }
@@ -132,6 +139,14 @@ struct EncodeValues: Pass {
 }
 
 extension DigitPlan {
+    /// What neurons stand for that send a value of both signs. The largest exponential of each row is 1.
+    fileprivate func site(_ encoding: Encoding) -> DigitSite {
+        let readers = encoding.readers.map { DigitSite.Reader(node: $0.node, position: $0.position) }
+        return DigitSite(
+            node: encoding.node, isSigned: true, axis: encoding.axis ?? 1, readers: Set(readers),
+            threshold: isExponentialOfRow(encoding.node) ? [1] : nil)
+    }
+
     /// Whether a node gives exp(x − max x), as ``SplitSoftmax`` writes it.
     fileprivate func isExponentialOfRow(_ node: Node) -> Bool {
         guard case .unary(let unary) = node.operator, unary.function == .exp, let distance = producers[node.inputs[0]],

@@ -39,8 +39,12 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
 
     /// The recipe's name, kept in the file.
     public var recipe: String
-    /// T, or K for radix: the number of steps the thresholds are chosen for; a latency code has no other.
+    /// T, or K for radix: the number of steps the thresholds are chosen for; a latency code has no other. With ``meanSteps`` the most that a
+    /// layer may have.
     public var steps: Int
+    /// Of radix codes, the mean number of digits over all layers, of which each has as many as its share in the error of the outputs asks
+    /// for (``DigitBudget``); `nil`: all have ``steps``.
+    public var meanSteps: Double?
     /// The neurons' rule.
     public var neuron: NeuronRule
     /// When a layer passes its spikes on.
@@ -68,7 +72,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         recipe: String, steps: Int, neuron: NeuronRule = .integrateAndFire, schedule: SpikingDescription.Schedule = .streaming,
         threshold: Threshold = .meanSquaredError, isPerChannel: Bool = true, initialMembrane: Float = 0.5,
         pooling: Converter.Pooling = .runningMaximum, correctsPotential: Bool = false, correctsWeights: Bool = false,
-        readoutDelay: ReadoutDelay = .steps(0), allowAnalog: Bool = false
+        readoutDelay: ReadoutDelay = .steps(0), allowAnalog: Bool = false, meanSteps: Double? = nil
     ) {
         self.recipe = recipe
         self.steps = steps
@@ -82,6 +86,23 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         self.correctsWeights = correctsWeights
         self.readoutDelay = readoutDelay
         self.allowAnalog = allowAnalog
+        self.meanSteps = meanSteps
+    }
+
+    /// The same with digits by layer: from 1 to three above the mean, 16 at most.
+    public func mixed(meanSteps: Double) -> ConversionOptions {
+        var options = self
+        options.meanSteps = meanSteps
+        if (1...16).contains(meanSteps) { options.steps = min(16, Int(meanSteps.rounded(.up)) + 3) }
+        return options
+    }
+
+    /// What these options are for a layer of so many digits.
+    func sending(_ digits: Int?) -> ConversionOptions {
+        guard let digits else { return self }
+        var options = self
+        (options.steps, options.meanSteps) = (digits, nil)
+        return options
     }
 
     /// Throws where the numbers are outside their ranges, or do not go together.
@@ -117,6 +138,7 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
             }
         case .integrateAndFire: break
         }
+        if let meanSteps { try validate(meanSteps: meanSteps) }
         if case .percentile(let percent, _) = threshold, !(percent > 0 && percent <= 100) {
             throw SpikeletError(.invalidOption, "the percentile \(percent)", remedy: "give a number above 0 and up to 100")
         }
@@ -149,6 +171,27 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
         }
         guard initialMembrane >= 0, initialMembrane <= 1 else {
             throw SpikeletError(.invalidOption, "an initial membrane of \(initialMembrane) θ", remedy: "give a share from 0 to 1")
+        }
+    }
+
+    private func validate(meanSteps: Double) throws {
+        guard neuron == .radix else {
+            throw SpikeletError(
+                .invalidOption, "a mean number of digits for other neurons than radix", remedy: "leave it out, or use the recipe radix")
+        }
+        guard (1...16).contains(meanSteps) else {
+            throw SpikeletError(
+                .invalidOption, "a mean of \(meanSteps) digits a layer", remedy: "give a number from 1 to 16; 2.5 to 4 are usual")
+        }
+        guard meanSteps <= Double(steps) else {
+            throw SpikeletError(
+                .invalidOption, "a mean of \(meanSteps) digits where a layer has \(steps) at most",
+                remedy: "raise `steps`, the most of a layer")
+        }
+        if case .localThresholdBalancing = threshold {
+            throw SpikeletError(
+                .invalidOption, "digits by layer with thresholds by local balancing, which are for one number of steps",
+                remedy: "choose thresholds in another way, or leave out the mean number of digits")
         }
     }
 

@@ -4,6 +4,8 @@ import SpikeGraph
 /// another length, an image of another height.
 struct KnownSteps {
     private let sites: [String: Site]
+    /// By activation, how many digits it is sent in.
+    let digits: [String: Int]
     /// The network that they are from.
     let snn: Graph
     let description: SpikingDescription
@@ -18,11 +20,12 @@ struct KnownSteps {
         }
         self.description = description
         self.snn = snn
-        var sites: [String: Site] = [:]
+        var (sites, digits) = ([String: Site](), [String: Int]())
         for node in snn.nodes {
-            if case .neuron(let neurons) = node.operator, let site = neurons.site { sites[site.activation] = site }
+            guard case .neuron(let neurons) = node.operator, let site = neurons.site else { continue }
+            (sites[site.activation], digits[site.activation]) = (site, neurons.digits)
         }
-        self.sites = sites
+        (self.sites, self.digits) = (sites, digits)
     }
 
     /// The options that gave the network its form.

@@ -21,6 +21,10 @@ public struct RecipeConverter: Sendable {
         try options.validate()
         self.neuron = try neuron ?? options.makeNeuron()
         hasOwnNeuron = neuron != nil
+        guard !hasOwnNeuron || options.meanSteps == nil else {
+            throw SpikeletError(
+                .invalidOption, "digits by layer for a rule of one's own", remedy: "leave out the mean number of digits, or the rule")
+        }
         guard self.neuron.currentOfSpike.values.count == 1 else {
             throw SpikeletError(
                 .invalidOption, "\(type(of: self.neuron).kind) takes another current for a spike in each neuron",
@@ -47,7 +51,10 @@ public struct RecipeConverter: Sendable {
         let folded = try FuseConvBatchNorm().run(SplitRectifiers().run(ann))
         let sites = try known.sites(of: folded.nodes.filter { folded.linearity(of: $0) == .activation }, in: folded)
         var placing = try PlaceNeurons(scales: sites.mapValues(\.spike), neuron: options.makeNeuron(), description: known.description)
-        for (name, site) in sites { placing.placements[name]?.axis = site.axis }
+        for (name, site) in sites {
+            placing.placements[name]?.axis = site.axis
+            if let digits = known.digits[name] { placing.placements[name]?.neuron = try RadixNeuron(digits: digits) }
+        }
         var snn = try placing.run(folded)
         if options.pooling == .runningMaximum { snn = try UseRunningMaximum().run(snn) }
         return try SeparateConstants().run(snn.takingCorrectedWeights(of: known.snn))
@@ -68,20 +75,25 @@ public struct RecipeConverter: Sendable {
         let activations = latency?.activations ?? folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
-                try ThresholdPlan(options, activations: activations + (latency?.encodings.map(\.node) ?? []), in: folded, data: calibration)
+                try SitePlan(
+                    options, (activations + (latency?.encodings.map(\.node) ?? [])).map { DigitSite(node: $0) }, in: folded,
+                    data: calibration)
             } else {
-                try ThresholdPlan(options, activations: latency?.activationsToMeasure(folded) ?? activations, ann: rectified)
+                try SitePlan(options, ThresholdPlan(options, activations: latency?.activationsToMeasure(folded) ?? activations, ann: rectified))
             }
-        let scales = plan.thresholds.mapValues { $0.map { $0 * options.spikeShare } }
         var description = SpikingDescription(
-            recipe: options.recipe, schedule: options.schedule, code: options.code,
-            facts: options.facts, warnings: notes + plan.warnings)
-        description.facts["calibrationSamples"] = "\(plan.samples)"
-        if let warning = plan.rangeWarning(scales, share: options.ladder.first?.from) { description.warnings.append(warning) }
+            recipe: options.recipe, schedule: options.schedule, code: plan.code,
+            facts: options.facts, warnings: notes + plan.thresholds.warnings)
+        description.facts.merge(plan.facts) { _, own in own }
+        description.facts["calibrationSamples"] = "\(plan.thresholds.samples)"
+        let spikes = plan.spikes
+        if let warning = plan.thresholds.rangeWarning(spikes, share: options.ladder.first?.from) { description.warnings.append(warning) }
         let placed = Set(activations.map(\.name))
-        var snn = try PlaceNeurons(scales: scales.filter { placed.contains($0.key) }, neuron: neuron, description: description).run(folded)
+        var placing = PlaceNeurons(scales: spikes.filter { placed.contains($0.key) }, neuron: neuron, description: description)
+        for name in plan.digits.map({ Array($0.keys) }) ?? [] { placing.placements[name]?.neuron = try plan.options(name).makeNeuron() }
+        var snn = try placing.run(folded)
         if let latency {
-            snn = try EncodeValues(latency.encodings, spikes: latency.scales(scales), neuron: neuron).run(snn)
+            snn = try EncodeValues(latency.encodings, spikes: latency.scales(spikes), neuron: { [neuron] _ in neuron }).run(snn)
         } else if options.pooling == .runningMaximum {
             snn = try UseRunningMaximum().run(snn)
         }
@@ -109,7 +121,7 @@ public struct RecipeConverter: Sendable {
             }
             snn = try ReadoutWarmUp(steps: options.steps)(snn, ann: folded, data: calibration)
         }
-        return snn
+        return try snn.notingDigits()
     }
 }
 

@@ -29,34 +29,50 @@ package struct ThresholdPlan {
         _ options: ConversionOptions, activations: [Node], in graph: Graph, data: any BatchSource, signed: Set<String> = [],
         axes: [String: Int?] = [:]
     ) throws {
-        self.signed = signed
-        self.axes = Dictionary(activations.map { ($0.name, graph.channelAxis(of: $0.outputs[0])) }) { first, _ in first }
-        self.axes.merge(axes) { _, given in given }
+        setForms(of: activations, in: graph, signed: signed, axes: axes)
         if case .localThresholdBalancing(let passes) = options.threshold {
             let balancing = LocalThresholdBalancing(
                 passes: passes, perChannel: Set(activations.map(\.name).filter { options.isPerChannel && hasChannels($0) }))
             (thresholds, samples) = try balancing.thresholds(of: activations, in: graph, data: data)
             for activation in activations { balance(activation) }
-            keepDivisible(options)
+            keepDivisible { _ in options }
             return
         }
-        let statistics = try ActivationStatistics(
-            of: Set(activations.map { $0.outputs[0] }), in: graph, data: data,
-            signed: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }),
-            channelsLast: Set(activations.filter { axes[$0.name] == .some(-1) }.map { $0.outputs[0] }))
-        choose(activations, options, statistics)
+        let statistics = try ActivationStatistics(of: activations, in: graph, data: data, signed: signed, axes: axes)
+        choose(activations, { _ in options }, statistics)
     }
 
     /// From what data has said.
     package init(_ options: ConversionOptions, activations: [Node], _ statistics: ActivationStatistics) {
-        choose(activations, options, statistics)
+        choose(activations, { _ in options }, statistics)
     }
 
-    private mutating func choose(_ activations: [Node], _ options: ConversionOptions, _ statistics: ActivationStatistics) {
+    /// The same of a graph.
+    ///
+    /// - Parameters:
+    ///   - digits: by the names of nodes, how many digits they send; without it as many as the options say.
+    ///   - signed: as of ``init(_:activations:in:data:signed:axes:)``, and so are `axes`.
+    init(
+        _ options: ConversionOptions, activations: [Node], in graph: Graph, _ statistics: ActivationStatistics,
+        digits: [String: Int] = [:], signed: Set<String> = [], axes: [String: Int?] = [:]
+    ) {
+        setForms(of: activations, in: graph, signed: signed, axes: axes)
+        choose(activations, { options.sending(digits[$0]) }, statistics)
+    }
+
+    private mutating func setForms(of activations: [Node], in graph: Graph, signed: Set<String>, axes: [String: Int?]) {
+        self.signed = signed
+        self.axes = Dictionary(activations.map { ($0.name, graph.channelAxis(of: $0.outputs[0])) }) { first, _ in first }
+        self.axes.merge(axes) { _, given in given }
+    }
+
+    private mutating func choose(
+        _ activations: [Node], _ options: (String) -> ConversionOptions, _ statistics: ActivationStatistics
+    ) {
         samples = statistics.samples
         for activation in activations {
             let value = activation.outputs[0]
-            choose(activation, options, statistics.activations(of: value), halves: statistics.halves(of: value))
+            choose(activation, options(activation.name), statistics.activations(of: value), halves: statistics.halves(of: value))
         }
         keepDivisible(options)
     }
@@ -129,9 +145,10 @@ package struct ThresholdPlan {
     private func hasChannels(_ activation: String) -> Bool { axes[activation, default: 1] != nil }
 
     /// Currents are divided by what a spike stands for: thresholds grow to where float32 can say the quotient.
-    private mutating func keepDivisible(_ options: ConversionOptions) {
-        let least = Float.leastNormalMagnitude / options.spikeShare
-        for (name, found) in thresholds.sorted(by: { $0.key < $1.key }) where found.contains(where: { $0 < least }) {
+    private mutating func keepDivisible(_ options: (String) -> ConversionOptions) {
+        for (name, found) in thresholds.sorted(by: { $0.key < $1.key }) {
+            let least = Float.leastNormalMagnitude / options(name).spikeShare
+            guard found.contains(where: { $0 < least }) else { continue }
             warnings.append(
                 "'\(name)': a spike would stand for less than float32 divides by; thresholds below \(least) are raised to it "
                     + "(scale the weights in front of it up, and those behind it down)")
@@ -148,6 +165,16 @@ package struct ThresholdPlan {
             return
         }
         thresholds[activation.name] = found.map { min(activation.bound ?? .infinity, max($0, Self.floorShare * largest)) }
+    }
+}
+
+extension ActivationStatistics {
+    /// Of nodes' values; see ``ThresholdPlan``.
+    init(of activations: [Node], in graph: Graph, data: any BatchSource, signed: Set<String>, axes: [String: Int?]) throws {
+        try self.init(
+            of: Set(activations.map { $0.outputs[0] }), in: graph, data: data,
+            signed: Set(activations.filter { signed.contains($0.name) }.map { $0.outputs[0] }),
+            channelsLast: Set(activations.filter { axes[$0.name] == .some(-1) }.map { $0.outputs[0] }))
     }
 }
 

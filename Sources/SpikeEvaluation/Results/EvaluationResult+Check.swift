@@ -193,6 +193,8 @@ extension OperationCounts {
         try FileCheck.count(readout?.functions, "\(key).readout.functions")
         try FileCheck.count(functionOperations, "\(key).functionOperations")
         try FileCheck.count(stepsPerLayer, "\(key).stepsPerLayer")
+        try FileCheck.count(fewestStepsPerLayer, "\(key).fewestStepsPerLayer")
+        try FileCheck.number(meanStepsPerLayer, "\(key).meanStepsPerLayer")
         try FileCheck.count(stepsEndToEnd, "\(key).stepsEndToEnd")
         try FileCheck.number(footprint.connectionSparsity, "\(key).footprint.connectionSparsity", in: 0...1)
     }

@@ -6,7 +6,7 @@
 ///
 /// in units of the step q of the last digit: a ``VoltageScaler`` of 1/q stands in front of it, one of q behind it. What reads it
 /// reads u rounded to a multiple of q, halves away from zero, and limited to ± (2^K − 1) q. Of numbers that are never negative the
-/// spikes are those of a ``RadixNeuron``.
+/// spikes are those of a ``RadixNeuron``, sent in the last K of more steps like those.
 ///
 /// Where functions of a potential are sent (GELU, a layer normalisation, a softmax), they stand in front of it in the graph and are
 /// computed from the whole potential, inside the neuron.
@@ -34,8 +34,9 @@ public struct DigitNeuron: Neuron {
     }
 
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
-        let isFirst = time.index == 0
-        let weight = Float(sign: .plus, exponent: digits - 1 - time.index, significand: 1)
+        guard let place = time.place(ofDigits: digits) else { return Tensor(repeating: 0, shape: state.membrane.shape) }
+        let isFirst = place == 0
+        let weight = Float(sign: .plus, exponent: digits - 1 - place, significand: 1)
         return state.emit { membrane in
             // What is no number must not pass for silence: whoever counts the spikes says so.
             if membrane.isNaN { return membrane }

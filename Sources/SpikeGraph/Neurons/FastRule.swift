@@ -22,7 +22,8 @@ public struct FastRule: Sendable, Hashable {
     public var reset: Float?
     /// The most spikes of a burst, or that may stand; `nil` for no bound.
     public var limit: Int?
-    /// K: the membrane is doubled before each step's current, gets θ/2 before the first spike, and that of step k takes 2^(K−k) θ.
+    /// K: the membrane is doubled before each step's current, gets θ/2 before the first digit, and digit k takes 2^(K−k) θ. Of T > K steps
+    /// the last K are those of the digits.
     public var digits: Int?
 
     /// A rule that takes θ for each spike.
@@ -42,8 +43,9 @@ public struct FastRule: Sendable, Hashable {
         let sent = spikes.floats
         var values = membrane.floats
         if let digits {
-            if time.index == 0 { for index in values.indices { values[index] += threshold / 2 } }
-            let weight = threshold * Float(sign: .plus, exponent: digits - 1 - time.index, significand: 1)
+            guard let place = time.place(ofDigits: digits) else { return }
+            if place == 0 { for index in values.indices { values[index] += threshold / 2 } }
+            let weight = threshold * Float(sign: .plus, exponent: digits - 1 - place, significand: 1)
             for index in values.indices { values[index] -= weight * sent[index] }
         } else if let reset {
             for index in values.indices where sent[index] != 0 { values[index] = reset }

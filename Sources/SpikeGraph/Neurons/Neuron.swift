@@ -103,6 +103,13 @@ public struct TimeStep: Hashable, Sendable {
         self.index = index
         self.count = count
     }
+
+    /// Which of K digits, counted from the most significant, is sent in this step. Numbers end together: in a run of more steps than K
+    /// the first ones are silent, so that a spike's weight is a matter of its step alone. `nil`: a silent one.
+    package func place(ofDigits digits: Int) -> Int? {
+        let place = index - max(0, (count ?? digits) - digits)
+        return place < 0 ? nil : place
+    }
 }
 
 /// What a layer of neurons remembers from step to step.

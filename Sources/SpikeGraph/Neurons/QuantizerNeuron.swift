@@ -59,10 +59,13 @@ public struct QuantizerNeuron: Neuron {
     }
 
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
+        guard let place = digits.map({ time.place(ofDigits: $0) }) ?? time.index else {
+            return Tensor(repeating: 0, shape: state.membrane.shape)
+        }
         let (least, most) = (bound(lowest, at: time), bound(levels, at: time))
-        let weight = digits.map { Float(sign: .plus, exponent: $0 - 1 - time.index, significand: 1) } ?? 1
+        let weight = digits.map { Float(sign: .plus, exponent: $0 - 1 - place, significand: 1) } ?? 1
         return state.emit { membrane in
-            if time.index == 0 { membrane = min(most, max(least, rounding(membrane / threshold, divisor: divisor))) }
+            if place == 0 { membrane = min(most, max(least, rounding(membrane / threshold, divisor: divisor))) }
             let spike: Float = membrane >= weight ? 1 : membrane <= -weight ? -1 : 0
             membrane -= weight * spike
             return spike

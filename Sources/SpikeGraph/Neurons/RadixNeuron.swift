@@ -4,6 +4,9 @@
 ///     then once:              u ← u + ½
 ///     emitting, k = 1…K:      s(k) = [u ≥ 2^(K−k)],   u ← u − 2^(K−k)·s(k)
 ///
+/// In a run of T > K steps, which other layers need for more digits, it integrates all of them, and sends its digits in the last K:
+/// a spike in step t is worth 2^(T−t) of its layer's quanta, whatever the layer.
+///
 /// in units of the quantum q = θ/(2^K − 1): a ``VoltageScaler`` of 1/q stands in front of it, one of q behind it. Together
 /// that is uniform quantisation of max(0, x) to 2^K − 1 levels of q, rounded to the nearest, halves up, clipped at θ.
 /// Biases and real-valued inputs arrive with the last input step only, so that no doubling reaches them.
@@ -37,8 +40,9 @@ public struct RadixNeuron: Neuron {
     }
 
     public func emit(_ state: inout NeuronState, at time: TimeStep) -> Tensor {
-        let rounding: Float = time.index == 0 ? 0.5 : 0
-        let weight = Float(sign: .plus, exponent: digits - 1 - time.index, significand: 1)
+        guard let place = time.place(ofDigits: digits) else { return Tensor(repeating: 0, shape: state.membrane.shape) }
+        let rounding: Float = place == 0 ? 0.5 : 0
+        let weight = Float(sign: .plus, exponent: digits - 1 - place, significand: 1)
         return state.emit { membrane in
             membrane += rounding
             guard membrane >= weight else { return 0 }

@@ -201,8 +201,8 @@ extension Assembly {
 
     /// Whether synapses can take a radix code's numbers in the place of spikes: they are below 128.
     private func readsNumbers(_ term: Term, of stage: NeuronStage) -> Bool {
-        guard case .spikes(let number) = term.source, stage.isInteger, let exponent = stage.rule.exponent else { return false }
-        return exponent < 7 && term.pool == nil && builder.signals[number].encoding == .bits
+        guard case .spikes(let number) = term.source, stage.isInteger, stage.rule.exponent != nil else { return false }
+        return stage.rule.doublings < 8 && term.pool == nil && builder.signals[number].encoding == .bits
     }
 
     /// Whether the dense kernel can stand in for gathering: whole bytes of channels, several pixels to share the reading of weights.

@@ -34,8 +34,15 @@ package struct Compiler {
             throw SpikeletError(.unsupported, "a latency code with other neurons than its own", remedy: "simulate it by the reference executor")
         }
         let program = try assembled(graph, description, floats: [:])
-        let floats = Resolution.beyondBudget(program.roundingErrors, of: description)
+        let floats = Resolution.beyondBudget(program.roundingErrors, levels: levels(of: graph, description))
         return floats.isEmpty ? program : try assembled(graph, description, floats: floats)
+    }
+
+    /// How many levels activations have above zero; where layers differ, with their mean number of digits.
+    private func levels(of graph: Graph, _ description: SpikingDescription) -> Int {
+        guard graph.hasMixedDigits else { return description.code.levels(description.steps ?? 32) }
+        let digits = graph.digits
+        return description.code.levels((digits.reduce(0, +) + digits.count / 2) / digits.count)
     }
 
     /// - Parameter floats: layers that are to be float32, and why.
@@ -68,6 +75,8 @@ struct Assembly {
     private var densified: [String: Int] = [:]
     /// By what it reads, the scales of a scaler.
     let scalesBehind: [String: [Float]]
+    /// The steps of a radix code: those of the layer with the most digits at least.
+    private let doublings: Int
 
     private struct ViewKey: Hashable {
         var signal: Int
@@ -84,6 +93,8 @@ struct Assembly {
         self.floats = floats
         readout = graph.readoutNodes
         builder = ExpressionBuilder(graph)
+        let steps = description.code.kind == .radix ? description.code.steps ?? 0 : 0
+        doublings = min(Limits.radixSteps, max(steps, graph.digits.max() ?? 0))
         scalesBehind = Dictionary(
             graph.nodes.compactMap {
                 if case .voltageScaler(let scaler) = $0.operator, scaler.axis == 1 { ($0.inputs[0], scaler.scales) } else { nil }
@@ -95,12 +106,13 @@ struct Assembly {
         for (position, node) in graph.nodes.enumerated() where !readout.contains(node.name) {
             if case .neuron(let neuronNode) = node.operator {
                 try description.check(neuronNode, of: node.name)
-                guard let parameters = NeuronParameters(neuronNode, isStreaming: description.schedule == .streaming),
+                guard var parameters = NeuronParameters(neuronNode, isStreaming: description.schedule == .streaming),
                     ExpressionBuilder.layout(of: graph, node.outputs[0]) != nil
                 else {
                     reasons[node.name] = "the engine does not know this neuron"
                     continue
                 }
+                if parameters.rule.exponent != nil { parameters.rule.doublings = doublings }
                 addNeurons(node, parameters, at: position)
             } else if !builder.spiking.contains(node.outputs[0]) {
                 stillNodes.append(node)
@@ -121,7 +133,7 @@ struct Assembly {
         demand(expression)
         builder.addSignal(
             node, encoding: parameters.encoding, layout: expression.layout, isFlat: expression.isFlat,
-            largestCount: parameters.encoding == .counts ? parameters.rule.limit : 1)
+            largestCount: parameters.encoding == .counts ? parameters.rule.limit : 1, digits: parameters.rule.exponent.map { $0 + 1 })
         let target = builder.signals.count - 1
         neuronSignals[node.outputs[0]] = target
         let stage = makeStage(

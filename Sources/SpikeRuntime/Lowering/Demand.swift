@@ -12,16 +12,21 @@ struct Demand {
     var offset: Float = 0
 
     /// N beyond which nothing is gained: rounding n weights to a unit of θ/N moves a current by about √n/(14 N) thresholds where a
-    /// quarter of the inputs spike, and moves no sum (``WeightLevels``).
-    var enough: Double { max(4096, 128 * arrivals.squareRoot()) }
+    /// quarter of the inputs spike, and moves no sum (``WeightLevels``). Inputs of more digits than the layer's own weigh so much less each.
+    var enough: Double { max(4096, 128 * arrivals.squareRoot()) * range }
+    /// What the most that an input sends is beside the most that the layer does, both in their last digits; 1 at least.
+    var range = 1.0
 
-    static func of(_ expression: Expression, signals: [Signal]) -> [Demand] {
+    /// - Parameter digits: K of the layer, where it sends digits.
+    static func of(_ expression: Expression, signals: [Signal], digits: Int?) -> [Demand] {
         var demands = [Demand](repeating: Demand(), count: expression.layout.channels)
         var own = [Float](repeating: 0, count: demands.count)
         for term in expression.terms {
             guard case .spikes(let number) = term.source else { continue }
             let spikes = signals[number].largestCount * (term.pool?.places ?? 1)
+            let range = signals[number].range(besides: digits)
             term.forEachWeight { channel, weight in
+                demands[channel].range = max(demands[channel].range, range)
                 demands[channel].sum += abs(weight) * Float(spikes)
                 if weight != 0 { demands[channel].arrivals += Double(spikes) }
                 if case .dense = term.synapses {
@@ -56,6 +61,14 @@ struct Demand {
             }
         }
         return bounds
+    }
+}
+
+extension Signal {
+    /// How many times what a layer of so many digits can say, in units of its last one, spikes of this train can, in theirs.
+    func range(besides own: Int?) -> Double {
+        guard let digits, let own else { return 1 }
+        return Double(sign: .plus, exponent: digits - own, significand: 1)
     }
 }
 

@@ -51,8 +51,12 @@ struct ExpressionBuilder {
     }
 
     /// Makes a neuron's output a spike train.
-    mutating func addSignal(_ node: Node, encoding: Signal.Encoding, layout: Layout, isFlat: Bool, largestCount: Int) {
-        signals.append(Signal(name: node.outputs[0], encoding: encoding, layout: layout, largestCount: largestCount, stage: node.name))
+    mutating func addSignal(
+        _ node: Node, encoding: Signal.Encoding, layout: Layout, isFlat: Bool, largestCount: Int, digits: Int?
+    ) {
+        signals.append(
+            Signal(
+                name: node.outputs[0], encoding: encoding, layout: layout, largestCount: largestCount, stage: node.name, digits: digits))
         expressions[node.outputs[0]] = Expression(spikes: signals.count - 1, layout: layout, isFlat: isFlat)
     }
 

@@ -38,7 +38,8 @@ struct Resolution {
         for (term, levels) in zip(expression.terms, units.levels) {
             guard case .spikes(let number) = term.source else { continue }
             let places = Double(term.pool?.places ?? 1)
-            let spikes = Double(signals[number].largestCount) / most
+            let range = signals[number].range(besides: parameters.rule.exponent.map { $0 + 1 })
+            let spikes = Double(signals[number].largestCount) / most * range
             var index = 0
             term.forEachWeight { channel, weight in
                 var error = 0.0
@@ -83,8 +84,8 @@ struct Resolution {
     }
 
     /// The layers that have to be float32 so that the others stay within the budget, the worst first, each with the reason.
-    static func beyondBudget(_ layers: [(node: String, error: Double)], of description: SpikingDescription) -> [String: String] {
-        let budget = description.code.levels(description.steps ?? 32) > 4 ? budget : budgetOfFewLevels
+    static func beyondBudget(_ layers: [(node: String, error: Double)], levels: Int) -> [String: String] {
+        let budget = levels > 4 ? budget : budgetOfFewLevels
         var sum = layers.reduce(0) { $0 + $1.error * $1.error }
         var beyond: [String: String] = [:]
         for layer in layers.sorted(by: { $0.error > $1.error }) where sum > budget * budget {

@@ -35,7 +35,7 @@ struct Units {
 
     /// Units for whole numbers.
     ///
-    /// Nothing may overflow. With P the most that a step's synapses add, L the limit of what comes beside them and g = 2^K of a radix code
+    /// Nothing may overflow. With P the most that a step's synapses add, L the limit of what comes beside them and g = 2^T of a radix code
     /// (1 of others): g · P and L stay within 2^28, so that no sum of them leaves 32 bits; of a rate code T · (P + L) does too, if that
     /// leaves enough of a unit, and beyond the steps for which it holds kernels limit membranes at 2^29 and count (``NeuronStage/provenSteps``).
     ///
@@ -50,7 +50,7 @@ struct Units {
         isInteger = true
         let threshold = parameters.threshold
         guard threshold > 0 else { throw NotWhole(reason: "its threshold is not above 0") }
-        let demands = Demand.of(expression, signals: signals)
+        let demands = Demand.of(expression, signals: signals, digits: parameters.rule.exponent.map { $0 + 1 })
         guard demands.allSatisfy({ $0.sum.isFinite && $0.offset.isFinite }) else { throw NotWhole(reason: "a weight is not finite") }
         let most = demands.map(\.largest).max() ?? 0
         guard most <= 127 * threshold else {
@@ -58,7 +58,7 @@ struct Units {
                 reason: "a weight is \(Self.rounded(Double(most / threshold))) thresholds; 8 bits tell up to 127 from each other")
         }
         let spikes = parameters.encoding == .counts ? Double(parameters.rule.limit) : 1
-        let growth = parameters.rule.exponent.map { Double(1 << ($0 + 1)) } ?? 1
+        let growth = Double(1 << parameters.rule.doublings)
         let room = Double(SPIKE_MEMBRANE_LIMIT) / 2
         // What a membrane rests at, in thresholds.
         let offsets = parameters.initialOffsets.isEmpty ? [Float](repeating: 0, count: demands.count) : parameters.initialOffsets

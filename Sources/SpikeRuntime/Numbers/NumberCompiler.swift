@@ -207,7 +207,7 @@ struct NumberCompiler {
     private func encoding(
         _ neurons: NeuronNode, axis: Int?, inverse: [Float], steps: [Float], readers: [(node: Node, position: Int)], neuron: String
     ) -> NumberStage.Encoding {
-        let (digits, isSigned) = (neurons.digits ?? 0, neurons.neuron is DigitNeuron)
+        let (digits, isSigned) = (neurons.sentDigits ?? 0, neurons.neuron is DigitNeuron)
         let latency = (neurons.neuron as? LatencyNeuron).map { NumberStage.Ladder($0) }
         var kind = NumberKind.floats
         if precision == .int8, latency == nil {
@@ -290,16 +290,15 @@ struct NumberCompiler {
         _ node: Node, _ matrix: NumberStage.Panels.Matrix, bias: [Float]?, channel: (Int) -> Int
     ) -> NumberStage.Panels {
         guard precision == .int8 else { return NumberStage.Panels(matrix, bias: bias) }
-        var reason = "it reads what is not sent as digits"
+        let isLatency = graph.spikeCode.kind == .latency
+        var reason = isLatency ? "the levels of a latency code are no whole numbers" : "it reads what is not sent as digits"
         if let encoding = arriving(node.inputs[0]) {
             let rank = rank(node.inputs[0])
             let depthAxis = if case .conv = node.operator { 1 } else { rank - 1 }
             if let axis = encoding.axis, (axis < 0 ? axis + rank : axis) != depthAxis {
                 reason = "its inputs' steps differ along another axis"
-            } else if encoding.latency != nil {
-                reason = "the levels of a latency code are no whole numbers"
             } else if encoding.kind == .floats {
-                reason = "\(encoding.digits) digits are more than 16 bits hold"
+                reason = isLatency ? reason : "\(encoding.digits) digits are more than 16 bits hold"
             } else if let panels = NumberStage.Panels(
                 matrix, bias: bias, steps: { encoding.steps[encoding.steps.count == 1 ? 0 : channel($0)] }, largest: encoding.largest,
                 kind: encoding.kind)
@@ -369,7 +368,7 @@ struct NumberCompiler {
 
 extension NeuronNode {
     /// K of a neuron that sends a number's digits.
-    fileprivate var digits: Int? {
+    fileprivate var sentDigits: Int? {
         switch neuron {
         case let neuron as DigitNeuron: neuron.digits
         case let neuron as RadixNeuron: neuron.digits
@@ -378,7 +377,7 @@ extension NeuronNode {
     }
 
     /// Whether its spikes say one number in all.
-    fileprivate func isNumber(in code: SpikeCode) -> Bool { code.kind == .latency ? neuron is LatencyNeuron : digits != nil }
+    fileprivate func isNumber(in code: SpikeCode) -> Bool { code.kind == .latency ? neuron is LatencyNeuron : sentDigits != nil }
 }
 
 extension Unary {

@@ -8,7 +8,7 @@ extension NumberProgram {
             let text =
                 switch stage.work {
                 case .encode(let encoding):
-                    encoding.name + "\(encoding.kind.name), " + (encoding.steps.count == 1 ? "one step" : "\(encoding.steps.count) steps")
+                    encoding.name + "\(encoding.kind.name), " + encoding.scales
                 case .panels(let panels): "\(panels.depth)×\(panels.columns)\(panels.kind.name) weights"
                 case .convolution(let convolution):
                     "convolution of \(convolution.inputChannels) channels, \(convolution.outputChannels) features, "
@@ -55,6 +55,12 @@ extension NumberProgram {
 }
 
 extension NumberStage.Encoding {
+    /// How many numbers spikes stand for, for people.
+    fileprivate var scales: String {
+        let word = latency == nil ? "step" : "scale"
+        return steps.count == 1 ? "one \(word)" : "\(steps.count) \(word)s"
+    }
+
     /// What it sends, for people.
     fileprivate var name: String {
         guard let rule = latency?.rule else { return "\(isSigned ? "sign and " : "")\(digits) digits" }

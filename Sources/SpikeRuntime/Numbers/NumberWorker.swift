@@ -15,6 +15,7 @@ final class NumberWorker {
     let recording: Recording
     /// What is known so far, by name.
     private var values: [String: Held] = [:]
+    private var steps = 0
     private(set) var totals: [String: Int] = [:]
     private(set) var counts: [String: [Float]] = [:]
 
@@ -34,7 +35,10 @@ final class NumberWorker {
     }
 
     /// All outputs that the program reads, `[N, …]` in the order of their axes.
-    func run(_ inputs: [Tensor]) throws -> [String: [Float]] {
+    ///
+    /// - Parameter steps: T, which spikes are shown and counted in.
+    func run(_ inputs: [Tensor], steps: Int) throws -> [String: [Float]] {
+        self.steps = steps
         values = [:]
         (totals, counts) = ([:], [:])
         defer { values = [:] }
@@ -192,11 +196,14 @@ final class NumberWorker {
         let trains = numbers.map { encoding.train(of: $0) }
         var forced = [Float](repeating: 0, count: value.count)
         var isForced = false
-        for index in 0..<encoding.stepCount {
-            let sent = tensor(trains.map { $0[index] })
+        // Digits come last: layers of fewer than there are steps have none in the first.
+        let silent = encoding.latency == nil ? max(0, steps - encoding.digits) : 0
+        for index in 0..<silent + encoding.stepCount {
+            let isSilent = index < silent
+            let sent = tensor(isSilent ? numbers.map { _ in 0 } : trains.map { $0[index - silent] })
             let wanted = forcing(encoding.neuron, index, sent)
             if wanted != sent { isForced = true }
-            let weight = encoding.weight(ofStep: index)
+            let weight = encoding.weight(ofStep: index - silent)
             for (place, spike) in wanted.floats.enumerated() { forced[place] += spike * weight }
         }
         guard isForced else { return value }

@@ -3,10 +3,13 @@ internal import Foundation
 internal import SpikeGraph
 
 extension Program: CustomStringConvertible {
-    /// The most digits, or steps of a latency code, that can be asked of; `nil` without such neurons.
-    var fewestDigits: Int? {
-        if let numbers { return numbers.encodings.map(\.stepCount).min() }
-        return stages.compactMap { if case .neurons(let stage) = $0 { stage.rule.exponent.map { $0 + 1 } } else { nil } }.min()
+    /// The most steps that digits, or a latency code, are for; `nil` without such neurons. Layers of fewer digits are silent first.
+    var mostDigits: Int? {
+        if let numbers {
+            return numbers.encodings.map(\.stepCount).max().map { max($0, min(code.steps ?? 0, Limits.radixSteps)) }
+        }
+        return stages.compactMap { if case .neurons(let stage) = $0, stage.rule.exponent != nil { stage.rule.doublings } else { nil } }
+            .max()
     }
 
     /// The most steps of a simulation: the running sums of pools have room for so many.
@@ -91,7 +94,7 @@ extension Program: CustomStringConvertible {
         let generic = genericNodes
         lines.append(
             generic.isEmpty
-                ? "everything is \(numbers == nil ? "fused" : "on the engine, each layer's spikes as the numbers that they are the digits of")"
+                ? "everything is \(numbers == nil ? "fused" : "on the engine, each layer's spikes as the numbers that they say")"
                 : "\(generic.count) nodes run on the reference path" + (numbers == nil ? ", step by step" : ""))
         for stage in floatStages { lines.append("float32 in spite of int8: \(stage.node) (\(stage.reason))") }
         return lines.map { $0.visible + "\n" }.joined() + "\(memoryPlan(steps: spikingDescription.steps ?? 32))"
@@ -102,7 +105,8 @@ extension Program: CustomStringConvertible {
     private func lines(_ stage: NeuronStage) -> [String] {
         let kind =
             switch stage.rule.kind {
-            case SPIKE_NEURON_IF: stage.rule.exponent == nil ? "integrate-and-fire" : "radix"
+            case SPIKE_NEURON_IF:
+                stage.rule.exponent.map { $0 + 1 == stage.rule.doublings ? "radix" : "radix of \($0 + 1) digits" } ?? "integrate-and-fire"
             case SPIKE_NEURON_SIGNED: "signed"
             case SPIKE_NEURON_BURST: "burst"
             default: "accumulated output"

@@ -28,6 +28,8 @@ struct Signal: Sendable {
     var largestCount: Int
     /// The node that makes it.
     var stage: String
+    /// K, where it is digits.
+    var digits: Int?
 
     /// Bytes of a pixel's bits.
     var pixelBytes: Int { (layout.channels + 7) / 8 }
@@ -166,8 +168,10 @@ struct NeuronStage: Sendable {
         var isHardReset: Bool
         /// Most spikes of a burst, or that may stand; −1 for no bound.
         var limit: Int
-        /// Layer-synchronous radix: the exponent of the first step's threshold.
+        /// Layer-synchronous radix: the exponent of the first digit's threshold, K − 1 of the layer itself.
         var exponent: Int?
+        /// The same: how often its membranes may be doubled, T of the network. Of more steps than digits the first are silent.
+        var doublings = 0
         /// What a membrane is multiplied with before the next step's current is added, where all are integrated first.
         var growth: Int
     }
@@ -217,7 +221,7 @@ struct NeuronStage: Sendable {
         // Each value of the reference path is limited as the analog offset is.
         let values = branches.count { if case .values = $0.kind { true } else { false } }
         // A radix code's doubling is part of what its unit was chosen by: synapses reach half of the limit, a real-valued current once more.
-        if let exponent = rule.exponent { return values == 0 ? exponent + 1 : 0 }
+        if rule.exponent != nil { return values == 0 ? rule.doublings : 0 }
         let step = currentBound + (values + (evaluatesOffset ? 1 : 0)) * Int(offsetLimit)
         return (Int(SPIKE_MEMBRANE_LIMIT) - restingBound) / max(1, step)
     }

@@ -10,9 +10,10 @@ extension Simulation {
     func check(_ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?) throws -> Int {
         try program.code.check(steps: steps)
         let isStreaming = program.schedule == .streaming
-        let digits = program.fewestDigits ?? Limits.radixSteps
-        if program.fewestDigits != nil || program.code.kind == .radix, steps > digits {
-            throw SpikeletError(.invalidOption, "\(steps) steps for a \(program.code.kind.rawValue) code of \(digits)", remedy: "simulate \(digits) steps")
+        let digits = program.mostDigits ?? Limits.radixSteps
+        if program.mostDigits != nil || program.code.kind == .radix, steps > digits {
+            let code = "\(program.code.kind.rawValue) code"
+            throw SpikeletError(.invalidOption, "\(steps) steps for a \(code) of \(digits)", remedy: "simulate \(digits) steps")
         }
         try checkSums(steps)
         if let exitConfidence {

@@ -187,7 +187,7 @@ public final class Simulation {
             }
             worker.forcing = forcing
             let result = Result {
-                let sums = try worker.run(inputs.map { size == chunk.count ? $0 : $0.samples(chunk) })
+                let sums = try worker.run(inputs.map { size == chunk.count ? $0 : $0.samples(chunk) }, steps: steps)
                 return Finished(
                     sums: sums, stepSums: [], counts: worker.counts, totals: worker.totals, saturations: 0, peakBytes: 0,
                     stepsUsed: [Int](repeating: steps, count: chunk.count))

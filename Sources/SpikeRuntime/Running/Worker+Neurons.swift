@@ -100,6 +100,7 @@ extension Worker {
         job.fire.limit = Int32(clamping: stage.rule.limit)
         job.fire.halving = stage.rule.exponent != nil
         job.fire.exponent = Int32(stage.rule.exponent ?? 0)
+        job.silent = stage.rule.exponent.map { Int32(max(0, block.steps - 1 - $0)) } ?? 0
         let isProven = steps + block.steps <= stage.provenSteps
         job.fire.saturations = isProven ? nil : saturations
         let state = (sample * size + first) * 4

@@ -1,0 +1,196 @@
+import Foundation
+import SpikeGraph
+import SpikeReference
+
+/// Chooses how many digits each layer sends, so that there are so many in the mean over all layers, and the outputs' error is least.
+///
+/// What a layer's rounding does to the outputs is measured: they are computed from the ANN's own values, of which this layer's alone are
+/// rounded, with each number of digits (``DigitSensitivity``). Errors of different layers are taken to add up, so that the best numbers for a
+/// sum of digits are found exactly, layer after layer.
+///
+/// Source: bits by layer from measured sensitivity, as Cai et al., "ZeroQ", CVPR 2020, choose them.
+package struct DigitBudget {
+    /// The sum of all layers' digits, at most.
+    package let total: Int
+    /// What a layer may send at most.
+    package let most: Int
+
+    /// So many digits in all.
+    package init(total: Int, most: Int) { (self.total, self.most) = (total, most) }
+
+    /// - Parameter errors: by layer, what one digit, two digits, … cost.
+    /// - Returns: for each layer its digits, from 1 to ``most``; their sum is ``total`` at most, and of those the error is least. Digits that
+    ///   help nowhere are not spent.
+    package func digits(_ errors: [[Double]]) -> [Int] {
+        guard !errors.isEmpty else { return [] }
+        // By the digits spent so far: the least error, and of each layer what it took.
+        var best: [(error: Double, chosen: [Int])?] = [(0, [])]
+        for layer in errors {
+            var next = [(error: Double, chosen: [Int])?](repeating: nil, count: total + 1)
+            for (spent, before) in best.enumerated() {
+                guard let before else { continue }
+                for (index, error) in layer.prefix(most).enumerated() where spent + index + 1 <= total {
+                    let sum = before.error + error
+                    if let known = next[spent + index + 1], known.error <= sum { continue }
+                    next[spent + index + 1] = (sum, before.chosen + [index + 1])
+                }
+            }
+            best = next
+        }
+        let found = best.compactMap { $0 }
+        return found.min { $0.error < $1.error }?.chosen ?? errors.map { _ in 1 }
+    }
+}
+
+/// An activation that is to be sent as digits.
+struct DigitSite {
+    /// One reader of a value: a node's name, and which of its inputs.
+    struct Reader: Hashable {
+        var node: String
+        var position: Int
+    }
+
+    /// The node that makes it.
+    var node: Node
+    var isSigned = false
+    /// Along which channels lie, as of a ``VoltageScaler``.
+    var axis = 1
+    /// Who reads digits, where others read the value itself; `nil`: all.
+    var readers: Set<Reader>?
+    /// θ, where it is known before anything is observed.
+    var threshold: [Float]?
+}
+
+/// What sending an activation with few digits does to a network's outputs.
+struct DigitSensitivity {
+    /// The samples that are looked at, at most; and multiply–accumulates of all runs, from which on it is fewer samples.
+    static let (mostSamples, mostOperations) = (256, 1e12)
+    private static let fewestSamples = 16
+
+    let graph: Graph
+    let sites: [DigitSite]
+    /// By site, and number of digits less one: what the last digit stands for.
+    let spikes: [[[Float]]]
+
+    /// - Returns: by site, and number of digits less one, the error of the outputs: the sum over outputs of squared differences from the ANN's
+    ///   own, as a share of these squared; and how many samples it is the mean of.
+    func errors(on data: any BatchSource) throws -> (errors: [[Double]], samples: Int) {
+        let portions = try CalibrationPortions(of: data, first: samples, for: graph)
+        let bar = Progress.begin("choosing digits", total: portions.inputs.count, unit: "portions")
+        defer { bar.finish() }
+        let threads = ProcessInfo.processInfo.activeProcessorCount
+        let parts = try concurrentMap(portions.inputs, atMost: threads) { inputs in
+            defer { bar.advance() }
+            return try sums(inputs)
+        }
+        let outputs = parts.first?.own.count ?? 0
+        let own = (0..<outputs).map { output in parts.reduce(0) { $0 + $1.own[output] } }
+        let errors = sites.indices.map { site in
+            spikes[site].indices.map { index in
+                (0..<outputs).reduce(0.0) { sum, output in
+                    let missed = parts.reduce(0) { $0 + $1.missed[site][index][output] }
+                    let share = own[output] > 0 ? missed / own[output] : missed
+                    return sum + (share.isFinite ? share : .greatestFiniteMagnitude / 1e6)
+                }
+            }
+        }
+        return (errors, portions.samples)
+    }
+
+    /// As many as ``mostOperations`` allow.
+    private var samples: Int {
+        let operations = graph.nodes.map { Double(graph.operations(of: $0)) }
+        let producers = Dictionary(graph.nodes.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        let runs = sites.indices.reduce(0.0) { sum, site in
+            let behind = operations[(producers[sites[site].node.name] ?? 0)...].reduce(0, +)
+            return sum + behind * Double(spikes[site].count)
+        }
+        return max(Self.fewestSamples, Int(min(Double(Self.mostSamples), Self.mostOperations / max(1, runs))))
+    }
+
+    /// Squares of the outputs, and of what they miss.
+    private struct Sums {
+        /// By output.
+        var own: [Double]
+        /// By site, number of digits less one, and output.
+        var missed: [[[Double]]]
+    }
+
+    private func sums(_ inputs: [Tensor]) throws -> Sums {
+        let batch = inputs.first?.shape.first
+        var values = graph.constants
+        for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
+        for node in graph.nodes {
+            let operands = node.inputs.compactMap { values[$0] }
+            for (name, result) in zip(node.outputs, try ReferenceExecutor.evaluate(node.operator, operands, batch: batch)) {
+                values[name] = result
+            }
+        }
+        let outputs = graph.outputs.map(\.value).filter { graph.types[$0]?.elementType == .float32 }
+        let own = outputs.map { values[$0]?.floats ?? [] }
+        let missed = try sites.indices.map { site in
+            try spikes[site].indices.map { index in
+                let changed = try changed(values, sites[site], spike: spikes[site][index], digits: index + 1, batch: batch)
+                return zip(outputs, own).map { name, own in changed[name].map { Self.squares($0.floats, less: own) } ?? 0 }
+            }
+        }
+        return Sums(own: own.map { Self.squares($0, less: nil) }, missed: missed)
+    }
+
+    private static func squares(_ values: [Float], less other: [Float]?) -> Double {
+        guard let other else { return values.reduce(0) { $0 + Double($1) * Double($1) } }
+        return zip(values, other).reduce(0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }
+    }
+
+    /// The values that are others where a site sends digits.
+    private func changed(_ values: [String: Tensor], _ site: DigitSite, spike: [Float], digits: Int, batch: Int?) throws -> [String: Tensor]
+    {
+        let value = site.node.outputs[0]
+        guard let own = values[value] else { return [:] }
+        let rounded = try Self.rounded(own, site, spike: spike, digits: digits)
+        var changed: [String: Tensor] = [:]
+        if site.readers == nil { changed[value] = rounded }
+        for node in graph.nodes where node.name != site.node.name {
+            var differs = false
+            let operands = node.inputs.enumerated().compactMap { position, name -> Tensor? in
+                if name == value, site.readers?.contains(.init(node: node.name, position: position)) == true {
+                    differs = true
+                    return rounded
+                }
+                if let other = changed[name] {
+                    differs = true
+                    return other
+                }
+                return values[name]
+            }
+            guard differs else { continue }
+            for (name, result) in zip(node.outputs, try ReferenceExecutor.evaluate(node.operator, operands, batch: batch)) {
+                changed[name] = result
+            }
+        }
+        return changed
+    }
+
+    /// What is read of a value that is sent in so many digits.
+    private static func rounded(_ value: Tensor, _ site: DigitSite, spike: [Float], digits: Int) throws -> Tensor {
+        let most = Float(1 << digits) - 1
+        let isSigned = site.isSigned
+        let numbers = try VoltageScaler(scales: spike.map { 1 / $0 }, axis: site.axis)(value).map { number -> Float in
+            let magnitude = min(((isSigned ? number.magnitude : max(0, number)) + 0.5).rounded(.down), most)
+            return isSigned ? Float(signOf: number, magnitudeOf: magnitude) : magnitude
+        }
+        return try VoltageScaler(scales: spike, axis: site.axis)(numbers)
+    }
+}
+
+extension Graph {
+    /// Multiply–accumulates of a node with constant weights for one sample, about; of others the numbers that it gives.
+    fileprivate func operations(of node: Node) -> Int {
+        let shape = types[node.outputs[0]]?.shape.resolved(batch: 1) ?? []
+        let made = shape.reduce(1, *)
+        guard hasWeights(node), node.inputs.count > 1, let weights = constants[node.inputs[1]] else { return made }
+        let isImage = if case .matMul = node.operator { false } else if case .gemm = node.operator { false } else { true }
+        let features = max(1, (isImage && shape.count > 1 ? shape[1] : shape.last) ?? 1)
+        return made / features * weights.count
+    }
+}
