@@ -131,7 +131,8 @@ package struct ErrorDecomposition: Sendable {
         let thresholds = layer.spike.map { $0 * Float(sums.levels) * weight }
         return LayerError(
             name: layer.node.name, activation: layer.activation.name, neurons: neurons,
-            threshold: ClosedRange(spanning: thresholds) ?? 0...0, levels: (layer.neuron as? LatencyNeuron)?.levels.count ?? Int(sums.levels), spikesPerNeuron: sums.spikes / count,
+            threshold: ClosedRange(spanning: thresholds) ?? 0...0,
+            levels: (layer.neuron as? LatencyNeuron)?.levels.count ?? Int(sums.levels), spikesPerNeuron: sums.spikes / count,
             annRootMeanSquare: (sums.activation / count).squareRoot(), inherited: relative(sums.inherited),
             clipping: relative(sums.clipping),
             quantization: relative(sums.quantization), unevenness: relative(sums.unevenness), total: relative(sums.total),

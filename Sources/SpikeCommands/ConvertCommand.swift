@@ -123,7 +123,9 @@ struct ConvertCommand: ParsableCommand {
 
     @Flag(
         inversion: .prefixedNo,
-        help: "With radix, latency and two-spike: give layers the weights that make up for what the layers in front of them round away. Default: with data.")
+        help:
+            "With radix, latency and two-spike: give layers the weights that make up for what the layers in front of them round away. Default: with data."
+    )
     var weightCorrection: Bool?
 
     @Flag(help: "Leave activations that cannot become neurons real-valued; streaming, they act on each step's value.")
@@ -214,7 +216,9 @@ struct ConvertCommand: ParsableCommand {
         if let digits = snn.digitsByLayer {
             try show("digits a layer: \(digits); \(snn.stepsEndToEnd(of: snn.spiking?.steps ?? 0)) steps from the input to the output")
         } else if let spiking = snn.spiking, let steps = spiking.steps {
-            try show("converted for \(steps) steps\(spiking.schedule == .streaming ? "" : " a layer")")
+            let isMean = spiking.facts["meanSteps"] != nil
+            let schedule = spiking.schedule == .streaming ? "" : " a layer"
+            try show("converted for \(steps) steps\(schedule)\(isMean ? ", as many in each of them" : "")")
         }
         if let corrected = snn.spiking?.facts["correctedWeights"], let samples = snn.spiking?.facts["correctionSamples"] {
             try show("weights corrected: those of \(corrected), on \(samples) samples")

@@ -239,12 +239,15 @@ package struct OperationCounter: Sendable {
             }
         }
         let inPools = pooled.reduce(0) { sum, pair in
-            let sizes = [snn.node(named: pair.key), snn.node(named: pair.value)].map { $0.flatMap { snn.sizePerSample(of: $0.outputs[0]) } ?? 0 }
+            let sizes = [snn.node(named: pair.key), snn.node(named: pair.value)].map {
+                $0.flatMap { snn.sizePerSample(of: $0.outputs[0]) } ?? 0
+            }
             return sum + max(0, sizes[0] - sizes[1])
         }
         let parameters = network.constants.values.filter { $0.elementType == .float32 }.reduce(0) { $0 + $1.count }
         return OperationCounts.Footprint(
-            parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights), membraneBytes: 4 * (neurons + inPools),
+            parameters: parameters, bytes: 4 * parameters, bytesOfInt8: weights + 4 * (parameters - weights),
+            membraneBytes: 4 * (neurons + inPools),
             connectionSparsity: weights == 0 ? 0 : Double(zeros) / Double(weights))
     }
 

@@ -27,7 +27,8 @@ import Testing
         let ann = try smallNetwork(&random)
         let images = random.tensor([130, 2, 6, 6], in: 0...1)
         var options = recipe.options(8)
-        for delay in recipe.name == "radix" ? [.steps(0)] : [ConversionOptions.ReadoutDelay.steps(0), .estimated] {
+        let streams = options.schedule == .streaming
+        for delay in streams ? [ConversionOptions.ReadoutDelay.steps(0), .estimated] : [.steps(0)] {
             options.readoutDelay = delay
             let found = try [130, 1, 7, 64, 100].map { size in
                 text(try RecipeConverter(options, calibration: batches(images, size: size))(ann))

@@ -55,20 +55,31 @@ import Testing
 
     @Test(arguments: NIRGrid.recipes)
     func `what a file says comes as near to the network as so many steps allow, or it is refused`(recipe: String) throws {
+        // Cells whose max pools give what may be below zero, which no spike of a latency code says.
+        var withoutCode: [String] = []
         for cell in NIRGrid.cells {
-            let snn = try NIRGrid.convert(cell, recipe)
-            if let refusal = cell.refusal {
+            let isLatency = ["latency", "two-spike"].contains(recipe)
+            let snn: Graph
+            do {
+                snn = try NIRGrid.convert(cell, recipe)
+            } catch let error as SpikeletError where isLatency && error.description.contains("what may be below zero") {
+                withoutCode.append(cell.name)
+                continue
+            }
+            // What acts on whole numbers in front of a latency code's neurons acts on no spikes.
+            if isLatency, snn.nodes.contains(where: snn.actsOnWholeValues) {
                 for profile in NIRProfile.all {
-                    expectError(.unsupported, refusal, "convert a network without it") {
+                    expectError(.unsupported, "of whole numbers", "by a streaming recipe") {
                         _ = try NIRExporter(profile, approximate: true)(snn)
                     }
                 }
                 continue
             }
-            // What acts on whole numbers in front of a latency code's neurons acts on no spikes.
-            if snn.spikeCode.kind == .latency, snn.nodes.contains(where: snn.actsOnWholeValues) {
+            if let refusal = cell.refusal {
                 for profile in NIRProfile.all {
-                    expectError(.unsupported, "whole", "streaming recipe") { _ = try NIRExporter(profile, approximate: true)(snn) }
+                    expectError(.unsupported, refusal, "convert a network without it") {
+                        _ = try NIRExporter(profile, approximate: true)(snn)
+                    }
                 }
                 continue
             }
@@ -101,6 +112,7 @@ import Testing
                 try Self.expectRates(of: snn, in: export, profile, "\(recipe), \(cell), \(profile.name)")
             }
         }
+        #expect(withoutCode.count <= 4, "\(withoutCode)")
     }
 
     // MARK: The table

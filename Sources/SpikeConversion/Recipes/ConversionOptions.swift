@@ -123,7 +123,8 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
             }
             guard pooling == .runningMaximum else {
                 throw SpikeletError(
-                    .invalidOption, "instantaneous pooling of a latency code, whose max pools act in front of neurons", remedy: "leave it out")
+                    .invalidOption, "instantaneous pooling of a latency code, whose max pools act in front of neurons",
+                    remedy: "leave it out")
             }
         case .burst(let most):
             guard (1...255).contains(most) else {

@@ -71,7 +71,8 @@ public struct RecipeConverter: Sendable {
         let notes = try leavingOut.notes + convertibility.check(allowAnalog: options.allowAnalog)
         let rectified = try SplitRectifiers().run(ann)
         let folded = try FuseConvBatchNorm().run(rectified)
-        let latency = if case .latency(_, let most) = options.neuron { try LatencyPlan(folded, mostSpikes: most) } else { nil as LatencyPlan? }
+        let latency =
+            if case .latency(_, let most) = options.neuron { try LatencyPlan(folded, mostSpikes: most) } else { nil as LatencyPlan? }
         let activations = latency?.activations ?? folded.nodes.filter { folded.linearity(of: $0) == .activation }
         let plan =
             if let calibration {
@@ -79,7 +80,8 @@ public struct RecipeConverter: Sendable {
                     options, (activations + (latency?.encodings.map(\.node) ?? [])).map { DigitSite(node: $0) }, in: folded,
                     data: calibration)
             } else {
-                try SitePlan(options, ThresholdPlan(options, activations: latency?.activationsToMeasure(folded) ?? activations, ann: rectified))
+                try SitePlan(
+                    options, ThresholdPlan(options, activations: latency?.activationsToMeasure(folded) ?? activations, ann: rectified))
             }
         var description = SpikingDescription(
             recipe: options.recipe, schedule: options.schedule, code: plan.code,

@@ -138,7 +138,8 @@ package struct ThresholdPlan {
         guard let share else { return nil }
         let lost = medians.filter { name, median in Double(median) < share * Double(scales[name]?.max() ?? 0) }.keys.sorted()
         guard let example = lost.first else { return nil }
-        return "of \(lost.count) of \(medians.count) layers, such as '\(example)', more than half of the activations above zero are less than "
+        return
+            "of \(lost.count) of \(medians.count) layers, such as '\(example)', more than half of the activations above zero are less than "
             + "the last step's spike stands for, and are not sent: more steps or a larger base reach further down"
     }
 

@@ -37,7 +37,8 @@ public struct LatencyNeuron: Neuron {
         }
         guard base > 1, base.isFinite else {
             throw SpikeletError(
-                .invalidOption, "a latency code of base \(base)", remedy: "an earlier spike has to stand for more: B is above 1, such as 1.19")
+                .invalidOption, "a latency code of base \(base)",
+                remedy: "an earlier spike has to stand for more: B is above 1, such as 1.19")
         }
         guard pow(Double(base), Double(steps - 1)) <= Double(1 << 23) else {
             throw SpikeletError(

@@ -272,7 +272,8 @@ extension Tensor {
 public enum NeuronRegistry {
     private static let builtIn: [any Neuron.Type] = [
         IFNode.self, SignedIFNeuron.self, BurstIFNeuron.self, RadixNeuron.self, DigitNeuron.self, LatencyNeuron.self, QuantizerNeuron.self,
-        LIFNeuron.self, LINeuron.self, CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self, FixedPointIFNeuron.self,
+        LIFNeuron.self, LINeuron.self, CubaLIFNeuron.self, MultiSpikeIFNeuron.self, ThresholdNeuron.self, DelayNeuron.self,
+        FixedPointIFNeuron.self,
         RecurrentNeuron.self,
     ]
 

@@ -27,11 +27,13 @@ package struct Compiler {
         guard let description = graph.spiking else {
             throw SpikeletError(.invalidData, "'\(graph.name)' is an ANN, not a spiking network", remedy: "convert it first")
         }
+        for node in graph.nodes { if case .neuron(let neurons) = node.operator { try description.check(neurons, of: node.name) } }
         if var numbers = NumberCompiler(graph, precision: precision) {
             return Program(try numbers(), of: graph, precision: precision, description)
         }
         guard description.code.kind != .latency else {
-            throw SpikeletError(.unsupported, "a latency code with other neurons than its own", remedy: "simulate it by the reference executor")
+            throw SpikeletError(
+                .unsupported, "a latency code with other neurons than its own", remedy: "simulate it by the reference executor")
         }
         let program = try assembled(graph, description, floats: [:])
         let floats = Resolution.beyondBudget(program.roundingErrors, levels: levels(of: graph, description))
@@ -105,7 +107,6 @@ struct Assembly {
     mutating func addNodes() throws {
         for (position, node) in graph.nodes.enumerated() where !readout.contains(node.name) {
             if case .neuron(let neuronNode) = node.operator {
-                try description.check(neuronNode, of: node.name)
                 guard var parameters = NeuronParameters(neuronNode, isStreaming: description.schedule == .streaming),
                     ExpressionBuilder.layout(of: graph, node.outputs[0]) != nil
                 else {

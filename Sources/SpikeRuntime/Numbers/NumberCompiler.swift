@@ -220,7 +220,8 @@ struct NumberCompiler {
             }
         }
         return NumberStage.Encoding(
-            digits: digits, latency: latency, isSigned: isSigned, axis: axis, inverse: Memory(inverse), step: Memory(steps), steps: steps, kind: kind,
+            digits: digits, latency: latency, isSigned: isSigned, axis: axis, inverse: Memory(inverse), step: Memory(steps), steps: steps,
+            kind: kind,
             neuron: neuron)
     }
 
