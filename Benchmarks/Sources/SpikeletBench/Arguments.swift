@@ -17,7 +17,7 @@ struct Arguments {
         """
 
     private static let options = [
-        "precisions": ["networks", "recipes", "steps", "digits", "read", "data", "limit", "threads", "json"],
+        "precisions": ["networks", "recipes", "steps", "digits", "read", "data", "limit", "threads", "json"]
     ]
 
     let table: String
