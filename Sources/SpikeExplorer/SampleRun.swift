@@ -26,7 +26,7 @@ package struct SampleRun: Encodable, Sendable {
     package var sample: Int
     package var label: Int?
     package var steps: Int
-    /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, else 1.
+    /// What the sum of spikes is multiplied with before the next step is added: 2 for a radix code, B for a latency code, else 1.
     package var growth: Float
     /// Whether the predictions are classes; else only numbers are shown.
     package var hasPredictions: Bool

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from digit_accuracy import measure_all, output, test_images
+from digit_accuracy import kept, measure_all, output, test_images
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "Networks"))
 from bundle import NETWORKS, SMOOTH_NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noqa: E402
@@ -42,13 +42,7 @@ def measure(network: str, digits: int, calibration: int, arguments: argparse.Nam
             )  # fmt: skip
             seconds = time.perf_counter() - begin
             output(arguments.spikelet, "simulate", snn, "--input", inputs, "--output", outputs)
-            found = np.load(outputs)
-            difference, whole = found - expected, expected - expected.mean(0)
-            entry[kind] = {
-                "dropInPoints": 100 * float((expected.argmax(1) == labels).mean() - (found.argmax(1) == labels).mean()),
-                "agreement": float((found.argmax(1) == expected.argmax(1)).mean()),
-                "error": float(np.linalg.norm(difference - difference.mean(0)) / np.linalg.norm(whole)), "seconds": seconds,
-            }  # fmt: skip
+            entry[kind] = kept(np.load(outputs), expected, labels) | {"seconds": seconds}
     return entry
 
 

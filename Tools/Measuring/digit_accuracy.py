@@ -42,6 +42,16 @@ def test_images(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     return images[: arguments.images].astype(np.float32) / 255, labels[: arguments.images].astype(np.int64)
 
 
+def kept(found: np.ndarray, expected: np.ndarray, labels: np.ndarray) -> dict:
+    """What outputs keep of the ANN's: drop in points; agreement, and error about the means over the images, as fractions."""
+    difference, whole = found - expected, expected - expected.mean(0)
+    return {
+        "dropInPoints": 100 * float((expected.argmax(1) == labels).mean() - (found.argmax(1) == labels).mean()),
+        "agreement": float((found.argmax(1) == expected.argmax(1)).mean()),
+        "error": float(np.linalg.norm(difference - difference.mean(0)) / np.linalg.norm(whole)),
+    }  # fmt: skip
+
+
 def measure(network: str, digits: int, calibration: int, arguments: argparse.Namespace) -> dict:
     """One entry: accuracies, agreement and sparsity as fractions, drops in points, operations of one image."""
     ann = model_path(network, "dynamo")

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from digit_accuracy import measure_all, output, test_images
+from digit_accuracy import kept, measure_all, output, test_images
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "Networks"))
 from bundle import NETWORKS, SMOOTH_NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noqa: E402
@@ -49,13 +49,7 @@ def measure(network: str, digits: int, calibration: int, arguments: argparse.Nam
                 said = output(
                     arguments.spikelet, "simulate", snn, "--input", inputs, "--output", outputs, "--precision", precision
                 )  # fmt: skip
-                found = np.load(outputs)
-                difference, whole = found - expected, expected - expected.mean(0)
-                one[precision] = {
-                    "dropInPoints": 100 * float((expected.argmax(1) == labels).mean() - (found.argmax(1) == labels).mean()),
-                    "agreement": float((found.argmax(1) == expected.argmax(1)).mean()),
-                    "error": float(np.linalg.norm(difference - difference.mean(0)) / np.linalg.norm(whole)),
-                }  # fmt: skip
+                one[precision] = kept(np.load(outputs), expected, labels)
             spikes = re.search(r"([0-9.]+) spikes per neuron", said)
             if spikes:
                 one["spikesPerNeuron"] = float(spikes[1])

@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from digit_accuracy import DATA, ROOT, output, test_images
+from digit_accuracy import DATA, ROOT, kept, output, test_images
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "Networks"))
 from bundle import NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noqa: E402
@@ -55,14 +55,11 @@ def measure(network: str, recipe: str, calibration: int, arguments: argparse.Nam
             arguments.spikelet, "evaluate", snn, "--ann", ann, "--data", arguments.data, "--split", "test", "--limit", 1000,
             "--steps", steps, "--json", "-",
         ))  # fmt: skip
-    difference, whole = found - expected, expected - expected.mean(0)
     step, counts = result["steps"][-1], result["counts"]
     return {
         "network": network, "recipe": name, "steps": int(steps), "calibrationImages": calibration, "images": len(images),
         "annAccuracy": float((expected.argmax(1) == labels).mean()),
-        "dropInPoints": 100 * float((expected.argmax(1) == labels).mean() - (found.argmax(1) == labels).mean()),
-        "agreement": float((found.argmax(1) == expected.argmax(1)).mean()),
-        "error": float(np.linalg.norm(difference - difference.mean(0)) / np.linalg.norm(whole)),
+        **kept(found, expected, labels),
         "spikesPerNeuron": step["spikesPerNeuron"], "spikes": counts["steps"][-1]["spikes"],
         "synapticOperationsPerMultiplyAccumulate": step["synapticOperations"] / counts["ann"]["multiplyAccumulates"],
         "stepsEndToEnd": counts.get("stepsEndToEnd"),
