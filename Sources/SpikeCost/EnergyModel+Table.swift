@@ -74,9 +74,9 @@ extension EnergyModel {
             return pico(work.effective * 0.3 + traffic...work.dense * 0.3 + traffic)
         },
         snn: { work in
-            let bits = 2 * work.neurons * work.steps / 8
+            let bits = 2 * work.neuronSteps / 8
             let least = work.input * 0.3 + work.operations * 0.1 + (work.weights + bits) * perByte
-            let states = (work.weights + 4 * work.neurons) * work.steps
+            let states = work.weightSteps + 4 * work.neuronSteps
             return pico(least...work.input * 0.3 + work.accumulates * 0.1 + work.graded * 0.3 + (states + bits) * perByte)
         })
 
@@ -106,7 +106,7 @@ extension EnergyModel {
         snn: { work in
             let arithmetic = work.input * 0.3 + work.accumulates * 0.1
             let least = arithmetic + work.graded * 0.1 + work.weights * 1300 / 8
-            return pico(least...arithmetic + work.graded * 0.3 + work.weights * work.steps * 2600 / 8)
+            return pico(least...arithmetic + work.graded * 0.3 + work.weightSteps * 2600 / 8)
         })
 
     /// The devices of keras-spiking's table, each with the publication that it names.
@@ -148,12 +148,12 @@ extension EnergyModel {
         EnergyModel(
             name: name, source: source + kerasSpiking,
             assumptions: """
-                \(figure(operation * 1e12)) pJ a synaptic operation, \(figure(neuron * 1e12)) pJ a neuron in every step; the input's operations once, to \
+                \(figure(operation * 1e12)) pJ a synaptic operation, \(figure(neuron * 1e12)) pJ a neuron in every step in which it may send; the input's operations once, to \
                 in every step (always, where it is time-varying). Data movement between chips, idle power and the host are left out.
                 """,
             ann: nil,
             snn: { work in
-                let rest = work.operations * operation + work.neurons * work.steps * neuron
+                let rest = work.operations * operation + work.neuronSteps * neuron
                 return rest + work.input * operation...rest + work.input * work.inputPasses * operation
             })
     }

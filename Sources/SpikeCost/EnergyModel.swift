@@ -24,7 +24,9 @@ public struct EnergyModel: Sendable {
         var graded: Double
         var neurons: Double
         var weights: Double
-        var steps: Double
+        /// The steps in which neurons send, of all neurons, and in which spikes reach weights, of all weights.
+        var neuronSteps: Double
+        var weightSteps: Double
         /// How often a device that keeps no current does what `input` counts: in every step; of a time-varying input they are counted in
         /// all steps.
         var inputPasses: Double
@@ -55,7 +57,9 @@ public struct EnergyModel: Sendable {
                 input: step.input?.multiplyAccumulates ?? Double(counts.inputMultiplyAccumulates),
                 accumulates: step.accumulates + (step.input?.accumulates ?? 0), events: step.input?.accumulates ?? 0,
                 graded: step.multiplyAccumulates, neurons: Double(neurons), weights: Double(counts.footprint.parameters),
-                steps: Double(step.steps), inputPasses: step.input == nil ? Double(step.steps) : 1,
+                neuronSteps: Double(counts.neuronSteps ?? neurons * step.steps),
+                weightSteps: Double(counts.parameterSteps ?? counts.footprint.parameters * step.steps),
+                inputPasses: step.input == nil ? Double(step.steps) : 1,
                 levels: Double(levels(step.steps)))
             var row = EnergyEstimate.Step(steps: step.steps)
             let (ann, snn) = (ann?(workload), snn?(workload))

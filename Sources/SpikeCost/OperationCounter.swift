@@ -199,6 +199,7 @@ package struct OperationCounter: Sendable {
                 ann: ann[layer.name].map { Double($0) / samples })
         }
         let functions = OperationCounts.Readout(insideNeuronsOf: snn).functions
+        let footprint = footprint(neuronCount)
         let mixed = snn.hasMixedDigits ? snn.digits : nil
         return OperationCounts(
             inputMultiplyAccumulates: synapses.analogOperations,
@@ -210,10 +211,12 @@ package struct OperationCounter: Sendable {
             ann: .init(
                 multiplyAccumulates: synapses.denseOperations,
                 effectiveMultiplyAccumulates: ann.isEmpty ? nil : ann.values.reduce(0.0) { $0 + Double($1) } / samples),
-            footprint: footprint(neuronCount), readout: OperationCounts.Readout(of: snn),
+            footprint: footprint, readout: OperationCounts.Readout(of: snn),
             functionOperations: functions > 0 ? functions : nil, stepsPerLayer: isStreaming ? nil : steps.last,
             fewestStepsPerLayer: mixed?.min(),
             meanStepsPerLayer: mixed.map { Double($0.reduce(0, +)) / Double(max(1, $0.count)) },
+            neuronSteps: mixed.map { _ in digitCount },
+            parameterSteps: mixed.map { _ in parameterSteps(footprint.parameters, of: steps.last ?? 1) },
             stepsEndToEnd: isStreaming ? nil : steps.last.map(snn.stepsEndToEnd))
     }
 
@@ -226,6 +229,19 @@ package struct OperationCounter: Sendable {
             }
         }
         return sum
+    }
+
+    /// Weights, each as often as steps bring its layer spikes, and all else in each step.
+    private func parameterSteps(_ parameters: Int, of steps: Int) -> Int {
+        let lengths = network.stepsWithSpikes(of: steps)
+        var (sum, weights) = (0, 0)
+        for layer in synapses.layers where layer.readsSpikes {
+            guard let node = network.node(named: layer.name), let length = node.inputs.compactMap({ lengths[$0] }).max() else { continue }
+            let count = node.inputs.prefix(2).reduce(0) { $0 + (network.constants[$1]?.count ?? 0) }
+            sum += count * length
+            weights += count
+        }
+        return sum + max(0, parameters - weights) * steps
     }
 
     private func footprint(_ neurons: Int) -> OperationCounts.Footprint {

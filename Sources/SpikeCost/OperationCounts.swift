@@ -127,6 +127,10 @@ public struct OperationCounts: Codable, Sendable, Equatable {
     public var fewestStepsPerLayer: Int?
     /// The mean over the layers, where they differ; else `nil`.
     public var meanStepsPerLayer: Double?
+    /// The steps in which neurons may send, of all neurons; `nil` where these are all steps.
+    public var neuronSteps: Int?
+    /// The steps in which spikes may reach a weight or bias, of all of them; `nil` where these are all steps.
+    public var parameterSteps: Int?
     /// The sum over the layers of neurons on the longest way from the input to an output, with what spikes wait for at products.
     public var stepsEndToEnd: Int?
 }

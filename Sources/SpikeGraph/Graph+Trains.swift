@@ -46,6 +46,14 @@ extension Graph {
     /// How many steps pass from the input to the last digit of the outputs, where each layer takes so many, or as many as it sends digits: the
     /// sum along the longest way. A factor of a product waits until the other, its trace, is complete.
     package func stepsEndToEnd(of steps: Int) -> Int {
+        let arrivals = timing(of: steps).arrivals
+        return outputs.map { arrivals[$0.value] ?? 0 }.max() ?? 0
+    }
+
+    /// How many of those steps bring spikes, of the values that are trains of them.
+    package func stepsWithSpikes(of steps: Int) -> [String: Int] { timing(of: steps).lengths }
+
+    private func timing(of steps: Int) -> (arrivals: [String: Int], lengths: [String: Int]) {
         let (trains, traces) = (spikeTrains, traces)
         var arrivals: [String: Int] = [:]
         // Of spikes, how many of the steps up to their arrival bring them.
@@ -63,7 +71,7 @@ extension Graph {
             }
             for output in node.outputs { (arrivals[output], lengths[output]) = (wait, length) }
         }
-        return outputs.map { arrivals[$0.value] ?? 0 }.max() ?? 0
+        return (arrivals, lengths)
     }
 
     private var phases: (arrivals: [String: Int], traces: [String: Int]) {

@@ -138,6 +138,62 @@ import Testing
         let outputs = 12.0 * 5 + 12 * 1
         let sent = counts.neurons.flatMap(\.spikes).reduce(0, +)
         #expect(abs(counts.steps[0].activationSparsity - (1 - sent / outputs)) < 1e-6)
+        // Each layer is billed for its own steps: weights of "q" are reached in one step, all other parameters' in five.
+        #expect(counts.neuronSteps == 12 * 5 + 12 * 1)
+        #expect(counts.parameterSteps == (96 + 96 + 48) * 5 + 48 * 1)
+        let loihi = try #require(EnergyModel.all.first { $0.name == "Loihi" }?.estimate(counts) { _ in 31 }.steps[0].snn)
+        let operations = counts.steps[0].accumulates + counts.steps[0].multiplyAccumulates
+        let least = (operations + Double(counts.inputMultiplyAccumulates)) * 27.1e-12 + Double(12 * 5 + 12 * 1) * 81e-12
+        #expect(abs(loihi[0] - least) < 1e-6 * least)
+    }
+
+    @Test func `outputs that are no real numbers, or not finite, do not hide where digits are needed`() throws {
+        var random = Random(735)
+        let ann = try smallNetwork(&random)
+        let seen = random.tensor([96, 2, 6, 6], in: 0...1)
+        let value = ann.outputs[0].value
+        func ending(_ nodes: [Node], _ outputs: [String], _ constants: [String: Tensor] = [:]) throws -> Graph {
+            try Graph(
+                name: ann.name, inputs: ann.inputs, outputs: outputs.map { .init($0, value: $0) }, nodes: ann.nodes + nodes,
+                constants: ann.constants.merging(constants) { _, new in new })
+        }
+        let wanted = try RecipeConverter(options(2.5, corrects: false), calibration: [Batch(seen)])(ann).digits
+        // The same as of the numbers that it is made of.
+        let classes = try ending([Node("class", .argExtremum(ArgExtremum(axis: 1)), inputs: [value])], ["class"])
+        #expect(try RecipeConverter(options(2.5, corrects: false), calibration: [Batch(seen)])(classes).digits == wanted)
+        // A second output with a place that is not finite, as the logarithm of 0 is.
+        let infinite = try ending(
+            [Node("huge", .mul(Mul()), inputs: [value, "huge.factor"])], [value, "huge"],
+            ["huge.factor": Tensor([Float](repeating: .infinity, count: 1), shape: [1])])
+        #expect(try RecipeConverter(options(2.5, corrects: false), calibration: [Batch(seen)])(infinite).digits == wanted)
+        expectError(.invalidData, "too few calibration samples") {
+            _ = try RecipeConverter(options(2.5, corrects: false), calibration: [Batch(random.tensor([1, 2, 6, 6]))])(ann)
+        }
+        // Where the network is dead on the data, nothing tells its layers apart.
+        expectError(.invalidData, "do not tell where digits are needed") {
+            _ = try RecipeConverter(options(2.5, corrects: false), calibration: [Batch(seen)])(
+                ending([Node("dead", .mul(Mul()), inputs: [value, "zero"])], ["dead"], ["zero": Tensor(repeating: 0, shape: [1])]))
+        }
+    }
+
+    @Test func `a file whose layers have more digits than the network has steps is refused`() throws {
+        var random = Random(745)
+        let ann = try smallNetwork(&random)
+        let images = random.tensor([64, 2, 6, 6], in: 0...1)
+        let snn = try RecipeConverter(options(2.5, corrects: false), calibration: [Batch(images)])(ann)
+        let most = try #require(snn.digits.max())
+        for code in [SpikeCode.radix(digits: most - 1), .radix(digits: most, base: 10), .rate(steps: most)] {
+            var description = try #require(snn.spiking)
+            description.code = code
+            #expect(throws: SpikeletError.self) {
+                let other = try snn.applying(Patch(), spiking: description)
+                _ = try ReferenceSimulation(other)
+            }
+            #expect(throws: SpikeletError.self) {
+                let other = try snn.applying(Patch(), spiking: description)
+                _ = try Simulation(other)
+            }
+        }
     }
 
     private static let archive = Result { try NPZ(path: Repository.fixture("digits.npz")) }

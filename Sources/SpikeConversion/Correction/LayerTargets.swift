@@ -4,6 +4,7 @@ import SpikeReference
 /// The activations that the ANN has where the neurons of a spiking network stand, in units of what one spike stands for, divided by T: what
 /// their rates should be.
 struct LayerTargets {
+    /// With the ANN's own weights.
     let graph: Graph
     /// The samples, in portions.
     let inputs: [[Tensor]]
@@ -21,25 +22,10 @@ struct LayerTargets {
         known = known.filter { stillNeeded.contains($0.key) }
     }
 
-    /// The neuron nodes whose spikes reach `node` without passing other neurons, and the nodes between, in order.
-    static func segment(before node: Node, of graph: Graph) -> (sources: Set<String>, nodes: [Node]) {
-        let producers = graph.producers
-        var (sources, between): (Set<String>, Set<String>) = ([], [])
-        var open = node.inputs
-        while let value = open.popLast() {
-            guard let producer = producers[value] else { continue }
-            if case .neuron = producer.operator {
-                sources.insert(producer.name)
-            } else if between.insert(producer.name).inserted {
-                open += producer.inputs
-            }
-        }
-        return (sources, graph.nodes.filter { between.contains($0.name) })
-    }
-
-    /// The ANN's activations where the neurons of `node` stand, `[N, …]`.
-    func of(_ node: Node, portion: Int) throws -> Tensor {
-        let (sources, between) = Self.segment(before: node, of: graph)
+    /// The ANN's activations where the neurons of a node of this name stand, `[N, …]`.
+    func of(_ name: String, portion: Int) throws -> Tensor {
+        guard let node = graph.node(named: name) else { throw SpikeletError(.illegalGraph, "no node '\(name)'") }
+        let (sources, between) = graph.segment(before: node)
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs[portion]) { values[input.name] = tensor }
         for source in sources {

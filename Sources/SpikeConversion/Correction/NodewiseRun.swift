@@ -4,7 +4,8 @@ import SpikeReference
 
 /// A network over portions of samples, node by node: a value is kept as long as a node that reads it is still to come.
 ///
-/// Neurons give the number that their spikes say (``Neuron/numbers(of:)``), and running maxima that of numbers.
+/// Neurons give the number that their spikes say (``Neuron/numbers(of:)``), and running maxima that of numbers. Streaming, what neurons send is
+/// no function of their currents' mean: their results are given (``finish(_:_:)``).
 struct NodewiseRun {
     let readers: [String: [Node]]
     private(set) var values: [String: [Tensor]] = [:]
@@ -58,8 +59,13 @@ struct NodewiseRun {
             guard operands.count == node.inputs.count else { throw SpikeletError(.illegalGraph, "node '\(node.name)' reads nothing") }
             return try Self.evaluate(node, operands, batch: batches[portion])
         }
+        finish(node, results)
+    }
+
+    /// Takes a node's results by portion, in place of computing them.
+    mutating func finish(_ node: Node, _ results: [[Tensor]]) {
         for (position, output) in node.outputs.enumerated() { values[output] = results.map { $0[position] } }
-        for input in Set(node.inputs) where constants[input] == nil {
+        for input in Set(node.inputs) where graph.constants[input] == nil {
             pending[input, default: 1] -= 1
             if pending[input] == 0 { values[input] = nil }
         }

@@ -26,38 +26,34 @@ struct PotentialCorrection {
         /// The squared difference of rate and activation.
         var error: Double
 
-        init(_ run: (spikes: LayerSimulation.Spikes, rate: Tensor), target: Tensor) {
-            spikes = run.spikes
-            means = run.rate.channelMeans
-            error = zip(target.floats, run.rate.floats).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        init(_ spikes: LayerSimulation.Spikes, rate: Tensor, target: Tensor) {
+            self.spikes = spikes
+            means = rate.channelMeans
+            error = zip(target.floats, rate.floats).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
         }
     }
 
+    /// - Parameter original: the same network with the ANN's own weights.
     /// - Returns: the corrected network, the number of layers whose correction was kept, and of the samples used: 0 where there are not
     ///   enough, and nothing is corrected.
-    func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
-        let layers = snn.nodes.filter { if case .neuron = $0.operator { true } else { false } }
-        let sources = layers.map { LayerTargets.segment(before: $0, of: snn).sources }
-        let most = max(2, min(Self.samples, Self.bytes / max(1, bytesPerSample(layers, sources, of: snn))))
-        let portions = try CalibrationPortions(of: data, first: most, for: snn)
+    func callAsFunction(_ snn: Graph, original: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
+        let bytes = LayerwiseSpikes.bytesPerSample(snn, steps: steps)
+        let portions = try CalibrationPortions(of: data, first: max(2, min(Self.samples, Self.bytes / max(1, bytes))), for: snn)
         guard portions.samples > 0 else { return (snn, 0, 0) }
-        let all = Array(portions.inputs.indices)
         let threads = ProcessInfo.processInfo.activeProcessorCount
-        let simulation = try LayerSimulation(snn, steps: steps, inputs: portions.inputs)
-        var known = LayerTargets(snn, inputs: portions.inputs)
-        var sent: [String: [LayerSimulation.Spikes]] = [:]
-        let bar = Progress.begin("correcting potentials", total: layers.count, unit: "layers")
+        var spikes = try LayerwiseSpikes(snn, steps: steps, inputs: portions.inputs)
+        var known = LayerTargets(original, inputs: portions.inputs)
+        let bar = Progress.begin("correcting potentials", total: spikes.layers.count, unit: "layers")
         defer { bar.finish() }
         var patch = Patch()
         var kept = 0
-        for (position, node) in layers.enumerated() {
+        for node in spikes.layers {
             guard case .neuron(var neurons) = node.operator else { continue }
-            let targets = try concurrentMap(all, atMost: threads) { [known] in try known.of(node, portion: $0) }
+            let targets = try concurrentMap(Array(portions.inputs.indices), atMost: threads) { [known] in
+                try known.of(node.name, portion: $0)
+            }
             func simulate(_ node: Node) throws -> [Trial] {
-                try concurrentMap(all, atMost: threads) { [sent] portion in
-                    let before = sent.filter { sources[position].contains($0.key) }.mapValues { $0[portion] }
-                    return Trial(try simulation.run(node, portion: portion, behind: before), target: targets[portion])
-                }
+                try spikes.run(node) { portion, spikes, rate in Trial(spikes, rate: rate, target: targets[portion]) }
             }
             let plain = try simulate(node)
             let missing = meanError(plain, targets)
@@ -72,37 +68,11 @@ struct PotentialCorrection {
                 kept += 1
                 patch.replace(copy)
             }
-            let later = sources[(position + 1)...].reduce(into: Set<String>()) { $0.formUnion($1) }
-            sent[node.name] = (isBetter ? corrected : plain).map(\.spikes)
-            sent = sent.filter { later.contains($0.key) }
-            known.keep(targets, of: node, stillNeeded: later)
+            spikes.keep((isBetter ? corrected : plain).map(\.spikes), of: node)
+            known.keep(targets, of: node, stillNeeded: spikes.needed(behind: node))
             bar.advance()
         }
         return (try snn.applying(patch), kept, portions.samples)
-    }
-
-    /// The most that is kept of one sample: spikes and targets of the layers that later ones read, and twice the spikes of the one at work.
-    private func bytesPerSample(_ layers: [Node], _ sources: [Set<String>], of snn: Graph) -> Int {
-        func neurons(_ node: Node) -> Int { snn.sizePerSample(of: node.outputs[0]) ?? 0 }
-        func spikes(_ node: Node) -> Int {
-            guard case .neuron(let neuronNode) = node.operator else { return 0 }
-            // Bits; two where spikes are taken back; numbers of 16 bits for bursts.
-            let bits =
-                switch neuronNode.neuron.fastRule?.kind {
-                case .burst: 16;
-                case .signed: 2;
-                default: 1
-                }
-            return neurons(node) * steps * bits / 8
-        }
-        var (alive, most) = ([Node](), 0)
-        for (position, node) in layers.enumerated() {
-            let later = sources[position...].reduce(into: Set<String>()) { $0.formUnion($1) }
-            alive = alive.filter { later.contains($0.name) }
-            most = max(most, alive.reduce(0) { $0 + spikes($1) + 4 * neurons($1) } + 2 * spikes(node) + 4 * neurons(node))
-            alive.append(node)
-        }
-        return most
     }
 
     /// Mean activation − mean rate of each channel, in spikes a step. Portions take turns: the even ones fit, the odd ones judge.

@@ -8,7 +8,8 @@ import SpikeReference
 ///
 /// Z are the ANN's currents, X̂ the inputs behind the layers that are corrected already; where a layer ends a residual branch, Z has what the
 /// sum's other side lacks too. Weights are fitted on one half of the samples with each λ and judged on the other, and where no λ helps that half, the layer
-/// stays as it is. For codes whose numbers are the ANN's, rounded: digits, latencies.
+/// stays as it is. Of digits and latencies X̂ are the numbers that they say; streaming, the mean of what neurons send in T steps, simulated
+/// (``LayerwiseSpikes``): there it makes up also for spikes that come before the current that should have prevented them.
 ///
 /// Source: ridge regression of a layer's outputs, as He et al., "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017, and
 /// Yao et al., "ERQ", ICML 2024, use it.
@@ -32,15 +33,20 @@ struct WeightCorrection {
     }
 
     /// - Parameters:
-    ///   - snn: a network of digits, whose nodes with weights are the ANN's, by name.
+    ///   - snn: a spiking network, whose nodes with weights are the ANN's, by name.
     ///   - ann: the network that it was made from.
     func callAsFunction(_ snn: Graph, ann: Graph, data: any BatchSource) throws -> Outcome {
-        let bytes = max(1, NodewiseRun.bytesPerRun(snn) + NodewiseRun.bytesPerRun(ann))
+        let isStreaming = snn.spiking?.schedule == .streaming
+        let steps = snn.spiking?.steps ?? 1
+        var bytes = max(1, NodewiseRun.bytesPerRun(snn) + NodewiseRun.bytesPerRun(ann))
+        if isStreaming { bytes += LayerwiseSpikes.bytesPerSample(snn, steps: steps) * (snn.fixedBatch ?? 1) }
         let most = min(Self.mostSamples, Self.bytes / bytes * (snn.fixedBatch ?? 1))
         let portions = try CalibrationPortions(of: data, first: max(2, most), for: snn)
         let layers = snn.nodes.filter { WeightedLayer($0, in: snn) != nil }
         var outcome = Outcome(graph: snn, layers: layers.count, samples: portions.samples)
         guard portions.samples > 1, !layers.isEmpty else { return outcome }
+        var spikes = isStreaming ? try LayerwiseSpikes(snn, steps: steps, inputs: portions.inputs) : nil
+        var isChanged = false
         var (found, wanted) = (NodewiseRun(snn, inputs: portions.inputs), NodewiseRun(ann, inputs: portions.inputs))
         let bar = Progress.begin("correcting weights", total: layers.count, unit: "layers")
         defer { bar.finish() }
@@ -51,6 +57,14 @@ struct WeightCorrection {
             let dynamic = node.inputs.filter { snn.constants[$0] == nil }
             let isExact = dynamic.allSatisfy(exact.contains) && ann.node(named: node.name).map { $0.operator == node.operator } == true
             if isExact { exact.formUnion(node.outputs) }
+            if case .neuron = node.operator, spikes != nil {
+                if isChanged { try spikes?.change(to: snn.applying(patch)) }
+                isChanged = false
+                let runs = try spikes?.run(node) { ($1, $2) } ?? []
+                found.finish(node, runs.map { [$0.1] })
+                spikes?.keep(runs.map(\.0), of: node)
+                continue
+            }
             let inputs = found.values[node.inputs[0]]
             try found.run(node)
             guard let layer = WeightedLayer(node, in: snn) else { continue }
@@ -63,6 +77,7 @@ struct WeightCorrection {
                 layer, inputs: inputs, outputs: outputs, targets: targets, other: other, samples: portions.samples)
             guard let changes else { continue }
             outcome.corrected += 1
+            isChanged = true
             let corrected = CorrectedLayer(layer, changes, in: snn, readers: found.readers)
             corrected.add(to: &patch)
             found.replace(node.outputs[0], by: try inputs.map { try corrected.output($0, batch: $0.shape.first) })
@@ -141,8 +156,7 @@ extension Graph {
     func correctingWeights(ann: Graph, data: any BatchSource) throws -> Graph {
         let outcome = try WeightCorrection()(self, ann: ann, data: data)
         guard var description = outcome.graph.spiking else { return outcome.graph }
-        description.facts["correctedWeights"] = "\(outcome.corrected) of \(outcome.layers) layers"
-        description.facts["correctionSamples"] = "\(outcome.samples)"
+        description.facts["correctedWeights"] = "\(outcome.corrected) of \(outcome.layers) layers, on \(outcome.samples) samples"
         if outcome.corrected > 0 { description.facts["uncorrectedWeights"] = fingerprint(ofWeightsCorrectedIn: outcome.graph) }
         return try outcome.graph.applying(Patch(), spiking: description)
     }

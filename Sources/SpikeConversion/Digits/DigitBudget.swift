@@ -73,9 +73,16 @@ struct DigitSensitivity {
     let spikes: [[[Float]]]
 
     /// - Returns: by site, and number of digits less one, the error of the outputs: the sum over outputs of squared differences from the ANN's
-    ///   own, as a share of these squared; and how many samples it is the mean of.
+    ///   own, as a share of these squared; and how many samples it is the mean of. Of outputs that are no real numbers, such as an ArgMax's,
+    ///   it is that of the real numbers they are made of; places that are not finite do not count.
+    /// - Throws: ``SpikeletError`` where the data cannot tell one layer's digits from another's.
     func errors(on data: any BatchSource) throws -> (errors: [[Double]], samples: Int) {
         let portions = try CalibrationPortions(of: data, first: samples, for: graph)
+        guard portions.samples > 0 else {
+            throw SpikeletError(
+                .invalidData, "too few calibration samples to find where digits are needed",
+                remedy: "it takes two, or two batches of a network that takes whole ones; or give all layers the same number of digits")
+        }
         let bar = Progress.begin("choosing digits", total: portions.inputs.count, unit: "portions")
         defer { bar.finish() }
         let threads = ProcessInfo.processInfo.activeProcessorCount
@@ -89,12 +96,33 @@ struct DigitSensitivity {
             spikes[site].indices.map { index in
                 (0..<outputs).reduce(0.0) { sum, output in
                     let missed = parts.reduce(0) { $0 + $1.missed[site][index][output] }
-                    let share = own[output] > 0 ? missed / own[output] : missed
-                    return sum + (share.isFinite ? share : .greatestFiniteMagnitude / 1e6)
+                    return sum + (own[output] > 0 ? missed / own[output] : missed)
                 }
             }
         }
+        guard errors.isEmpty || errors.contains(where: { $0.contains { $0 > 0 && $0.isFinite } }) else {
+            throw SpikeletError(
+                .invalidData,
+                "the outputs do not tell where digits are needed: they are the same with one digit as with many, or not finite",
+                remedy: "give other calibration data, or all layers the same number of digits")
+        }
         return (errors, portions.samples)
+    }
+
+    /// The outputs, and of those that are no real numbers the ones that they are made of.
+    private var measured: [String] {
+        let producers = graph.producers
+        var (found, open) = ([String](), graph.outputs.map(\.value).reversed() as [String])
+        var seen: Set<String> = []
+        while let value = open.popLast() {
+            guard graph.constants[value] == nil, seen.insert(value).inserted else { continue }
+            if graph.types[value]?.elementType == .float32 {
+                found.append(value)
+            } else {
+                open += producers[value]?.inputs.reversed() ?? []
+            }
+        }
+        return found
     }
 
     /// As many as ``mostOperations`` allow.
@@ -126,7 +154,7 @@ struct DigitSensitivity {
                 values[name] = result
             }
         }
-        let outputs = graph.outputs.map(\.value).filter { graph.types[$0]?.elementType == .float32 }
+        let outputs = measured
         let own = outputs.map { values[$0]?.floats ?? [] }
         let missed = try sites.indices.map { site in
             try spikes[site].indices.map { index in
@@ -138,8 +166,12 @@ struct DigitSensitivity {
     }
 
     private static func squares(_ values: [Float], less other: [Float]?) -> Double {
-        guard let other else { return values.reduce(0) { $0 + Double($1) * Double($1) } }
-        return zip(values, other).reduce(0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }
+        guard let other else { return values.reduce(0) { $1.isFinite ? $0 + Double($1) * Double($1) : $0 } }
+        return zip(values, other).reduce(0) { sum, pair in
+            guard pair.0.isFinite, pair.1.isFinite else { return sum }
+            let difference = Double(pair.0) - Double(pair.1)
+            return sum + difference * difference
+        }
     }
 
     /// The values that are others where a site sends digits.

@@ -60,7 +60,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     public var pooling: Converter.Pooling
     /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
     public var correctsPotential: Bool
-    /// Whether each layer's weights are corrected for what the layers in front of it round away (``WeightCorrection``). For radix and latency codes.
+    /// Whether each layer's weights are corrected for what the layers in front of it lose (``WeightCorrection``). Under the
+    /// streaming schedule it is for ``steps`` of them: more bring outputs no nearer to the ANN's. Not for rate codes under the
+    /// layer-synchronous schedule.
     public var correctsWeights: Bool
     /// The steps left out of the output before it is accumulated.
     public var readoutDelay: ReadoutDelay
@@ -152,9 +154,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
                 remedy: "it is for streaming recipes: switch it off"
             )
         }
-        guard !correctsWeights || code.isReadAsAWhole else {
+        guard !correctsWeights || code.isReadAsAWhole || schedule == .streaming else {
             throw SpikeletError(
-                .invalidOption, "a correction of weights for other neurons than those of radix and latency codes", remedy: "switch it off")
+                .invalidOption, "a correction of weights of rate codes under the layer-synchronous schedule", remedy: "switch it off")
         }
         guard !correctsWeights || pooling == .runningMaximum else {
             throw SpikeletError(
@@ -174,6 +176,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
             throw SpikeletError(.invalidOption, "an initial membrane of \(initialMembrane) θ", remedy: "give a share from 0 to 1")
         }
     }
+
+    /// Whether the mean of what neurons send is what a correction of weights takes it for.
+    package var canCorrectWeights: Bool { pooling == .runningMaximum && (code.isReadAsAWhole || schedule == .streaming) }
 
     private func validate(meanSteps: Double) throws {
         guard neuron == .radix else {

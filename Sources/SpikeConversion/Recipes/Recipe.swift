@@ -41,12 +41,12 @@ public struct Recipe: Sendable {
     /// Spikes of both signs, streaming: a neuron takes back what it has sent too much of.
     public static let signed = Recipe(
         name: "signed", summary: "spikes may be taken back; streaming", usualSteps: 8
-    ) { ConversionOptions(recipe: "signed", steps: $0, neuron: .signed) }
+    ) { ConversionOptions(recipe: "signed", steps: $0, neuron: .signed, correctsWeights: true) }
 
     /// Several spikes in a step, streaming.
     public static let burst = Recipe(
         name: "burst", summary: "up to 4 spikes a step; streaming", usualSteps: 8
-    ) { ConversionOptions(recipe: "burst", steps: $0, neuron: .burst(4)) }
+    ) { ConversionOptions(recipe: "burst", steps: $0, neuron: .burst(4), correctsWeights: true) }
 
     /// Binary digits of the activation, most significant first, layer by layer.
     public static let radix = Recipe(

@@ -195,6 +195,8 @@ extension OperationCounts {
         try FileCheck.count(stepsPerLayer, "\(key).stepsPerLayer")
         try FileCheck.count(fewestStepsPerLayer, "\(key).fewestStepsPerLayer")
         try FileCheck.number(meanStepsPerLayer, "\(key).meanStepsPerLayer")
+        try FileCheck.count(neuronSteps, "\(key).neuronSteps")
+        try FileCheck.count(parameterSteps, "\(key).parameterSteps")
         try FileCheck.count(stepsEndToEnd, "\(key).stepsEndToEnd")
         try FileCheck.number(footprint.connectionSparsity, "\(key).footprint.connectionSparsity", in: 0...1)
     }

@@ -49,6 +49,15 @@ public struct SpikingDescription: Sendable, Hashable, Codable {
         guard kind.schedules.contains(schedule) else {
             throw SpikeletError(.invalidModel, "node '\(node)': \(kind.kind) does not work under the \(schedule.rawValue) schedule")
         }
+        if let digits = neurons.digits {
+            guard code.kind == .radix, code.base == 2, digits <= code.steps ?? digits else {
+                let steps = code.steps.map { " of \($0) steps" } ?? ""
+                throw SpikeletError(
+                    .invalidModel,
+                    "node '\(node)': \(neurons.neuron.summary), in a network of a \(code.kind.rawValue) code of base \(code.base)\(steps)",
+                    remedy: "binary digits need a radix code of base 2, and a step each")
+            }
+        }
         let latency = neurons.neuron as? LatencyNeuron
         guard code.kind == .latency || latency != nil else { return }
         guard code.kind == .latency, let latency, latency.steps == code.steps, latency.base == code.base else {
