@@ -95,6 +95,12 @@ struct ConvertCommand: ParsableCommand {
     var targetDrop: Double?
 
     @Option(
+        help: ArgumentHelp(
+            "What --target-drop keeps small: steps (a layer), spikes (for one sample), time (of the simulation, here), or balance, steps × spikes per neuron. Default: balance.",
+            valueName: "what"))
+    var prefer: RecipeSearch.Preference?
+
+    @Option(
         parsing: .unconditional,
         help: "How activations give thresholds: max, a percentile such as 99.9%, or a share of the maximum such as 0.5. Default: max.")
     var mode: String?
@@ -124,7 +130,7 @@ struct ConvertCommand: ParsableCommand {
     @Flag(
         inversion: .prefixedNo,
         help:
-            "With radix, latency and two-spike: give layers the weights that make up for what the layers in front of them round away. Default: with data."
+            "Give layers the weights that make up for what the layers in front of them lose. Default: with data, but for calibrated, whose files serve more steps than they are made for; never for rate-coding, quantised and local-threshold-balancing."
     )
     var weightCorrection: Bool?
 
@@ -141,6 +147,9 @@ struct ConvertCommand: ParsableCommand {
     func validate() throws {
         if targetDrop != nil, steps != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --steps.") }
         try validateMeanSteps()
+        if prefer != nil, targetDrop == nil {
+            throw ValidationError("--prefer says what --target-drop keeps small: it needs --target-drop.")
+        }
         if json != nil, targetDrop == nil { throw ValidationError("--json tells what --target-drop tried: it needs --target-drop.") }
         if targetDrop != nil, recipe == .quantised {
             throw ValidationError("The recipe quantised is exact: there is nothing to search for.")
@@ -156,8 +165,8 @@ struct ConvertCommand: ParsableCommand {
         if weightCorrection == true, calibration == "none" {
             throw ValidationError("--weight-correction learns from calibration data: give a file, not none.")
         }
-        if weightCorrection != nil, ![.radix, .latency, .twoSpike].contains(recipe ?? (targetDrop == nil ? .calibrated : .radix)) {
-            throw ValidationError("--weight-correction is for the recipes radix, latency and two-spike.")
+        if weightCorrection != nil, let recipe, [.quantised, .rateCoding, .localThresholdBalancing].contains(recipe) {
+            throw ValidationError("The recipe \(recipe.rawValue) corrects no weights: leave out --weight-correction.")
         }
         guard base == nil || recipe == .latency || recipe == .twoSpike else {
             throw ValidationError("--base is for the recipes latency and two-spike.")
@@ -220,30 +229,33 @@ struct ConvertCommand: ParsableCommand {
             let schedule = spiking.schedule == .streaming ? "" : " a layer"
             try show("converted for \(steps) steps\(schedule)\(isMean ? ", as many in each of them" : "")")
         }
-        if let corrected = snn.spiking?.facts["correctedWeights"], let samples = snn.spiking?.facts["correctionSamples"] {
-            try show("weights corrected: those of \(corrected), on \(samples) samples")
+        if let corrected = snn.spiking?.facts["correctedWeights"] {
+            let isStreaming = snn.spiking?.schedule == .streaming
+            try show("weights corrected: those of \(corrected)\(isStreaming ? ", for this number of steps" : "")")
         }
         if let open { try show(open.model.sizes(in: snn)) }
         try show("written to \(output)")
     }
 
-    private var searched: [RecipeName] { recipe.map { [$0] } ?? [.radix, .signed, .calibrated, .burst] }
+    private var searched: [RecipeName] {
+        recipe.map { [$0] } ?? RecipeLadder.recipes(prefer ?? .balance).compactMap { RecipeName(rawValue: $0.name) }
+    }
 
     /// Digits of other activations than ReLU are of both signs, and of wider ranges.
     private static let usualDigits = 6
 
-    private func options(_ recipe: Recipe, steps: Int?) -> ConversionOptions {
+    private func options(_ recipe: Recipe, steps: Int?, meanSteps: Double? = nil) -> ConversionOptions {
         var options = recipe.options(steps ?? recipe.usualSteps)
-        if let meanSteps { options = options.mixed(meanSteps: meanSteps) }
+        if let meanSteps = meanSteps ?? self.meanSteps { options = options.mixed(meanSteps: meanSteps) }
         if let thresholds { options.isPerChannel = thresholds == .perChannel }
         options.pooling = pooling
         if let base, case .latency(_, let most) = options.neuron { options.neuron = .latency(base: base, mostSpikes: most) }
         options.allowAnalog = allowAnalog
-        if options.correctsWeights { options.correctsWeights = weightCorrection ?? (pooling == .runningMaximum) }
         if let schedule {
             options.schedule = schedule
             if schedule == .layerSynchronous { options.correctsPotential = false }
         }
+        options.correctsWeights = weightCorrection ?? (options.correctsWeights && options.canCorrectWeights)
         if let readoutDelay { options.readoutDelay = Int(readoutDelay).map { .steps($0) } ?? .estimated }
         return options
     }
@@ -300,10 +312,15 @@ struct ConvertCommand: ParsableCommand {
                 Recipe.named(name.rawValue).map { (try? options($0, steps: steps).validate()) != nil } ?? true
             }
             let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }
-            return try Recipe.named(name.rawValue).map { try RecipeLadder($0, convert: conversion).keeping(fits) }
-                ?? RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)
+            guard let recipe = Recipe.named(name.rawValue) else {
+                return try RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)
+            }
+            return try RecipeLadder(recipe, convert: conversion) { ann, meanSteps, data in
+                try RecipeConverter(options(recipe, steps: nil, meanSteps: meanSteps), calibration: data)(ann)
+            }.keeping(fits)
         }
-        let search = try RecipeSearch(targetDrop: targetDrop, ladders: ladders, threads: ProcessInfo.processInfo.activeProcessorCount)
+        let search = try RecipeSearch(
+            targetDrop: targetDrop, ladders: ladders, prefer: prefer ?? .balance, threads: ProcessInfo.processInfo.activeProcessorCount)
         let (snn, result) = try search(ann, calibration: loader(ann) ?? data.loader(calibration ?? "", for: ann))
         if let json { try writeJSON(result, to: json) }
         if json != "-" { try show(block: result.description.withOptionNames) }

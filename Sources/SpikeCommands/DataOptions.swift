@@ -92,6 +92,7 @@ extension Converter.Pooling: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension SpikingDescription.Schedule: ExpressibleByArgument {}
 extension NIRDynamics.Reset: ExpressibleByArgument {}
+extension RecipeSearch.Preference: ExpressibleByArgument {}
 
 /// The numbers of time steps that every command takes.
 private let stepRange = 1...SpikeCode.mostSteps

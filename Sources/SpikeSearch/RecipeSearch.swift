@@ -13,10 +13,12 @@ import SpikeRuntime
 /// Thresholds are fitted on one part of the data (half of it, at most 512 samples) and judged on the rest. What a prediction is says
 /// ``OutputTask``: classes are judged by accuracy where every sample has labels, else by agreement with the ANN; values by R² where
 /// there are targets (100 · R² falls by at most the target), else by the root mean square of their differences from the ANN's (at
-/// most so many per cent of the ANN's standard deviation). Several outputs are judged by the first. The cost of a network is its steps × its spikes per neuron. Of
-/// all ladders' next rungs the cheapest is tried first; a rung's cost is extrapolated from those measured on its ladder, as
-/// the square of the steps. The first network that is surely enough within the target ends the search; two more trials then
-/// look for fewer steps between it and the rung below. Judging stops early where the drop is clear, either way.
+/// most so many per cent of the ANN's standard deviation). Several outputs are judged by the first. What a network costs says the
+/// ``RecipeSearch/Preference``: its steps × its spikes per neuron, unless told otherwise. Of all ladders' next rungs the cheapest is tried first; a rung's
+/// cost is extrapolated from those measured on its ladder. The first network that is surely enough within the target ends the search; two
+/// more trials then look for fewer steps between it and the rung below, and where these are neighbours, two for fewer digits in the mean
+/// over all layers (``ConversionOptions/mixed(meanSteps:)``). Judging stops early where the drop is clear, either way. A recipe that does not take the network
+/// is left out where others do.
 ///
 /// The network that comes out is converted anew, on all data. Nothing here is random: the same data give the same choice.
 ///
@@ -29,6 +31,8 @@ public struct RecipeSearch: Sendable {
     public let ladders: [RecipeLadder]
     /// How sure it has to be, 0…1, that the drop is within the target (see ``PairedDrop/confidence(within:)``).
     public let requiredConfidence: Double
+    /// What is kept small.
+    public let preference: Preference
     /// How many batches are worked on at a time.
     public let threads: Int
 
@@ -40,13 +44,14 @@ public struct RecipeSearch: Sendable {
 
     /// - Parameters:
     ///   - targetDrop: the most that may be lost, in points, above 0 and below 100.
-    ///   - ladders: what to try.
+    ///   - ladders: what to try; ``RecipeLadder/usual(_:)`` where it is `nil`.
     ///   - threads: how many to work with; results do not depend on it.
     /// - Throws: ``SpikeletError`` (`invalidOption`) for numbers outside their ranges.
     public init(
-        targetDrop: Double, ladders: [RecipeLadder] = RecipeLadder.usual, requiredConfidence: Double = RecipeSearch.usualConfidence,
-        threads: Int = 1
+        targetDrop: Double, ladders: [RecipeLadder]? = nil, prefer preference: Preference = .balance,
+        requiredConfidence: Double = RecipeSearch.usualConfidence, threads: Int = 1
     ) throws {
+        let ladders = ladders ?? RecipeLadder.usual(preference)
         guard targetDrop > 0, targetDrop < 100 else {
             throw SpikeletError(
                 .invalidOption, "a target drop of \(targetDrop) points",
@@ -60,6 +65,7 @@ public struct RecipeSearch: Sendable {
         try checkThreads(threads)
         self.targetDrop = targetDrop
         self.ladders = ladders
+        self.preference = preference
         self.requiredConfidence = requiredConfidence
         self.threads = threads
     }
@@ -75,37 +81,54 @@ public struct RecipeSearch: Sendable {
         try checkCount(split, judge.criterion)
         var result = RecipeSearchResult(
             network: ann.name, targetDrop: targetDrop, criterion: judge.criterion, requiredConfidence: requiredConfidence,
-            fittedSamples: split.fittedCount, judgedSamples: split.judgedCount, trials: [], warnings: warnings(split))
+            fittedSamples: split.fittedCount, judgedSamples: split.judgedCount, trials: [], warnings: warnings(split),
+            preference: preference)
         if split.task.kind == .values { result.annDetermination = split.annQuality } else { result.annAccuracy = split.annQuality }
         if !split.task.isUsual { result.judgedBy = split.task.description }
 
+        var layers = 0
         /// Tries one network; the trial is then the result's last.
-        func attempt(_ ladder: RecipeLadder, steps: Int) throws -> RecipeSearchResult.Trial {
+        func attempt(_ ladder: RecipeLadder, steps: Double) throws -> RecipeSearchResult.Trial {
             let start = DispatchTime.now()
-            let snn = try ladder.convert(ann, steps, split.fitted)
-            var trial = try judge(snn, recipe: ladder.recipe, steps: steps)
+            let snn = try convert(ann, ladder, steps: steps, split.fitted)
+            layers = snn.digits.count
+            let isMixed = steps != steps.rounded()
+            var trial = try judge(
+                snn, recipe: ladder.recipe, steps: isMixed ? snn.spiking?.steps ?? 1 : Int(steps), meanSteps: isMixed ? steps : nil)
             trial.seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
             trial.decision = decision(trial)
             result.trials.append(trial)
             return trial
         }
 
-        var climbs = ladders.map(Climb.init)
+        var climbs = ladders.map { Climb($0, preference) }
         var chosenLadder: RecipeLadder?
         while let index = climbs.indices.filter({ climbs[$0].next != nil }).min(by: { climbs[$0].nextCost < climbs[$1].nextCost }) {
             guard let steps = climbs[index].next else { break }
-            let trial = try attempt(climbs[index].ladder, steps: steps)
+            let trial: RecipeSearchResult.Trial
+            do {
+                trial = try attempt(climbs[index].ladder, steps: Double(steps))
+            } catch let error as SpikeletError where climbs.count > 1 && [.notConvertible, .unsupported].contains(error.code) {
+                let reason = error.message.hasSuffix(":") ? String(error.message.dropLast()) : error.message
+                result.warnings.append("the recipe \(climbs[index].ladder.recipe) is left out: \(reason)")
+                climbs.remove(at: index)
+                continue
+            }
             if trial.decision == .reached {
                 result.chosen = result.trials.count - 1
                 chosenLadder = climbs[index].ladder
-                try refine(climbs[index], reachedAt: steps) { ladder, steps in
-                    let isReached = try attempt(ladder, steps: steps).decision == .reached
-                    if isReached { result.chosen = result.trials.count - 1 }
-                    return isReached
+                try refine(climbs[index], reachedAt: steps, layers: { layers }) { ladder, steps in
+                    let (known, trial) = (result.choice, try attempt(ladder, steps: steps))
+                    guard trial.decision == .reached else { return false }
+                    if known.map({ preference.cost(trial) < preference.cost($0) }) ?? true { result.chosen = result.trials.count - 1 }
+                    return true
                 }
                 break
             }
             climbs[index].advance(past: trial)
+            if result.trials.count == 1 {
+                for other in climbs.indices { climbs[other].learnScale(from: trial, of: climbs[index].ladder) }
+            }
         }
         guard let choice = result.choice, let chosenLadder else { return (nil, result) }
         return (try convert(ann, chosenLadder, choice, result, calibration), result)
@@ -126,21 +149,38 @@ public struct RecipeSearch: Sendable {
         ]
     }
 
-    /// Halves the gap between the rung that reached the target and the last one that did not, twice at most.
-    private func refine(_ climb: Climb, reachedAt: Int, attempt: (RecipeLadder, Int) throws -> Bool) throws {
+    /// Halves the gap between the rung that reached the target and the last one that did not, twice at most; and where none is left, the gap
+    /// of the mean number of digits.
+    ///
+    /// - Parameter layers: how many layers of digits the network has.
+    private func refine(_ climb: Climb, reachedAt: Int, layers: () -> Int, attempt: (RecipeLadder, Double) throws -> Bool) throws {
         var (below, above) = (climb.tried, reachedAt)
         for _ in 0..<2 where above - below > 1 {
             let middle = (below + above) / 2
-            if try attempt(climb.ladder, middle) { above = middle } else { below = middle }
+            if try attempt(climb.ladder, Double(middle)) { above = middle } else { below = middle }
         }
+        guard climb.ladder.convertMixed != nil, above - below == 1, below > 0 else { return }
+        var (few, enough) = (Double(below), Double(above))
+        for _ in 0..<2 {
+            let middle = (few + enough) / 2
+            // As many digits in all as a network that was too few has.
+            guard Int(middle * Double(layers())) > Int(few * Double(layers())) else { return }
+            if try attempt(climb.ladder, middle) { enough = middle } else { few = middle }
+        }
+    }
+
+    /// - Parameter steps: of all layers alike; where it is no whole number, in the mean.
+    private func convert(_ ann: Graph, _ ladder: RecipeLadder, steps: Double, _ data: any BatchSource) throws -> Graph {
+        if steps != steps.rounded(), let convertMixed = ladder.convertMixed { return try convertMixed(ann, steps, data) }
+        return try ladder.convert(ann, Int(steps), data)
     }
 
     private func convert(
         _ ann: Graph, _ ladder: RecipeLadder, _ choice: RecipeSearchResult.Trial, _ result: RecipeSearchResult, _ data: any BatchSource
     ) throws -> Graph {
-        let snn = try ladder.convert(ann, choice.steps, data)
+        let snn = try convert(ann, ladder, steps: choice.meanSteps ?? Double(choice.steps), data)
         var description = snn.spiking ?? SpikingDescription(recipe: ladder.recipe)
-        description.code.steps = choice.steps
+        if choice.meanSteps == nil { description.code.steps = choice.steps }
         description.facts["targetDrop"] = "\(targetDrop) \(result.criterion.unit)"
         description.facts["heldOutDrop"] = result.summary(of: choice)
         return try snn.applying(Patch(), spiking: description)
@@ -171,29 +211,47 @@ public struct RecipeSearch: Sendable {
 /// How far a search has come on one ladder.
 private struct Climb {
     let ladder: RecipeLadder
+    private let preference: RecipeSearch.Preference
     /// The position of the next rung.
     private var position = 0
     /// The steps of the last rung tried, 0 before the first.
     private(set) var tried = 0
-    private var measured: RecipeSearchResult.Trial?
+    /// What a measured cost is of an expected one; another ladder's until this one's is known.
+    private var scale = RecipeSearch.Preference.Cost(first: 1, second: 1)
 
-    init(_ ladder: RecipeLadder) {
-        self.ladder = ladder
+    init(_ ladder: RecipeLadder, _ preference: RecipeSearch.Preference) {
+        (self.ladder, self.preference) = (ladder, preference)
     }
 
     /// The steps of the next rung.
     var next: Int? { position < ladder.steps.count ? ladder.steps[position] : nil }
 
-    /// The next rung's cost: more steps bring spikes in proportion.
-    var nextCost: Double {
-        let steps = Double(next ?? 0)
-        guard let measured, measured.cost > 0 else { return ladder.expectedRate * steps * steps }
-        return measured.cost * steps * steps / Double(measured.steps * measured.steps)
+    /// The next rung's cost.
+    var nextCost: RecipeSearch.Preference.Cost {
+        let expected = expected(next ?? 0)
+        return .init(first: expected.first * scale.first, second: expected.second * scale.second)
+    }
+
+    private func expected(_ steps: Int) -> RecipeSearch.Preference.Cost {
+        preference.cost(steps: Double(steps), spikesPerNeuron: ladder.expectedSpikes(steps))
+    }
+
+    private func scale(_ trial: RecipeSearchResult.Trial) -> RecipeSearch.Preference.Cost? {
+        let (expected, measured) = (expected(trial.steps), preference.cost(trial))
+        guard measured.first > 0, expected.first > 0 else { return nil }
+        return .init(
+            first: measured.first / expected.first, second: expected.second > 0 ? measured.second / expected.second : 1)
     }
 
     mutating func advance(past trial: RecipeSearchResult.Trial) {
         position += 1
         tried = trial.steps
-        measured = trial
+        if let known = scale(trial) { scale = known }
+    }
+
+    /// Takes the units of spikes a sample, or of seconds, from a network of another ladder: until then all expectations are in the same ones.
+    mutating func learnScale(from trial: RecipeSearchResult.Trial, of other: RecipeLadder) {
+        guard tried == 0, preference == .spikes || preference == .time, let known = Climb(other, preference).scale(trial) else { return }
+        scale = known
     }
 }

@@ -19,8 +19,10 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     public struct Trial: Codable, Sendable, Equatable {
         /// The recipe's name.
         public var recipe: String
-        /// T, or K for radix codes.
+        /// T, or K for radix codes; of digits by layer those of the layer with the most.
         public var steps: Int
+        /// Of digits by layer their mean over all layers, at most.
+        public var meanSteps: Double?
         /// The share of judged predictions that are the label's, where there are labels.
         public var accuracy: Double?
         /// The share of judged predictions that are the same of ANN and spiking network; `nil` of values.
@@ -43,8 +45,10 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         public var gained: Int
         /// Total spikes / number of neurons, mean over the judged samples.
         public var spikesPerNeuron: Double
-        /// Steps × spikes per neuron: what the search keeps small.
-        public var cost: Double { Double(steps) * spikesPerNeuron }
+        /// Spikes of all neurons, mean over the judged samples.
+        public var spikes: Double
+        /// What the simulation took for one sample, in batches, on all threads of the search.
+        public var simulationSeconds: Double
         /// What became of the trial.
         public var decision: Decision
         /// Conversion and judging.
@@ -73,6 +77,8 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     public var trials: [Trial]
     /// What makes the result doubtful.
     public var warnings: [String] = []
+    /// What the search kept small.
+    public var preference = RecipeSearch.Preference.balance
     /// The position in ``trials`` of the cheapest network that reached the target, if one did.
     public var chosen: Int?
 
@@ -81,7 +87,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
 
     /// What came nearest to the target: the trial with the largest confidence, the cheapest of several.
     public var nearest: Trial? {
-        trials.min { ($1.confidence, $0.cost) < ($0.confidence, $1.cost) }
+        trials.min { ($1.confidence, preference.cost($0)) < ($0.confidence, preference.cost($1)) }
     }
 
     /// - Returns: the chosen trial.
@@ -91,13 +97,21 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         let target = Self.points(targetDrop)
         guard let nearest else { throw SpikeletError(.invalidOption, "no recipe was tried") }
         var message = "none of \(trials.count) trials keeps the drop within \(target) \(criterion.unit)"
-        message += "; nearest came \(nearest.recipe) with \(nearest.steps) steps: \(summary(of: nearest))"
+        message += "; nearest came \(nearest.recipe) with \(stepsText(of: nearest)): \(summary(of: nearest))"
         let isUnsure = trials.contains { $0.decision == .unsure }
         throw SpikeletError(
             .notConvertible, message,
             remedy: isUnsure
                 ? "\(judgedSamples) judging samples leave the drop unsure: give more calibration data, or a larger target"
                 : "give a larger target, or convert with `recipe` and `steps` and judge the result yourself")
+    }
+
+    /// A number of steps as short as it is.
+    static func number(_ steps: Double) -> String { String(format: "%g", steps) }
+
+    /// A trial's steps in words.
+    package func stepsText(of trial: Trial) -> String {
+        trial.meanSteps.map { "\(Self.number($0)) steps in the mean over layers" } ?? "\(trial.steps) steps"
     }
 
     static func points(_ value: Double) -> String {
@@ -139,14 +153,14 @@ extension RecipeSearchResult: CustomStringConvertible {
         guard let choice else {
             return text + "nothing reached the target\n"
         }
-        text += "chosen: \(choice.recipe) with \(choice.steps) steps, \(summary(of: choice)); within the target with "
+        text += "chosen: \(choice.recipe) with \(stepsText(of: choice)), \(summary(of: choice)); within the target with "
         return text + "\(Self.percent(choice.confidence)) confidence\n"
     }
 
     private var table: String {
         func percent(_ share: Double?) -> String { share.map { String(format: "%.2f %%", 100 * $0) } ?? "–" }
         typealias Column = (title: String, cell: (Trial) -> String)
-        var columns: [Column] = [("recipe", { $0.recipe }), ("steps", { "\($0.steps)" })]
+        var columns: [Column] = [("recipe", { $0.recipe }), ("steps", { $0.meanSteps.map(Self.number) ?? "\($0.steps)" })]
         if annAccuracy != nil { columns.append(("accuracy", { percent($0.accuracy) })) }
         switch criterion {
         case .accuracy, .agreement: columns.append(("agreement", { percent($0.agreement) }))
@@ -156,6 +170,8 @@ extension RecipeSearchResult: CustomStringConvertible {
         columns.append((criterion == .deviation ? "distance, %" : "drop", { Self.points($0.drop) }))
         columns.append(("95 % interval", { interval($0) }))
         columns.append(("spikes/neuron", { String(format: "%.3f", $0.spikesPerNeuron) }))
+        if preference == .spikes { columns.append(("spikes", { String(format: "%.0f", $0.spikes) })) }
+        if preference == .time { columns.append(("ms/sample", { String(format: "%.3f", 1000 * $0.simulationSeconds) })) }
         columns.append(("samples", { "\($0.samples)" }))
         let rows = trials.enumerated().map { position, trial in
             columns.map { $0.cell(trial) } + [position == chosen ? "chosen" : trial.decision.rawValue]

@@ -1,3 +1,4 @@
+import Dispatch
 import SpikeEvaluation
 import SpikeGraph
 import SpikeRuntime
@@ -20,13 +21,17 @@ struct TrialJudge: Sendable {
         }
     }
 
-    func callAsFunction(_ snn: Graph, recipe: String, steps: Int) throws -> RecipeSearchResult.Trial {
+    /// - Parameter meanSteps: of digits by layer, whose network has steps of its own.
+    func callAsFunction(_ snn: Graph, recipe: String, steps: Int, meanSteps: Double? = nil) throws -> RecipeSearchResult.Trial {
         let task = try split.task.asked(of: snn)
         let simulation = try Simulation(snn, threads: threads)
         var found = Found(drop: PairedDrop(criterion: criterion, places: task.places))
-        var spikes = 0
-        try split.judged.forEach("judging \(recipe) with \(steps) steps", until: { isClear(found.drop) }) { portion in
+        var (spikes, nanoseconds) = (0, UInt64(0))
+        let label = "judging \(recipe) with \(meanSteps.map(RecipeSearchResult.number) ?? "\(steps)") steps"
+        try split.judged.forEach(label, until: { isClear(found.drop) }) { portion in
+            let start = DispatchTime.now().uptimeNanoseconds
             let outputs = try simulation.run(portion.batch.inputs, steps: steps)
+            nanoseconds += DispatchTime.now().uptimeNanoseconds - start
             try take(outputs[0], of: snn, task, portion.batch, into: &found)
             spikes += simulation.spikeTotals.values.reduce(0, +)
         }
@@ -34,9 +39,11 @@ struct TrialJudge: Sendable {
         let samples = Double(max(1, drop.samples))
         let predictions = samples * Double(task.places)
         var trial = RecipeSearchResult.Trial(
-            recipe: recipe, steps: steps, drop: drop.points, drop95: drop.interval95, confidence: drop.confidence(within: targetDrop),
+            recipe: recipe, steps: steps, meanSteps: meanSteps, drop: drop.points, drop95: drop.interval95,
+            confidence: drop.confidence(within: targetDrop),
             samples: drop.samples, lost: drop.lost, gained: drop.gained,
-            spikesPerNeuron: Double(spikes) / samples / Double(max(1, snn.neuronCount)), decision: .beyond, seconds: 0)
+            spikesPerNeuron: Double(spikes) / samples / Double(max(1, snn.neuronCount)), spikes: Double(spikes) / samples,
+            simulationSeconds: Double(nanoseconds) / 1e9 / samples, decision: .beyond, seconds: 0)
         switch split.reference {
         case .predictions:
             trial.accuracy = split.hasLabels ? Double(found.correct) / predictions : nil

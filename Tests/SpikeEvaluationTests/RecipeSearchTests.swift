@@ -28,7 +28,7 @@ struct RecipeSearchTests {
     /// The same without the time it took.
     private func timeless(_ result: RecipeSearchResult) -> RecipeSearchResult {
         var copy = result
-        for index in copy.trials.indices { copy.trials[index].seconds = 0 }
+        for index in copy.trials.indices { (copy.trials[index].seconds, copy.trials[index].simulationSeconds) = (0, 0) }
         return copy
     }
 
@@ -54,7 +54,8 @@ struct RecipeSearchTests {
         #expect((result.fittedSamples, result.judgedSamples) == (350, 350))
         #expect(result.criterion == .accuracy)
         // Nothing that was tried and reached the target is cheaper.
-        #expect(result.trials.allSatisfy { $0.decision != .reached || $0.cost >= choice.cost })
+        func cost(_ trial: RecipeSearchResult.Trial) -> Double { (trial.meanSteps ?? Double(trial.steps)) * trial.spikesPerNeuron }
+        #expect(result.trials.allSatisfy { $0.decision != .reached || cost($0) >= cost(choice) })
         for trial in result.trials {
             #expect(trial.samples <= 350)
             #expect(abs(trial.drop - 100 * Double(trial.lost - trial.gained) / Double(trial.samples)) < 1e-9)
@@ -113,6 +114,51 @@ struct RecipeSearchTests {
         let reached = result.trials.filter { $0.decision == .reached }.map(\.steps)
         #expect(result.choice?.steps == reached.min())
         #expect(result.trials[0].decision == .hopeless)
+    }
+
+    @Test func `what is kept small is as asked for`() throws {
+        let (ann, data) = (try Bundled.cnn(), try Bundled.training(700))
+        let ladders = [RecipeLadder(.radix), .init(.signed), .init(.latency), .init(.twoSpike)]
+        func search(_ preference: RecipeSearch.Preference, _ ladders: [RecipeLadder]?) throws -> RecipeSearchResult {
+            try RecipeSearch(targetDrop: 1.5, ladders: ladders, prefer: preference)(ann, calibration: data).result
+        }
+        let (steps, spikes) = (try search(.steps, ladders), try search(.spikes, ladders))
+        let (fewest, least) = (try steps.require(), try spikes.require())
+        func count(_ trial: RecipeSearchResult.Trial) -> Double { trial.meanSteps ?? Double(trial.steps) }
+        #expect(count(fewest) <= count(least) && least.spikes <= fewest.spikes && fewest.recipe == "radix")
+        for trial in steps.trials where trial.decision == .reached { #expect(count(trial) >= count(fewest)) }
+        for trial in spikes.trials where trial.decision == .reached { #expect(trial.spikes >= least.spikes) }
+        #expect(spikes.description.contains("spikes") && spikes.preference == .spikes)
+        let timed = try search(.time, [RecipeLadder(.radix)])
+        #expect(try timed.require().simulationSeconds > 0 && timed.description.contains("ms/sample"))
+        // Of spikes alone latency codes are searched, too.
+        #expect(RecipeLadder.usual(.spikes).map(\.recipe).contains("latency") && !RecipeLadder.usual.map(\.recipe).contains("latency"))
+    }
+
+    @Test func `between neighbours digits by layer are looked for`() throws {
+        let ann = try Bundled.cnn()
+        // One digit everywhere is too few, two are enough.
+        let (snn, result) = try RecipeSearch(targetDrop: 4, ladders: [RecipeLadder(.radix)])(ann, calibration: Bundled.training(700))
+        let mixed = result.trials.filter { $0.meanSteps != nil }
+        #expect(mixed.map(\.meanSteps).first == 1.5 && mixed.count == 2)
+        let choice = try result.require()
+        let network = try #require(snn)
+        if let mean = choice.meanSteps {
+            #expect(network.spiking?.facts["meanSteps"] == "\(mean)" && network.spiking?.steps == network.digits.max())
+            #expect(result.description.contains("steps in the mean over layers"))
+        }
+        for trial in mixed { #expect(trial.steps >= Int((trial.meanSteps ?? 0).rounded(.up))) }
+    }
+
+    @Test func `a recipe that does not take the network is left out where others do`() throws {
+        let refusing = try RecipeLadder(recipe: "refusing", steps: [1]) { _, _, _ in
+            throw SpikeletError(.notConvertible, "nothing spikes in it:")
+        }
+        let (ann, data) = (try Bundled.cnn(), try Bundled.training(700))
+        let result = try RecipeSearch(targetDrop: 1.5, ladders: [refusing, .init(.radix)])(ann, calibration: data).result
+        #expect(result.warnings == ["the recipe refusing is left out: nothing spikes in it"])
+        #expect(try result.require().recipe == "radix")
+        #expect(throws: SpikeletError.self) { try RecipeSearch(targetDrop: 1.5, ladders: [refusing])(ann, calibration: data) }
     }
 
     @Test func `where nothing reaches the target, what came nearest is said`() throws {
