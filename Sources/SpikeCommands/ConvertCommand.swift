@@ -237,8 +237,12 @@ struct ConvertCommand: ParsableCommand {
         try show("written to \(output)")
     }
 
+    /// What to try; without the recipes that the other options do not go together with, where others are left.
     private var searched: [RecipeName] {
-        recipe.map { [$0] } ?? RecipeLadder.recipes(prefer ?? .balance).compactMap { RecipeName(rawValue: $0.name) }
+        if let recipe { return [recipe] }
+        let recipes = RecipeLadder.recipes(prefer ?? .balance)
+        let fitting = recipes.filter { (try? options($0, steps: nil).validate()) != nil }
+        return (fitting.isEmpty ? recipes : fitting).compactMap { RecipeName(rawValue: $0.name) }
     }
 
     /// Digits of other activations than ReLU are of both signs, and of wider ranges.
@@ -255,8 +259,9 @@ struct ConvertCommand: ParsableCommand {
             options.schedule = schedule
             if schedule == .layerSynchronous { options.correctsPotential = false }
         }
-        options.correctsWeights = weightCorrection ?? (options.correctsWeights && options.canCorrectWeights)
         if let readoutDelay { options.readoutDelay = Int(readoutDelay).map { .steps($0) } ?? .estimated }
+        options.correctsWeights = weightCorrection ?? (options.correctsWeights && options.canCorrectWeights)
+        if options.correctsWeights { options.correctsPotential = false }
         return options
     }
 

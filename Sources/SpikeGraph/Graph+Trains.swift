@@ -37,11 +37,26 @@ extension Graph {
     /// The products of spikes with spikes, or with numbers that do not depend on any: for each node's name, which of the two inputs is
     /// kept as a number (the trace), to which the other's spikes add. It is the one that waits for fewer layers; of two that arrive
     /// together the first, for which the second waits.
-    package var traces: [String: Int] { phases.traces }
-
-    /// How many layers of neurons an input's influence goes through, one after the other, until all outputs are there, with what spikes
-    /// wait for at products. Layers wait for each other: each takes all steps.
-    package var depth: Int { outputs.map { phases.arrivals[$0.value] ?? 0 }.max() ?? 0 }
+    package var traces: [String: Int] {
+        guard spiking?.schedule == .layerSynchronous else { return [:] }
+        let (trains, spiking, readout) = (spikeTrains, spikingValues, readoutNodes)
+        // The layers of neurons that a value waits for.
+        var arrivals: [String: Int] = [:]
+        var traces: [String: Int] = [:]
+        for node in nodes {
+            let waits = node.inputs.map { arrivals[$0] ?? 0 }
+            var wait = waits.max() ?? 0
+            if case .neuron = node.operator { wait += 1 }
+            if isProduct(node), !readout.contains(node.name), node.inputs.contains(where: trains.contains),
+                node.inputs.allSatisfy({ trains.contains($0) || !spiking.contains($0) })
+            {
+                traces[node.name] = waits[1] < waits[0] ? 1 : 0
+                if waits[0] == waits[1], node.inputs.allSatisfy(trains.contains) { wait += 1 }
+            }
+            for output in node.outputs { arrivals[output] = wait }
+        }
+        return traces
+    }
 
     /// How many steps pass from the input to the last digit of the outputs, where each layer takes so many, or as many as it sends digits: the
     /// sum along the longest way. A factor of a product waits until the other, its trace, is complete.
@@ -72,25 +87,5 @@ extension Graph {
             for output in node.outputs { (arrivals[output], lengths[output]) = (wait, length) }
         }
         return (arrivals, lengths)
-    }
-
-    private var phases: (arrivals: [String: Int], traces: [String: Int]) {
-        guard spiking?.schedule == .layerSynchronous else { return ([:], [:]) }
-        let (trains, spiking, readout) = (spikeTrains, spikingValues, readoutNodes)
-        var arrivals: [String: Int] = [:]
-        var traces: [String: Int] = [:]
-        for node in nodes {
-            let waits = node.inputs.map { arrivals[$0] ?? 0 }
-            var wait = waits.max() ?? 0
-            if case .neuron = node.operator { wait += 1 }
-            if isProduct(node), !readout.contains(node.name), node.inputs.contains(where: trains.contains),
-                node.inputs.allSatisfy({ trains.contains($0) || !spiking.contains($0) })
-            {
-                traces[node.name] = waits[1] < waits[0] ? 1 : 0
-                if waits[0] == waits[1], node.inputs.allSatisfy(trains.contains) { wait += 1 }
-            }
-            for output in node.outputs { arrivals[output] = wait }
-        }
-        return (arrivals, traces)
     }
 }

@@ -86,6 +86,10 @@ public struct RecipeSearch: Sendable {
         if split.task.kind == .values { result.annDetermination = split.annQuality } else { result.annAccuracy = split.annQuality }
         if !split.task.isUsual { result.judgedBy = split.task.description }
 
+        func leaveOut(_ what: String, _ error: SpikeletError) {
+            let reason = error.message.hasSuffix(":") ? String(error.message.dropLast()) : error.message
+            result.warnings.append("\(what) left out: \(reason)")
+        }
         var layers = 0
         /// Tries one network; the trial is then the result's last.
         func attempt(_ ladder: RecipeLadder, steps: Double) throws -> RecipeSearchResult.Trial {
@@ -93,8 +97,10 @@ public struct RecipeSearch: Sendable {
             let snn = try convert(ann, ladder, steps: steps, split.fitted)
             layers = snn.digits.count
             let isMixed = steps != steps.rounded()
+            // The mean that was asked for may lie between two that so many layers can have.
+            let mean = Double(snn.digits.reduce(0, +)) / Double(max(1, layers))
             var trial = try judge(
-                snn, recipe: ladder.recipe, steps: isMixed ? snn.spiking?.steps ?? 1 : Int(steps), meanSteps: isMixed ? steps : nil)
+                snn, recipe: ladder.recipe, steps: isMixed ? snn.spiking?.steps ?? 1 : Int(steps), meanSteps: isMixed ? mean : nil)
             trial.seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
             trial.decision = decision(trial)
             result.trials.append(trial)
@@ -102,25 +108,27 @@ public struct RecipeSearch: Sendable {
         }
 
         var climbs = ladders.map { Climb($0, preference) }
-        var chosenLadder: RecipeLadder?
+        var chosen: (ladder: RecipeLadder, steps: Double)?
         while let index = climbs.indices.filter({ climbs[$0].next != nil }).min(by: { climbs[$0].nextCost < climbs[$1].nextCost }) {
             guard let steps = climbs[index].next else { break }
             let trial: RecipeSearchResult.Trial
             do {
                 trial = try attempt(climbs[index].ladder, steps: Double(steps))
             } catch let error as SpikeletError where climbs.count > 1 && [.notConvertible, .unsupported].contains(error.code) {
-                let reason = error.message.hasSuffix(":") ? String(error.message.dropLast()) : error.message
-                result.warnings.append("the recipe \(climbs[index].ladder.recipe) is left out: \(reason)")
+                leaveOut("the recipe \(climbs[index].ladder.recipe) is", error)
                 climbs.remove(at: index)
                 continue
             }
             if trial.decision == .reached {
                 result.chosen = result.trials.count - 1
-                chosenLadder = climbs[index].ladder
-                try refine(climbs[index], reachedAt: steps, layers: { layers }) { ladder, steps in
+                chosen = (climbs[index].ladder, Double(steps))
+                try refine(climbs[index], reachedAt: steps, layers: { layers }, leaveOut: leaveOut) { ladder, steps in
                     let (known, trial) = (result.choice, try attempt(ladder, steps: steps))
                     guard trial.decision == .reached else { return false }
-                    if known.map({ preference.cost(trial) < preference.cost($0) }) ?? true { result.chosen = result.trials.count - 1 }
+                    if known.map({ preference.cost(trial) < preference.cost($0) }) ?? true {
+                        result.chosen = result.trials.count - 1
+                        chosen = (ladder, steps)
+                    }
                     return true
                 }
                 break
@@ -130,8 +138,8 @@ public struct RecipeSearch: Sendable {
                 for other in climbs.indices { climbs[other].learnScale(from: trial, of: climbs[index].ladder) }
             }
         }
-        guard let choice = result.choice, let chosenLadder else { return (nil, result) }
-        return (try convert(ann, chosenLadder, choice, result, calibration), result)
+        guard let choice = result.choice, let chosen else { return (nil, result) }
+        return (try convert(ann, chosen.ladder, steps: chosen.steps, choice, result, calibration), result)
     }
 
     /// A network that knows nothing has nothing to lose: any conversion of it would reach the target.
@@ -153,7 +161,10 @@ public struct RecipeSearch: Sendable {
     /// of the mean number of digits.
     ///
     /// - Parameter layers: how many layers of digits the network has.
-    private func refine(_ climb: Climb, reachedAt: Int, layers: () -> Int, attempt: (RecipeLadder, Double) throws -> Bool) throws {
+    private func refine(
+        _ climb: Climb, reachedAt: Int, layers: () -> Int, leaveOut: (String, SpikeletError) -> Void,
+        attempt: (RecipeLadder, Double) throws -> Bool
+    ) throws {
         var (below, above) = (climb.tried, reachedAt)
         for _ in 0..<2 where above - below > 1 {
             let middle = (below + above) / 2
@@ -165,7 +176,12 @@ public struct RecipeSearch: Sendable {
             let middle = (few + enough) / 2
             // As many digits in all as a network that was too few has.
             guard Int(middle * Double(layers())) > Int(few * Double(layers())) else { return }
-            if try attempt(climb.ladder, middle) { enough = middle } else { few = middle }
+            do {
+                if try attempt(climb.ladder, middle) { enough = middle } else { few = middle }
+            } catch let error as SpikeletError where error.code == .invalidData {
+                // As of data of few batches of a fixed size; whole digits have reached the target.
+                return leaveOut("digits by layer are", error)
+            }
         }
     }
 
@@ -176,9 +192,10 @@ public struct RecipeSearch: Sendable {
     }
 
     private func convert(
-        _ ann: Graph, _ ladder: RecipeLadder, _ choice: RecipeSearchResult.Trial, _ result: RecipeSearchResult, _ data: any BatchSource
+        _ ann: Graph, _ ladder: RecipeLadder, steps: Double, _ choice: RecipeSearchResult.Trial, _ result: RecipeSearchResult,
+        _ data: any BatchSource
     ) throws -> Graph {
-        let snn = try convert(ann, ladder, steps: choice.meanSteps ?? Double(choice.steps), data)
+        let snn = try convert(ann, ladder, steps: steps, data)
         var description = snn.spiking ?? SpikingDescription(recipe: ladder.recipe)
         if choice.meanSteps == nil { description.code.steps = choice.steps }
         description.facts["targetDrop"] = "\(targetDrop) \(result.criterion.unit)"

@@ -21,7 +21,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
         public var recipe: String
         /// T, or K for radix codes; of digits by layer those of the layer with the most.
         public var steps: Int
-        /// Of digits by layer their mean over all layers, at most.
+        /// Of digits by layer their mean over all layers.
         public var meanSteps: Double?
         /// The share of judged predictions that are the label's, where there are labels.
         public var accuracy: Double?
@@ -107,7 +107,7 @@ public struct RecipeSearchResult: Codable, Sendable, Equatable {
     }
 
     /// A number of steps as short as it is.
-    static func number(_ steps: Double) -> String { String(format: "%g", steps) }
+    static func number(_ steps: Double) -> String { String(format: "%.3g", steps) }
 
     /// A trial's steps in words.
     package func stepsText(of trial: Trial) -> String {
@@ -169,9 +169,11 @@ extension RecipeSearchResult: CustomStringConvertible {
         }
         columns.append((criterion == .deviation ? "distance, %" : "drop", { Self.points($0.drop) }))
         columns.append(("95 % interval", { interval($0) }))
-        columns.append(("spikes/neuron", { String(format: "%.3f", $0.spikesPerNeuron) }))
-        if preference == .spikes { columns.append(("spikes", { String(format: "%.0f", $0.spikes) })) }
-        if preference == .time { columns.append(("ms/sample", { String(format: "%.3f", 1000 * $0.simulationSeconds) })) }
+        switch preference {
+        case .balance, .steps: columns.append(("spikes/neuron", { String(format: "%.3f", $0.spikesPerNeuron) }))
+        case .spikes: columns.append(("spikes/sample", { String(format: "%.0f", $0.spikes) }))
+        case .time: columns.append(("ms/sample", { String(format: "%.3f", 1000 * $0.simulationSeconds) }))
+        }
         columns.append(("samples", { "\($0.samples)" }))
         let rows = trials.enumerated().map { position, trial in
             columns.map { $0.cell(trial) } + [position == chosen ? "chosen" : trial.decision.rawValue]

@@ -116,7 +116,7 @@ import Testing
     @Test func `a transformer's block takes seven phases, and its functions are counted apart`() throws {
         let (ann, snn, inputs) = try snn("attention", digits: 6)
         // LN; Q, K and V, one of which waits; exponentials; the product; LN; GELU; and the last norm.
-        #expect(snn.depth == 8)
+        #expect(snn.stepsEndToEnd(of: 1) == 8)
         let counter = try OperationCounter(snn, program: nil)
         let run = try counter.count(inputs, steps: 6) { _, _ in }
         let counts = counter.means([6: run], steps: [6], samples: inputs[0].shape[0], ann: [:])
@@ -219,7 +219,7 @@ import Testing
             spiking: SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 3)))
         let a = Tensor([1, -2, 3, 0, 5, -7] as [Float], shape: [1, 2, 3])
         let b = Tensor([0, 0, 1, -1, 2, 0, 0, 0, 0, 3, 0, -2] as [Float], shape: [1, 3, 4])
-        #expect(snn.traces == ["y": 0] && snn.depth == 3)
+        #expect(snn.traces == ["y": 0] && snn.stepsEndToEnd(of: 1) == 3)
         let counter = try OperationCounter(snn, program: nil)
         let run = try counter.count([a, b], steps: 3) { _, _ in }
         // Digits that are 1: of a 1 + 1 + 2 + 0 + 2 + 3; of b 1 + 1 + 1 + 2 + 1, each of which reaches both rows; of the product's last column

@@ -124,6 +124,7 @@ import Testing
             var options = try #require(Recipe.named(name)).options(steps)
             func convert(corrects: Bool) throws -> Graph {
                 options.correctsWeights = corrects
+                if corrects { options.correctsPotential = false }
                 return try RecipeConverter(options, calibration: [Batch(seen)])(ann)
             }
             let (plain, corrected) = (try convert(corrects: false), try convert(corrects: true))
@@ -131,9 +132,29 @@ import Testing
             #expect(corrected.constants["w1"] == ann.constants["w1"])
             let (before, after) = (try error(plain, ann, unseen, steps: steps), try error(corrected, ann, unseen, steps: steps))
             #expect(after < 0.95 * before, "\(before) → \(after) at \(steps)")
-            // Potentials are corrected towards the ANN's activations, not towards those of the corrected weights.
-            #expect((corrected.spiking?.facts["correctedLayers"] != nil) == (name == "calibrated"))
         }
+    }
+
+    @Test func `behind a function of each step's current layers stay as they are`() throws {
+        var random = Random(327)
+        let hidden = 12
+        func ann(_ middle: Operator) throws -> Graph {
+            let weights = ["w1", "w2", "w3", "w4"].map { ($0, random.tensor([$0 == "w1" ? 6 : hidden, $0 == "w4" ? 3 : hidden])) }
+            return try Graph(
+                name: "analog", inputs: [.init("x", ValueType(.float32, [.batch, 6]))], outputs: [.init("y", value: "l4")],
+                nodes: [
+                    Node("l1", .gemm(Gemm()), inputs: ["x", "w1"]), Node("r1", .relu(Relu()), inputs: ["l1"]),
+                    Node("l2", .gemm(Gemm()), inputs: ["r1", "w2"]), Node("f", middle, inputs: ["l2"]),
+                    Node("l3", .gemm(Gemm()), inputs: ["f", "w3"]), Node("r2", .relu(Relu()), inputs: ["l3"]),
+                    Node("l4", .gemm(Gemm()), inputs: ["r2", "w4"]),
+                ], constants: Dictionary(uniqueKeysWithValues: weights))
+        }
+        var options = Recipe.signed.options(8)
+        options.allowAnalog = true
+        let network = try ann(.unary(Unary(.gelu, parameters: [0])))
+        let snn = try RecipeConverter(options, calibration: [Batch(random.tensor([256, 6]))])(network)
+        #expect(snn.node(named: "l3")?.inputs[1] == "w3")
+        #expect(snn.node(named: "l2")?.inputs[1] != "w2" && snn.node(named: "l4")?.inputs[1] != "w4")
     }
 
     @Test func `where neurons round without loss, their potentials ask for no weights`() throws {
@@ -267,8 +288,13 @@ import Testing
     @Test func `rate codes layer by layer are not for it, nor are max pools on single spikes`() {
         var options = Recipe.calibrated.options(8)
         options.correctsWeights = true
+        expectError(.invalidOption, "which make up for the same") { try options.validate() }
+        options.correctsPotential = false
         #expect(throws: Never.self) { try options.validate() }
-        (options.schedule, options.correctsPotential) = (.layerSynchronous, false)
+        options.readoutDelay = .steps(2)
+        expectError(.invalidOption, "a readout delay, which leaves some out") { try options.validate() }
+        options.readoutDelay = .steps(0)
+        options.schedule = .layerSynchronous
         #expect(throws: SpikeletError.self) { try options.validate() }
         options = Recipe.radix.options(4)
         options.correctsWeights = true

@@ -29,10 +29,10 @@ from bundle import NETWORKS, TRAIN_IMAGES, model_path, onnxruntime_logits  # noq
 IMAGES = 512
 RECIPES = (
     "radix/2", "radix/3", "radix/4", "radix/5", "radix/6", "radix/8", "latency/24", "two-spike/12",
-    "signed/4", "signed/8", "signed/16", "signed/32", "burst/4", "burst/8", "calibrated/8", "calibrated/16", "calibrated/32",
+    "signed/4", "signed/8", "signed/16", "signed/32", "burst/2", "burst/4", "burst/8", "calibrated/8", "calibrated/16", "calibrated/32",
     "calibrated/64", "local-threshold-balancing/32",
 )  # fmt: skip
-FEW_RECIPES, FEW = ("radix/4", "radix/8", "two-spike/12", "signed/32", "calibrated/32"), (16, 64, 2000)
+FEW_RECIPES, FEW = ("radix/4", "two-spike/12", "signed/8"), (16, 64, 2000)
 PEER = ROOT / "Benchmarks" / "Results" / "spikingjelly-2.0.0.json"
 
 

@@ -33,16 +33,16 @@ struct PotentialCorrection {
         }
     }
 
-    /// - Parameter original: the same network with the ANN's own weights.
+    /// - Parameter snn: with the ANN's own weights, which say what the activations should be.
     /// - Returns: the corrected network, the number of layers whose correction was kept, and of the samples used: 0 where there are not
     ///   enough, and nothing is corrected.
-    func callAsFunction(_ snn: Graph, original: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
+    func callAsFunction(_ snn: Graph, data: any BatchSource) throws -> (graph: Graph, kept: Int, samples: Int) {
         let bytes = LayerwiseSpikes.bytesPerSample(snn, steps: steps)
         let portions = try CalibrationPortions(of: data, first: max(2, min(Self.samples, Self.bytes / max(1, bytes))), for: snn)
         guard portions.samples > 0 else { return (snn, 0, 0) }
         let threads = ProcessInfo.processInfo.activeProcessorCount
         var spikes = try LayerwiseSpikes(snn, steps: steps, inputs: portions.inputs)
-        var known = LayerTargets(original, inputs: portions.inputs)
+        var known = LayerTargets(snn, inputs: portions.inputs)
         let bar = Progress.begin("correcting potentials", total: spikes.layers.count, unit: "layers")
         defer { bar.finish() }
         var patch = Patch()

@@ -52,6 +52,8 @@ struct WeightCorrection {
         defer { bar.finish() }
         // Values that are the ANN's own: what no spikes have come to.
         var exact = Set(snn.inputs.map(\.name))
+        // Streaming, what a function makes of each step is not what it makes of their mean.
+        var unknown: Set<String> = []
         var patch = Patch()
         for node in snn.nodes {
             let dynamic = node.inputs.filter { snn.constants[$0] == nil }
@@ -65,14 +67,19 @@ struct WeightCorrection {
                 spikes?.keep(runs.map(\.0), of: node)
                 continue
             }
+            if isStreaming, !isExact {
+                let isFunction = [.nonlinear, .activation].contains(snn.linearity(of: node))
+                if isFunction || dynamic.contains(where: unknown.contains) { unknown.formUnion(node.outputs) }
+            }
             let inputs = found.values[node.inputs[0]]
             try found.run(node)
             guard let layer = WeightedLayer(node, in: snn) else { continue }
             defer { bar.advance() }
-            guard !isExact, let own = ann.node(named: node.name), let inputs, let outputs = found.values[node.outputs[0]],
+            guard !isExact, unknown.isDisjoint(with: node.outputs), let own = ann.node(named: node.name), let inputs,
+                let outputs = found.values[node.outputs[0]],
                 let targets = try wanted.value(own.outputs[0])
             else { continue }
-            let other = try otherSide(of: node, snn, ann, found, &wanted)
+            let other = try otherSide(of: node, snn, ann, found, &wanted, unknown: unknown)
             let changes = try Self.changes(
                 layer, inputs: inputs, outputs: outputs, targets: targets, other: other, samples: portions.samples)
             guard let changes else { continue }
@@ -88,7 +95,7 @@ struct WeightCorrection {
 
     /// Where a layer's output is one side of a sum alone: what the ANN has on the other side, and what is there.
     private func otherSide(
-        of node: Node, _ snn: Graph, _ ann: Graph, _ found: NodewiseRun, _ wanted: inout NodewiseRun
+        of node: Node, _ snn: Graph, _ ann: Graph, _ found: NodewiseRun, _ wanted: inout NodewiseRun, unknown: Set<String>
     ) throws -> (wanted: [Tensor], found: [Tensor])? {
         var value = node.outputs[0]
         while true {
@@ -102,7 +109,7 @@ struct WeightCorrection {
                 value = reader.outputs[0]
                 continue
             }
-            guard let present = found.values[side], let sum = ann.node(named: reader.name), sum.inputs.count == 2,
+            guard !unknown.contains(side), let present = found.values[side], let sum = ann.node(named: reader.name), sum.inputs.count == 2,
                 snn.types[side]?.shape == snn.types[node.outputs[0]]?.shape
             else { return nil }
             return try wanted.value(sum.inputs[position]).map { ($0, present) }

@@ -61,7 +61,8 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     /// Whether initial membranes are corrected on the calibration data (``PotentialCorrection``).
     public var correctsPotential: Bool
     /// Whether each layer's weights are corrected for what the layers in front of it lose (``WeightCorrection``). Under the
-    /// streaming schedule it is for ``steps`` of them: more bring outputs no nearer to the ANN's. Not for rate codes under the
+    /// streaming schedule it is for the mean of ``steps`` of them: more bring outputs no nearer to the ANN's, and it takes the place of
+    /// ``correctsPotential``. Not for rate codes under the
     /// layer-synchronous schedule.
     public var correctsWeights: Bool
     /// The steps left out of the output before it is accumulated.
@@ -163,6 +164,15 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
                 .invalidOption, "a correction of weights where max pools act on single spikes, whose sums are not the ANN's, rounded",
                 remedy: "use pooling by the running maximum, or switch the correction off")
         }
+        guard !correctsWeights || !correctsPotential else {
+            throw SpikeletError(
+                .invalidOption, "a correction of weights and of potentials, which make up for the same", remedy: "switch one of them off")
+        }
+        guard !correctsWeights || readoutDelay == .steps(0) else {
+            throw SpikeletError(
+                .invalidOption, "a correction of weights, which is for the mean of all steps, and a readout delay, which leaves some out",
+                remedy: "switch the correction off, or leave out the delay")
+        }
         if case .steps(let delay) = readoutDelay, !(0..<steps).contains(delay) {
             throw SpikeletError(
                 .invalidOption, "a readout delay of \(delay) of \(steps) steps", remedy: "give a number from 0 to \(steps - 1)")
@@ -178,7 +188,9 @@ public struct ConversionOptions: Sendable, Hashable, Codable {
     }
 
     /// Whether the mean of what neurons send is what a correction of weights takes it for.
-    package var canCorrectWeights: Bool { pooling == .runningMaximum && (code.isReadAsAWhole || schedule == .streaming) }
+    package var canCorrectWeights: Bool {
+        pooling == .runningMaximum && readoutDelay == .steps(0) && (code.isReadAsAWhole || schedule == .streaming)
+    }
 
     private func validate(meanSteps: Double) throws {
         guard neuron == .radix else {

@@ -99,14 +99,13 @@ public struct RecipeConverter: Sendable {
         } else if options.pooling == .runningMaximum {
             snn = try UseRunningMaximum().run(snn)
         }
-        let original = snn
         if options.correctsWeights, !hasOwnNeuron, let calibration {
             snn = try snn.correctingWeights(ann: folded, data: calibration)
             description = snn.spiking ?? description
         }
         snn = try SeparateConstants().run(snn)
         if options.correctsPotential, let calibration {
-            let (corrected, kept, samples) = try PotentialCorrection(steps: options.steps)(snn, original: original, data: calibration)
+            let (corrected, kept, samples) = try PotentialCorrection(steps: options.steps)(snn, data: calibration)
             description.facts["correctedLayers"] = "\(kept) of \(activations.count)"
             description.facts["correctionSamples"] = "\(samples)"
             if samples == 0 {
