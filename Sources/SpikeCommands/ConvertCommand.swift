@@ -130,7 +130,7 @@ struct ConvertCommand: ParsableCommand {
     @Flag(
         inversion: .prefixedNo,
         help:
-            "Give layers the weights that make up for what the layers in front of them lose. Default: with data, but for calibrated, whose files serve more steps than they are made for; never for rate-coding, quantised and local-threshold-balancing."
+            "Give layers the weights that make up for what the layers in front of them lose. Default: with data, but for calibrated, whose files serve more steps than they are made for, and with a readout delay or instantaneous pooling; never for rate-coding, quantised and local-threshold-balancing."
     )
     var weightCorrection: Bool?
 
@@ -165,7 +165,7 @@ struct ConvertCommand: ParsableCommand {
         if weightCorrection == true, calibration == "none" {
             throw ValidationError("--weight-correction learns from calibration data: give a file, not none.")
         }
-        if weightCorrection != nil, let recipe, [.quantised, .rateCoding, .localThresholdBalancing].contains(recipe) {
+        if weightCorrection == true, let recipe, [.quantised, .rateCoding, .localThresholdBalancing].contains(recipe) {
             throw ValidationError("The recipe \(recipe.rawValue) corrects no weights: leave out --weight-correction.")
         }
         guard base == nil || recipe == .latency || recipe == .twoSpike else {

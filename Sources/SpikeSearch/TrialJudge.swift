@@ -24,16 +24,16 @@ struct TrialJudge: Sendable {
     /// - Parameter meanSteps: of digits by layer, whose network has steps of its own.
     func callAsFunction(_ snn: Graph, recipe: String, steps: Int, meanSteps: Double? = nil) throws -> RecipeSearchResult.Trial {
         let task = try split.task.asked(of: snn)
-        let simulation = try Simulation(snn, threads: threads)
+        let simulation = try SimulatorChoice(snn, precision: .float32).simulator(threads: threads)
         var found = Found(drop: PairedDrop(criterion: criterion, places: task.places))
         var (spikes, nanoseconds) = (0, UInt64(0))
         let label = "judging \(recipe) with \(meanSteps.map(RecipeSearchResult.number) ?? "\(steps)") steps"
         try split.judged.forEach(label, until: { isClear(found.drop) }) { portion in
             let start = DispatchTime.now().uptimeNanoseconds
-            let outputs = try simulation.run(portion.batch.inputs, steps: steps)
+            let run = try simulation.run(portion.batch.inputs, steps: steps, timeVarying: false, recording: [])
             nanoseconds += DispatchTime.now().uptimeNanoseconds - start
-            try take(outputs[0], of: snn, task, portion.batch, into: &found)
-            spikes += simulation.spikeTotals.values.reduce(0, +)
+            try take(run.outputs[0], of: snn, task, portion.batch, into: &found)
+            spikes += run.spikeTotals.values.reduce(0, +)
         }
         let drop = found.drop
         let samples = Double(max(1, drop.samples))

@@ -152,6 +152,25 @@ struct RecipeSearchTests {
         for trial in mixed { #expect(trial.steps >= Int((trial.meanSteps ?? 0).rounded(.up))) }
     }
 
+    @Test func `networks of a fixed batch are searched like others`() throws {
+        var random = SeededGenerator(812)
+        let ann = try Graph(
+            name: "fixed", inputs: [.init("x", ValueType(.float32, [8, 6]))], outputs: [.init("y", value: "l3")],
+            nodes: [
+                Node("l1", .gemm(Gemm()), inputs: ["x", "w1"]), Node("r1", .relu(Relu()), inputs: ["l1"]),
+                Node("l2", .gemm(Gemm()), inputs: ["r1", "w2"]), Node("r2", .relu(Relu()), inputs: ["l2"]),
+                Node("l3", .gemm(Gemm()), inputs: ["r2", "w3"]),
+            ], constants: ["w1": random.tensor([6, 12]), "w2": random.tensor([12, 12]), "w3": random.tensor([12, 3])])
+        let data = (0..<25).map { _ in Batch(random.tensor([8, 6])) }
+        for ladder in [RecipeLadder(.radix), .init(.signed)] {
+            let (snn, result) = try RecipeSearch(targetDrop: 20, ladders: [ladder])(ann, calibration: data)
+            #expect(try result.require().samples > 0 && snn != nil)
+        }
+        // One batch to fit on does not tell where digits are needed.
+        let few = try RecipeSearch(targetDrop: 45, ladders: [RecipeLadder(.radix)])(ann, calibration: Array(data.prefix(4)))
+        #expect(few.result.choice != nil)
+    }
+
     @Test func `a recipe that does not take the network is left out where others do`() throws {
         let refusing = try RecipeLadder(recipe: "refusing", steps: [1]) { _, _, _ in
             throw SpikeletError(.notConvertible, "nothing spikes in it:")
