@@ -1,6 +1,7 @@
 import Dispatch
 import SpikeEvaluation
 import SpikeGraph
+import SpikeReference
 import SpikeRuntime
 
 /// Judges converted networks on the held-out part of calibration data, against the ANN's predictions there.
