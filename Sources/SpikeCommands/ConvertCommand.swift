@@ -302,6 +302,9 @@ struct ConvertCommand: ParsableCommand {
 
     /// The cheapest network within `targetDrop`. What was tried is shown also where there is none.
     private func search(_ ann: Graph, targetDrop: Double) throws -> Graph {
+        for name in RecipeLadder.recipes(prefer ?? .balance).map(\.name) where recipe == nil && !searched.map(\.rawValue).contains(name) {
+            note("the recipe \(name) is left out: it does not go together with the other options")
+        }
         // Before the ANN runs over all data.
         let convertibility = Convertibility(ann)
         let isForDigits =

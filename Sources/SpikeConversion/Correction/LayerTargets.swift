@@ -22,9 +22,8 @@ struct LayerTargets {
         known = known.filter { stillNeeded.contains($0.key) }
     }
 
-    /// The ANN's activations where the neurons of a node of this name stand, `[N, …]`.
-    func of(_ name: String, portion: Int) throws -> Tensor {
-        guard let node = graph.node(named: name) else { throw SpikeletError(.illegalGraph, "no node '\(name)'") }
+    /// The ANN's activations where the neurons of `node` stand, `[N, …]`.
+    func of(_ node: Node, portion: Int) throws -> Tensor {
         let (sources, between) = graph.segment(before: node)
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs[portion]) { values[input.name] = tensor }

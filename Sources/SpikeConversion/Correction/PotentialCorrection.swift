@@ -50,7 +50,7 @@ struct PotentialCorrection {
         for node in spikes.layers {
             guard case .neuron(var neurons) = node.operator else { continue }
             let targets = try concurrentMap(Array(portions.inputs.indices), atMost: threads) { [known] in
-                try known.of(node.name, portion: $0)
+                try known.of(node, portion: $0)
             }
             func simulate(_ node: Node) throws -> [Trial] {
                 try spikes.run(node) { portion, spikes, rate in Trial(spikes, rate: rate, target: targets[portion]) }
