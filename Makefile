@@ -12,7 +12,7 @@ PREFIX ?= $(HOME)/.local
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo install test docs snippets fuzz mutate generate sanitize kernels bench format lint
+.PHONY: help setup build demo install test python wheel docs snippets fuzz mutate generate sanitize kernels bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -43,6 +43,31 @@ test: setup ## build and run all tests, optimised (only failures are shown)
 		echo "note: no Chromium here, so no test opens the pages in a browser; Scripts/setup --browser installs it"
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
+
+# An environment with what Python/requirements-test.txt names, or else with the system's own; and PyTorch, where it can be had.
+PYTHON_ENVIRONMENT := $(BUILD)/python-venv
+PYTHON_INSTALL := $(PYTHON_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check -r
+
+$(PYTHON_ENVIRONMENT)/made: Python/requirements-test.txt Python/requirements-torch.txt
+	@Scripts/setup --python
+	@python3 -m venv --clear --system-site-packages $(PYTHON_ENVIRONMENT)
+	@$(PYTHON_INSTALL) Python/requirements-test.txt || echo "note: pip cannot install here, so the system's pytest and NumPy are used"
+	@$(PYTHON_INSTALL) Python/requirements-torch.txt || \
+		$(PYTHON_INSTALL) Python/requirements-torch.txt --extra-index-url https://download.pytorch.org/whl/cpu || \
+		echo "note: PyTorch cannot be had here, so the tests that need it are skipped"
+	@touch $@
+
+python: setup $(PYTHON_ENVIRONMENT)/made ## build the C interface, and run the Python package's tests with it
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet_c $(BUILDFLAGS)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
+	@SPIKELET_LIBRARY=$$(ls $(abspath $(BUILD))/release/libspikelet_c.so $(abspath $(BUILD))/release/libspikelet_c.dylib 2>/dev/null | head -1) PYTHONPATH=Python \
+		$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q -p no:cacheprovider Python $(FLAGS)
+
+# auditwheel puts Swift's runtime and the libraries into the wheel; macOS has the runtime itself. The tests run without Swift's paths.
+wheel: setup $(PYTHON_ENVIRONMENT)/made ## make a wheel of the Python package that needs no Swift, and test it in a fresh environment
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet_c $(BUILDFLAGS)
+	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
+	@Python/make-wheel $(BUILD) $(PYTHON_ENVIRONMENT)
 
 fuzz: setup ## feed the importer changed models for ten minutes, from a new seed (SPIKELET_FUZZ_SEED=n: from that)
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)

@@ -29,6 +29,8 @@ let package = Package(
         // The live page apart, so that the library carries no server.
         .library(name: "SpikeExplorer", targets: ["SpikeExplorer"]),
         .executable(name: "spikelet", targets: ["SpikeletTool"]),
+        // For other languages: Sources/CSpikelet/include/spikelet.h.
+        .library(name: "spikelet_c", type: .dynamic, targets: ["SpikeDoor"]),
     ],
     traits: [
         .trait(name: "NIR", description: "Reading and writing NIR files, through libhdf5."),
@@ -48,7 +50,7 @@ let package = Package(
         room("SpikeONNX", ["SpikeFiles", "SpikeGraph", "SpikeReference", protobuf], exclude: ["Wire/onnx.proto"]),
         room("SpikeConversion", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "CDense"]),
         room("SpikeFormats", ["SpikeFiles", "SpikeGraph", "CHDF5Tree"]),
-        room("SpikeOpenAxes", ["SpikeGraph", "SpikeONNX", "SpikeConversion", "SpikeFormats"]),
+        room("SpikeOpenAxes", ["SpikeFiles", "SpikeGraph", "SpikeONNX", "SpikeConversion", "SpikeFormats"]),
         room(
             "SpikeData",
             [
@@ -60,13 +62,21 @@ let package = Package(
         room("SpikeEvaluation", ["SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeData", "SpikeCost", "SpikeAnalysis"]),
         room("SpikeSearch", ["SpikeGraph", "SpikeReference", "SpikeRuntime", "SpikeConversion", "SpikeData", "SpikeEvaluation"]),
         room("SpikeHardware", ["SpikeGraph", "SpikeRuntime", "SpikeFormats", "SpikeEvaluation"]),
+        room(
+            "SpikeRequests",
+            [
+                "SpikeConversion", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph", "SpikeONNX", "SpikeOpenAxes",
+                "SpikeReference", "SpikeRuntime", "SpikeSearch",
+            ]),
         room("SpikeReport", ["SpikeAnalysis", "SpikeCost", "SpikeEvaluation", "SpikeFiles", "SpikeGraph"]),
         room(
             "Spikelet",
             [
                 "SpikeAnalysis", "SpikeConversion", "SpikeCost", "SpikeData", "SpikeEvaluation", "SpikeFormats", "SpikeGraph",
-                "SpikeHardware", "SpikeONNX", "SpikeOpenAxes", "SpikeReference", "SpikeReport", "SpikeRuntime", "SpikeSearch",
+                "SpikeHardware", "SpikeONNX", "SpikeOpenAxes", "SpikeReference", "SpikeReport", "SpikeRequests", "SpikeRuntime",
+                "SpikeSearch",
             ]),
+        room("SpikeDoor", ["CSpikelet", "SpikeFiles", "Spikelet"]),
         room(
             "SpikeExplorer",
             ["SpikeData", "SpikeEvaluation", "SpikeFiles", "SpikeGraph", "SpikeReference", "SpikeReport"]
@@ -76,6 +86,8 @@ let package = Package(
 
         // C underneath.
         .target(name: "CSpikeKernels"),
+        // The header that SpikeDoor's functions are declared in.
+        .systemLibrary(name: "CSpikelet"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // libhdf5, and what is made of it; without the trait it is neither looked for nor linked.
@@ -105,6 +117,9 @@ let package = Package(
         .executableTarget(
             name: "DocumentationSnippets", dependencies: ["SpikeExplorer", "Spikelet"], path: "Tests/DocumentationSnippets",
             swiftSettings: settings),
+        // The C interface, as a C program uses it.
+        .executableTarget(name: "CDoor", dependencies: ["SpikeDoor"], path: "Tests/CDoor"),
+        .testTarget(name: "SpikeDoorTests", dependencies: ["CDoor", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "DocumentationTests", dependencies: ["SpikeData", "SpikeGraph", "TestSupport"], swiftSettings: settings),
         tests(of: "SpikeGraph", ["TestSupport"]),
         tests(of: "SpikeFiles", ["SpikeData", "SpikeGraph", "TestSupport"]),

@@ -30,11 +30,7 @@ struct ConvertCommand: ParsableCommand {
             """)
 
     /// The recipes' names, each with a line.
-    private static let summaries =
-        Recipe.all.map { ($0.name, $0.summary) } + [
-            ("quantised", "activations that are quantised already (QCFS, QuantizeLinear), exactly; needs no data"),
-            (Converter.recipe, "as SpikingJelly's ann2snn; with --mode, --momentum and --no-fuse"),
-        ]
+    private static let summaries = ConversionRequest.recipes.map { ($0.name, $0.summary.withOptionNames) }
 
     /// The recipes that the command knows.
     enum RecipeName: String, ExpressibleByArgument, CaseIterable {
@@ -144,59 +140,42 @@ struct ConvertCommand: ParsableCommand {
 
     @OptionGroup var data: DataOptions
 
-    func validate() throws {
-        if targetDrop != nil, steps != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --steps.") }
-        try validateMeanSteps()
-        if prefer != nil, targetDrop == nil {
-            throw ValidationError("--prefer says what --target-drop keeps small: it needs --target-drop.")
-        }
-        if json != nil, targetDrop == nil { throw ValidationError("--json tells what --target-drop tried: it needs --target-drop.") }
-        if targetDrop != nil, recipe == .quantised {
-            throw ValidationError("The recipe quantised is exact: there is nothing to search for.")
-        }
-        let given = [("--mode", mode != nil), ("--momentum", momentum != nil), ("--no-fuse", noFuse)].filter(\.1).map(\.0)
-        if let readoutDelay, readoutDelay != "auto", Int(readoutDelay) == nil {
-            throw ValidationError("--readout-delay is a number of steps, or auto; it is '\(readoutDelay)'.")
-        }
-        let unused = [("--schedule", schedule != nil), ("--readout-delay", readoutDelay != nil)].filter(\.1).map(\.0)
-        if recipe == .rateCoding || recipe == .quantised, !unused.isEmpty {
-            throw ValidationError("The recipe \(recipe?.rawValue ?? "") has no \(unused.joined(separator: " and no ")).")
-        }
-        if weightCorrection == true, calibration == "none" {
-            throw ValidationError("--weight-correction learns from calibration data: give a file, not none.")
-        }
-        if weightCorrection == true, let recipe, [.quantised, .rateCoding, .localThresholdBalancing].contains(recipe) {
-            throw ValidationError("The recipe \(recipe.rawValue) corrects no weights: leave out --weight-correction.")
-        }
-        guard base == nil || recipe == .latency || recipe == .twoSpike else {
-            throw ValidationError("--base is for the recipes latency and two-spike.")
-        }
-        guard recipe == .rateCoding || given.isEmpty else {
-            throw ValidationError("\(given.joined(separator: ", ")) would change nothing: only the recipe rate-coding has such options.")
-        }
-        guard recipe != .rateCoding || thresholds != .perChannel else {
-            throw ValidationError("The recipe rate-coding has one threshold a layer; --per-channel belongs to the other recipes.")
-        }
+    /// What is asked for.
+    private var request: ConversionRequest {
+        var request = ConversionRequest(recipe: recipe?.rawValue)
+        request.steps = steps
+        request.base = base
+        request.meanSteps = meanSteps
+        request.targetDrop = targetDrop
+        request.prefer = prefer
+        request.mode = mode
+        request.momentum = momentum
+        request.fuse = noFuse ? false : nil
+        request.thresholds = thresholds.map { $0 == .perChannel ? .perChannel : .perLayer }
+        request.pooling = pooling
+        request.schedule = schedule
+        request.readoutDelay = readoutDelay
+        request.weightCorrection = weightCorrection
+        request.allowAnalog = allowAnalog
+        return request
     }
 
-    private func validateMeanSteps() throws {
-        guard let meanSteps else { return }
-        if steps != nil {
-            throw ValidationError("--steps is the number of digits of every layer, --mean-steps their mean: give one of them.")
+    /// `nil`: nothing was said, not even "none".
+    private var hasData: Bool? { calibration.map { $0 != "none" } }
+
+    func validate() throws {
+        if json != nil, targetDrop == nil { throw ValidationError("--json tells what --target-drop tried: it needs --target-drop.") }
+        do {
+            try request.checkCombination(hasData: hasData)
+        } catch let error as SpikeletError {
+            throw ValidationError([error.message, error.remedy].compactMap(\.self).joined(separator: ": ") + ".")
         }
-        if targetDrop != nil { throw ValidationError("--target-drop chooses the steps itself: leave out --mean-steps.") }
-        guard recipe == .radix else { throw ValidationError("--mean-steps is for the recipe radix: add --recipe radix.") }
-        if calibration == "none" {
-            throw ValidationError("--mean-steps learns from calibration data where digits are needed: give a file, not none.")
-        }
-        guard (1...16).contains(meanSteps) else { throw ValidationError("--mean-steps is from 1 to 16; it is \(meanSteps).") }
     }
 
     func run() throws {
         try checkOutputs([output, json == "-" ? nil : json], inputs: [model, calibration == "none" ? nil : calibration])
-        let steps = try steps.map { try checkedSteps($0) }
         // Options are checked before any file is read.
-        for name in targetDrop == nil ? [recipe ?? .calibrated] : searched { try check(name, steps: steps) }
+        try request.validate(hasData: hasData)
         let axes = try modelOptions.axes { [calibration, data] name, position in
             guard let calibration, calibration != "none" else { return nil }
             return try data.sampleShape(of: name, position, in: calibration)
@@ -204,8 +183,13 @@ struct ConvertCommand: ParsableCommand {
         let imported = try NetworkFile.ann(model, openAxes: axes)
         let ann = imported.graph
         let snn = try locating(calibration ?? model) {
-            if let targetDrop { return try search(ann, targetDrop: targetDrop) }
-            return try convert(ann, recipe: recipe ?? .calibrated, steps: steps, data: loader(ann))
+            let outcome = try request(
+                ann, calibration: loader(ann), threads: ProcessInfo.processInfo.activeProcessorCount, note: note)
+            if let search = outcome.search {
+                if let json { try writeJSON(search, to: json) }
+                if json != "-" { try show(block: search.description.withOptionNames) }
+            }
+            return try outcome.network()
         }
         var (open, closed): (OpenNetwork?, SpikeletError?)
         do {
@@ -215,11 +199,7 @@ struct ConvertCommand: ParsableCommand {
         }
         if let open { try open.write(to: output) } else { try SNNFile.write(snn, to: output) }
         for warning in snn.spiking?.warnings ?? [] { note("warning: \(warning)") }
-        if let closed {
-            let reasons = closed.details.isEmpty ? closed.message : closed.details.joined(separator: "; ").replacing("- ", with: "")
-            let remedy = closed.remedy?.withOptionNames ?? ""
-            note("warning: the network takes data of the size of its calibration alone: \(reasons) (\(remedy))")
-        }
+        if let closed { note("warning: \(closed.sizeWarning)") }
         guard json != "-" else { return }
         try show(block: snn)
         if let digits = snn.digitsByLayer {
@@ -237,103 +217,9 @@ struct ConvertCommand: ParsableCommand {
         try show("written to \(output)")
     }
 
-    /// What to try; without the recipes that the other options do not go together with, where others are left.
-    private var searched: [RecipeName] {
-        if let recipe { return [recipe] }
-        let recipes = RecipeLadder.recipes(prefer ?? .balance)
-        let fitting = recipes.filter { (try? options($0, steps: nil).validate()) != nil }
-        return (fitting.isEmpty ? recipes : fitting).compactMap { RecipeName(rawValue: $0.name) }
-    }
-
-    /// Digits of other activations than ReLU are of both signs, and of wider ranges.
-    private static let usualDigits = 6
-
-    private func options(_ recipe: Recipe, steps: Int?, meanSteps: Double? = nil) -> ConversionOptions {
-        var options = recipe.options(steps ?? recipe.usualSteps)
-        if let meanSteps = meanSteps ?? self.meanSteps { options = options.mixed(meanSteps: meanSteps) }
-        if let thresholds { options.isPerChannel = thresholds == .perChannel }
-        options.pooling = pooling
-        if let base, case .latency(_, let most) = options.neuron { options.neuron = .latency(base: base, mostSpikes: most) }
-        options.allowAnalog = allowAnalog
-        if let schedule {
-            options.schedule = schedule
-            if schedule == .layerSynchronous { options.correctsPotential = false }
-        }
-        if let readoutDelay { options.readoutDelay = Int(readoutDelay).map { .steps($0) } ?? .estimated }
-        options.correctsWeights = weightCorrection ?? (options.correctsWeights && options.canCorrectWeights)
-        if options.correctsWeights { options.correctsPotential = false }
-        return options
-    }
-
-    private func check(_ name: RecipeName, steps: Int?) throws {
-        _ = try VoltageHook(momentum: momentum ?? 0.1, mode: VoltageHook.Mode(mode ?? "max"))
-        if let recipe = Recipe.named(name.rawValue) { try options(recipe, steps: steps).validate() }
-        guard calibration == nil || calibration == "none" && (name == .rateCoding || targetDrop != nil) else { return }
-        if name != .quantised {
-            throw SpikeletError(
-                .invalidOption,
-                targetDrop == nil ? "the recipe \(name.rawValue) needs calibration data" : "a search needs calibration data",
-                remedy: "give it with --calibration DATA"
-                    + (name == .rateCoding || targetDrop != nil ? "" : "; thresholds of ReLUs alone can do without any: --calibration none")
-            )
-        }
-    }
-
     /// The calibration data, if there is any.
     private func loader(_ ann: Graph) throws -> DataLoader? {
         guard let calibration, calibration != "none" else { return nil }
         return try data.loader(calibration, for: ann)
-    }
-
-    private func convert(_ ann: Graph, recipe name: RecipeName, steps: Int?, data: (any BatchSource)?) throws -> Graph {
-        if name == .quantised { return try QuantizedConverter(steps: steps, allowAnalog: allowAnalog)(ann) }
-        if let recipe = Recipe.named(name.rawValue) {
-            let needsMore = name == .radix && Convertibility(ann).isForDigits(allowAnalog: allowAnalog)
-            return try RecipeConverter(options(recipe, steps: steps ?? (needsMore ? Self.usualDigits : nil)), calibration: data)(ann)
-        }
-        let converter = try Converter(
-            dataloader: data ?? [Batch](), mode: VoltageHook.Mode(mode ?? "max"), momentum: momentum ?? 0.1, fuseFlag: !noFuse,
-            pooling: pooling, allowAnalog: allowAnalog)
-        let snn = try converter(ann)
-        guard var description = snn.spiking, let steps else { return snn }
-        description.code.steps = steps
-        return try snn.applying(Patch(), spiking: description)
-    }
-
-    /// The cheapest network within `targetDrop`. What was tried is shown also where there is none.
-    private func search(_ ann: Graph, targetDrop: Double) throws -> Graph {
-        for name in RecipeLadder.recipes(prefer ?? .balance).map(\.name) where recipe == nil && !searched.map(\.rawValue).contains(name) {
-            note("the recipe \(name) is left out: it does not go together with the other options")
-        }
-        // Before the ANN runs over all data.
-        let convertibility = Convertibility(ann)
-        let isForDigits =
-            searched.contains(.radix) && convertibility.isForDigits(allowAnalog: allowAnalog)
-            && (allowAnalog || !convertibility.rolesInDigits.isEmpty)
-        if !isForDigits { _ = try convertibility.check(allowAnalog: allowAnalog) }
-        var recipes = isForDigits ? [.radix] : searched
-        // Layers in front of the first ReLU that have no form in digits stay real-valued in other recipes only.
-        if recipes.count > 1, convertibility.isForDigits(allowAnalog: allowAnalog) { recipes.removeAll { $0 == .radix } }
-        let ladders = try recipes.map { name in
-            // A given base leaves some numbers of steps no range.
-            let fits: (Int) -> Bool = { steps in
-                Recipe.named(name.rawValue).map { (try? options($0, steps: steps).validate()) != nil } ?? true
-            }
-            let conversion: RecipeLadder.Conversion = { ann, steps, data in try convert(ann, recipe: name, steps: steps, data: data) }
-            guard let recipe = Recipe.named(name.rawValue) else {
-                return try RecipeLadder(recipe: name.rawValue, steps: [8, 16, 32, 64, 128, 256], convert: conversion)
-            }
-            return try RecipeLadder(recipe, convert: conversion) { ann, meanSteps, data in
-                try RecipeConverter(options(recipe, steps: nil, meanSteps: meanSteps), calibration: data)(ann)
-            }.keeping(fits)
-        }
-        let search = try RecipeSearch(
-            targetDrop: targetDrop, ladders: ladders, prefer: prefer ?? .balance, threads: ProcessInfo.processInfo.activeProcessorCount)
-        let (snn, result) = try search(ann, calibration: loader(ann) ?? data.loader(calibration ?? "", for: ann))
-        if let json { try writeJSON(result, to: json) }
-        if json != "-" { try show(block: result.description.withOptionNames) }
-        let choice = try result.require()
-        guard let snn else { throw SpikeletError(.notConvertible, "'\(choice.recipe)' with \(choice.steps) steps") }
-        return snn
     }
 }

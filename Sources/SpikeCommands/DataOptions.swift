@@ -38,51 +38,20 @@ struct DataOptions: ParsableArguments {
         return position == 0 ? try preparation.dataset(path, split: split, labels: labels).sampleShapes.first : nil
     }
 
-    /// The data at `path` for a network: where it has several inputs, an `.npz` file with an array for each.
-    ///
-    /// A network of a fixed batch size gets whole batches of just that; what is left of the data is left out, with a note.
+    private func request() throws -> DataRequest {
+        var request = try preparation.request()
+        (request.split, request.labels, request.batchSize, request.limit) = (split, labels, batchSize, limit)
+        return request
+    }
+
+    /// The data at `path` for a network (``DataRequest/loader(_:for:note:)``).
     func loader(_ path: String, for graph: Graph) throws -> DataLoader {
-        let integers = Set(graph.inputs.filter { $0.type.elementType == .int64 }.map(\.name))
-        let booleans = Set(graph.inputs.filter { $0.type.elementType == .bool }.map(\.name))
-        let isPrepared = split != nil || labels != nil || preparation.isGiven
-        guard try graph.inputs.count > 1 || !integers.isEmpty || !isPrepared && holdsInput(path, of: graph) else {
-            return try batches(of: preparation.dataset(path, split: split, labels: labels), fixedBatch: graph.fixedBatch)
-        }
-        guard !isPrepared else {
-            throw SpikeletError(
-                .invalidOption, "the inputs of a network of several, or of whole numbers, are taken as they are", at: path,
-                remedy: "leave out --split, --labels, --mean, --std and the options of pictures, and prepare the arrays themselves")
-        }
-        let dataset = try Dataset(path: path, inputs: graph.inputs.map(\.name), integers: integers, booleans: booleans)
-        noteCautions(of: dataset)
-        return try batches(of: dataset, fixedBatch: graph.fixedBatch)
+        try request().loader(path, for: graph) { note("note: \($0)") }
     }
 
-    /// Data in batches, of the size that a network is fixed to, or asked for, or 100.
-    ///
-    /// - Parameter most: the samples that a batch has memory for.
+    /// Data in batches (``DataRequest/batches(of:fixedBatch:atMost:note:)``).
     func batches(of dataset: Dataset, fixedBatch: Int?, atMost most: Int = .max) throws -> DataLoader {
-        guard batchSize == nil, let size = fixedBatch, size > 0 else {
-            // What a network is fixed to is not cut.
-            let most = fixedBatch == nil ? most : .max
-            return try DataLoader(dataset, batchSize: min(batchSize ?? SamplePortions.usualSize, most), limit: limit)
-        }
-        let count = min(dataset.count, limit ?? .max)
-        guard count >= size || count < 1 else {
-            throw SpikeletError(
-                .invalidData, "\(count) samples; the network takes exactly \(size) at a time",
-                remedy: "give at least \(size), or export the model with an open first axis")
-        }
-        let rest = max(0, count) % size
-        if rest > 0 { note("note: the last \(rest) of \(count) samples are left out: the network takes exactly \(size) at a time") }
-        return try DataLoader(dataset, batchSize: size, limit: rest > 0 ? count - rest : limit)
-    }
-}
-
-extension DataLoader {
-    /// What `network` says of these data's samples.
-    func task(of network: Graph) throws -> OutputTask {
-        try OutputTask(of: network, hasLabels: dataset.labels != nil, targets: dataset.targets)
+        try request().batches(of: dataset, fixedBatch: fixedBatch, atMost: most) { note("note: \($0)") }
     }
 }
 

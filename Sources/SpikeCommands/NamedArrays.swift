@@ -46,13 +46,6 @@ func holdsDataset(_ path: String, for graph: Graph) throws -> Bool {
     return !names.contains(graph.inputs[0].name) && !Set(names).isDisjoint(with: Dataset.inputNames)
 }
 
-/// Whether an archive holds a network's only input under its own name, and no images.
-func holdsInput(_ path: String, of graph: Graph) throws -> Bool {
-    guard path.lowercased().hasSuffix(".npz"), graph.inputs.count == 1 else { return false }
-    let names = try NPZ(path: path).names
-    return names.contains(graph.inputs[0].name) && Set(names).isDisjoint(with: Dataset.inputNames)
-}
-
 /// Writes the first output (`.npy`), or all by their names (`.npz`).
 func writeOutputs(_ outputs: [Tensor], of graph: Graph, to path: String) throws {
     if path.lowercased().hasSuffix(".npz") {

@@ -29,47 +29,31 @@ struct PreparationOptions: ParsableArguments {
     @Flag(help: "Pictures: as one channel of grey instead of red, green and blue.")
     var grey = false
 
+    /// What they ask for.
+    ///
+    /// - Throws: ``SpikeletError`` (`invalidOption`) for numbers that are none.
+    func request() throws -> DataRequest {
+        var request = DataRequest()
+        request.mean = try mean.map { try numbers($0, "--mean") }
+        request.std = try std.map { try numbers($0, "--std") }
+        request.resize = resize
+        request.crop = crop
+        request.interpolation = interpolation
+        request.grey = grey ? true : nil
+        return request
+    }
+
     /// The data at `path`.
     func dataset(_ path: String, split: Dataset.Split? = nil, labels: String? = nil) throws -> Dataset {
-        let dataset = try Dataset(path: path, split: split, images: imageTransform(), labels: labels, normalization: normalization())
+        var request = try request()
+        (request.split, request.labels) = (split, labels)
+        let dataset = try request.dataset(path)
         noteCautions(of: dataset)
         return dataset
     }
 
     /// Whether any of these options is given.
     var isGiven: Bool { mean != nil || std != nil || resize != nil || crop != nil || interpolation != nil || grey }
-
-    private func normalization() throws -> Normalization? {
-        switch (mean, std) {
-        case (nil, nil): nil
-        case (let mean?, let std?): try Normalization(mean: numbers(mean, "--mean"), standardDeviation: numbers(std, "--std"))
-        default:
-            throw SpikeletError(
-                .invalidOption, "only one of --mean and --std is given", remedy: "give both, one number for each channel")
-        }
-    }
-
-    /// `nil` where nothing is said about pictures.
-    private func imageTransform() throws -> ImageTransform? {
-        guard resize != nil || crop != nil || interpolation != nil || grey else { return nil }
-        return try ImageTransform(
-            resize: size(resize, "--resize") ?? (crop == nil ? .side(256) : nil),
-            crop: size(crop, "--crop") ?? (resize == nil ? .side(224) : nil),
-            interpolation: interpolation ?? .bilinear, isGrey: grey)
-    }
-}
-
-/// The size of a picture: one number, two with an x between them, or 'none'. Without a text, `nil`.
-private func size(_ text: String?, _ option: String) throws -> ImageTransform.Size?? {
-    guard let text else { return nil }
-    if text == "none" { return .some(nil) }
-    let sides = text.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
-    let isWhole = sides.count == text.count(where: { $0 == "x" }) + 1
-    guard isWhole, let height = sides.first, sides.count <= 2 else {
-        throw SpikeletError(
-            .invalidOption, "'\(text)' in \(option) is no size", remedy: "write 224, or 192x256 for the height and the width, or none")
-    }
-    return .some(sides.count == 1 ? .side(height) : .exact(height: height, width: sides[1]))
 }
 
 /// Comma-separated numbers.

@@ -3,8 +3,6 @@ import Spikelet
 /// Samples in portions that a network takes one after the other. Memory then depends on the size of a
 /// portion and of the results; the results do not depend on it.
 struct SamplePortions {
-    static let usualSize = 100
-
     private let path: String
     private let loader: DataLoader
     /// The number of samples.
@@ -23,20 +21,7 @@ struct SamplePortions {
     init(_ dataset: Dataset, at path: String, for graph: Graph) throws {
         self.path = path
         count = dataset.count
-        loader = try DataLoader(dataset, batchSize: Self.size(samples: count, for: graph))
-    }
-
-    /// A network of a fixed batch size takes portions of just that. One whose outputs do not begin with the batch takes all
-    /// samples at once, since its outputs could not be put together again.
-    private static func size(samples: Int, for graph: Graph) -> Int {
-        let batch = graph.inputs.first?.type.shape.dimensions.first
-        let isSeparable = graph.outputs.allSatisfy {
-            guard let type = graph.types[$0.value], let first = type.shape.dimensions.first else { return false }
-            return type.elementType == .float32 && (batch?.known == nil ? first.batchFactor > 0 && first.constant == 0 : first == batch)
-        }
-        guard isSeparable else { return samples }
-        guard let fixed = graph.fixedBatch else { return usualSize }
-        return fixed > 0 && samples % fixed == 0 ? fixed : samples
+        loader = try DataLoader(dataset, batchSize: graph.portionSize(of: count))
     }
 
     /// Calls `body` with one portion after the other. ``Progress`` tells how far it has come.

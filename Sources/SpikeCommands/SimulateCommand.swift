@@ -69,8 +69,10 @@ struct SimulateCommand: ParsableCommand {
         })
         let snn = try NetworkFile.spiking(network, nir: nir.reading, openAxes: axes)
         let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
+        let choice = try SimulatorChoice(snn, precision: reference ? nil : precision)
         var record = try SimulationRecord(
-            snn, steps: steps, precision: reference ? nil : precision, keepsSteps: perStep, keepsCounts: spikeCounts != nil)
+            choice, simulator: choice.simulator(threads: ProcessInfo.processInfo.activeProcessorCount), steps: steps, keepsSteps: perStep,
+            keepsCounts: spikeCounts != nil)
         noteReference(record.referenceReason)
         if timeVarying {
             let tensor = try readEvents(input)
@@ -96,9 +98,6 @@ struct SimulateCommand: ParsableCommand {
         let samples = "\(record.samples) sample\(record.samples == 1 ? "" : "s")"
         try show("\(samples), \(steps) steps, \(String(format: "%.4f", record.spikesPerNeuron)) spikes per neuron")
         try showClasses(results[0])
-        if let warning = record.precisionWarning { note("warning: \(warning)") }
-        if record.saturations > 0 {
-            note("warning: \(record.saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
-        }
+        for warning in record.warnings { note("warning: \(warning)") }
     }
 }

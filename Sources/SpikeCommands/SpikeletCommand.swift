@@ -1,4 +1,5 @@
 package import ArgumentParser
+import Spikelet
 
 /// The command line: one file for each subcommand.
 package struct SpikeletCommand: AsyncParsableCommand {
@@ -19,7 +20,7 @@ package struct SpikeletCommand: AsyncParsableCommand {
             Results go to standard output, progress and notes to standard error. Exit codes: 0 done, 1 the work failed (what, \
             where, and what to do about it, on standard error), 64 wrong usage.
             """,
-        version: "0.1.0",
+        version: SpikeletVersion.current,
         subcommands: [
             DemoCommand.self, InspectCommand.self, RunCommand.self, ConvertCommand.self, SimulateCommand.self, EvaluateCommand.self,
             CompareCommand.self, ExploreCommand.self, ExportCommand.self, ImportCommand.self, BenchmarkCommand.self, KernelsCommand.self,

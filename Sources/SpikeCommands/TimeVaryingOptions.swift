@@ -46,16 +46,12 @@ struct TimeVaryingOptions: ParsableArguments {
     /// - Parameter text: what was asked for; without it up to 32, and of time-varying data up to all that they have.
     func steps(_ text: String?, of loader: DataLoader) throws -> [Int] {
         let asked = try text.map(stepList)
-        guard timeVarying else { return asked ?? [1, 2, 4, 8, 16, 32] }
         let data = loader.dataset
-        let frames = try checkedSteps(data.sampleShapes[0][0])
-        guard let asked, let last = asked.max() else { return sequence(first: 1) { $0 * 2 }.prefix { $0 < frames } + [frames] }
-        guard last <= frames else {
-            throw SpikeletError(
-                .invalidOption, "--steps \(last) of data with \(frames) time steps", at: data.name,
-                remedy: "each step needs an input of its own: give at most \(frames)")
+        let frames = timeVarying ? data.sampleShapes[0][0] : nil
+        let steps = try Evaluator.steps(asked: asked, frames: frames, of: data.name)
+        if let frames, let last = steps.max(), last < frames {
+            note("note: the data have \(frames) time steps; the first \(last) are evaluated")
         }
-        if last < frames { note("note: the data have \(frames) time steps; the first \(last) are evaluated") }
-        return asked
+        return steps
     }
 }

@@ -1,5 +1,5 @@
 import SpikeFiles
-import SpikeGraph
+package import SpikeGraph
 
 /// A graph without its constants, as it stands in a file.
 struct SNNDocument: Codable {
@@ -86,4 +86,13 @@ struct SNNDocument: Codable {
         }
         return "node '\(graph.nodes[index].name)': \(path.dropFirst(2).text)"
     }
+}
+
+/// A graph without its constants, as an SNN file has it, for who reads a graph and not a file.
+package struct GraphDocument: Encodable {
+    private let document: SNNDocument
+
+    package init(_ graph: Graph) { document = SNNDocument(graph) }
+
+    package func encode(to encoder: any Encoder) throws { try document.encode(to: encoder) }
 }

@@ -94,6 +94,7 @@ extension BatchSource {
         for _ in 0..<passes {
             var portions = Portions(pass: try makePass(), skipped: skipped, size: size)
             repeat {
+                try Cancellation.check()
                 var group: [Portion] = []
                 while group.count < count, let portion = try portions.next(skip: { display.advance(by: work.amount, isWork: false) }) {
                     group.append(portion)
@@ -199,8 +200,14 @@ package func concurrentMap<Item: Sendable, Result: Sendable>(
     }
     nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
     let lock = DispatchSemaphore(value: 1)
+    let carried = Cancellation.carried
     DispatchQueue.concurrentPerform(iterations: items.count) { index in
-        let result = Swift.Result { try transform(items[index]) }
+        let result = Swift.Result {
+            try carried {
+                try Cancellation.check()
+                return try transform(items[index])
+            }
+        }
         lock.wait()
         results[index] = result
         lock.signal()

@@ -161,6 +161,11 @@ public struct Tensor: Sendable, Equatable {
         let size = shape.dropFirst().reduce(1, *)
         let bounds = range.lowerBound * size..<range.upperBound * size
         let part = [range.count] + shape.dropFirst()
+        if case .borrowed(let floats) = contents {
+            let values = UnsafeBufferPointer(rebasing: floats.values[bounds])
+            let firstNonFinite = floats.firstNonFinite == nil ? nil : values.firstNonFinite
+            return Tensor(borrowing: BorrowedFloats(values, firstNonFinite: firstNonFinite, owner: floats), shape: part)
+        }
         return switch elementType {
         case .float32: Tensor(withFloats { Array($0[bounds]) }, shape: part)
         case .int64: Tensor(Array(integers[bounds]), shape: part)

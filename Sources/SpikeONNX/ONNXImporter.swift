@@ -53,6 +53,26 @@ public enum ONNXImporter {
         return names.map { url.deletingLastPathComponent().appendingPathComponent($0).path }
     }
 
+    /// Reads a model that is in memory, with all of its weights.
+    ///
+    /// - Parameter name: stands for the file's in messages.
+    /// - Throws: ``SpikeletError``, as ``read(_:openAxes:)``; for weights in other files, too.
+    public static func read(bytes: [UInt8], name: String = "model.onnx", openAxes: OpenAxes = .none) throws -> ImportedModel {
+        do {
+            return try importModel(ONNXFile(ByteSource(bytes, name: name)), fileName: name, folder: nowhere, openAxes: openAxes)
+        } catch let error as SpikeletError {
+            throw error.located(name)
+        }
+    }
+
+    /// The same in parts, as ``part(_:)``.
+    package static func part(bytes: [UInt8], name: String) throws -> PartedFile {
+        try ONNXFile(ByteSource(bytes, name: name)).parted(named: name, folder: nowhere)
+    }
+
+    /// Where no file can be.
+    private static let nowhere = URL(fileURLWithPath: "/dev/null")
+
     /// A model's file in parts, with what lies beside it, to be kept in another file.
     ///
     /// - Throws: ``SpikeletError``.
@@ -70,7 +90,7 @@ public enum ONNXImporter {
     /// - Throws: ``SpikeletError``.
     package static func importModel(_ file: PartedFile, openAxes: OpenAxes) throws -> ImportedModel {
         // Nothing of it lies in other files: where none can be, none is read.
-        try importModel(ONNXFile(file), fileName: file.name, folder: URL(fileURLWithPath: "/dev/null"), openAxes: openAxes)
+        try importModel(ONNXFile(file), fileName: file.name, folder: nowhere, openAxes: openAxes)
     }
 
     private static func importModel(

@@ -1,4 +1,5 @@
 import SpikeConversion
+package import SpikeFiles
 public import SpikeFormats
 public import SpikeGraph
 public import SpikeONNX
@@ -11,7 +12,7 @@ public import SpikeONNX
 ///
 ///     let encoder = try OpenNetwork(path: "encoder.safetensors")
 ///     let short = try encoder?.graph(at: OpenAxes(["sequence": 12]))
-public struct OpenNetwork {
+public struct OpenNetwork: Sendable {
     /// The network at the sizes of its calibration.
     public let graph: Graph
     /// What it was made from.
@@ -40,6 +41,11 @@ public struct OpenNetwork {
     /// - Throws: ``SpikeletError`` where the model cannot be read again, and why the network is of this size alone (`notConvertible`), although
     ///   the model is not.
     public init?(_ snn: Graph, of model: ImportedModel, at path: String, allowAnalog: Bool = false) throws {
+        try self.init(snn, of: model, allowAnalog: allowAnalog) { try ONNXImporter.part(path) }
+    }
+
+    /// - Parameter file: the model's file in parts.
+    package init?(_ snn: Graph, of model: ImportedModel, allowAnalog: Bool, file: () throws -> PartedFile) throws {
         var open: [String] = []
         for axis in model.openAxes where !axis.isNamed && !open.contains(axis.name) { open.append(axis.name) }
         guard !open.isEmpty, snn.spiking?.code.kind == .radix else { return nil }
@@ -49,11 +55,11 @@ public struct OpenNetwork {
             guard isCorrected else { return nil }
             throw SpikeletError(
                 .notConvertible, "its corrected weights do not serve at other sizes: constants were carried through it into their biases",
-                remedy: "pass --no-weight-correction (correctsWeights = false)")
+                remedy: "pass `weightCorrection: false`")
         }
         graph = snn
         let fixed = Dictionary(model.openAxes.filter(\.isNamed).map { ($0.name, $0.size) }) { first, _ in first }
-        self.model = StoredModel(try ONNXImporter.part(path), openAxes: open, fixedAxes: fixed, allowAnalog: allowAnalog)
+        self.model = StoredModel(try file(), openAxes: open, fixedAxes: fixed, allowAnalog: allowAnalog)
         try checkOtherSizes(model)
     }
 
@@ -119,5 +125,13 @@ public struct OpenNetwork {
         SpikeletError(
             .invalidOption, "the axis '\(name)' has \(fixed) places since the conversion, not \(asked)",
             remedy: "leave it open when converting: without its size in `openAxes`")
+    }
+}
+
+extension SpikeletError {
+    /// Why ``OpenNetwork`` leaves nothing open, as a warning.
+    package var sizeWarning: String {
+        let reasons = details.isEmpty ? message : details.joined(separator: "; ").replacing("- ", with: "")
+        return "the network takes data of the size of its calibration alone: \(reasons) (\(remedy ?? ""))"
     }
 }

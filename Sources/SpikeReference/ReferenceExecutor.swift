@@ -35,6 +35,7 @@ public struct ReferenceExecutor: Sendable {
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for (node, lastReads) in zip(graph.nodes, lastReads) {
+            try Cancellation.check()
             let operands = node.inputs.compactMap { values[$0] }
             var results = try Self.computed(node, operands, batch: batch)
             if let rewrite { results = try results.map { try Self.rewritten($0, by: rewrite, of: node) } }

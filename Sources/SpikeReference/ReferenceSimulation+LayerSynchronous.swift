@@ -16,6 +16,7 @@ extension ReferenceSimulation {
         var signals = graph.constants.mapValues { Signal.still($0) }
         for (input, tensor) in zip(graph.inputs, inputs) { signals[input.name] = .still(tensor) }
         for node in graph.nodes where !readout.contains(node.name) {
+            try Cancellation.check()
             signals[node.outputs[0]] = try run(node, signals: signals, count: count, emission: emission, observe: observe)
         }
         for index in 0..<count {

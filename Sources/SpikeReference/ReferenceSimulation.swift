@@ -147,6 +147,7 @@ public final class ReferenceSimulation {
         var values = graph.constants
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = tensor }
         for node in graph.nodes where !readout.contains(node.name) {
+            try Cancellation.check()
             let operands = node.inputs.compactMap { values[$0] }
             let result: Tensor
             if let kept = still[node.outputs[0]] {

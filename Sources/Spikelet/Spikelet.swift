@@ -10,5 +10,6 @@
 @_exported public import SpikeOpenAxes
 @_exported public import SpikeReference
 @_exported public import SpikeReport
+@_exported public import SpikeRequests
 @_exported public import SpikeRuntime
 @_exported public import SpikeSearch

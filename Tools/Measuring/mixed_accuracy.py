@@ -77,5 +77,5 @@ def table(entries: list[dict]) -> str:
 
 if __name__ == "__main__":
     measure_all(
-        __doc__, NETWORKS, (3,), (512,), measure, lambda one: one["mixed"]["float32"]["dropInPoints"], table
+        __doc__, [*NETWORKS, *SMOOTH_NETWORKS], (3,), (512,), measure, lambda one: one["mixed"]["float32"]["dropInPoints"], table
     )  # fmt: skip

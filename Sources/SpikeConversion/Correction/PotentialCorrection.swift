@@ -48,6 +48,7 @@ struct PotentialCorrection {
         var patch = Patch()
         var kept = 0
         for node in spikes.layers {
+            try Cancellation.check()
             guard case .neuron(var neurons) = node.operator else { continue }
             let targets = try concurrentMap(Array(portions.inputs.indices), atMost: threads) { [known] in
                 try known.of(node, portion: $0)

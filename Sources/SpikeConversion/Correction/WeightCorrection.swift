@@ -56,6 +56,7 @@ struct WeightCorrection {
         var unknown: Set<String> = []
         var patch = Patch()
         for node in snn.nodes {
+            try Cancellation.check()
             let dynamic = node.inputs.filter { snn.constants[$0] == nil }
             let isExact = dynamic.allSatisfy(exact.contains) && ann.node(named: node.name).map { $0.operator == node.operator } == true
             if isExact { exact.formUnion(node.outputs) }

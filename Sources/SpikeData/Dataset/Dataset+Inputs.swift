@@ -33,9 +33,36 @@ extension Dataset {
             )
         }
         let answers = try Answers(archive, except: inputs, samples: count, name: path)
+        try self.init(
+            inputs.map { (name: $0, array: try archive.array($0)) }, integers: integers, booleans: booleans, answers: answers, name: path)
+    }
+
+    /// The samples of a network of several inputs, in memory; see ``init(path:inputs:integers:booleans:)``.
+    ///
+    /// - Parameters:
+    ///   - inputs: an array `[N, …]` for each, in the network's order.
+    ///   - labels: as of ``init(_:labels:targets:normalization:name:)``, and so are `targets`.
+    package init(
+        inputs: [(name: String, array: NumericArray)], integers: Set<String>, booleans: Set<String>, labels: NumericArray?,
+        targets: NumericArray?, name: String
+    ) throws {
+        let counts = try inputs.map { try ArraySamples.count($0.array.head, name: "\(name): '\($0.name)'") }
+        guard Set(counts).count == 1, let count = counts.first else {
+            let list = zip(inputs, counts).map { "'\($0.name)' \($1)" }.joined(separator: ", ")
+            throw SpikeletError(
+                .invalidData, "the inputs have not as many samples: \(list)", at: name, remedy: "give one row for each sample in all arrays"
+            )
+        }
+        let answers = try Answers(labels: labels, targets: targets, samples: count, name: name)
+        try self.init(inputs, integers: integers, booleans: booleans, answers: answers, name: name)
+    }
+
+    private init(
+        _ inputs: [(name: String, array: NumericArray)], integers: Set<String>, booleans: Set<String>, answers: Answers, name: String
+    ) throws {
         var (parts, cautions): ([any SampleSource], [String?]) = ([], [])
-        for input in inputs {
-            let (array, name) = (try archive.array(input), "\(path): '\(input)'")
+        for (input, array) in inputs {
+            let name = "\(name): '\(input)'"
             if integers.contains(input) || booleans.contains(input) {
                 parts.append(try ExactSamples(array, isBoolean: booleans.contains(input), name: name))
             } else {
@@ -44,7 +71,7 @@ extension Dataset {
                 cautions.append(samples.caution)
             }
         }
-        try self.init(InputSamples(parts: parts), answers: answers, cautions: cautions, name: path)
+        try self.init(InputSamples(parts: parts), answers: answers, cautions: cautions, name: name)
     }
 }
 

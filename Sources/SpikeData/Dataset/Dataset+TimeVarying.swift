@@ -33,6 +33,16 @@ extension Dataset {
             archive.array(inputs), axes, answers: Answers(archive, samples: axes.samples, name: path), name: path)
     }
 
+    /// Samples in memory.
+    ///
+    /// - Parameters:
+    ///   - array: `[T, N, …]`; or `[N, T, …]`, where the number of answers says so.
+    ///   - labels: as of ``init(_:labels:targets:normalization:name:)``, and so are `targets`.
+    package init(timeVarying array: NumericArray, sample: [Int?], labels: NumericArray?, targets: NumericArray?, name: String) throws {
+        let axes = try TimeAxes(array.shape, sample: sample, answers: (labels ?? targets)?.shape.first, name: name)
+        try self.init(array, axes, answers: Answers(labels: labels, targets: targets, samples: axes.samples, name: name), name: name)
+    }
+
     private init(_ array: NumericArray, _ axes: TimeAxes, answers: Answers, name: String) throws {
         let samples = TimeVaryingSamples(array: array, axes: axes, name: name)
         let bytes = array.elementType == .uint8 ? Self.cautionOfBytes(name) : nil

@@ -32,7 +32,7 @@ extension EvaluationResult {
     }
 
     /// Whether it can be what an evaluation found.
-    private func check() throws {
+    package func check() throws {
         try FileCheck.count(samples, "samples", in: 1...FileCheck.mostCount)
         try FileCheck.count(countedSamples, "countedSamples", in: 0...samples)
         try FileCheck.number(seconds, "seconds")

@@ -3,7 +3,7 @@ import SpikeGraph
 /// How somebody who runs a NIR file makes time steps of its continuous neurons. NIR leaves that open, and readers differ.
 public struct NIRDynamics: Sendable, Hashable {
     /// What becomes of the membrane at a spike.
-    public enum Reset: String, Sendable, Hashable, CaseIterable {
+    public enum Reset: String, Codable, Sendable, Hashable, CaseIterable {
         /// v ← v − θ.
         case subtraction
         /// v ← v_reset.

@@ -76,6 +76,13 @@ public struct VoltageHook: OperatorPayload {
         try validate()
     }
 
+    /// A hook that has seen so many samples.
+    package init(scale: Float, momentum: Float, mode: Mode, samplesTracked: Int) throws {
+        try self.init(scale: scale, momentum: momentum, mode: mode)
+        self.samplesTracked = samplesTracked
+        try validate()
+    }
+
     private func validate() throws {
         try mode.validate()
         guard samplesTracked >= 0 else { throw SpikeletError(.malformedFile, "a hook that has seen \(samplesTracked) samples") }

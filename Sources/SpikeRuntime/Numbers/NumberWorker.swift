@@ -44,6 +44,7 @@ final class NumberWorker {
         defer { values = [:] }
         for (input, tensor) in zip(graph.inputs, inputs) { values[input.name] = .tensor(tensor) }
         for (stage, lastReads) in zip(program.stages, program.lastReads) {
+            try Cancellation.check()
             values[stage.output] = try result(of: stage)
             for name in lastReads { values[name] = nil }
         }

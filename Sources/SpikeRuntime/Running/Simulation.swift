@@ -119,9 +119,12 @@ public final class Simulation {
         nonisolated(unsafe) var results = [Result<Finished, any Error>?](repeating: nil, count: chunks.count)
         nonisolated(unsafe) var spare = spareWorkers.count == outer.count ? spareWorkers : [Worker?](repeating: nil, count: outer.count)
         let lock = DispatchSemaphore(value: 1)
+        nonisolated(unsafe) var hasFailed = false
+        let carried = Cancellation.carried
         outer.forEach(chunks.count) { index, slot in
             let chunk = chunks[index]
-            let known = lock.with { spare[slot] }
+            let (known, isOver) = lock.with { (spare[slot], hasFailed) }
+            if isOver { return }
             let worker: Worker
             if let known, known.samples == chunk.count, known.threads.count == inner.count, known.recording == recording {
                 worker = known
@@ -132,13 +135,17 @@ public final class Simulation {
             worker.forcing = forcing
             worker.denseCrossover = denseCrossover
             let result = Result {
-                try simulate(
-                    worker, inputs.map { timeVarying ? Self.samplesInTime($0, chunk) : size == chunk.count ? $0 : $0.samples(chunk) },
-                    steps: steps, timeVarying: timeVarying, exitConfidence: exitConfidence)
+                try carried {
+                    try simulate(
+                        worker,
+                        inputs.map { timeVarying ? Self.samplesInTime($0, chunk) : size == chunk.count ? $0 : $0.samples(chunk) },
+                        steps: steps, timeVarying: timeVarying, exitConfidence: exitConfidence)
+                }
             }
             lock.with {
                 spare[slot] = worker
                 results[index] = result
+                if case .failure = result { hasFailed = true }
             }
         }
         spareWorkers = spare
@@ -172,7 +179,10 @@ public final class Simulation {
         nonisolated(unsafe) var results = [Result<Finished, any Error>?](repeating: nil, count: chunks.count)
         nonisolated(unsafe) var peaks = [Int](repeating: 0, count: outer.count)
         let lock = DispatchSemaphore(value: 1)
+        nonisolated(unsafe) var hasFailed = false
+        let carried = Cancellation.carried
         outer.forEach(chunks.count) { index, slot in
+            if lock.with({ hasFailed }) { return }
             let chunk = chunks[index]
             let worker = lock.with { () -> NumberWorker in
                 if let known = numberWorkers[slot], known.samples == chunk.count, known.threads.count == inner.count,
@@ -187,13 +197,16 @@ public final class Simulation {
             }
             worker.forcing = forcing
             let result = Result {
-                let sums = try worker.run(inputs.map { size == chunk.count ? $0 : $0.samples(chunk) }, steps: steps)
+                let sums = try carried {
+                    try worker.run(inputs.map { size == chunk.count ? $0 : $0.samples(chunk) }, steps: steps)
+                }
                 return Finished(
                     sums: sums, stepSums: [], counts: worker.counts, totals: worker.totals, saturations: 0, peakBytes: 0,
                     stepsUsed: [Int](repeating: steps, count: chunk.count))
             }
             lock.with {
                 results[index] = result
+                if case .failure = result { hasFailed = true }
                 peaks[slot] = max(peaks[slot], worker.pool.peakBytes)
             }
         }
@@ -307,6 +320,12 @@ public final class Simulation {
         let sums = joined(workers.map { $0.sums() })
         let hasBegun = steps > program.spikingDescription.readoutDelay ?? 0
         return try read(hasBegun ? sums.subtracting(ignored) : sums, stepsOf: [Int](repeating: steps, count: batch ?? 0))
+    }
+
+    /// What has been accumulated since it was asked for last, by value; from now on begins anew.
+    func takeSums() -> [String: [Float]] {
+        defer { for worker in workers { worker.clearSums() } }
+        return joined(workers.map { $0.sums() })
     }
 
     /// The outputs after each step of the last run, if ``recording`` asked for them; of samples that stopped early, only steps

@@ -9,6 +9,14 @@ extension Worker {
         }
     }
 
+    /// Begins to accumulate anew.
+    func clearSums() {
+        for index in program.outputs.values {
+            guard case .neurons(let stage) = program.stages[index], let sums = memory.membranes[index] else { continue }
+            sums.floats.update(repeating: 0, count: samples * stage.lanes.blocks * stage.lanes.count)
+        }
+    }
+
     /// The same as they were after a step of the last block.
     func sums(atStep step: Int, of count: Int) -> [String: [Float]] {
         program.outputs.mapValues { index in

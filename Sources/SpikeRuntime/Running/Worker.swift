@@ -66,6 +66,7 @@ final class Worker {
         let block = Block(steps: count, isFirst: steps == 0, isWhole: isWhole && steps == 0, variesInTime: inputs.count > 1)
         if !(isSameInput && steps > 0) { try computeStill(inputs, block) }
         for (index, stage) in program.stages.enumerated() {
+            try Cancellation.check()
             try run(stage, index, block)
             if let forcing, case .neurons(let stage) = stage, let target = stage.target { force(target, by: forcing, block) }
             memory.release(after: index, in: program)

@@ -1,11 +1,14 @@
 import Foundation
-import Spikelet
+import SpikeFormats
+package import SpikeGraph
+package import SpikeONNX
+import SpikeOpenAxes
 
 /// Reads the networks that a user names. What a file holds is judged by its first bytes, since a wrong guess makes a
 /// misleading message.
-enum NetworkFile {
+package enum NetworkFile {
     /// Whether a file begins as safetensors do: with the length of a JSON text in 8 bytes, then the text.
-    static func isSafetensors(_ path: String) -> Bool {
+    package static func isSafetensors(_ path: String) -> Bool {
         guard isRegular(path), let file = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? file.close() }
         guard let head = try? file.read(upToCount: 9), head.count == 9 else { return false }
@@ -14,7 +17,7 @@ enum NetworkFile {
     }
 
     /// Whether a file begins as HDF5 files do, or calls itself a NIR file.
-    static func isNIR(_ path: String) -> Bool {
+    package static func isNIR(_ path: String) -> Bool {
         if path.lowercased().hasSuffix(".nir") { return true }
         guard isRegular(path), let file = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? file.close() }
@@ -22,7 +25,7 @@ enum NetworkFile {
     }
 
     /// The ANN that stands beside a spiking network: it takes the same inputs.
-    static func ann(_ path: String, beside snn: Graph) throws -> Graph {
+    package static func ann(_ path: String, beside snn: Graph) throws -> Graph {
         try ann(
             path,
             openAxes: OpenAxes(sample: { name, _ in
@@ -31,7 +34,7 @@ enum NetworkFile {
         ).graph
     }
 
-    static func isFolder(_ path: String) -> Bool {
+    package static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
@@ -44,7 +47,7 @@ enum NetworkFile {
     /// A spiking network from its `.safetensors` file, or from a NIR file.
     ///
     /// - Parameter openAxes: the sizes of axes that it leaves open besides the batch; without them those of its calibration.
-    static func spiking(_ path: String, nir: NIRReading = NIRReading(), openAxes: OpenAxes = .none) throws -> Graph {
+    package static func spiking(_ path: String, nir: NIRReading = NIRReading(), openAxes: OpenAxes = .none) throws -> Graph {
         if isNIR(path) { return try nir.network(path) }
         try nir.requireNone(for: path)
         if path.lowercased().hasSuffix(".onnx"), isRegular(path), !isSafetensors(path) {
@@ -92,7 +95,7 @@ enum NetworkFile {
     /// An ANN from its `.onnx` file.
     ///
     /// - Parameter openAxes: the sizes that the model leaves open besides the batch.
-    static func ann(_ path: String, openAxes: OpenAxes = .none) throws -> ImportedModel {
+    package static func ann(_ path: String, openAxes: OpenAxes = .none) throws -> ImportedModel {
         if isSafetensors(path), (try? SNNFile.read(path)) != nil {
             throw SpikeletError(
                 .invalidData, "this is a spiking network; an ONNX model is needed here", at: path,

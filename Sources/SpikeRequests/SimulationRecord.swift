@@ -1,8 +1,10 @@
-import Foundation
-import Spikelet
+import SpikeEvaluation
+package import SpikeGraph
+package import SpikeReference
+package import SpikeRuntime
 
 /// What simulations of one portion of samples after the other gave, put together as if all had been one.
-struct SimulationRecord {
+package struct SimulationRecord {
     private let snn: Graph
     /// How the samples of its values lie.
     private let pieces: [String: Int]
@@ -17,32 +19,33 @@ struct SimulationRecord {
     private var counts: [[String: Tensor]] = []
     private var spikes = 0
     private var neurons = 0
-    private(set) var samples = 0
+    package private(set) var samples = 0
     /// int8: how often a number met its bound.
-    private(set) var saturations: UInt64 = 0
+    package private(set) var saturations: UInt64 = 0
     /// int8: if its first predictions are not float32's.
-    private(set) var precisionWarning: String?
+    package private(set) var precisionWarning: String?
 
     private let choice: SimulatorChoice
+    private let simulator: any Simulator
     /// Why the engine does not simulate, where it was asked.
-    var referenceReason: String? { choice.reason }
+    package var referenceReason: String? { choice.reason }
 
     /// - Parameters:
-    ///   - precision: of the engine; `nil` for the reference executor.
+    ///   - simulator: of `choice`.
     ///   - keepsSteps: whether ``outputOfEachStep`` will be asked for.
     ///   - keepsCounts: whether ``countsByName`` will be asked for.
-    init(_ snn: Graph, steps: Int, precision: Precision?, keepsSteps: Bool, keepsCounts: Bool) throws {
-        self.snn = snn
+    package init(_ choice: SimulatorChoice, simulator: any Simulator, steps: Int, keepsSteps: Bool, keepsCounts: Bool) {
+        snn = choice.graph
         pieces = snn.piecesOfSamples()
         self.steps = steps
         self.keepsSteps = keepsSteps
         self.keepsCounts = keepsCounts
-        choice = try SimulatorChoice(snn, precision: precision)
+        self.choice = choice
+        self.simulator = simulator
     }
 
     /// Simulates one portion.
-    mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
-        let simulator = try choice.simulator(threads: ProcessInfo.processInfo.activeProcessorCount)
+    package mutating func simulate(_ inputs: [Tensor], timeVarying: Bool = false) throws {
         // A unary code under the layer-synchronous schedule has no output before its last step: each T is a run of its own.
         let runsEach = keepsSteps && snn.spiking?.isReadAtEveryStep == false && snn.spiking?.code.isReadAsAWhole == false
         var after: [Tensor] = []
@@ -72,23 +75,49 @@ struct SimulationRecord {
     }
 
     /// All outputs after the last step.
-    var outputs: [Tensor] {
+    package var outputs: [Tensor] {
         snn.outputs.enumerated().map { index, output in snn.joined(results.map { $0[index] }, of: output.value, pieces: pieces) }
     }
 
     /// The first output after each step, `[T, N, …]`.
-    var outputOfEachStep: Tensor {
+    package var outputOfEachStep: Tensor {
         let whole = (0..<steps).map { step in snn.joined(stepOutputs.map { $0[step] }, of: snn.outputs[0].value, pieces: pieces) }
         return Tensor.joined(whole.map { $0.reshaped(to: [1] + $0.shape) })
     }
 
     /// For each neuron node its counts, int64 `[N, …]`, in the order of the names.
-    var countsByName: [(name: String, tensor: Tensor)] {
+    package var countsByName: [(name: String, tensor: Tensor)] {
         (counts.first?.keys.sorted() ?? []).map { name in
             (name, snn.joined(counts.compactMap { $0[name] }, of: snn.node(named: name)?.outputs[0] ?? name, pieces: pieces))
         }
     }
 
     /// All spikes / all neurons, of all samples.
-    var spikesPerNeuron: Double { Double(spikes) / Double(max(1, neurons)) }
+    package var spikesPerNeuron: Double { Double(spikes) / Double(max(1, neurons)) }
+
+    /// What a person should know of the numbers.
+    package var warnings: [String] {
+        var warnings = [precisionWarning].compactMap(\.self)
+        if saturations > 0 {
+            warnings.append("\(saturations) currents or membranes met the bounds of int8's whole numbers; float32 has none")
+        }
+        return warnings
+    }
+}
+
+extension Graph {
+    /// How many of so many samples go through together, so that memory does not depend on their number.
+    ///
+    /// A network of a fixed batch size takes just that. One whose outputs do not begin with the batch takes all samples at once, since its
+    /// outputs could not be put together again.
+    package func portionSize(of samples: Int) -> Int {
+        let batch = inputs.first?.type.shape.dimensions.first
+        let isSeparable = outputs.allSatisfy {
+            guard let type = types[$0.value], let first = type.shape.dimensions.first else { return false }
+            return type.elementType == .float32 && (batch?.known == nil ? first.batchFactor > 0 && first.constant == 0 : first == batch)
+        }
+        guard isSeparable else { return samples }
+        guard let fixed = fixedBatch else { return DataRequest.usualBatchSize }
+        return fixed > 0 && samples % fixed == 0 ? fixed : samples
+    }
 }

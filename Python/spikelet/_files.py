@@ -1,0 +1,35 @@
+"""Files, written as a whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+from ._errors import SpikeletError
+
+
+def write_whole(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text.
+
+    Raises
+    ------
+    SpikeletError
+        ``fileSystem`` where it cannot be written.
+    """
+    name = os.fspath(path)
+    try:
+        descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(name) or ".", prefix=".spikelet-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(beside, 0o666 & ~umask)
+            os.replace(beside, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            raise
+    except OSError as error:
+        raise SpikeletError("fileSystem", error.strerror or str(error), where=name, remedy="choose another path, or make room") from error
