@@ -201,16 +201,27 @@ package func concurrentMap<Item: Sendable, Result: Sendable>(
     nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
     let lock = DispatchSemaphore(value: 1)
     let carried = Cancellation.carried
-    DispatchQueue.concurrentPerform(iterations: items.count) { index in
-        let result = Swift.Result {
-            try carried {
-                try Cancellation.check()
-                return try transform(items[index])
+    withoutActuallyEscaping(transform) { transform in
+        @Sendable func run(_ index: Int) {
+            let result = Swift.Result {
+                try carried {
+                    try Cancellation.check()
+                    return try transform(items[index])
+                }
             }
+            lock.wait()
+            results[index] = result
+            lock.signal()
         }
-        lock.wait()
-        results[index] = result
-        lock.signal()
+        guard carried.isAskedMeanwhile else {
+            DispatchQueue.concurrentPerform(iterations: items.count) { run($0) }
+            return
+        }
+        // This thread may be done with its own item long before the others are, and nobody else can ask.
+        let group = DispatchGroup()
+        for index in items.indices.dropFirst() { DispatchQueue.global().async(group: group) { run(index) } }
+        run(0)
+        while group.wait(timeout: .now() + .milliseconds(20)) == .timedOut { carried.ask() }
     }
     return try results.compactMap { try $0?.get() }
 }

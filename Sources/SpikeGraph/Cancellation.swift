@@ -22,6 +22,11 @@ public struct Cancellation: Sendable {
         if current?.isRequested() == true { throw SpikeletError(.interrupted, "broken off") }
     }
 
+    /// Whether this is a thread that works for another one.
+    private var isCarried = false
+
+    private init(isRequested: @escaping @Sendable () -> Bool) { self.isRequested = isRequested }
+
     /// What carries this thread's caller over to another thread, which works for the same.
     package static var carried: Carrier { Carrier(cancellation: current) }
 
@@ -31,8 +36,15 @@ public struct Cancellation: Sendable {
 
         /// Does work on another thread.
         package func callAsFunction<Result>(_ work: () throws -> Result) rethrows -> Result {
-            guard let cancellation else { return try work() }
+            guard var cancellation else { return try work() }
+            cancellation.isCarried = true
             return try $current.withValue(cancellation, operation: work)
         }
+
+        /// Whether the caller, on whose thread this is, has to be asked while other threads work.
+        var isAskedMeanwhile: Bool { cancellation?.isCarried == false }
+
+        /// Asks, so that the answer is known to all.
+        func ask() { _ = cancellation?.isRequested() }
     }
 }
