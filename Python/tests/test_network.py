@@ -257,7 +257,9 @@ def test_it_is_pickled_copied_saved_and_loaded(signed, images, tmp_path):
 
 
 INTERRUPTED = """
-import numpy, sys, spikelet
+import numpy, signal, sys, spikelet
+# What is started in a shell's background ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 spikelet.set_threads({threads})
 snn = spikelet.load(sys.argv[1])
 x = numpy.random.default_rng(0).random((20000, 1, 28, 28), numpy.float32)
@@ -280,6 +282,8 @@ def test_ctrl_c_ends_it_within_a_second(work, threads, signed, tmp_path):
         [sys.executable, "-c", INTERRUPTED.format(work=work, threads=threads), str(tmp_path / "snn.safetensors")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
+    limit = threading.Timer(60, child.kill)
+    limit.start()
     try:
         assert child.stdout.readline() == "ready\n"
         time.sleep(0.7)
@@ -291,6 +295,7 @@ def test_ctrl_c_ends_it_within_a_second(work, threads, signed, tmp_path):
         child.wait(timeout=30)
         assert child.returncode == 0 and rest == "(1, 10)\n" and "ignored" not in errors
     finally:
+        limit.cancel()
         if child.poll() is None:
             child.kill()
             child.communicate()
