@@ -53,7 +53,6 @@ $(PYTHON_ENVIRONMENT)/made: Python/requirements-test.txt Python/requirements-tor
 	@python3 -m venv --clear --system-site-packages $(PYTHON_ENVIRONMENT)
 	@$(PYTHON_INSTALL) Python/requirements-test.txt || echo "note: pip cannot install here, so the system's pytest and NumPy are used"
 	@$(PYTHON_INSTALL) Python/requirements-torch.txt || \
-		$(PYTHON_INSTALL) Python/requirements-torch.txt --extra-index-url https://download.pytorch.org/whl/cpu || \
 		echo "note: PyTorch cannot be had here, so the tests that need it are skipped"
 	@touch $@
 

@@ -70,9 +70,19 @@ extension Graph {
     }
 }
 
-/// One result, or several.
-private enum Results {
-    static func read(_ json: UnsafePointer<CChar>?) throws -> [EvaluationResult] {
+/// One result, or several side by side.
+private enum Shown {
+    case one(EvaluationResult)
+    case several(Comparison)
+
+    /// - Parameter names: JSON of what they are called; one with a name stands like one of several.
+    init(_ results: UnsafePointer<CChar>?, names: UnsafePointer<CChar>?) throws {
+        let results = try Self.read(results)
+        let names = try names.map { try JSON.decode([String].self, from: Array(Door.text($0, "names").utf8)) }
+        self = results.count == 1 && names == nil ? .one(results[0]) : .several(Comparison(results, names: names))
+    }
+
+    private static func read(_ json: UnsafePointer<CChar>?) throws -> [EvaluationResult] {
         let bytes = Array(try Door.text(json, "results").utf8)
         let isList = bytes.first { !$0.isSpace } == UInt8(ascii: "[")
         guard isList else { return [try EvaluationResult(json: bytes)] }
@@ -99,9 +109,10 @@ public func spikeletResultsText(
     _ results: UnsafePointer<CChar>?, _ names: UnsafePointer<CChar>?, _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> Int32 {
     Door.status {
-        let results = try Results.read(results)
-        let names = try names.map { try JSON.decode([String].self, from: Array(Door.text($0, "names").utf8)) }
-        Door.give(results.count == 1 && names == nil ? "\(results[0])" : "\(Comparison(results, names: names))", to: text)
+        switch try Shown(results, names: names) {
+        case .one(let result): Door.give("\(result)", to: text)
+        case .several(let comparison): Door.give("\(comparison)", to: text)
+        }
     }
 }
 
@@ -110,8 +121,9 @@ public func spikeletResultsPage(
     _ results: UnsafePointer<CChar>?, _ names: UnsafePointer<CChar>?, _ html: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> Int32 {
     Door.status {
-        let results = try Results.read(results)
-        let names = try names.map { try JSON.decode([String].self, from: Array(Door.text($0, "names").utf8)) }
-        Door.give((results.count == 1 && names == nil ? Report(results) : Report(Comparison(results, names: names))).html, to: html)
+        switch try Shown(results, names: names) {
+        case .one(let result): Door.give(Report([result]).html, to: html)
+        case .several(let comparison): Door.give(Report(comparison).html, to: html)
+        }
     }
 }
