@@ -13,6 +13,14 @@ From a trained ``torch.nn.Module`` and two ``DataLoader``s to accuracy over time
     snn.save("snn.safetensors")                     # spikelet.load reads it, and so does the command
 
 Models may be ONNX files, too, and data NumPy arrays, iterables of (x, y), or files: PyTorch is not needed then.
+
+The examples of the docstrings stand on a folder with a trained network, ``model.onnx``, and images, ``train.npz`` and ``test.npz``, and on these
+lines:
+
+>>> import numpy, spikelet
+>>> snn = spikelet.convert("model.onnx", "train.npz", recipe="signed", steps=8)
+>>> with numpy.load("test.npz") as archive:
+...     images, labels = archive["images"], archive["labels"]
 """
 
 from __future__ import annotations

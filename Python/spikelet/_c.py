@@ -161,7 +161,13 @@ def _load(path: str) -> ctypes.CDLL:
 
 
 def version() -> str:
-    """The library's own version."""
+    """The library's own version.
+
+    Examples
+    --------
+    >>> spikelet.library_version()
+    '...'
+    """
     return library().spikelet_version().decode().rpartition("/")[0]
 
 
@@ -336,6 +342,11 @@ def set_threads(threads: int) -> None:
     ------
     SpikeletError
         ``invalidOption`` for a negative number.
+
+    Examples
+    --------
+    >>> spikelet.set_threads(1)
+    >>> spikelet.set_threads(0)
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or not 0 <= threads < 2**31:
         raise SpikeletError("invalidOption", f"`threads={threads!r}` is no number of threads", remedy="give 0 for all cores, or 1 and more")

@@ -54,6 +54,7 @@ def convert(
     fuse : bool, optional
         Of ``rate-coding``: False leaves batch normalisation as a layer of its own.
     thresholds : {"per-channel", "per-layer"}, optional
+        One threshold for each channel of a layer, or one for all; by default as the recipe does.
     pooling : {"running-maximum", "instantaneous"}, optional
         How max pooling treats spikes.
     schedule : {"streaming", "layer-synchronous"}, optional
@@ -83,6 +84,26 @@ def convert(
         export the module; ``invalidData`` and ``invalidOption`` for data and options that do not fit.
     KeyboardInterrupt
         After Ctrl-C.
+
+    Examples
+    --------
+    >>> snn = spikelet.convert("model.onnx", "train.npz", recipe="radix", steps=4)
+    >>> snn
+    <SpikingNetwork 'model' (radix, 4 steps, layer-synchronous)>
+
+    A search for what loses less than ten points:
+
+    >>> found = spikelet.convert("model.onnx", "train.npz", recipe="signed", target_drop=10)
+    >>> print(found.search)
+    search for a drop of at most 10.00 points of accuracy
+    ...
+
+    A PyTorch module, and any iterable of batches:
+
+    >>> import torch
+    >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> spikelet.convert(module, [(images[:50], labels[:50]), (images[50:], labels[50:])], recipe="signed")
+    <SpikingNetwork 'Sequential' (signed, ... steps, streaming)>
     """
     if recipe is None and target_drop is None:
         recipe = _USUAL

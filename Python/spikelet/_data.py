@@ -41,6 +41,12 @@ class Files:
         Of pictures: how they are resized.
     grey : bool, optional
         Of pictures: one channel.
+
+    Examples
+    --------
+    >>> snn.evaluate(spikelet.Files("test.npz"), steps=[8]).samples
+    100
+    >>> photographs = spikelet.Files("photographs", resize=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     """
 
     path: str | os.PathLike[str]

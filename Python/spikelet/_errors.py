@@ -26,6 +26,17 @@ class SpikeletError(Exception):
         Lines that belong below ``what``.
     search : Record or None
         What a search for ``target_drop`` tried, where it found nothing good enough.
+
+    Examples
+    --------
+    >>> try:
+    ...     snn.run(images[:3], steps=0)
+    ... except spikelet.SpikeletError as error:
+    ...     print(error.code)
+    ...     print(error)
+    invalidOption
+    `steps=0` is no number of time steps
+      → give a whole number from 1 on
     """
 
     def __init__(

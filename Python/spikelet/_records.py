@@ -13,6 +13,15 @@ class Record:
     """A JSON object: ``record.spikesPerNeuron``, ``record.spikes_per_neuron`` and ``record["spikesPerNeuron"]`` are the same.
 
     Objects inside it are records too. What was not measured is not there: ``in`` and ``get`` tell.
+
+    Examples
+    --------
+    >>> result = snn.evaluate("test.npz", steps=[8])
+    >>> last = result.steps[-1]
+    >>> last.spikes_per_neuron == last["spikesPerNeuron"]
+    True
+    >>> "accuracy" in last, "agreement" in last, last.get("agreement")
+    (True, False, None)
     """
 
     def __init__(self, values: dict[str, Any], text: str | None = None) -> None:

@@ -30,6 +30,10 @@ def set_progress(shown: bool | None) -> None:
     ----------
     shown : bool or None
         None, as at the start: in a notebook, and where standard error is a terminal.
+
+    Examples
+    --------
+    >>> spikelet.set_progress(False)
     """
     global _shows_progress
     _shows_progress = shown

@@ -86,6 +86,20 @@ class Converter:
     Notes
     -----
     Max pooling is a running maximum here; ``pooling="instantaneous"`` acts on each step's spikes by itself, as in SpikingJelly.
+
+    Examples
+    --------
+    >>> batches = [(images[:50], labels[:50]), (images[50:], labels[50:])]
+    >>> converted = spikelet.Converter(batches, mode="99.9%")("model.onnx")
+    >>> total = sum(converted(images[:3]) for step in range(32))
+    >>> total.argmax(1)
+    array([9, 2, 1])
+
+    Its steps, one by one:
+
+    >>> graph = spikelet.Converter.set_voltagehook(spikelet.Converter.fuse(spikelet.load_model("model.onnx")), mode="99.9%")
+    >>> spikelet.Converter.replace_by_ifnode(spikelet.Converter.calibrate(graph, batches))
+    <SpikingNetwork 'model' (rate-coding, streaming)>
     """
 
     def __init__(
@@ -184,6 +198,14 @@ class VoltageHook:
         What it has found so far, in the unit of the activations.
     samples_tracked : int
         How many samples it has seen.
+
+    Examples
+    --------
+    >>> hook = spikelet.VoltageHook(mode="max")
+    >>> for maximum in (4, 2):
+    ...     _ = hook(numpy.array([[1, maximum]], numpy.float32))
+    >>> round(hook.scale, 3), hook.samples_tracked
+    (3.8, 2)
     """
 
     def __init__(self, scale: float = 1.0, momentum: float = 0.1, mode: str | float = "max") -> None:
@@ -231,6 +253,11 @@ class VoltageScaler:
     ----------
     scale : float, or sequence of float
         One for all, or one for each channel (axis 1).
+
+    Examples
+    --------
+    >>> spikelet.VoltageScaler([1, 10])(numpy.ones((1, 2), numpy.float32))
+    array([[ 1., 10.]], dtype=float32)
     """
 
     def __init__(self, scale: Any = 1.0) -> None:

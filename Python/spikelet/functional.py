@@ -11,6 +11,10 @@ def reset_net(net: Any) -> None:
     Parameters
     ----------
     net : SpikingNetwork, or anything with ``modules()``
+
+    Examples
+    --------
+    >>> spikelet.functional.reset_net(snn)
     """
     for module in net.modules():
         reset = getattr(module, "reset", None)

@@ -27,6 +27,11 @@ class Port:
         Of its values, such as ``float32``.
     shape : tuple of int or None
         None for the batch.
+
+    Examples
+    --------
+    >>> snn.inputs
+    (Port(name='input', type='float32', shape=(None, 1, 28, 28)),)
     """
 
     name: str
@@ -42,6 +47,16 @@ class Graph:
     """A network: an ANN that :func:`load_model` read, or what a step of :class:`Converter` made of one.
 
     ``print(graph)`` shows its layers.
+
+    Examples
+    --------
+    >>> graph = spikelet.load_model("model.onnx")
+    >>> graph
+    <Graph 'model' (ANN): input → logits>
+    >>> graph.inputs[0].shape
+    (None, 1, 28, 28)
+    >>> sorted(graph.constants)[:2]
+    ['conv1.bias', 'conv1.weight']
     """
 
     def __init__(self, handle: _c.Handle) -> None:
@@ -105,6 +120,11 @@ class Graph:
         ------
         SpikeletError
             ``invalidData`` for inputs that are not the network's.
+
+        Examples
+        --------
+        >>> spikelet.load_model("model.onnx").run(images[:3]).shape
+        (3, 10)
         """
         given = x[0] if len(x) == 1 else x
         names = self._input_names
@@ -153,6 +173,15 @@ def load_model(
     ------
     SpikeletError
         ``fileSystem``, ``malformedFile``, ``invalidModel``, ``unsupported`` (with all that cannot be read), or ``export``.
+
+    Examples
+    --------
+    >>> print(spikelet.load_model("model.onnx"))
+    network 'model': 11 nodes, 21706 parameters
+    ...
+    >>> import torch
+    >>> spikelet.load_model(torch.nn.Linear(3, 2), input_shape=(3,)).outputs[0].shape
+    (None, 2)
     """
     return Graph(_models.handle_of(model, input_shape=input_shape, open_axes=open_axes))
 

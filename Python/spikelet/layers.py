@@ -33,6 +33,13 @@ class Layer:
         The membrane before the first step, in the same unit: [1] or [C].
     parameters : dict
         The rule's own parameters, as the file has them.
+
+    Examples
+    --------
+    >>> snn.layers[0]
+    <Layer 'snn tailor.0.1' SignedIFNeuron for 'relu1': weight 32×1×3×3, threshold 32>
+    >>> snn.layers[0].threshold.shape
+    (32,)
     """
 
     name: str

@@ -78,6 +78,14 @@ class SpikingNetwork:
     ``print(snn)`` shows the table of its layers. Arrays in give arrays out, tensors give tensors; contiguous float32 arrays are read where
     they are. Several threads may use one network: calls that simulate wait for each other. After a fork the child makes its simulations
     anew; between processes a network travels by pickling.
+
+    Examples
+    --------
+    >>> snn.recipe, snn.steps, snn.schedule
+    ('signed', 8, 'streaming')
+    >>> print(snn)
+    spiking network (signed, streaming) 'model': 17 nodes, 21706 parameters
+    ...
     """
 
     def __init__(self, graph: Graph, *, search: Record | None = None) -> None:
@@ -153,7 +161,17 @@ class SpikingNetwork:
 
     @property
     def layers(self) -> list[Layer]:
-        """Weights, thresholds and initial membranes, layer by layer."""
+        """Weights, thresholds and initial membranes, layer by layer.
+
+        Examples
+        --------
+        >>> for layer in snn.layers:
+        ...     print(layer.name, layer.kind, layer.weight.shape)
+        snn tailor.0.1 SignedIFNeuron (32, 1, 3, 3)
+        snn tailor.1.1 SignedIFNeuron (32, 32, 3, 3)
+        snn tailor.2.1 SignedIFNeuron (32, 32, 3, 3)
+        linear1 Gemm (10, 288)
+        """
         graph = self.graph
         return layers(graph._description.get("document") or {}, graph.constants)
 
@@ -224,6 +242,13 @@ class SpikingNetwork:
         ------
         SpikeletError
             ``invalidData`` where N is another than in the step before, without a :meth:`reset`.
+
+        Examples
+        --------
+        >>> snn.reset()
+        >>> total = sum(snn(images[:3]) for step in range(8))
+        >>> bool(numpy.allclose(total / 8, snn.run(images[:3], 8), atol=1e-4))
+        True
         """
         given = x[0] if len(x) == 1 else x
         if self.schedule != "streaming":
@@ -315,6 +340,13 @@ class SpikingNetwork:
             ``invalidData`` for inputs that are not the network's, ``invalidOption`` for options that do not go together.
         KeyboardInterrupt
             After Ctrl-C.
+
+        Examples
+        --------
+        >>> snn.run(images[:3]).argmax(1), labels[:3]
+        (array([9, 2, 1]), array([9, 2, 1], dtype=uint8))
+        >>> snn.run(images[:3], 16, per_step=True).shape
+        (16, 3, 10)
         """
         named, _ = self._run(x, steps, precision, reference, time_varying, per_step=per_step)
         if per_step:
@@ -338,6 +370,11 @@ class SpikingNetwork:
         -------
         dict of str to array or tensor
             int64 [T, N, …] for each layer, by its name: how many spikes; negative where spikes are taken back.
+
+        Examples
+        --------
+        >>> {name: spikes.shape for name, spikes in snn.spikes(images[:3], 5).items()}
+        {'snn tailor.0.1': (5, 3, 32, 28, 28), 'snn tailor.1.1': (5, 3, 32, 14, 14), 'snn tailor.2.1': (5, 3, 32, 7, 7)}
         """
         named, _ = self._run(x, steps, precision, reference, time_varying, spikes=True)
         return self._of_layers("spikes/", named, x)
@@ -356,6 +393,12 @@ class SpikingNetwork:
         -------
         dict of str to array or tensor
             int64 [N, …] for each layer, by its name.
+
+        Examples
+        --------
+        >>> counts = snn.spike_counts(images[:3], 5)
+        >>> counts["snn tailor.2.1"].shape
+        (3, 32, 7, 7)
         """
         named, _ = self._run(x, steps, precision, reference, time_varying, spike_counts=True)
         return self._of_layers("counts/", named, x)
@@ -402,6 +445,16 @@ class SpikingNetwork:
             PyTorch cannot export.
         KeyboardInterrupt
             After Ctrl-C.
+
+        Examples
+        --------
+        >>> result = snn.evaluate("test.npz", ann="model.onnx", steps=[4, 8])
+        >>> [step.steps for step in result.steps], result.samples
+        ([4, 8], 100)
+        >>> abs(result.steps[-1].accuracy - result.ann.accuracy) < 0.05
+        True
+        >>> print(result)
+        'model' (signed), 100 samples, ANN accuracy ...
         """
         graph = self.graph
         samples = Data(data, "data", batch_size=batch_size, limit=limit, time_varying=time_varying)
@@ -436,6 +489,12 @@ class SpikingNetwork:
         ------
         SpikeletError
             ``fileSystem`` where it cannot be written.
+
+        Examples
+        --------
+        >>> snn.save("snn.safetensors")
+        >>> spikelet.load("snn.safetensors")
+        <SpikingNetwork 'model' (signed, 8 steps, streaming)>
         """
         _c.call("network_write", self.graph._handle, _c.path_bytes(path))
 
@@ -470,6 +529,14 @@ class SpikingNetwork:
         ------
         SpikeletError
             ``unsupported`` with all that the target cannot say, ``fileSystem`` where the file cannot be written.
+
+        Examples
+        --------
+        >>> outcome = snn.export("snn.npz", approximate=True)
+        >>> for note in outcome.notes:
+        ...     print(note)
+        run it with reset by subtraction (v ← v − θ)
+        ...
         """
         graph = self.graph
         if format is None:
@@ -632,6 +699,13 @@ def load(
     ------
     SpikeletError
         ``fileSystem`` where there is no such file, ``malformedFile`` where it is damaged, ``unsupported`` where it cannot be read.
+
+    Examples
+    --------
+    >>> snn.save("snn.safetensors")
+    >>> again = spikelet.load("snn.safetensors")
+    >>> bool((again.run(images[:3]) == snn.run(images[:3])).all())
+    True
     """
     given = options({"data": _models._shapes(input_shape), "reader": reader, "reset": reset, "time_step": time_step})
     name = _c.path_bytes(path)

@@ -59,6 +59,14 @@ class Result(Record):
     ``result.steps[-1].spikes_per_neuron`` counts the spikes up to then, ``.synaptic_operations`` those for one sample, ``.energy.snn`` is in
     joules. What was not measured (accuracy without labels, agreement without an ANN) is left out. ``print`` shows a table, a notebook the
     report.
+
+    Examples
+    --------
+    >>> result = snn.evaluate("test.npz", ann="model.onnx", steps=[4, 8])
+    >>> result.save("result.json")
+    >>> spikelet.Result.load("result.json") == result
+    True
+    >>> result.save_report("report.html")
     """
 
     def __str__(self) -> str:
@@ -180,7 +188,15 @@ def compare(*results: Result, names: Sequence[str] | None = None) -> Comparison:
     Raises
     ------
     SpikeletError
-        ``invalidOption`` for fewer than two, for what is no result, and for as many names as there are no results.
+        ``invalidOption`` for fewer than two, for what is no result, and for more or fewer names than results.
+
+    Examples
+    --------
+    >>> results = [snn.evaluate("test.npz", steps=[4, 8], precision=precision) for precision in ("float32", "int8")]
+    >>> comparison = spikelet.compare(*results, names=["float32", "int8"])
+    >>> comparison
+    Comparison of 2 results
+    >>> comparison.save_report("both.html")
     """
     if len(results) == 1 and isinstance(results[0], (list, tuple)):
         results = tuple(results[0])
