@@ -1,0 +1,93 @@
+"""Documentation/Notebook.ipynb runs, and shows the numbers that are stored in it.
+
+``SPIKELET_WRITE_NOTEBOOK=1`` stores what it shows anew: without times, progress bars, and the report, which is large.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+for name in ("torch", "nbclient", "ipykernel", "pandas", "matplotlib", "tqdm"):
+    pytest.importorskip(name, reason=f"the notebook needs {name}, which is not installed")
+
+import nbformat  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
+
+import spikelet  # noqa: E402
+
+from conftest import MODELS  # noqa: E402
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "Documentation" / "Notebook.ipynb"
+
+
+def _kept(output):
+    """Whether an output is stored: prints and values are, bars and the report are not."""
+    if output.output_type == "stream":
+        return output.name == "stdout"
+    data = output.get("data", {})
+    return "text/plain" in data and "<iframe" not in data.get("text/html", "") and not any("widget" in kind for kind in data)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    # It lies where it does in the repository, but what it writes goes elsewhere.
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "Models").symlink_to(MODELS.parent)
+    (folder / "Documentation").mkdir()
+    copy = nbformat.read(NOTEBOOK, as_version=4)
+    client = NotebookClient(copy, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder / "Documentation")}})
+    package = str(Path(spikelet.__file__).resolve().parents[1])
+    client.execute(env=os.environ | {"PYTHONPATH": package, "IPYTHONDIR": str(folder / "ipython")})
+    if os.environ.get("SPIKELET_WRITE_NOTEBOOK"):
+        _write(copy)
+    return copy
+
+
+def _write(executed):
+    stored = nbformat.from_dict(executed)
+    stored.metadata.pop("widgets", None)
+    stored.metadata.language_info = {"name": "python"}
+    for cell in stored.cells:
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if _kept(output)]
+    nbformat.write(stored, NOTEBOOK)
+
+
+def _text(cell):
+    shown = [output for output in cell.outputs if _kept(output)]
+    return "".join(output.text if output.output_type == "stream" else output.data["text/plain"] for output in shown)
+
+
+def _numbers(text):
+    # Spaces depend on pandas, and addresses of figures on the run.
+    return re.findall(r"[−-]?\d+(?:[.,]\d+)*", re.sub(r"<[^>]*>", "", text))
+
+
+def test_it_shows_what_is_stored(executed):
+    stored = nbformat.read(NOTEBOOK, as_version=4)
+    assert [cell.source for cell in stored.cells] == [cell.source for cell in executed.cells]
+    code = [(one, other) for one, other in zip(stored.cells, executed.cells) if one.cell_type == "code"]
+    for one, other in code:
+        assert _numbers(_text(one)) == _numbers(_text(other)), one.source
+    assert sum(bool(_text(one)) for one, _ in code) >= 7
+
+
+def test_results_are_shown_as_pages_tables_and_bars(executed):
+    outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+    pages = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+    assert any(page.startswith("<iframe sandbox srcdoc=") for page in pages) and any("<table" in page for page in pages)
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == 2
+    assert not any(output.output_type == "error" for output in outputs)
+
+
+def test_nothing_of_the_machine_is_stored():
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert len(text) < 200_000
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
+        assert not cell.metadata
+    for word in ("/home/", "/root/", "/tmp/", "/Users/", "execution\": {", "Traceback"):
+        assert word not in text, word
