@@ -12,7 +12,7 @@ PREFIX ?= $(HOME)/.local
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo install test python wheel docs snippets fuzz mutate generate sanitize kernels bench format lint
+.PHONY: help setup build demo install test python reference wheel docs snippets fuzz mutate generate sanitize kernels bench format lint
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -61,6 +61,9 @@ python: setup $(PYTHON_ENVIRONMENT)/made ## build the C interface, and run the P
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --product spikelet $(BUILDFLAGS)
 	@SPIKELET_LIBRARY=$$(ls $(abspath $(BUILD))/release/libspikelet_c.so $(abspath $(BUILD))/release/libspikelet_c.dylib 2>/dev/null | head -1) PYTHONPATH=Python \
 		$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q -p no:cacheprovider Python $(FLAGS)
+
+reference: $(PYTHON_ENVIRONMENT)/made ## make Documentation/Python.md of the Python package's docstrings
+	@$(PYTHON_ENVIRONMENT)/bin/python Python/reference.py
 
 # auditwheel puts Swift's runtime and the libraries into the wheel; macOS has the runtime itself. The tests run without Swift's paths.
 wheel: setup $(PYTHON_ENVIRONMENT)/made ## make a wheel of the Python package that needs no Swift, and test it in a fresh environment

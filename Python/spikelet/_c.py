@@ -165,8 +165,8 @@ def version() -> str:
 
     Examples
     --------
-    >>> spikelet.library_version()
-    '...'
+    >>> spikelet.library_version() == spikelet.__version__
+    True
     """
     return library().spikelet_version().decode().rpartition("/")[0]
 

@@ -293,7 +293,9 @@ def download_url(url: str, dst: str | os.PathLike[str], sha256: str | None = Non
     Parameters
     ----------
     url : str
+        Where it is.
     dst : path
+        The file it becomes.
     sha256 : str, optional
         What it has to be, in hexadecimal digits.
 

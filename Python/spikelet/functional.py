@@ -11,6 +11,7 @@ def reset_net(net: Any) -> None:
     Parameters
     ----------
     net : SpikingNetwork, or anything with ``modules()``
+        Those of its modules that have a ``reset()``.
 
     Examples
     --------

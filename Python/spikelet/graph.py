@@ -23,6 +23,7 @@ class Port:
     Attributes
     ----------
     name : str
+        As the model has it.
     type : str
         Of its values, such as ``float32``.
     shape : tuple of int or None

@@ -507,6 +507,7 @@ class SpikingNetwork:
         Parameters
         ----------
         path : path
+            The file, ``.nir`` or ``.npz``.
         target : str
             Who is to read the NIR file: ``generic``, ``norse``, ``sinabs``, …; an unknown one is answered with the list.
         format : {"nir", "npz"}, optional
@@ -572,6 +573,7 @@ class SpikingNetwork:
         port : int
             0: any free one.
         limit : int
+            The number of samples to choose from.
 
         Returns
         -------
