@@ -17,7 +17,7 @@ from nbclient import NotebookClient  # noqa: E402
 
 import spikelet  # noqa: E402
 
-from conftest import MODELS  # noqa: E402
+from conftest import MODELS, TRAIN, model  # noqa: E402
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "Documentation" / "Notebook.ipynb"
 
@@ -30,19 +30,23 @@ def _kept(output):
     return "text/plain" in data and "<iframe" not in data.get("text/html", "") and not any("widget" in kind for kind in data)
 
 
+def _executed(notebook, folder):
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    package = str(Path(spikelet.__file__).resolve().parents[1])
+    client.execute(env=os.environ | {"PYTHONPATH": package, "IPYTHONDIR": str(folder / "ipython")})
+    return notebook
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     # It lies where it does in the repository, but what it writes goes elsewhere.
     folder = tmp_path_factory.mktemp("repository")
     (folder / "Models").symlink_to(MODELS.parent)
     (folder / "Documentation").mkdir()
-    copy = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(copy, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder / "Documentation")}})
-    package = str(Path(spikelet.__file__).resolve().parents[1])
-    client.execute(env=os.environ | {"PYTHONPATH": package, "IPYTHONDIR": str(folder / "ipython")})
+    notebook = _executed(nbformat.read(NOTEBOOK, as_version=4), folder / "Documentation")
     if os.environ.get("SPIKELET_WRITE_NOTEBOOK"):
-        _write(copy)
-    return copy
+        _write(notebook)
+    return notebook
 
 
 def _write(executed):
@@ -75,13 +79,27 @@ def test_it_shows_what_is_stored(executed):
     assert sum(bool(_text(one)) for one, _ in code) >= 7
 
 
-def test_results_are_shown_as_pages_tables_and_bars(executed):
+def test_results_are_shown_as_pages_tables_and_pictures(executed):
     outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
     pages = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
     assert any(page.startswith("<iframe sandbox srcdoc=") for page in pages) and any("<table" in page for page in pages)
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) == 2
     assert not any(output.output_type == "error" for output in outputs)
+
+
+def test_long_work_shows_a_bar(tmp_path):
+    source = f"""
+import spikelet
+from spikelet import _work
+
+_work._PATIENCE = 0
+snn = spikelet.convert({str(model("cnn"))!r}, {str(TRAIN)!r}, recipe="signed", steps=8, limit=100)
+"""
+    cell = _executed(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path).cells[0]
+    # Text, or with ipywidgets a widget, which says the same as text.
+    shown = "".join(output.text if output.output_type == "stream" else output.data["text/plain"] for output in cell.outputs)
+    assert "observing activations:   0%" in shown
 
 
 def test_nothing_of_the_machine_is_stored():
