@@ -97,10 +97,10 @@ generate: setup $(if $(PYTHON),,$(GENERATE_ENVIRONMENT)/made) ## judge random ne
 SANITIZED := -c release --scratch-path .build-sanitize $(TRAITS) --sanitize address -Xcc -fsanitize=undefined \
 	-Xcc -fno-sanitize-recover=undefined
 
-sanitize: setup ## run the engine's tests, its largest networks among them, with AddressSanitizer (and UBSan in C)
+sanitize: setup ## run the tests of the engine, its largest networks among them, and of the C interface with AddressSanitizer (and UBSan in C)
 	@$(SWIFT) build $(SANITIZED) --build-tests $(BUILDFLAGS)
 	@ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(SANITIZED) --skip-build --disable-xctest --quiet $(BUILDFLAGS) \
-		$(or $(FLAGS),--filter '^(SpikeRuntimeTests|CSpikeKernelsTests)\.')
+		$(or $(FLAGS),--filter '^(SpikeRuntimeTests|CSpikeKernelsTests|SpikeDoorTests)\.')
 
 kernels: ## compare the C kernels of all instruction sets, under sanitizers (Scripts/setup --kernels: arm64's under qemu too)
 	@Tools/check-kernels

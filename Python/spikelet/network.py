@@ -318,7 +318,8 @@ class SpikingNetwork:
             Shown in every time step. Values of uint8 become 0…1 by 1/255, others are taken as they are. Several inputs: a tuple, or a
             dictionary by name.
         steps : int, optional
-            The number of time steps T. By default that of the conversion, else 32; of a radix or latency code always its own.
+            The number of time steps T. By default that of the conversion, else 32, and with ``time_varying`` all that ``x`` has; of a
+            radix or latency code always its own.
         per_step : bool
             Return the output so far after each step.
         time_varying : bool

@@ -28,7 +28,9 @@ struct SimulateCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("The number of time steps. Default: what the network was converted for, else 32.", valueName: "t"))
+        help: ArgumentHelp(
+            "The number of time steps. Default: all of a time-varying input, else what the network was converted for, else 32.",
+            valueName: "t"))
     var steps: Int?
 
     @Option(
@@ -68,16 +70,16 @@ struct SimulateCommand: ParsableCommand {
             try inputShape(of: name, position, in: input).map { Array($0.dropFirst(timeVarying ? 1 : 0)) }
         })
         let snn = try NetworkFile.spiking(network, nir: nir.reading, openAxes: axes)
-        let steps = try checkedSteps(steps ?? snn.spiking?.steps ?? 32)
+        let events = timeVarying ? try readEvents(input) : nil
+        let steps = try checkedSteps(snn.steps(asked: steps, frames: events?.shape.first))
         let choice = try SimulatorChoice(snn, precision: reference ? nil : precision)
         var record = try SimulationRecord(
             choice, simulator: choice.simulator(threads: ProcessInfo.processInfo.activeProcessorCount), steps: steps, keepsSteps: perStep,
             keepsCounts: spikeCounts != nil)
         noteReference(record.referenceReason)
-        if timeVarying {
-            let tensor = try readEvents(input)
-            try locating(input) { try record.simulate([tensor], timeVarying: true) }
-            if let given = tensor.shape.first, given > steps {
+        if let events {
+            try locating(input) { try record.simulate([events], timeVarying: true) }
+            if let given = events.shape.first, given > steps {
                 note("note: the input has \(given) time steps; the first \(steps) were simulated")
             }
         } else if try holdsDataset(input, for: snn) {

@@ -7,6 +7,13 @@ extension ConversionRequest: DoorOptions {
         "recipe", "steps", "base", "meanSteps", "targetDrop", "prefer", "mode", "momentum", "fuse", "thresholds", "pooling", "schedule",
         "readoutDelay", "weightCorrection", "allowAnalog",
     ]
+
+    static var choices: [String: [String]] {
+        [
+            "prefer": RecipeSearch.Preference.values, "thresholds": Thresholds.values, "pooling": Converter.Pooling.values,
+            "schedule": SpikingDescription.Schedule.values,
+        ]
+    }
 }
 
 private struct ConversionOutcome: Encodable {

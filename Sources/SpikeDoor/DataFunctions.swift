@@ -172,6 +172,7 @@ private struct DataOptions: DoorOptions {
     static let keys: Set = [
         "split", "labels", "mean", "std", "resize", "crop", "interpolation", "grey", "batchSize", "limit", "timeVarying", "batches",
     ]
+    static var choices: [String: [String]] { ["split": Dataset.Split.values, "interpolation": Interpolation.values] }
 
     let request: DataRequest
     let timeVarying: Bool

@@ -101,7 +101,36 @@ enum Door {
                 remedy: Options.keys.isEmpty
                     ? "leave it out" : "the options are \(Options.keys.sorted().map { "`\($0)`" }.joined(separator: ", "))")
         }
-        return try JSON.decode(Options.self, from: bytes.isEmpty ? Array("{}".utf8) : bytes)
+        do {
+            return try JSON.decode(Options.self, from: bytes.isEmpty ? Array("{}".utf8) : bytes)
+        } catch let error as DecodingError {
+            throw refusal(of: error, choices: Options.choices)
+        }
+    }
+
+    /// What is wrong with an option's value.
+    private static func refusal(of error: DecodingError, choices: [String: [String]]) -> SpikeletError {
+        let name = error.path.first?.stringValue ?? ""
+        if let choices = choices[name] {
+            return SpikeletError(
+                .invalidOption, "`\(name)` is none of its values", remedy: "they are \(choices.joined(separator: ", "))")
+        }
+        let place = "`\(name)`" + error.path.dropFirst().map(\.stringValue).map { ", at '\($0)'," }.joined()
+        guard !name.isEmpty, case .typeMismatch(let type, _) = error else {
+            guard !name.isEmpty, case .dataCorrupted(let context) = error else {
+                return SpikeletError(.invalidOption, error.sentence(about: "the options"))
+            }
+            return SpikeletError(.invalidOption, "\(place) cannot be read: \(context.debugDescription)")
+        }
+        let kind =
+            switch type {
+            case is Bool.Type: "true or false"
+            case is any BinaryInteger.Type: "a whole number"
+            case is any BinaryFloatingPoint.Type: "a number"
+            case is String.Type: "a text"
+            default: "of the kind that it has to be"
+            }
+        return SpikeletError(.invalidOption, "\(place) is not \(kind)", remedy: "give \(kind), or leave it out")
     }
 
     /// Any value of JSON, passed over.
@@ -132,6 +161,28 @@ enum Door {
 protocol DoorOptions: Decodable {
     /// The names of all of them.
     static var keys: Set<String> { get }
+    /// The values that there are, of those that have few.
+    static var choices: [String: [String]] { get }
+}
+
+extension DoorOptions {
+    static var choices: [String: [String]] { [:] }
+}
+
+extension CaseIterable where Self: RawRepresentable, RawValue == String {
+    /// Their names.
+    static var values: [String] { allCases.map(\.rawValue) }
+}
+
+extension DecodingError {
+    /// Where in the document.
+    fileprivate var path: [any CodingKey] {
+        switch self {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context), .dataCorrupted(let context):
+            context.codingPath
+        @unknown default: []
+        }
+    }
 }
 
 /// No options.

@@ -61,8 +61,10 @@ extension spikelet_array {
         return sizes
     }
 
-    /// The values, where they are, as a network's input of some type; bytes become 0…1 by 1/255.
-    func tensor(_ what: String, as wanted: ElementType) throws -> Tensor {
+    /// The values, where they are, as a network's input of some type.
+    ///
+    /// - Parameter scalesBytes: whether bytes become 0…1 by 1/255.
+    func tensor(_ what: String, as wanted: ElementType, scalesBytes: Bool) throws -> Tensor {
         let shape = try checkedShape(what)
         let count = shape.reduce(1, *)
         func values<Value>(_ type: Value.Type) -> UnsafeBufferPointer<Value> {
@@ -70,7 +72,8 @@ extension spikelet_array {
         }
         switch (type, wanted) {
         case (SPIKELET_FLOAT32, .float32): return Tensor(borrowing: values(Float.self), shape: shape, owner: 0)
-        case (SPIKELET_UINT8, .float32): return Tensor(values(UInt8.self).map { Float($0) / 255 }, shape: shape)
+        case (SPIKELET_UINT8, .float32):
+            return Tensor(values(UInt8.self).map { scalesBytes ? Float($0) / 255 : Float($0) }, shape: shape)
         case (SPIKELET_INT64, .float32): return Tensor(values(Int64.self).map { Float($0) }, shape: shape)
         case (SPIKELET_BOOL, .float32): return Tensor(values(UInt8.self).map { Float($0 == 0 ? 0 : 1) }, shape: shape)
         case (SPIKELET_INT64, .int64): return Tensor(Array(values(Int64.self)), shape: shape)
@@ -109,16 +112,16 @@ extension spikelet_array {
 }
 
 extension Graph {
-    /// A network's inputs, where they are.
+    /// A network's inputs, where they are; bytes become 0…1 by 1/255 but where `scalesBytes` is false.
     ///
     /// - Throws: ``SpikeletError`` (`invalidData`) where they are not as many, or of other types.
-    func tensors(_ arrays: UnsafePointer<spikelet_array>?, _ count: Int32) throws -> [Tensor] {
+    func tensors(_ arrays: UnsafePointer<spikelet_array>?, _ count: Int32, scalesBytes: Bool = true) throws -> [Tensor] {
         let names = inputs.map { "'\($0.name)'" }.joined(separator: ", ")
         guard count == inputs.count, let arrays else {
             throw SpikeletError(
                 .invalidData, "\(count) inputs for a network of \(inputs.count)", remedy: "give an array for each, in this order: \(names)")
         }
-        return try inputs.enumerated().map { try arrays[$0].tensor("input '\($1.name)'", as: $1.type.elementType) }
+        return try inputs.enumerated().map { try arrays[$0].tensor("input '\($1.name)'", as: $1.type.elementType, scalesBytes: scalesBytes) }
     }
 }
 

@@ -41,6 +41,7 @@ final class GraphBox: Sendable {
 /// How a model or a network is read.
 private struct ReadingOptions: DoorOptions {
     static let keys: Set = ["openAxes", "data", "reader", "reset", "timeStep"]
+    static var choices: [String: [String]] { ["reset": NIRDynamics.Reset.values] }
 
     var openAxes: [String: Int]?
     var data: [[Int]]?
@@ -107,9 +108,10 @@ public func spikeletNetworkWrite(_ graph: OpaquePointer?, _ path: UnsafePointer<
 }
 
 private struct ExportOptions: DoorOptions {
-    enum Format: String, Decodable { case nir, npz }
+    enum Format: String, Decodable, CaseIterable { case nir, npz }
 
     static let keys: Set = ["format", "target", "approximate", "steps"]
+    static var choices: [String: [String]] { ["format": Format.values] }
 
     var format: Format?
     var target: String?

@@ -4,6 +4,7 @@ import Spikelet
 
 private struct EvaluationOptions: DoorOptions {
     static let keys: Set = ["steps", "layers", "activity", "precision", "reference", "exitConfidence", "exitLoss"]
+    static var choices: [String: [String]] { ["precision": Precision.values] }
 
     var steps: [Int]?
     var layers: Bool?

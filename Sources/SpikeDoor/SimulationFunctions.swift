@@ -53,8 +53,10 @@ final class SimulationBox: @unchecked Sendable {
         defer { lock.unlock() }
         let timeVarying = options.timeVarying ?? false
         let graph = try timeVarying ? box.requireSpiking() : box.network(for: inputs, count)
-        let tensors = try graph.tensors(inputs, count)
-        let steps = options.steps ?? graph.spiking?.steps ?? 32
+        // Bytes of time-varying data are events, not pixels.
+        let tensors = try graph.tensors(inputs, count, scalesBytes: !timeVarying)
+        let frames = timeVarying ? tensors.first?.shape.first : nil
+        let steps = graph.steps(asked: options.steps, frames: frames)
         try SpikeCode.check(steps: [steps])
         let (choice, simulator) = try prepare(graph)
         var record = SimulationRecord(
@@ -75,6 +77,7 @@ final class SimulationBox: @unchecked Sendable {
             }
         }
         var warnings = record.warnings
+        if let frames, frames > steps { warnings.append("the input has \(frames) time steps; the first \(steps) were simulated") }
         if let reason = choice.reason { warnings.insert("the reference executor simulates, which is slow: \(reason)", at: 0) }
         return (results, Summary(samples: record.samples, steps: steps, spikesPerNeuron: record.spikesPerNeuron, warnings: warnings))
     }
@@ -146,6 +149,7 @@ extension Graph {
 
 private struct SimulationOptions: DoorOptions {
     static let keys: Set = ["precision", "reference"]
+    static var choices: [String: [String]] { ["precision": Precision.values] }
 
     var precision: Precision?
     var reference: Bool?

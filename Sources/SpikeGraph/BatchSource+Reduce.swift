@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 
 /// Sums over samples: what is found in some of them, to be added to what is found in others.
 package protocol Accumulator: Codable, Sendable {
@@ -199,29 +200,46 @@ package func concurrentMap<Item: Sendable, Result: Sendable>(
         }
     }
     nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
+    nonisolated(unsafe) var next = 0
     let lock = DispatchSemaphore(value: 1)
+    let done = DispatchSemaphore(value: 0)
     let carried = Cancellation.carried
     withoutActuallyEscaping(transform) { transform in
-        @Sendable func run(_ index: Int) {
-            let result = Swift.Result {
-                try carried {
-                    try Cancellation.check()
-                    return try transform(items[index])
+        @Sendable func work() {
+            while true {
+                lock.wait()
+                let index = next
+                next += 1
+                lock.signal()
+                guard index < items.count else { return }
+                let result = Swift.Result {
+                    try carried {
+                        try Cancellation.check()
+                        return try transform(items[index])
+                    }
                 }
+                lock.wait()
+                results[index] = result
+                lock.signal()
             }
-            lock.wait()
-            results[index] = result
-            lock.signal()
         }
-        guard carried.isAskedMeanwhile else {
-            DispatchQueue.concurrentPerform(iterations: items.count) { run($0) }
-            return
+        // Threads of their own: in a forked process those of Dispatch's queues are gone, and work for them waits for ever.
+        let others = min(items.count, ProcessInfo.processInfo.activeProcessorCount) - 1
+        for _ in 0..<max(0, others) {
+            let thread = Thread {
+                work()
+                done.signal()
+            }
+            thread.stackSize = 8 << 20
+            thread.start()
         }
-        // This thread may be done with its own item long before the others are, and nobody else can ask.
-        let group = DispatchGroup()
-        for index in items.indices.dropFirst() { DispatchQueue.global().async(group: group) { run(index) } }
-        run(0)
-        while group.wait(timeout: .now() + .milliseconds(20)) == .timedOut { carried.ask() }
+        work()
+        // This thread may be done long before the others are, and nobody else can ask.
+        for _ in 0..<max(0, others) {
+            while done.wait(timeout: .now() + .milliseconds(20)) == .timedOut {
+                if carried.isAskedMeanwhile { carried.ask() }
+            }
+        }
     }
     return try results.compactMap { try $0?.get() }
 }

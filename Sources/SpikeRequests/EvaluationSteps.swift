@@ -1,5 +1,5 @@
 package import SpikeEvaluation
-import SpikeGraph
+package import SpikeGraph
 
 extension Evaluator {
     /// The numbers of time steps to report.
@@ -20,4 +20,13 @@ extension Evaluator {
         }
         return asked
     }
+}
+
+extension Graph {
+    /// The number of time steps of a simulation.
+    ///
+    /// - Parameters:
+    ///   - asked: what was asked for; without it all that a time-varying input has, else those of the conversion, else 32.
+    ///   - frames: how many steps a time-varying input has; `nil` for others.
+    package func steps(asked: Int?, frames: Int?) -> Int { asked ?? frames ?? spiking?.steps ?? 32 }
 }

@@ -1,7 +1,7 @@
 /// How a spiking network was made and is to be run.
 public struct SpikingDescription: Sendable, Hashable, Codable {
     /// When a layer passes its spikes on.
-    public enum Schedule: String, Sendable, Hashable, Codable {
+    public enum Schedule: String, Sendable, Hashable, Codable, CaseIterable {
         /// Every layer advances in every step.
         case streaming
         /// A layer emits after it has received all steps of its input.
