@@ -66,6 +66,8 @@ def to_numpy(value: Any, where: str) -> numpy.ndarray:
     SpikeletError
         ``invalidData`` for what is no array of numbers.
     """
+    if isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(value):
+        raise invalid("some of its numbers are masked", where, "say what they are: x.filled(0)")
     if is_tensor(value):
         array = _of_tensor(value, where)
     else:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from . import _work
-from ._errors import SpikeletError, of_library
+from ._errors import SpikeletError, of_library, snake
 
 # SPIKELET_INTERFACE of the header that this was written after.
 INTERFACE = 1
@@ -210,8 +210,30 @@ def work(name: str, before: tuple[Any, ...], after: tuple[Any, ...], *, source: 
 
 
 def encode(options: Mapping[str, Any]) -> bytes:
-    """Options as the library takes them."""
-    return json.dumps(options, allow_nan=False).encode()
+    """Options as the library takes them; NumPy's numbers are as good as Python's.
+
+    Raises
+    ------
+    SpikeletError
+        ``invalidOption`` for what is no number, text or list of them, and for numbers that are not finite.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (numpy.generic, numpy.ndarray)):
+            return value.tolist()
+        raise TypeError(type(value).__name__)
+
+    def refused(name: str, value: Any) -> SpikeletError:
+        return SpikeletError(
+            "invalidOption", f"`{snake(name)}={value!r}` cannot be", remedy="give a finite number, a text, True or False, or leave it out"
+        )
+
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False, default=plain)
+        except (TypeError, ValueError) as error:
+            raise refused(name, value) from error
+    return json.dumps(options, default=plain).encode()
 
 
 def path_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -222,7 +244,12 @@ def path_bytes(path: str | os.PathLike[str]) -> bytes:
     SpikeletError
         ``invalidOption`` for one with a NUL in it, which would end it early.
     """
-    name = os.fspath(path)
+    try:
+        name = os.fspath(path)
+    except TypeError as error:
+        raise SpikeletError("invalidOption", f"{path!r} is no path", remedy="give a text or a pathlib.Path") from error
+    if not name:
+        raise SpikeletError("invalidOption", "a path is empty", remedy="give that of a file")
     text = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     if b"\0" in text:
         raise SpikeletError("invalidOption", "a path holds a NUL character", where=repr(path))

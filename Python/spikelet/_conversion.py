@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy
+
 from . import _c, _models
 from ._data import Data
-from ._errors import SpikeletError, options
+from ._errors import SpikeletError, options, truth
 from ._records import Record
 from .graph import Graph
 from .network import SpikingNetwork, _whole_number, warn
@@ -109,9 +111,9 @@ def convert(
         recipe = _USUAL
     given = options({
         "recipe": recipe, "steps": None if steps is None else _whole_number("steps", steps), "target_drop": target_drop, "prefer": prefer,
-        "mean_steps": mean_steps, "base": base, "mode": None if mode is None else str(mode), "momentum": momentum,
+        "mean_steps": mean_steps, "base": base, "mode": None if mode is None else str(mode.item() if isinstance(mode, numpy.generic) else mode), "momentum": momentum,
         # Only False is an option; True is what every recipe does.
-        "fuse": False if fuse is not None and not fuse else None,
+        "fuse": False if fuse is not None and not truth("fuse", fuse) else None,
         "thresholds": thresholds, "pooling": pooling, "schedule": schedule,
         "readout_delay": None if readout_delay is None else str(readout_delay), "weight_correction": weight_correction,
         "allow_analog": allow_analog or None,

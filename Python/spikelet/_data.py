@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy
 
 from . import _c, _work
 from ._arrays import invalid, is_array, is_tensor, to_labels, to_numpy, torch_module
-from ._errors import SpikeletError, options
+from ._errors import SpikeletError, SpikeletWarning, options
 
 _LABEL_KEYS = ("labels", "label", "targets", "target", "y")
 _FILE_KEYS = ("images", "x")
@@ -69,7 +70,12 @@ class Files:
                 given[name] = str(given[name])
         for name in ("mean", "std"):
             if given[name] is not None:
-                given[name] = [float(value) for value in given[name]]
+                try:
+                    given[name] = [float(value) for value in given[name]]
+                except (TypeError, ValueError) as error:
+                    raise SpikeletError(
+                        "invalidOption", f"`{name}={given[name]!r}` are no numbers", remedy="give one for each channel, such as [0.5]"
+                    ) from error
         return options(given)
 
 
@@ -168,9 +174,11 @@ def samples(batch: Any, where: str, *, time_varying: bool = False) -> Samples:
                 raise invalid(f"inputs of {count} and of {value.shape[0]} samples", where, "give as many of each")
         if labels is not None and labels.shape[0] != count:
             raise invalid(f"{count} samples, and {labels.shape[0]} labels", where, "give a label for each sample")
-    elif labels is not None and labels.shape[0] not in inputs[0].shape[:2]:
-        raise invalid(f"an input of shape {inputs[0].shape}, and {labels.shape[0]} labels", where, "time-varying inputs are [T, N, …]")
-    return Samples(inputs, names, labels, count)
+        return Samples(inputs, names, labels, count)
+    shape = inputs[0].shape
+    if labels is not None and labels.shape[0] not in shape[:2]:
+        raise invalid(f"an input of shape {shape}, and {labels.shape[0]} labels", where, "time-varying inputs are [T, N, …]")
+    return Samples(inputs, names, labels, shape[1] if labels is None and len(shape) > 1 else len(labels) if labels is not None else 0)
 
 
 class Source:
@@ -230,6 +238,8 @@ class Source:
             made = samples(batch, f"{self.where}, batch {index}", time_varying=self._time_varying)
             if made.count == 0:
                 continue
+            if first is not None and None not in first.names and set(made.names) == set(first.names):
+                made = made.ordered([str(name) for name in first.names], self.where)
             if left is not None:
                 made = made if made.count <= left else made.limited(left)
                 left -= made.count
@@ -245,7 +255,9 @@ class Source:
         where = f"{self.where}, batch {index}"
         axes = 2 if self._time_varying else 1
         if len(batch.inputs) != len(first.inputs) or batch.names != first.names:
-            raise invalid(f"{len(batch.inputs)} inputs, the first batch has {len(first.inputs)}", where, "give the same inputs in each batch")
+            raise invalid(
+                f"inputs {_listed(batch.names)}, the first batch has {_listed(first.names)}", where, "give the same inputs in each batch"
+            )
         for one, other in zip(batch.inputs, first.inputs):
             if one.shape[axes:] != other.shape[axes:]:
                 raise invalid(
@@ -254,6 +266,11 @@ class Source:
                 )
         if (batch.labels is None) != (first.labels is None):
             raise invalid("some batches have labels, others have none", where, "give all of them labels, or none")
+        if batch.labels is not None and first.labels is not None and batch.labels.dtype != first.labels.dtype:
+            raise invalid(
+                f"labels of {batch.labels.dtype}, those of the first batch are {first.labels.dtype}", where,
+                "give whole numbers as classes, or float32 targets, in all batches",
+            )
 
     def _batch(self, number: int, index: int) -> Samples | None:
         if self._keeps:
@@ -291,7 +308,7 @@ class Source:
 
     def _give(self, _context: Any, number: int, index: int, out: Any) -> int:
         try:
-            if _work.interruption_is_noted():
+            if _work.is_interrupted():
                 return -1
             with _work.user_code():
                 batch = self._batch(number, index)
@@ -314,6 +331,10 @@ class Source:
         return error
 
 
+def _listed(names: Sequence[str | None]) -> str:
+    return ", ".join(f"'{index if name is None else name}'" for index, name in enumerate(names))
+
+
 def _gives_the_same_again(batches: Any) -> bool:
     if isinstance(batches, (list, tuple)):
         return True
@@ -333,12 +354,18 @@ class _Stacked:
         for begin in range(0, len(self._dataset), self._size):
             items = [self._dataset[index] for index in range(begin, min(begin + self._size, len(self._dataset)))]
             try:
-                if isinstance(items[0], (tuple, list)):
-                    yield tuple(numpy.stack([to_numpy(part, self._where) for part in parts]) for parts in zip(*items))
-                else:
-                    yield numpy.stack([to_numpy(item, self._where) for item in items])
+                yield self._stack(items)
             except ValueError as error:
                 raise invalid(f"its samples differ in shape: {error}", self._where, "bring all samples to one shape") from error
+
+    def _stack(self, items: list[Any]) -> Any:
+        """Of samples that are tuples or dictionaries, a tuple or a dictionary."""
+        first = items[0]
+        if isinstance(first, Mapping):
+            return {name: self._stack([item[name] for item in items]) for name in first}
+        if isinstance(first, (tuple, list)):
+            return tuple(self._stack(list(parts)) for parts in zip(*items))
+        return numpy.stack([to_numpy(item, self._where) for item in items])
 
 
 class Data:
@@ -363,7 +390,7 @@ class Data:
             if number is not None and (isinstance(number, bool) or not isinstance(number, (int, numpy.integer)) or number < 1):
                 raise SpikeletError("invalidOption", f"`{name}={number!r}` is no number of samples", remedy="give a whole number from 1 on")
         self.where = where
-        self._time_varying = time_varying
+        self.is_time_varying = time_varying
         self._batch_size = None if batch_size is None else int(batch_size)
         self._limit = None if limit is None else int(limit)
         self.files: Files | None = None
@@ -379,12 +406,12 @@ class Data:
             if self.whole.count == 0:
                 raise invalid("there are no samples in it", where, "give at least one")
         elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray)):
-            self.source = Source(given, where, limit=self._limit, keeps=keeps, time_varying=time_varying)
+            self.source = Source(given, where, limit=None if time_varying else self._limit, keeps=keeps, time_varying=time_varying)
         elif torch is not None and isinstance(given, torch.utils.data.Dataset) or hasattr(given, "__getitem__") and hasattr(given, "__len__"):
             if isinstance(given, (bytes, bytearray)):
                 raise self._unknown(given)
             stacked = _Stacked(given, self._batch_size or _USUAL_BATCH, where)
-            self.source = Source(stacked, where, limit=self._limit, keeps=keeps, time_varying=time_varying)
+            self.source = Source(stacked, where, limit=None if time_varying else self._limit, keeps=keeps, time_varying=time_varying)
         else:
             raise self._unknown(given)
         if torch is not None and isinstance(given, torch.nn.Module):
@@ -393,18 +420,34 @@ class Data:
             self.whole, self.source = self._joined(self.source), None
 
     def _joined(self, source: Source) -> Samples:
-        """All batches [T, N, …] as one, with the samples along its second axis."""
-        batches = []
+        """All batches as one, [T, N, …]. Batches may be [N, T, …], too: there are as many labels as samples."""
+        batches, found = [], 0
         source.first()
-        while (batch := source._batch(0, len(batches))) is not None:
+        while (self._limit is None or found < self._limit) and (batch := source._batch(0, len(batches))) is not None:
             batches.append(batch)
+            found += batch.count
+        labels = [batch.labels for batch in batches if batch.labels is not None]
+        shapes = [batch.inputs[0].shape for batch in batches]
+        is_samples_first = [shape[1] != len(answers) for shape, answers in zip(shapes, labels)]
+        is_time_first = [shape[0] != len(answers) for shape, answers in zip(shapes, labels)]
+        if any(is_samples_first) and any(is_time_first):
+            raise invalid("the labels say [T, N, …] of some batches and [N, T, …] of others", self.where, "give [T, N, …] in all")
+        if labels and not any(is_samples_first) and not any(is_time_first):
+            warnings.warn(
+                f"{self.where}: time steps and samples of each batch are as many: they are taken as [T, N, …]", SpikeletWarning, stacklevel=5
+            )
         first = batches[0]
         try:
-            inputs = [numpy.concatenate([batch.inputs[index] for batch in batches], axis=1) for index in range(len(first.inputs))]
+            inputs = [
+                numpy.concatenate(
+                    [batch.inputs[index].swapaxes(0, 1) if any(is_samples_first) else batch.inputs[index] for batch in batches], axis=1
+                )[:, : self._limit]
+                for index in range(len(first.inputs))
+            ]
         except ValueError as error:
             raise invalid(f"the batches differ in their time steps: {error}", self.where, "give as many steps in each: [T, N, …]") from error
-        labels = None if first.labels is None else numpy.concatenate([batch.labels for batch in batches])
-        return Samples(inputs, first.names, labels, inputs[0].shape[1])
+        inputs = [numpy.ascontiguousarray(value) for value in inputs]
+        return Samples(inputs, first.names, numpy.concatenate(labels)[: self._limit] if labels else None, inputs[0].shape[1])
 
     def _unknown(self, given: Any) -> SpikeletError:
         return invalid(
@@ -425,7 +468,7 @@ class Data:
     def shapes(self) -> list[list[int]] | None:
         """The shapes of one sample of the inputs, where they are known."""
         first = self.first()
-        return None if first is None else [list(value.shape[2 if self._time_varying else 1:]) for value in first.inputs]
+        return None if first is None else [list(value.shape[2 if self.is_time_varying else 1:]) for value in first.inputs]
 
     def require_labels(self, why: str) -> None:
         """Raises where data in memory have neither labels nor targets."""
@@ -436,7 +479,7 @@ class Data:
 
     def handle(self, names: Sequence[str]) -> _c.Handle:
         """The data for a network with inputs of these names."""
-        given = options({"batch_size": self._batch_size, "limit": self._limit, "time_varying": self._time_varying or None})
+        given = options({"batch_size": self._batch_size, "limit": self._limit, "time_varying": self.is_time_varying or None})
         if self.files is not None:
             given = self.files.options() | given
             path = _c.path_bytes(self.files.path)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy
+
 
 class SpikeletError(Exception):
     """What went wrong, where, and what to do about it.
@@ -80,18 +82,37 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+def truth(name: str, value: Any) -> bool:
+    """True or False, NumPy's too.
+
+    Raises
+    ------
+    SpikeletError
+        ``invalidOption`` for anything else: "no" would count as True.
+    """
+    if isinstance(value, (bool, numpy.bool_)):
+        return bool(value)
+    raise SpikeletError("invalidOption", f"`{name}={value!r}` is neither True nor False", remedy="give one of them")
+
+
 def options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options as the library names them, without those that are None."""
     return {camel(name): value for name, value in given.items() if value is not None}
 
 
 # The library's names that differ here from what `snake` makes of them.
-_NAMES = {"fuse": "fuse", "timeStep": "time_step"}
+_NAMES = {"setVoltageHook": "set_voltagehook"}
+# What the command's subcommands are here.
+_COMMAND = re.compile(r"'spikelet (convert|run|simulate|evaluate)'|\bspikelet (convert|run)(?: \S+ --calibration .*)?$")
+_CALLS = {
+    "convert": "spikelet.convert(model, calibration)", "run": "spikelet.load_model(path).run(x)", "simulate": "snn.run(x)",
+    "evaluate": "snn.evaluate(data)",
+}
 _PARAMETER = re.compile(r"`([a-z][A-Za-z]*)(?:: ([^`]*))?`")
 
 
 def in_python(text: str) -> str:
-    """The library's text with parameters as Python spells them: ```weightCorrection: true``` → ```weight_correction=True```."""
+    """The library's text as Python spells it: ```weightCorrection: true``` → ```weight_correction=True```, 'spikelet simulate' → snn.run(x)."""
 
     def spelled(match: re.Match[str]) -> str:
         name = _NAMES.get(match[1], snake(match[1]))
@@ -105,7 +126,7 @@ def in_python(text: str) -> str:
             value = f'"{value}"'
         return f"`{name}={value}`"
 
-    return _PARAMETER.sub(spelled, text)
+    return _COMMAND.sub(lambda match: _CALLS[match[1] or match[2]], _PARAMETER.sub(spelled, text))
 
 
 def of_library(fields: Mapping[str, Any]) -> SpikeletError:

@@ -9,6 +9,24 @@ import tempfile
 from ._errors import SpikeletError
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises before long work what :func:`write_whole` would raise after it.
+
+    Raises
+    ------
+    SpikeletError
+        ``fileSystem`` where there is no such folder, or nothing may be written to it.
+    """
+    name = os.fspath(path)
+    folder = os.path.dirname(name) or "."
+    if os.path.isdir(name):
+        raise SpikeletError("fileSystem", "it is a folder", where=name, remedy="name a file in it")
+    if not os.path.isdir(folder):
+        raise SpikeletError("fileSystem", f"there is no folder '{folder}'", where=name, remedy="make it, or choose another path")
+    if not os.access(folder, os.W_OK):
+        raise SpikeletError("fileSystem", f"nothing may be written to '{folder}'", where=name, remedy="choose another path")
+
+
 def write_whole(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text.
 

@@ -55,7 +55,7 @@ def handle_of(
     elif isinstance(model, (str, os.PathLike)):
         given = _model_options(open_axes, shapes or (data.shapes() if data is not None else None))
         path = _c.path_bytes(model)
-        return _c.Handle(lambda out: _c.call("model_read", path, given, out))
+        return _checked(_c.Handle(lambda out: _c.call("model_read", path, given, out)), shapes)
     elif isinstance(model, (bytes, bytearray, memoryview)):
         contents, name = bytes(model), "model"
     elif callable(getattr(model, "SerializeToString", None)):
@@ -71,18 +71,37 @@ def handle_of(
     given = _model_options(open_axes, None if is_module(model) else shapes or (data.shapes() if data is not None else None))
     # Read before the call returns.
     address = ctypes.cast(ctypes.c_char_p(contents), ctypes.c_void_p)
-    return _c.Handle(lambda out: _c.call("model_from_bytes", address, len(contents), name.encode(), given, out))
+    return _checked(_c.Handle(lambda out: _c.call("model_from_bytes", address, len(contents), name.encode(), given, out)), shapes)
+
+
+def _checked(graph: _c.Handle, shapes: list[list[int]] | None) -> _c.Handle:
+    """The graph, if its inputs are of the shapes that were asked for."""
+    if shapes is None:
+        return graph
+    text = _c.Text()
+    _c.call("graph_describe", graph, text.out())
+    found = [list(port.get("shape") or [])[1:] for port in text.json().get("inputs") or []]
+    if found != shapes:
+        raise SpikeletError(
+            "invalidOption", f"`input_shape` says {shapes}, the model's inputs are {found}", where="model",
+            remedy="leave it out: it is for modules, and for what a model leaves open",
+        )
+    return graph
 
 
 def _model_options(open_axes: Mapping[str, int] | None, shapes: Any) -> bytes:
-    return _c.encode(options({"open_axes": dict(open_axes) if open_axes else None, "data": shapes}))
+    if open_axes is not None and not isinstance(open_axes, Mapping):
+        raise SpikeletError(
+            "invalidOption", f"`open_axes={open_axes!r}` is no mapping", remedy="give sizes by the names of axes, such as {'height': 224}"
+        )
+    return _c.encode(options({"open_axes": {str(name): size for name, size in open_axes.items()} if open_axes else None, "data": shapes}))
 
 
 def _shapes(given: Sequence[Any] | None) -> list[list[int]] | None:
     if given is None:
         return None
-    shapes = list(given)
     try:
+        shapes = list(given)
         if not any(isinstance(size, (list, tuple)) for size in shapes):
             return [[int(size) for size in shapes]]
         return [[int(size) for size in shape] for shape in shapes]
@@ -119,6 +138,9 @@ def _example(data: Data | None, shapes: list[list[int]] | None) -> tuple[list[An
         )
     tensors = []
     for value in first.inputs:
+        if data is not None and data.is_time_varying:
+            # What one time step shows.
+            value = value[0]
         two = numpy.concatenate([value[:2], value[:1]])[:2]
         if two.dtype == numpy.uint8:
             # The library hands them on as 0…1, too.
@@ -169,7 +191,9 @@ def _evaluating(model: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[list[warnings.WarningMessage]]:
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    roots = ("torch", "onnxscript", "onnx_ir")
+    known = [name for name in list(logging.root.manager.loggerDict) if name.split(".")[0] in roots]
+    loggers = [logging.getLogger(name) for name in {*roots, *known}]
     levels = [logger.level for logger in loggers]
     sink = io.StringIO()
     try:
@@ -219,6 +243,21 @@ def _input_names(model: Any, names: list[str | None], tensors: list[Any]) -> tup
     return [f"input{index}" for index in range(len(tensors))], tensors
 
 
+def _output_names(outputs: Any, taken: list[str]) -> list[str] | None:
+    """What a module's outputs are called: a dictionary's by its keys. None where they lie deeper."""
+    torch = torch_module()
+    if isinstance(outputs, torch.Tensor):
+        names = ["output"]
+    elif isinstance(outputs, dict) and all(isinstance(value, torch.Tensor) for value in outputs.values()):
+        names = [str(name) for name in outputs]
+    elif isinstance(outputs, (tuple, list)) and all(isinstance(value, torch.Tensor) for value in outputs):
+        fields = getattr(outputs, "_fields", None)
+        names = [str(name) for name in fields] if fields else [f"output{index}" for index in range(len(outputs))]
+    else:
+        return None
+    return [f"{name}_output" if name in taken else name for name in names]
+
+
 def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> bytes:
     """A PyTorch module as an ONNX model with an open batch.
 
@@ -234,18 +273,20 @@ def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> byt
     model = _on_cpu(_plain(model))
     names_in_order, tensors = _input_names(model, names, tensors)
     reasons: list[str] = []
+    outputs: list[str] | None = None
     traced: bytes | None = None
     is_certain = False
     with _evaluating(model), torch.no_grad():
         try:
-            traced, is_certain = _export_by_tracing(model, tensors, names_in_order)
+            outputs = _output_names(model(*tensors), names_in_order)
+            traced, is_certain = _export_by_tracing(model, tensors, names_in_order, outputs)
         except Exception as error:  # noqa: BLE001 - an exporter raises whatever the module raises
             reasons.append(_reason(error))
         if traced is not None and is_certain:
             return traced
         if importlib.util.find_spec("onnxscript") is not None and importlib.util.find_spec("onnx") is not None:
             try:
-                return _export_by_dynamo(model, tensors, names_in_order)
+                return _export_by_dynamo(model, tensors, names_in_order, outputs)
             except Exception as error:  # noqa: BLE001
                 reasons.append(_reason(error))
         elif traced is None:
@@ -259,23 +300,24 @@ def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> byt
     )
 
 
-def _export_by_tracing(model: Any, tensors: list[Any], names: list[str]) -> tuple[bytes, bool]:
+def _export_by_tracing(model: Any, tensors: list[Any], names: list[str], outputs: list[str] | None) -> tuple[bytes, bool]:
     """The model, and whether tracing saw nothing that depends on the values."""
     torch = torch_module()
     buffer = io.BytesIO()
     with _silent() as caught:
         torch.onnx.export(
-            model, tuple(tensors), buffer, dynamo=False, opset_version=_OPSET, input_names=names,
+            model, tuple(tensors), buffer, dynamo=False, opset_version=_OPSET, input_names=names, output_names=outputs,
             dynamic_axes={name: {0: "batch"} for name in names},
         )
     tracer = getattr(torch.jit, "TracerWarning", ())
     return buffer.getvalue(), not any(isinstance(w.message, tracer) or tracer and issubclass(w.category, tracer) for w in caught)
 
 
-def _export_by_dynamo(model: Any, tensors: list[Any], names: list[str]) -> bytes:
+def _export_by_dynamo(model: Any, tensors: list[Any], names: list[str], outputs: list[str] | None) -> bytes:
     torch = torch_module()
     with _silent():
         program = torch.onnx.export(
-            model, tuple(tensors), dynamo=True, input_names=names, dynamic_shapes=tuple({0: "batch"} for _ in tensors), verbose=False
+            model, tuple(tensors), dynamo=True, input_names=names, output_names=outputs,
+            dynamic_shapes=tuple({0: "batch"} for _ in tensors), verbose=False,
         )
         return program.model_proto.SerializeToString()

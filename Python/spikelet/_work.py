@@ -21,6 +21,15 @@ ProgressFunction = ctypes.CFUNCTYPE(
 _PATIENCE = 0.5
 _shows_progress: bool | None = None
 _watches: list["Watch"] = []
+# Those that come from outside or from a timer.
+_SIGNALS = [
+    getattr(signal, name)
+    for name in (
+        "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGCONT", "SIGTSTP", "SIGQUIT",
+        "SIGXCPU", "SIGWINCH", "SIGPIPE", "SIGIO",
+    )
+    if hasattr(signal, name)
+]  # fmt: skip
 
 
 def set_progress(shown: bool | None) -> None:
@@ -80,15 +89,15 @@ class _Bar:
 class Watch:
     """Looks after one call of the library.
 
-    A Python exception cannot pass through the library, and Ctrl-C may raise one at the very first instruction of a callback, before any
-    ``try``. So while the call runs, SIGINT only leaves a note; the next callback asks the library to stop, and the handler that was there
-    before is called when the library has returned.
+    A Python exception cannot pass through the library, and a signal's handler, such as that of Ctrl-C, may raise one at the very first
+    instruction of a callback, before any ``try``. So while the call runs, a signal only leaves a note; the next callback calls the handler
+    that was there before, and asks the library to stop where it raises.
     """
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
-        self._interrupted: tuple[int, Any] | None = None
-        self._previous: Any = None
+        self._noted: list[tuple[int, Any]] = []
+        self._handlers: dict[int, Any] = {}
         self._bar: _Bar | None = None
         self._began = time.monotonic()
         shows = _shows_progress
@@ -99,26 +108,53 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         if threading.current_thread() is threading.main_thread():
-            previous = signal.getsignal(signal.SIGINT)
-            if callable(previous):
-                self._previous = previous
-                _watches.append(self)
-                signal.signal(signal.SIGINT, self._note)
+            _watches.append(self)
+            self._note_signals()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        if self in _watches:
             _watches.remove(self)
+            self._pass_on_signals()
         if self._bar is not None:
             self._bar.close()
 
+    def _note_signals(self) -> None:
+        # What is ignored, or left to the system, is not callable.
+        self._handlers = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+        for number in self._handlers:
+            signal.signal(number, self._note)
+
+    def _pass_on_signals(self) -> None:
+        raised: BaseException | None = None
+        for number, handler in self._handlers.items():
+            try:
+                signal.signal(number, handler)
+            except BaseException as error:  # noqa: BLE001 - of a handler that is back already
+                raised = error
+        if raised is not None:
+            raise raised
+
     def _note(self, number: int, frame: Any) -> None:
-        self._interrupted = (number, frame)
+        self._noted.append((number, frame))
+
+    def _handle_noted(self) -> None:
+        while self._noted:
+            number, frame = self._noted.pop(0)
+            self._handlers[number](number, frame)
+
+    def is_stopped(self) -> bool:
+        """Calls the handlers of what came meanwhile; whether the call is to end."""
+        if self.error is None:
+            try:
+                self._handle_noted()
+            except BaseException as error:  # noqa: BLE001
+                self.error = error
+        return self.error is not None
 
     def _progress(self, _context: Any, title: bytes | None, unit: bytes | None, completed: int, total: int) -> int:
         try:
-            if self._interrupted is not None or self.error is not None:
+            if self.is_stopped():
                 return 1
             if self._shows and title is not None and time.monotonic() - self._began > _PATIENCE:
                 self._show(title.decode(), (unit or b"").decode(), completed, total)
@@ -134,38 +170,30 @@ class Watch:
             self._bar = _Bar(title, unit, total)
         self._bar.show(completed)
 
-    def is_stopped(self) -> bool:
-        """Whether the call is to end."""
-        return self._interrupted is not None or self.error is not None
-
     def finish(self) -> None:
         """Raises what was left for when the library has returned."""
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        if self._interrupted is not None:
-            number, frame = self._interrupted
-            self._interrupted = None
-            self._previous(number, frame)
-            raise KeyboardInterrupt
+        self._handle_noted()
 
 
 @contextlib.contextmanager
 def user_code() -> Iterator[None]:
-    """Around a user's own code that a callback runs: Ctrl-C ends it at once, as it would anywhere else."""
+    """Around a user's own code that a callback runs: signals reach their handlers at once, as they would anywhere else."""
     watch = _watches[-1] if _watches and threading.current_thread() is threading.main_thread() else None
     if watch is None:
         yield
         return
-    signal.signal(signal.SIGINT, watch._previous)
+    watch._pass_on_signals()
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, watch._note)
+        watch._note_signals()
 
 
-def interruption_is_noted() -> bool:
-    """Whether Ctrl-C was pressed during the call that runs on this thread."""
+def is_interrupted() -> bool:
+    """Whether Ctrl-C, or what else raises, came during the call that runs on this thread."""
     return (
         bool(_watches)
         and threading.current_thread() is threading.main_thread()
@@ -179,7 +207,7 @@ def watched(call: Callable[[Any], int]) -> int:
     Raises
     ------
     KeyboardInterrupt
-        Where Ctrl-C was pressed meanwhile.
+        Where Ctrl-C was pressed meanwhile; and whatever the handlers of other signals raised.
     """
     with Watch() as watch:
         status = call(watch.callback)

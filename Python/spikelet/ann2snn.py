@@ -22,7 +22,7 @@ import numpy
 from . import _c, functional
 from ._arrays import is_tensor, torch_module, to_numpy
 from ._data import Data
-from ._errors import SpikeletError, options
+from ._errors import SpikeletError, options, truth
 from ._conversion import _convert, convert
 from .graph import Graph
 from .network import SpikingNetwork, is_cpu, no_device
@@ -33,6 +33,8 @@ _RECIPE = "rate-coding"
 
 
 def _mode(mode: Any) -> str:
+    if isinstance(mode, numpy.generic):
+        mode = mode.item()
     if isinstance(mode, bool) or not isinstance(mode, (str, int, float)):
         raise SpikeletError(
             "invalidOption", f"`mode={mode!r}` is none of the conversion modes", remedy="give 'max', a percentile such as '99.9%', or a share "
@@ -108,6 +110,7 @@ class Converter:
     ) -> None:
         if not is_cpu(device):
             raise no_device(device)
+        fuse_flag = truth("fuse_flag", fuse_flag)
         # What cannot be is said before any work.
         VoltageHook(momentum=momentum, mode=mode)._checked()
         if recipe is None and more.get("target_drop") is None:
@@ -145,7 +148,7 @@ class Converter:
             return convert(model, self.dataloader, self.recipe, **self.more)
         more = dict(self.more)
         given = options({
-            "recipe": _RECIPE, "mode": _mode(self.mode), "momentum": self.momentum, "fuse": bool(self.fuse_flag),
+            "recipe": _RECIPE, "mode": _mode(self.mode), "momentum": self.momentum, "fuse": self.fuse_flag,
         })
         reading = {name: more.pop(name) for name in ("open_axes", "input_shape", "limit", "batch_size") if name in more}
         given.update(options(more))

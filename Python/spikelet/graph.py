@@ -13,6 +13,7 @@ import numpy
 from . import _c, _models
 from ._arrays import like
 from ._data import inputs as as_inputs
+from ._errors import SpikeletError
 from ._records import Record
 
 
@@ -62,6 +63,16 @@ class Graph:
 
     def __init__(self, handle: _c.Handle) -> None:
         self._handle = handle
+
+    def __copy__(self) -> "Graph":
+        # It never changes.
+        return self
+
+    def __deepcopy__(self, _memory: Any) -> "Graph":
+        return self
+
+    def __reduce__(self) -> Any:
+        raise SpikeletError("unsupported", "a Graph is not pickled", remedy="pickle the model's path or bytes, and load_model() them there")
 
     @cached_property
     def _description(self) -> dict[str, Any]:

@@ -25,8 +25,8 @@ class Layer:
     activation : str or None
         The ANN's activation that the neurons stand for.
     weight, bias : numpy.ndarray or None
-        As the network holds them, read-only. A convolution's weights are [out, in, height, width], a linear layer's as in the ONNX model.
-        None where the neurons read something else, such as a sum of two layers.
+        As the network holds them, read-only. A convolution's weights are [out, in, height, width], a transposed one's [in, out, height,
+        width], a linear layer's as in the ONNX model. None where the neurons read something else, such as a sum of two layers.
     threshold : numpy.ndarray or None
         What a spike is worth, in the unit of the ANN's activation: [1], or [C] for each channel. Of a radix code a spike in the last step.
     initial_membrane : numpy.ndarray or None
@@ -72,6 +72,7 @@ def layers(document: Mapping[str, Any], constants: Mapping[str, numpy.ndarray]) 
     """The layers of a graph's document, in its order."""
     nodes = document.get("nodes") or []
     maker = {value: node for node in nodes for value in node["outputs"]}
+    biases = _biases_behind_products(nodes, maker, constants)
     found: list[Layer] = []
     read: set[str] = set()
     for node in nodes:
@@ -82,7 +83,9 @@ def layers(document: Mapping[str, Any], constants: Mapping[str, numpy.ndarray]) 
             if source is not None and source["operator"]["type"] == "VoltageScaler":
                 scale = numpy.asarray(source["operator"]["attributes"]["scales"], numpy.float32)
                 source = maker.get(source["inputs"][0])
-            weight, bias = _weights(source, constants)
+            if source is not None and source["name"] in biases:
+                source = maker[biases[source["name"]][0]]
+            weight, bias = _weights(source, constants, biases)
             if source is not None and weight is not None:
                 read.add(source["name"])
             parameters = attributes.get("parameters") or {}
@@ -99,17 +102,40 @@ def layers(document: Mapping[str, Any], constants: Mapping[str, numpy.ndarray]) 
                 Layer(node["name"], attributes.get("kind", "Neuron"), site.get("activation"), weight, bias, threshold, membrane, parameters)
             )
         elif operator["type"] in _WEIGHTED:
-            weight, bias = _weights(node, constants)
+            weight, bias = _weights(node, constants, biases)
             if weight is not None:
                 found.append(Layer(node["name"], operator["type"], None, weight, bias, parameters=attributes))
     # What neurons have taken for theirs does not stand on its own.
     return [layer for layer in found if layer.kind not in _WEIGHTED or layer.name not in read]
 
 
+def _biases_behind_products(
+    nodes: list[Any], maker: Mapping[str, Any], constants: Mapping[str, numpy.ndarray]
+) -> dict[str, tuple[str, numpy.ndarray]]:
+    """The sums of a product of matrices and a constant, as exporters write linear layers: by the sum's name, and the product's, the value
+    between them and the constant."""
+    readers: dict[str, int] = {}
+    for node in nodes:
+        for value in node["inputs"]:
+            readers[value] = readers.get(value, 0) + 1
+    found = {}
+    for node in nodes:
+        if node["operator"]["type"] != "Add" or len(node["inputs"]) != 2:
+            continue
+        bias = next((constants[name] for name in node["inputs"] if name in constants), None)
+        value = next((name for name in node["inputs"] if name not in constants), None)
+        product = maker.get(value) if value is not None else None
+        if bias is not None and product is not None and product["operator"]["type"] == "MatMul" and readers[value] == 1:
+            if bias.size == max(bias.shape, default=1):
+                found[node["name"]] = found[product["name"]] = (value, bias.reshape(-1))
+    return found
+
+
 def _weights(
-    node: Mapping[str, Any] | None, constants: Mapping[str, numpy.ndarray]
+    node: Mapping[str, Any] | None, constants: Mapping[str, numpy.ndarray], biases: Mapping[str, tuple[str, numpy.ndarray]]
 ) -> tuple[numpy.ndarray | None, numpy.ndarray | None]:
     if node is None or node["operator"]["type"] not in _WEIGHTED:
         return None, None
     arrays = [constants[name] for name in node["inputs"] if name in constants]
-    return (arrays[0] if arrays else None), (arrays[1] if len(arrays) > 1 else None)
+    bias = arrays[1] if len(arrays) > 1 else biases[node["name"]][1] if node["name"] in biases else None
+    return (arrays[0] if arrays else None), bias

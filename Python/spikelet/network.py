@@ -19,6 +19,7 @@ from ._data import Data
 from ._data import inputs as as_inputs
 from ._errors import SpikeletError, SpikeletWarning, options
 from ._explorer import Explorer
+from ._files import check_writable
 from ._records import Record
 from .graph import Graph, Port, graph_of, is_path, values_of
 from .layers import Layer, layers
@@ -235,8 +236,9 @@ class SpikingNetwork:
         -------
         array or tensor, [N, …]
             Streaming: what this step adds to the sum of the outputs; the sum of T steps divided by T is what :meth:`run` gives, and
-            :meth:`reset` begins anew. Layer-synchronous: the output itself, each time from a fresh state. Of several outputs a
-            dictionary by name.
+            :meth:`reset` begins anew. Functions behind the last weights, such as a softmax, are left to the caller: they are of that
+            quotient, and :meth:`run` applies them. With a readout delay of D steps :meth:`run` leaves out the first D, and divides by
+            T − D. Layer-synchronous: the output itself, each time from a fresh state. Of several outputs a dictionary by name.
 
         Raises
         ------
@@ -349,10 +351,12 @@ class SpikingNetwork:
         >>> snn.run(images[:3], 16, per_step=True).shape
         (16, 3, 10)
         """
+        # Asked before: another thread may close the network meanwhile.
+        outputs = {port.name for port in self.outputs}
         named, _ = self._run(x, steps, precision, reference, time_varying, per_step=per_step)
         if per_step:
             return like(x, dict(named)["step outputs"])
-        return values_of([(name, array) for name, array in named if name in {port.name for port in self.outputs}] or named, x)
+        return values_of([(name, array) for name, array in named if name in outputs] or named, x)
 
     def _of_layers(self, prefix: str, named: Sequence[tuple[str, numpy.ndarray]], x: Any) -> dict[str, Any]:
         return {name[len(prefix):]: like(x, array) for name, array in named if name.startswith(prefix)}
@@ -459,6 +463,8 @@ class SpikingNetwork:
         """
         graph = self.graph
         samples = Data(data, "data", batch_size=batch_size, limit=limit, time_varying=time_varying)
+        if report is not None:
+            check_writable(report)
         if ann is None:
             samples.require_labels("give (x, y); or the ANN (`ann`), whose answers are compared with then")
         if steps is not None:

@@ -202,6 +202,8 @@ def compare(*results: Result, names: Sequence[str] | None = None) -> Comparison:
         results = tuple(results[0])
     if len(results) < 2 or not all(isinstance(result, Result) for result in results):
         raise SpikeletError("invalidOption", "a comparison is of two results and more", remedy="give what evaluate() returned, several times")
+    if isinstance(names, str):
+        raise SpikeletError("invalidOption", f"`names={names!r}` is one text", remedy=f"give a list of {len(results)}")
     if names is not None and len(names) != len(results):
         raise SpikeletError("invalidOption", f"{len(names)} `names` for {len(results)} results", remedy="give one for each")
     return Comparison(results, names)

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 
+import numpy
 import pytest
 
 import spikelet
@@ -120,3 +121,44 @@ def test_a_library_that_cannot_be_loaded_says_what_to_do(library):
         [sys.executable, "-c", code], env={**os.environ, "SPIKELET_LIBRARY": library}, capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("library ") and len(done.stdout) > 20
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [
+        ({"target_drop": "x"}, "`target_drop` is not a number"), ({"weight_correction": 1}, "`weight_correction` is not true or false"),
+        ({"thresholds": "per_channel"}, "they are per-channel, per-layer"), ({"pooling": "max"}, "they are running-maximum, instantaneous"),
+        ({"schedule": "layers"}, "they are streaming, layer-synchronous"), ({"target_drop": float("nan")}, "`target_drop=nan` cannot be"),
+        ({"recipe": "rate-coding", "momentum": float("inf")}, "`momentum=inf` cannot be"), ({"open_axes": 5}, "`open_axes=5` is no mapping"),
+        ({"input_shape": 5}, "`input_shape=5` is no shape"), ({"input_shape": (1, 27, 28)}, "the model's inputs are [[1, 28, 28]]"),
+        ({"recipe": "rate-coding", "fuse": "no"}, "neither True nor False"), ({"steps": 2**70}, "`steps`"),
+    ],
+)  # fmt: skip
+def test_options_of_another_kind_are_named(given, text):
+    with pytest.raises(spikelet.SpikeletError) as error:
+        spikelet.convert(model("cnn"), TRAIN, limit=10, **given)
+    assert text in str(error.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    one = spikelet.convert(model("cnn"), TRAIN, limit=numpy.int64(10), recipe="radix", mean_steps=numpy.float32(3))
+    assert one.recipe == "radix"
+    assert spikelet.Converter([numpy.zeros((2, 1, 28, 28), numpy.float32)], mode=numpy.float32(0.5), momentum=numpy.float32(0.1))
+
+
+@pytest.mark.parametrize("path", ["", None, 5])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(spikelet.SpikeletError, match="path"):
+        spikelet.load(path)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(signed, tmp_path):
+    with pytest.raises(spikelet.SpikeletError, match="there is no folder"):
+        signed.evaluate(TRAIN, report=tmp_path / "no" / "r.html", limit=2000)
+
+
+def test_the_commands_words_are_pythons(signed, tmp_path):
+    with pytest.raises(spikelet.SpikeletError, match=r"spikelet\.convert\(model, calibration\)"):
+        spikelet.load(model("cnn"))
+    with pytest.raises(spikelet.SpikeletError, match="spiking network already"):
+        spikelet.convert(signed.graph, TRAIN, limit=10)

@@ -125,6 +125,42 @@ def test_time_varying_data_are_evaluated(signed, images, test):
     assert whole.steps[-1].accuracy == parts.steps[-1].accuracy == signed.evaluate((images[:50], test[1][:50]), steps=[4]).steps[-1].accuracy
 
 
+def test_time_varying_bytes_are_counts(signed):
+    frames = numpy.random.default_rng(1).integers(0, 3, (8, 6, 1, 28, 28)).astype(numpy.uint8)
+    numbers, labels = frames.astype(numpy.float32), numpy.arange(6)
+    assert numpy.array_equal(signed.run(frames, time_varying=True), signed.run(numbers, time_varying=True))
+    for one, other in zip(signed.spikes(frames, time_varying=True).values(), signed.spikes(numbers, time_varying=True).values()):
+        assert numpy.array_equal(one, other)
+    results = [signed.evaluate((x, labels), steps=[8], time_varying=True) for x in (frames, numbers)]
+    assert results[0].steps == results[1].steps
+
+
+def test_time_varying_batches_lie_either_way_and_end_at_the_limit(signed):
+    frames = numpy.random.default_rng(2).random((8, 6, 1, 28, 28), numpy.float32)
+    labels = numpy.arange(6)
+    wanted = signed.evaluate((frames[:, :5], labels[:5]), steps=[8], time_varying=True).steps
+    batches = [(frames[:, begin : begin + 2], labels[begin : begin + 2]) for begin in (0, 2, 4)]
+    for given in (batches, [(x.swapaxes(0, 1), y) for x, y in batches]):
+        assert signed.evaluate(given, steps=[8], time_varying=True, limit=5).steps == wanted
+        assert signed.evaluate(iter(given), steps=[8], time_varying=True, limit=5).steps == wanted
+    mixed = [batches[0], (batches[1][0].swapaxes(0, 1), batches[1][1])]
+    with pytest.raises(SpikeletError, match="of others"):
+        signed.evaluate(mixed, steps=[8], time_varying=True)
+
+
+def test_all_steps_of_a_time_varying_input_are_shown(signed, images):
+    frames = numpy.stack([images[:2]] * 11)
+    assert numpy.array_equal(signed.run(frames, time_varying=True), signed.run(images[:2], 11))
+    with pytest.warns(spikelet.SpikeletWarning, match="the first 3 were simulated"):
+        assert numpy.array_equal(signed.run(frames, 3, time_varying=True), signed.run(images[:2], 3))
+
+
+def test_steps_leave_functions_behind_the_last_weights_to_the_caller(images):
+    snn = spikelet.convert(model("cnn"), TRAIN, recipe="signed", steps=8, limit=50, readout_delay=2)
+    outputs = [snn(images[:4]) for _ in range(8)]
+    assert numpy.allclose(sum(outputs[2:]) / 6, snn.run(images[:4]), atol=1e-5)
+
+
 def test_layers_are_arrays(signed, radix):
     for snn in (signed, radix):
         first, last = snn.layers[0], snn.layers[-1]
@@ -245,6 +281,57 @@ def test_it_goes_to_other_processes(method, signed, images):
         if child.is_alive():
             child.kill()
     assert child.exitcode == 0
+
+
+def _convert_and_evaluate(number):
+    snn = spikelet.convert(model("cnn"), TRAIN, recipe="radix", steps=number, limit=200)
+    return snn.steps, snn.evaluate(TEST, limit=200).samples
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork here")
+def test_forked_processes_convert_and_evaluate():
+    # What the parent did before must not leave threads that a child waits for.
+    assert _convert_and_evaluate(4) == (4, 200)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map_async(_convert_and_evaluate, [3, 5]).get(timeout=120) == [(3, 200), (5, 200)]
+
+
+class _Late(Exception):
+    pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
+@pytest.mark.parametrize("inside", [False, True])
+def test_handlers_of_signals_are_called_meanwhile_and_what_they_raise_is_raised(inside, signed, images):
+    calls = []
+
+    def note(number, frame):
+        calls.append(number)
+
+    def late(number, frame):
+        raise _Late
+
+    def batches():
+        while True:
+            if inside and calls:
+                time.sleep(0.02)
+            yield images[:50], numpy.zeros(50, int)
+
+    before = signal.signal(signal.SIGALRM, note)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        x = numpy.concatenate([images] * 4)
+        outputs = signed.run(x, 64)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert len(calls) > 1 and numpy.array_equal(outputs[:1000], signed.run(x[:1000], 64))
+        signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(_Late):
+            signed.evaluate(batches(), steps=[32])
+        assert signal.getsignal(signal.SIGALRM) == late
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_it_is_pickled_copied_saved_and_loaded(signed, images, tmp_path):

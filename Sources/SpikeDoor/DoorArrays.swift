@@ -64,7 +64,7 @@ extension spikelet_array {
     /// The values, where they are, as a network's input of some type.
     ///
     /// - Parameter scalesBytes: whether bytes become 0…1 by 1/255.
-    func tensor(_ what: String, as wanted: ElementType, scalesBytes: Bool) throws -> Tensor {
+    func tensor(_ what: String, as wanted: ElementType, scalesBytes: Bool = true) throws -> Tensor {
         let shape = try checkedShape(what)
         let count = shape.reduce(1, *)
         func values<Value>(_ type: Value.Type) -> UnsafeBufferPointer<Value> {
@@ -121,7 +121,9 @@ extension Graph {
             throw SpikeletError(
                 .invalidData, "\(count) inputs for a network of \(inputs.count)", remedy: "give an array for each, in this order: \(names)")
         }
-        return try inputs.enumerated().map { try arrays[$0].tensor("input '\($1.name)'", as: $1.type.elementType, scalesBytes: scalesBytes) }
+        return try inputs.enumerated().map {
+            try arrays[$0].tensor("input '\($1.name)'", as: $1.type.elementType, scalesBytes: scalesBytes)
+        }
     }
 }
 

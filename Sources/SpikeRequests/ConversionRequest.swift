@@ -187,6 +187,9 @@ public struct ConversionRequest: Codable, Sendable, Equatable {
         _ ann: Graph, calibration: (any BatchSource)?, threads: Int, note: (String) -> Void = { _ in }
     ) throws -> Outcome {
         try validate(hasData: calibration != nil)
+        guard ann.spiking == nil else {
+            throw SpikeletError(.notConvertible, "'\(ann.name)' is a spiking network already", remedy: "convert the ANN that it was made from")
+        }
         guard let targetDrop else {
             return Outcome(snn: try convert(ann, recipe: recipe ?? Recipe.calibrated.name, steps: steps, data: calibration))
         }

@@ -30,7 +30,7 @@ package struct ReplaceByIFNode: Pass {
         guard !placements.isEmpty else {
             throw SpikeletError(
                 .notConvertible, "there is no VoltageHook in the network, so nothing says which ReLUs to replace",
-                remedy: "call setVoltageHook first, and calibrate")
+                remedy: "call `setVoltageHook` first, and calibrate")
         }
         let description = SpikingDescription(recipe: Converter.recipe, warnings: warnings)
         return try PlaceNeurons(placements, description: description).run(graph)
