@@ -36,7 +36,7 @@ from .ann2snn import Converter, VoltageHook, VoltageScaler, download_url
 from ._conversion import convert
 from .graph import Graph, Port, load_model
 from .layers import Layer
-from .network import SpikingNetwork, load
+from .network import SpikingNetwork, from_torch, load
 from .result import Comparison, Result, compare
 
 __version__ = "0.1.0"
@@ -60,6 +60,7 @@ __all__ = [
     "compare",
     "convert",
     "download_url",
+    "from_torch",
     "functional",
     "library_version",
     "load",

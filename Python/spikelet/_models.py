@@ -10,6 +10,7 @@ import inspect
 import io
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -258,6 +259,16 @@ def _output_names(outputs: Any, taken: list[str]) -> list[str] | None:
     return [f"{name}_output" if name in taken else name for name in names]
 
 
+def _refuse_spiking(model: Any) -> None:
+    # What has not been imported has made no module.
+    trainable = sys.modules.get(f"{__package__}.trainable")
+    if trainable is not None and isinstance(model, trainable.TrainableNetwork):
+        raise SpikeletError(
+            "export", "the module is a spiking network, and no ANN", where=f"model {type(model).__name__}",
+            remedy="spikelet.from_torch() makes a SpikingNetwork of it; as the ANN give the model that was converted",
+        )
+
+
 def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> bytes:
     """A PyTorch module as an ONNX model with an open batch.
 
@@ -270,7 +281,9 @@ def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> byt
     """
     torch = torch_module()
     tensors, names = _example(data, shapes)
-    model = _on_cpu(_plain(model))
+    model = _plain(model)
+    _refuse_spiking(model)
+    model = _on_cpu(model)
     names_in_order, tensors = _input_names(model, names, tensors)
     reasons: list[str] = []
     outputs: list[str] | None = None
@@ -278,7 +291,8 @@ def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> byt
     is_certain = False
     with _evaluating(model), torch.no_grad():
         try:
-            outputs = _output_names(model(*tensors), names_in_order)
+            with _silent():
+                outputs = _output_names(model(*tensors), names_in_order)
             traced, is_certain = _export_by_tracing(model, tensors, names_in_order, outputs)
         except Exception as error:  # noqa: BLE001 - an exporter raises whatever the module raises
             reasons.append(_reason(error))

@@ -197,10 +197,13 @@ class SpikingNetwork:
         Raises
         ------
         SpikeletError
-            ``invalidOption`` for ``train(True)``: a converted network does not learn.
+            ``invalidOption`` for ``train(True)``: a network learns as a module, which :meth:`to_torch` makes.
         """
         if mode:
-            raise SpikeletError("invalidOption", "a converted network does not learn", remedy="train the ANN, and convert it again")
+            raise SpikeletError(
+                "invalidOption", "a converted network does not learn", remedy="train snn.to_torch(), and hand it to spikelet.from_torch(); or "
+                "train the ANN, and convert it again",
+            )
         return self
 
     def to(self, *device: Any, **more: Any) -> "SpikingNetwork":
@@ -487,6 +490,33 @@ class SpikingNetwork:
             result.save_report(report)
         return result
 
+    # Training
+
+    def to_torch(self, *, learn_thresholds: bool = False) -> Any:
+        """The network as a PyTorch module with the same neurons, to be trained; :func:`from_torch` leads back.
+
+        Parameters
+        ----------
+        learn_thresholds : bool
+            Whether the thresholds learn, too; they are parameters, with ``requires_grad`` as it says.
+
+        Returns
+        -------
+        TrainableNetwork
+            A ``torch.nn.Module`` on the CPU in float32. Its output is that of :meth:`run`, but for the order of summation. Spikes have
+            surrogate gradients: straight-through within the range of the digits, a rectangle of width θ at the threshold of an
+            integrate-and-fire neuron; :class:`spikelet.trainable.TrainableNetwork` has the equations and where they come from.
+
+        Raises
+        ------
+        SpikeletError
+            ``unsupported`` with all that has no form in PyTorch; ``library`` where PyTorch is not installed.
+        """
+        trainable = _trainable()
+        return trainable.TrainableNetwork(
+            self.graph._description["document"], self.graph.constants, learn_thresholds=learn_thresholds
+        )
+
     # Files
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -719,3 +749,34 @@ def load(
     given = options({"data": _models._shapes(input_shape), "reader": reader, "reset": reset, "time_step": time_step})
     name = _c.path_bytes(path)
     return SpikingNetwork(Graph(_c.Handle(lambda out: _c.call("network_read", name, _c.encode(given), out))))
+
+
+def _trainable() -> Any:
+    try:
+        from . import trainable
+    except ImportError as error:
+        raise SpikeletError("library", f"PyTorch cannot be imported: {error}", remedy="pip install torch") from error
+    return trainable
+
+
+def from_torch(module: Any) -> SpikingNetwork:
+    """The spiking network of a module that :meth:`SpikingNetwork.to_torch` made, with its weights and thresholds as they are now.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On any device; other precisions than float32 are cast.
+
+    Returns
+    -------
+    SpikingNetwork
+        With the module's answers. Of untouched parameters it is the network that the module was made of, to the bit. Otherwise what
+        calibration said of the weights before is left out of ``facts``, and ``fineTuned`` says how many arrays are others.
+
+    Raises
+    ------
+    SpikeletError
+        ``invalidOption`` for a module that did not come from ``to_torch()``; ``invalidData`` for parameters that are not finite,
+        thresholds that are not above 0, and other shapes or names than it was made with; ``library`` where PyTorch is not installed.
+    """
+    return _trainable().network_of(module)
