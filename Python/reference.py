@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[1] / "Documentation" / "Python.md"
 WIDTH = 140
 
 PARTS = {
-    "Convert and load": ["convert", "load", "load_model"],
+    "Convert and load": ["convert", "load", "load_model", "from_torch"],
     "Spiking networks": ["SpikingNetwork", "Layer", "Explorer"],
     "Data": ["Files"],
     "Results": ["Result", "Comparison", "compare", "Record"],

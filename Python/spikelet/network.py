@@ -511,6 +511,15 @@ class SpikingNetwork:
         ------
         SpikeletError
             ``unsupported`` with all that has no form in PyTorch; ``library`` where PyTorch is not installed.
+
+        Examples
+        --------
+        >>> import torch
+        >>> module = snn.to_torch()
+        >>> [name for name, _ in module.named_parameters()][:2]
+        ['conv1.weight', 'conv1.bias']
+        >>> module(torch.tensor(images[:5])).shape
+        torch.Size([5, 10])
         """
         trainable = _trainable()
         return trainable.TrainableNetwork(
@@ -778,5 +787,16 @@ def from_torch(module: Any) -> SpikingNetwork:
     SpikeletError
         ``invalidOption`` for a module that did not come from ``to_torch()``; ``invalidData`` for parameters that are not finite,
         thresholds that are not above 0, and other shapes or names than it was made with; ``library`` where PyTorch is not installed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> module = snn.to_torch()
+    >>> optimiser = torch.optim.Adam(module.parameters(), lr=1e-4)
+    >>> loss = torch.nn.functional.cross_entropy(module(torch.tensor(images[:20])), torch.tensor(labels[:20]))
+    >>> loss.backward()
+    >>> optimiser.step()
+    >>> spikelet.from_torch(module)
+    <SpikingNetwork 'model' (signed, 8 steps, streaming)>
     """
     return _trainable().network_of(module)

@@ -19,13 +19,15 @@ import spikelet
 from conftest import model
 
 COUNT = 100
+HAS_TORCH = importlib.util.find_spec("torch") is not None
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # What has nothing to show without a network to download from, a browser, or words of its own.
 WITHOUT = {"Comparison", "Explorer", "SpikeletWarning", "ann2snn", "download_url", "functional"}
 
 
 def _examples():
-    modules = [spikelet, *(importlib.import_module(f"spikelet.{module.name}") for module in pkgutil.iter_modules(spikelet.__path__))]
+    names = [module.name for module in pkgutil.iter_modules(spikelet.__path__) if HAS_TORCH or not module.name.startswith(("trainable", "_torch"))]
+    modules = [spikelet, *(importlib.import_module(f"spikelet.{name}") for name in names)]
     for module in modules:
         for test in doctest.DocTestFinder().find(module):
             if test.examples and not test.name.endswith(".forward"):
@@ -55,7 +57,7 @@ def names(folder):
 def test_an_example_prints_what_it_says(example, folder, names, monkeypatch):
     monkeypatch.chdir(folder)
     example.globs = dict(names)
-    if importlib.util.find_spec("torch") is None:
+    if not HAS_TORCH:
         # What stands before PyTorch is imported does without it.
         first = next((index for index, line in enumerate(example.examples) if line.source == "import torch\n"), len(example.examples))
         del example.examples[first:]
@@ -73,5 +75,5 @@ def test_every_public_name_has_an_example():
     shown = {test.name.split(".", 2)[-1] for test in EXAMPLES}
     public = {name: getattr(spikelet, name) for name in spikelet.__all__ if name not in WITHOUT}
     assert {name for name, value in public.items() if value.__qualname__ not in shown} == set()
-    methods = {f"SpikingNetwork.{name}" for name in ("__call__", "evaluate", "export", "layers", "run", "save", "spike_counts", "spikes")}
+    methods = {f"SpikingNetwork.{name}" for name in ("__call__", "evaluate", "export", "layers", "run", "save", "spike_counts", "spikes", "to_torch")}
     assert methods <= shown

@@ -422,7 +422,9 @@ class Simulator:
         if self.network.waits:
             for step in range(self.steps):
                 layer.integrate(current[step], step)
-            spikes = [layer.emit(step) for step in range(self.steps)]
+            # A layer of fewer digits than others sends its first where theirs are worth as much.
+            late = self.steps - layer.p["digits"] if self.network.radix and layer.p.get("digits") else 0
+            spikes = [layer.emit(step - late) if step >= late else np.zeros(layer.shape) for step in range(self.steps)]
         else:
             spikes = []
             for step in range(self.steps):
