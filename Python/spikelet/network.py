@@ -504,8 +504,9 @@ class SpikingNetwork:
         -------
         TrainableNetwork
             A ``torch.nn.Module`` on the CPU in float32. Its output is that of :meth:`run`, but for the order of summation. Spikes have
-            surrogate gradients: straight-through within the range of the digits, a rectangle of width θ at the threshold of an
-            integrate-and-fire neuron; :class:`spikelet.trainable.TrainableNetwork` has the equations and where they come from.
+            surrogate gradients: of the K digits of a number 1 within their range (straight-through, as in QCFS: Bu et al., ICLR 2022);
+            of an integrate-and-fire neuron ∂s/∂v = 1/θ for |v − θ| < θ/2 (a rectangle, as in STBP: Wu et al., 2018). ``help(module)``
+            has them in full.
 
         Raises
         ------
@@ -516,7 +517,7 @@ class SpikingNetwork:
         --------
         >>> import torch
         >>> module = snn.to_torch()
-        >>> [name for name, _ in module.named_parameters()][:2]
+        >>> [name for name, value in module.named_parameters() if value.requires_grad][:2]
         ['conv1.weight', 'conv1.bias']
         >>> module(torch.tensor(images[:5])).shape
         torch.Size([5, 10])

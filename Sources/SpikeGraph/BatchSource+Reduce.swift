@@ -1,6 +1,3 @@
-import Dispatch
-import Foundation
-
 /// Sums over samples: what is found in some of them, to be added to what is found in others.
 package protocol Accumulator: Codable, Sendable {
     /// Takes in what later samples gave.
@@ -185,61 +182,4 @@ extension [Batch] {
     package var joinedInputs: [Tensor] {
         (first?.inputs ?? []).indices.map { input in Tensor.joined(map { $0.inputs[input] }) }
     }
-}
-
-/// `items` mapped at the same time, results in order. The first error, in the items' order, is thrown.
-///
-/// - Parameter count: as many at a time: what more would take is memory alone.
-package func concurrentMap<Item: Sendable, Result: Sendable>(
-    _ items: [Item], atMost count: Int = .max, _ transform: @Sendable (Item) throws -> Result
-) throws -> [Result] {
-    if items.count == 1 { return [try transform(items[0])] }
-    guard items.count <= count else {
-        return try stride(from: 0, to: items.count, by: max(1, count)).flatMap { start in
-            try concurrentMap(Array(items[start..<min(start + max(1, count), items.count)]), transform)
-        }
-    }
-    nonisolated(unsafe) var results = [Swift.Result<Result, any Error>?](repeating: nil, count: items.count)
-    nonisolated(unsafe) var next = 0
-    let lock = DispatchSemaphore(value: 1)
-    let done = DispatchSemaphore(value: 0)
-    let carried = Cancellation.carried
-    withoutActuallyEscaping(transform) { transform in
-        @Sendable func work() {
-            while true {
-                lock.wait()
-                let index = next
-                next += 1
-                lock.signal()
-                guard index < items.count else { return }
-                let result = Swift.Result {
-                    try carried {
-                        try Cancellation.check()
-                        return try transform(items[index])
-                    }
-                }
-                lock.wait()
-                results[index] = result
-                lock.signal()
-            }
-        }
-        // Threads of their own: in a forked process those of Dispatch's queues are gone, and work for them waits for ever.
-        let others = min(items.count, ProcessInfo.processInfo.activeProcessorCount) - 1
-        for _ in 0..<max(0, others) {
-            let thread = Thread {
-                work()
-                done.signal()
-            }
-            thread.stackSize = 8 << 20
-            thread.start()
-        }
-        work()
-        // This thread may be done long before the others are, and nobody else can ask.
-        for _ in 0..<max(0, others) {
-            while done.wait(timeout: .now() + .milliseconds(20)) == .timedOut {
-                if carried.isAskedMeanwhile { carried.ask() }
-            }
-        }
-    }
-    return try results.compactMap { try $0?.get() }
 }

@@ -188,7 +188,8 @@ public struct ConversionRequest: Codable, Sendable, Equatable {
     ) throws -> Outcome {
         try validate(hasData: calibration != nil)
         guard ann.spiking == nil else {
-            throw SpikeletError(.notConvertible, "'\(ann.name)' is a spiking network already", remedy: "convert the ANN that it was made from")
+            throw SpikeletError(
+                .notConvertible, "'\(ann.name)' is a spiking network already", remedy: "convert the ANN that it was made from")
         }
         guard let targetDrop else {
             return Outcome(snn: try convert(ann, recipe: recipe ?? Recipe.calibrated.name, steps: steps, data: calibration))
