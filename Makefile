@@ -38,11 +38,12 @@ docs: build ## build the library's documentation
 snippets: ## gather the Swift of the documentation into the program that a test runs
 	@SPIKELET_WRITE_SNIPPETS=1 $(MAKE) test FLAGS="--filter SnippetTests"
 
-test: setup ## build and run all tests, optimised (only failures are shown)
+test: setup ## build and run all tests, optimised (only failures are shown; with FLAGS, such as --filter, Swift's alone)
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome || ls -d /Applications/*Chrom*.app; } >/dev/null 2>&1 || \
 		echo "note: no Chromium here, so no test opens the pages in a browser; Scripts/setup --browser installs it"
 	@$(SWIFT) build -c release --scratch-path $(BUILD) $(TRAITS) --build-tests $(BUILDFLAGS)
 	@$(SWIFT) test -c release --scratch-path $(BUILD) $(TRAITS) --skip-build --disable-xctest --quiet $(BUILDFLAGS) $(FLAGS)
+	@$(if $(FLAGS),,$(MAKE) --no-print-directory python)
 
 # An environment with what Python/requirements-test.txt names, or else with the system's own; and PyTorch, where it can be had.
 PYTHON_ENVIRONMENT := $(BUILD)/python-venv
