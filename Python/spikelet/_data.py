@@ -461,6 +461,11 @@ class Data:
         if self.source is not None:
             return self.source.first()
         assert self.files is not None
+        if not os.path.exists(_c.path_bytes(self.files.path)):
+            raise SpikeletError(
+                "fileSystem", "cannot read: it, or a folder on the way to it, does not exist", where=os.fspath(self.files.path),
+                remedy="check the path",
+            )
         if self.files.options():
             return None
         return _peek(self.files.path)

@@ -35,6 +35,7 @@ def write_whole(path: str | os.PathLike[str], text: str) -> None:
     SpikeletError
         ``fileSystem`` where it cannot be written.
     """
+    check_writable(path)
     name = os.fspath(path)
     try:
         descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(name) or ".", prefix=".spikelet-")

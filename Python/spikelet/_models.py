@@ -20,7 +20,7 @@ import numpy
 from . import _c
 from ._arrays import torch_module
 from ._data import Data
-from ._errors import SpikeletError, options
+from ._errors import SpikeletError, SpikeletWarning, options
 
 _OPSET = 17
 
@@ -182,9 +182,16 @@ def _on_cpu(model: Any) -> Any:
 def _evaluating(model: Any) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
+    # An operator of its own, which no exporter knows, in place of the layers of a transformer.
+    mha = getattr(torch_module().backends, "mha", None)
+    is_fast = mha is not None and mha.get_fastpath_enabled()
+    if is_fast:
+        mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
+        if is_fast:
+            mha.set_fastpath_enabled(True)
         # Not train(mode): a submodule may have had another mode than the module around it.
         for module, mode in modes:
             module.training = mode
@@ -286,36 +293,68 @@ def export(model: Any, data: Data | None, shapes: list[list[int]] | None) -> byt
     model = _on_cpu(model)
     names_in_order, tensors = _input_names(model, names, tensors)
     reasons: list[str] = []
-    outputs: list[str] | None = None
     traced: bytes | None = None
-    is_certain = False
+    doubts: list[str] = []
     with _evaluating(model), torch.no_grad():
+        outputs = _output_names(_forward(model, tensors), names_in_order)
         try:
-            with _silent():
-                outputs = _output_names(model(*tensors), names_in_order)
-            traced, is_certain = _export_by_tracing(model, tensors, names_in_order, outputs)
+            traced, doubts = _export_by_tracing(model, tensors, names_in_order, outputs)
         except Exception as error:  # noqa: BLE001 - an exporter raises whatever the module raises
             reasons.append(_reason(error))
-        if traced is not None and is_certain:
+        if traced is not None and not doubts:
             return traced
-        if importlib.util.find_spec("onnxscript") is not None and importlib.util.find_spec("onnx") is not None:
+        missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+        if not missing:
             try:
                 return _export_by_dynamo(model, tensors, names_in_order, outputs)
             except Exception as error:  # noqa: BLE001
                 reasons.append(_reason(error))
-        elif traced is None:
-            reasons.append("the newer exporter needs the packages onnx and onnxscript, which are not installed")
     if traced is not None:
+        more = len(doubts) - 1
+        warnings.warn(
+            f"model {type(model).__name__}: its forward looks at values, and the network is what it did with the first batch: {doubts[0]}"
+            + (f" (and {more} more like it)" if more > 0 else ""), SpikeletWarning, stacklevel=_caller(),
+        )
         return traced
+    remedy = "export it yourself (torch.onnx.export), and give the file's path"
+    if missing:
+        remedy = f"install what PyTorch's exporters need: pip install {' '.join(missing)}"
     raise SpikeletError(
         "export", f"PyTorch cannot export the module: {reasons[0]}", where=f"model {type(model).__name__}",
-        details=[f"- the newer exporter: {reason}" for reason in reasons[1:]],
-        remedy="export it yourself (torch.onnx.export), and give the file's path",
+        details=[f"- the newer exporter: {reason}" for reason in reasons[1:]], remedy=remedy,
     )
 
 
-def _export_by_tracing(model: Any, tensors: list[Any], names: list[str], outputs: list[str] | None) -> tuple[bytes, bool]:
-    """The model, and whether tracing saw nothing that depends on the values."""
+def _caller() -> int:
+    """The depth of the line that called into the package, from where this is called."""
+    depth, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        depth, frame = depth + 1, frame.f_back
+    return depth - 1
+
+
+def _forward(model: Any, tensors: list[Any]) -> Any:
+    """What the module makes of the samples.
+
+    Raises
+    ------
+    SpikeletError
+        ``export`` with what the module raises, and what it was given.
+    """
+    try:
+        with _silent():
+            return model(*tensors)
+    except Exception as error:  # noqa: BLE001
+        given = ", ".join(f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}" for tensor in tensors)
+        raise SpikeletError(
+            "export", f"the module does not take such samples: {_reason(error)}", where=f"model {type(model).__name__}",
+            details=[f"it was given {given}, two samples"],
+            remedy="give data as the module's forward takes them: x, or (x, y) with the samples in front",
+        ) from error
+
+
+def _export_by_tracing(model: Any, tensors: list[Any], names: list[str], outputs: list[str] | None) -> tuple[bytes, list[str]]:
+    """The model, and what tracing saw of steps that depend on the values."""
     torch = torch_module()
     buffer = io.BytesIO()
     with _silent() as caught:
@@ -324,7 +363,8 @@ def _export_by_tracing(model: Any, tensors: list[Any], names: list[str], outputs
             dynamic_axes={name: {0: "batch"} for name in names},
         )
     tracer = getattr(torch.jit, "TracerWarning", ())
-    return buffer.getvalue(), not any(isinstance(w.message, tracer) or tracer and issubclass(w.category, tracer) for w in caught)
+    doubts = [str(w.message).splitlines()[0] for w in caught if isinstance(w.message, tracer) or tracer and issubclass(w.category, tracer)]
+    return buffer.getvalue(), doubts
 
 
 def _export_by_dynamo(model: Any, tensors: list[Any], names: list[str], outputs: list[str] | None) -> bytes:

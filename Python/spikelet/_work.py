@@ -21,15 +21,11 @@ ProgressFunction = ctypes.CFUNCTYPE(
 _PATIENCE = 0.5
 _shows_progress: bool | None = None
 _watches: list["Watch"] = []
-# Those that come from outside or from a timer.
-_SIGNALS = [
-    getattr(signal, name)
-    for name in (
-        "SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGCONT", "SIGTSTP", "SIGQUIT",
-        "SIGXCPU", "SIGWINCH", "SIGPIPE", "SIGIO",
-    )
-    if hasattr(signal, name)
-]  # fmt: skip
+# Of faults of the program itself nothing is left to be called.
+_SIGNALS = sorted(
+    signal.valid_signals()
+    - {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT")}
+)
 
 
 def set_progress(shown: bool | None) -> None:
@@ -96,7 +92,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
-        self._noted: list[tuple[int, Any]] = []
+        self._noted: list[tuple[Any, int, Any]] = []
         self._handlers: dict[int, Any] = {}
         self._bar: _Bar | None = None
         self._began = time.monotonic()
@@ -136,12 +132,17 @@ class Watch:
             raise raised
 
     def _note(self, number: int, frame: Any) -> None:
-        self._noted.append((number, frame))
+        self._noted.append((self._handlers[number], number, frame))
 
     def _handle_noted(self) -> None:
         while self._noted:
-            number, frame = self._noted.pop(0)
-            self._handlers[number](number, frame)
+            handler, number, frame = self._noted.pop(0)
+            # As anywhere else it may put another handler in its place, call the library, or be interrupted.
+            self._pass_on_signals()
+            try:
+                handler(number, frame)
+            finally:
+                self._note_signals()
 
     def is_stopped(self) -> bool:
         """Calls the handlers of what came meanwhile; whether the call is to end."""
@@ -175,7 +176,9 @@ class Watch:
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        self._handle_noted()
+        while self._noted:
+            handler, number, frame = self._noted.pop(0)
+            handler(number, frame)
 
 
 @contextlib.contextmanager

@@ -486,6 +486,7 @@ class SpikingNetwork:
             source=samples.source,
         )
         result = Result(text.json())
+        warn(result.get("warnings"))
         if report is not None:
             result.save_report(report)
         return result
@@ -571,7 +572,7 @@ class SpikingNetwork:
         Returns
         -------
         Record
-            ``replaced``, ``notes``, and of a check ``check``, which ``print`` shows.
+            ``replaced``, ``notes``, and of a check ``check``; ``print`` shows them.
 
         Raises
         ------
@@ -604,7 +605,8 @@ class SpikingNetwork:
             source=None if samples is None else samples.source,
         )
         outcome = text.json()
-        return Record(outcome, outcome.get("checkText"))
+        lines = [f"replaced: {each}" for each in outcome.get("replaced") or []] + [f"note: {each}" for each in outcome.get("notes") or []]
+        return Record(outcome, "\n".join([*lines, *filter(None, [outcome.get("checkText")])]) or f"written to {os.fspath(path)}")
 
     def explore(self, data: Any, ann: Any = None, *, steps: int | None = None, port: int = 0, limit: int = 200) -> Explorer:
         """Opens a live page: pick a sample, drag the time step, watch the spikes.

@@ -31,7 +31,9 @@ _ROLES = {
 _STATISTICS = ("running_mean", "running_var")
 _STATEFUL = ("Neuron", "RunningMaximumPool")
 # Facts that tell of weights as they were before the training.
-_OUTDATED = ("correctedWeights", "uncorrectedWeights", "targetDrop", "heldOutDrop")
+_OUTDATED = ("correctedWeights", "uncorrectedWeights", "correctedLayers", "correctionSamples", "targetDrop", "heldOutDrop")
+# Beyond, the quotient of two thresholds is no number in float32.
+_THRESHOLDS = (1e-30, 1e30)
 # As in SpikingNetwork.run.
 _USUAL_STEPS = 32
 
@@ -67,7 +69,8 @@ class TrainableNetwork(nn.Module):
 
     Weights and biases are parameters, named by the layer: ``conv1.weight``, ``block1.conv1.bias``. What a spike of a layer is worth (θ, of
     digits a step of the last one, one number or one a channel) is a parameter, too, named by the activation, ``relu1.threshold``; it
-    learns where ``requires_grad`` is set. Initial membranes are not trained. ``train()`` and ``eval()`` compute the same: batch
+    learns where ``requires_grad`` is set. Initial membranes are not trained, and no part of ``state_dict()``, nor is the number of digits: a
+    state belongs into a module of the same network. ``train()`` and ``eval()`` compute the same: batch
     normalisations that were not folded keep their statistics.
 
     Forward it gives what :meth:`SpikingNetwork.run` gives in float32, but for the order of summation: where that decides about a spike, a
@@ -343,6 +346,11 @@ class TrainableNetwork(nn.Module):
                     "invalidData", f"an input of shape {list(value.shape)}, the network takes [{shape}]", where=f"input '{port['name']}'",
                     remedy="give samples of the network's size",
                 )
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                # At a threshold they would be silence, and the loss a number.
+                raise SpikeletError(
+                    "invalidData", "it holds numbers that are not finite", where=f"input '{port['name']}'", remedy="leave out such samples"
+                )
             if port["elementType"] == "float32":
                 value = value.to(dtype) / 255 if value.dtype == torch.uint8 else value.to(dtype)
             values[port["name"]] = value
@@ -429,8 +437,8 @@ class TrainableNetwork(nn.Module):
             for name, array in arrays.items() if array.dtype.kind == "f" and not numpy.isfinite(array).all()
         ]
         wrong += [
-            f"- '{'.'.join(path)}' has {int((~(numpy.isfinite(array) & (array > 0))).sum())} thresholds that are not above 0"
-            for path, array in thresholds.items() if not (numpy.isfinite(array) & (array > 0)).all()
+            f"- '{'.'.join(path)}' has {int((~_are_thresholds(array)).sum())} thresholds that are not above 0, or no number to divide by"
+            for path, array in thresholds.items() if not _are_thresholds(array).all()
         ]
         if wrong:
             raise SpikeletError(
@@ -467,12 +475,11 @@ class TrainableNetwork(nn.Module):
             if role in ("fixed", "converted"):
                 given = self._at(path)
                 scales = _attributes(node)["scales"] if role == "fixed" else self._as_converted(node)
-                if not torch.equal(given.detach().cpu(), torch.tensor(scales, dtype=torch.float32).to(given.dtype)):
+                if not _is_same(given, scales):
                     wrong.append(f"- '{'.'.join(path)}' has other numbers")
             if node["name"] in self._offsets:
                 given = self._at(self._offsets[node["name"]])
-                offsets = torch.tensor(_attributes(node)["initialOffsets"], dtype=torch.float32)
-                if not torch.equal(given.detach().cpu(), offsets.to(given.dtype)):
+                if not _is_same(given, _attributes(node)["initialOffsets"]):
                     wrong.append(f"- '{'.'.join(self._offsets[node['name']])}' has other numbers")
         if wrong:
             raise SpikeletError(
@@ -508,6 +515,18 @@ class TrainableNetwork(nn.Module):
                 spike = numpy.array(site["spike"], numpy.float32)
                 site["spike"] = _numbers(numpy.where(spike == old, new, spike * (new / old)))
         return moved
+
+
+def _are_thresholds(array: numpy.ndarray) -> numpy.ndarray:
+    least, most = _THRESHOLDS
+    return (array >= least) & (array <= most)
+
+
+def _is_same(given: Tensor, numbers: Any) -> bool:
+    """Whether a buffer has the numbers that it was made with, as the precisions leave them that a module may have passed through."""
+    made, given = torch.tensor(numbers, dtype=torch.float32), given.detach().cpu()
+    forms = [made, *(made.to(rounded).float() for rounded in (torch.float16, torch.bfloat16))]
+    return any(torch.equal(given, form.to(given.dtype)) for form in forms)
 
 
 def _numbers(array: numpy.ndarray) -> list[float]:

@@ -333,6 +333,21 @@ def test_handlers_of_signals_are_called_meanwhile_and_what_they_raise_is_raised(
         signal.signal(signal.SIGALRM, before)
 
 
+def test_a_second_ctrl_c_finds_the_handler_that_the_first_has_put_there(signed, test):
+    before = signal.signal(signal.SIGINT, lambda number, frame: signal.signal(signal.SIGINT, signal.default_int_handler))
+    timers = [threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)) for delay in (0.1, 0.3)]
+    try:
+        for timer in timers:
+            timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            signed.evaluate(test, steps=[256])
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    finally:
+        for timer in timers:
+            timer.join()
+        signal.signal(signal.SIGINT, before)
+
+
 def test_it_is_pickled_copied_saved_and_loaded(signed, images, tmp_path):
     x, wanted = images[:2], signed.run(images[:2])
     signed.save(tmp_path / "snn.safetensors")

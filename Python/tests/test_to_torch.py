@@ -392,3 +392,20 @@ def test_names_that_modules_have_already():
     module = snn.to_torch()
     assert torch.allclose(module(x), snn.run(x), atol=1e-5) and module.steps == 4
     assert torch.equal(spikelet.from_torch(module).run(x), snn.run(x))
+
+
+def test_half_precision_and_back_is_no_other_network():
+    snn = spikelet.convert(model("cnn"), TRAIN, recipe="calibrated", steps=8, limit=50)
+    for dtype in (torch.float16, torch.bfloat16):
+        assert spikelet.from_torch(snn.to_torch().to(dtype).float()).recipe == "calibrated"
+
+
+def test_thresholds_and_inputs_that_are_no_numbers_to_work_with_are_refused():
+    snn = spikelet.convert(model("cnn"), TRAIN, recipe="radix", steps=4, limit=50)
+    module = snn.to_torch(learn_thresholds=True)
+    with pytest.raises(spikelet.SpikeletError, match="not finite"):
+        module(torch.full((1, 1, 28, 28), torch.nan))
+    with torch.no_grad():
+        module.get_parameter("relu1.threshold").fill_(1e-40)
+    with pytest.raises(spikelet.SpikeletError, match="make no network"):
+        spikelet.from_torch(module)

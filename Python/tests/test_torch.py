@@ -216,3 +216,48 @@ def test_a_script_for_ann2snn_runs_after_one_changed_import(loader, images):
         last = accuracy(snn, T=64)
         ann2snn.functional.reset_net(snn)
     assert abs(last - ann) <= 0.2
+
+
+def test_what_a_module_makes_of_values_is_said():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other, self.last = nn.Linear(784, 8), nn.Linear(784, 8), nn.Linear(8, 10)
+
+        def forward(self, x):
+            x = x.flatten(1)
+            return self.last(torch.relu(self.one(x) if x.mean() > 0 else self.other(x)))
+
+    with pytest.warns(spikelet.SpikeletWarning, match="its forward looks at values"):
+        spikelet.convert(Branches(), torch.rand(30, 1, 28, 28), steps=4)
+
+
+def test_samples_that_a_module_does_not_take_are_told_with_their_shape():
+    with pytest.raises(spikelet.SpikeletError, match=r"float32 \[2, 3, 28, 28\]"):
+        spikelet.convert(network(), torch.zeros(10, 3, 28, 28))
+    with pytest.raises(spikelet.SpikeletError, match="does not exist"):
+        spikelet.convert(network(), "no such file.npz")
+
+
+def test_a_transformers_layer_is_exported_without_a_word(capfd):
+    model = nn.Sequential(
+        nn.Flatten(1, 2), nn.TransformerEncoderLayer(28, 2, 16, batch_first=True), nn.Flatten(), nn.Linear(784, 10)
+    ).eval()
+    x = torch.rand(20, 1, 28, 28)
+    snn = spikelet.convert(model, x, steps=8)
+    assert capfd.readouterr() == ("", "") and (snn.run(x) - model(x)).abs().max() < 0.1
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_outputs_have_names():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = nn.Linear(4, 3)
+
+        def forward(self, x):
+            y = torch.relu(self.one(x))
+            return {"logits": y @ self.one.weight, "x": y}
+
+    assert [port.name for port in spikelet.load_model(Two(), input_shape=(4,)).outputs] == ["logits", "x_output"]
+    assert [port.name for port in spikelet.load_model(nn.Linear(3, 3), input_shape=(3,)).outputs] == ["output"]
