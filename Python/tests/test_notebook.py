@@ -1,4 +1,4 @@
-"""Documentation/Notebook.ipynb runs, and shows the numbers that are stored in it.
+"""Documentation/Notebook.ipynb runs, and shows what is stored in it, but for what another processor rounds otherwise.
 
 ``SPIKELET_WRITE_NOTEBOOK=1`` stores what it shows anew: without times, progress bars, and the report, which is large.
 """
@@ -65,9 +65,16 @@ def _text(cell):
     return "".join(output.text if output.output_type == "stream" else output.data["text/plain"] for output in shown)
 
 
-def _numbers(text):
+_NUMBER = r"[−-]?\d+(?:[.,]\d+)*"
+
+
+def _words(text):
     # Spaces depend on pandas, and addresses of figures on the run.
-    return re.findall(r"[−-]?\d+(?:[.,]\d+)*", re.sub(r"<[^>]*>", "", text))
+    return re.sub(_NUMBER, "#", re.sub(r"<[^>]*>", "", text)).split()
+
+
+def _numbers(text):
+    return [float(number.replace("−", "-").replace(",", "")) for number in re.findall(_NUMBER, re.sub(r"<[^>]*>", "", text)) if number.count(".") < 2]
 
 
 def test_it_shows_what_is_stored(executed):
@@ -75,7 +82,9 @@ def test_it_shows_what_is_stored(executed):
     assert [cell.source for cell in stored.cells] == [cell.source for cell in executed.cells]
     code = [(one, other) for one, other in zip(stored.cells, executed.cells) if one.cell_type == "code"]
     for one, other in code:
-        assert _numbers(_text(one)) == _numbers(_text(other)), one.source
+        assert _words(_text(one)) == _words(_text(other)), one.source
+        # Sums in another order move a spike here and there, and with it a sample of a thousand.
+        assert _numbers(_text(one)) == pytest.approx(_numbers(_text(other)), rel=0.01, abs=0.5), one.source
     assert sum(bool(_text(one)) for one, _ in code) >= 7
 
 
