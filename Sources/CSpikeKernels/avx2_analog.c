@@ -8,7 +8,9 @@ INLINE_AVX2 void pixels_by_lanes(spike_analog *job, int y, int x, int lane, cons
     const spike_window w = job->window;
     const spike_walk rows = spike_walk_rows(&w, y), columns = spike_walk_columns(&w, x);
     __m256 sum[12];
+    UNROLLED
     for (int p = 0; p < pixels; p++) {
+        UNROLLED
         for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm256_loadu_ps(job->bias + lane + 8 * v);
     }
     for (int c = 0; c < job->channels; c++) {
@@ -17,9 +19,12 @@ INLINE_AVX2 void pixels_by_lanes(spike_analog *job, int y, int x, int lane, cons
             const float *weights = job->weights + ((size_t)(c * w.kernel_height + row.place) * w.kernel_width + (size_t)columns.place) * job->lanes + lane;
             SPIKE_EACH(column, columns) {
                 __m256 weight[2];
+                UNROLLED
                 for (int v = 0; v < vectors; v++) weight[v] = _mm256_loadu_ps(weights + 8 * v);
+                UNROLLED
                 for (int p = 0; p < pixels; p++) {
                     const __m256 value = _mm256_broadcast_ss(line + column.at + p * w.stride_x);
+                    UNROLLED
                     for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm256_fmadd_ps(value, weight[v], sum[p * vectors + v]);
                 }
                 weights += job->lanes;
@@ -27,9 +32,16 @@ INLINE_AVX2 void pixels_by_lanes(spike_analog *job, int y, int x, int lane, cons
         }
     }
     const __m256 limit = _mm256_set1_ps(job->limit), half = _mm256_set1_ps(0.5f), minus = _mm256_set1_ps(-0.0f);
+    // Nothing is divided for each pixel.
+    int column = job->block == 1 ? x : x / job->block, part = job->block == 1 ? 0 : x % job->block;
+    UNROLLED
     for (int p = 0; p < pixels; p++) {
-        int32_t *target = job->target + ((size_t)y * job->columns + (size_t)((x + p) / job->block)) * job->stride +
-                          (size_t)((x + p) % job->block) * job->lanes + lane;
+        int32_t *target = job->target + ((size_t)y * job->columns + (size_t)column) * job->stride + (size_t)part * job->lanes + lane;
+        if (++part == job->block) {
+            part = 0;
+            column++;
+        }
+        UNROLLED
         for (int v = 0; v < vectors; v++) {
             const __m256 value = sum[p * vectors + v];
             const int over = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_andnot_ps(minus, value), limit, _CMP_NLE_UQ));

@@ -5,13 +5,6 @@
 
 #define TOGETHER 4
 
-// Sums stay in registers: a loop over them that is not unrolled would have them in memory.
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED
-#endif
-
 /// The sums of columns first … first + 15 of a panel go out, as many as there are.
 INLINE_AVX2 void put(const spike_row_products *job, int column, float *out, __m256 value) {
     const int left = job->columns - column;

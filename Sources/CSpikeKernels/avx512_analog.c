@@ -9,7 +9,9 @@ INLINE_AVX512 void pixels_by_lanes(
     const spike_window w = job->window;
     const spike_walk rows = spike_walk_rows(&w, y), columns = spike_walk_columns(&w, x);
     __m512 sum[24];
+    UNROLLED
     for (int p = 0; p < pixels; p++) {
+        UNROLLED
         for (int v = 0; v < vectors; v++) {
             sum[p * vectors + v] = _mm512_maskz_loadu_ps(v == vectors - 1 ? last : 0xffff, job->bias + lane + 16 * v);
         }
@@ -20,9 +22,12 @@ INLINE_AVX512 void pixels_by_lanes(
             const float *weights = job->weights + ((size_t)(c * w.kernel_height + row.place) * w.kernel_width + (size_t)columns.place) * job->lanes + lane;
             SPIKE_EACH(column, columns) {
                 __m512 weight[4];
+                UNROLLED
                 for (int v = 0; v < vectors; v++) weight[v] = _mm512_maskz_loadu_ps(v == vectors - 1 ? last : 0xffff, weights + 16 * v);
+                UNROLLED
                 for (int p = 0; p < pixels; p++) {
                     const __m512 value = _mm512_set1_ps(line[column.at + p * w.stride_x]);
+                    UNROLLED
                     for (int v = 0; v < vectors; v++) sum[p * vectors + v] = _mm512_fmadd_ps(value, weight[v], sum[p * vectors + v]);
                 }
                 weights += job->lanes;
@@ -30,9 +35,16 @@ INLINE_AVX512 void pixels_by_lanes(
         }
     }
     const __m512 limit = _mm512_set1_ps(job->limit), half = _mm512_set1_ps(0.5f);
+    // Nothing is divided for each pixel.
+    int column = job->block == 1 ? x : x / job->block, part = job->block == 1 ? 0 : x % job->block;
+    UNROLLED
     for (int p = 0; p < pixels; p++) {
-        int32_t *target = job->target + ((size_t)y * job->columns + (size_t)((x + p) / job->block)) * job->stride +
-                          (size_t)((x + p) % job->block) * job->lanes + lane;
+        int32_t *target = job->target + ((size_t)y * job->columns + (size_t)column) * job->stride + (size_t)part * job->lanes + lane;
+        if (++part == job->block) {
+            part = 0;
+            column++;
+        }
+        UNROLLED
         for (int v = 0; v < vectors; v++) {
             const __m512 value = sum[p * vectors + v];
             const __mmask16 over = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_NLE_UQ);
@@ -52,10 +64,18 @@ INLINE_AVX512 void row_of_lanes(spike_analog *job, int y, int lane, const int ve
     const int extent = (w.kernel_width - 1) * w.dilation_x;
     int x = 0;
     while (x < w.out_width) {
-        const int first = x * w.stride_x - w.pad_left;
-        if (first >= 0 && x + together <= w.out_width && first + (together - 1) * w.stride_x + extent < w.width) {
+        // How many from here on look at nothing beside the image.
+        const int first = x * w.stride_x - w.pad_left, room = w.width - 1 - extent - first;
+        const int inside = first < 0 || room < 0 ? 0 : room / w.stride_x + 1, left = w.out_width - x, fitting = inside < left ? inside : left;
+        if (fitting >= together) {
             pixels_by_lanes(job, y, x, lane, together, vectors, last);
             x += together;
+        } else if (fitting >= 4) {
+            pixels_by_lanes(job, y, x, lane, 4, vectors, last);
+            x += 4;
+        } else if (fitting >= 2) {
+            pixels_by_lanes(job, y, x, lane, 2, vectors, last);
+            x += 2;
         } else {
             pixels_by_lanes(job, y, x, lane, 1, vectors, last);
             x++;

@@ -155,6 +155,19 @@ AVX512 void spike_pool_bits__avx512(const spike_pool *job) {
         }
     }
 }
+/// The ones of each half of a byte are looked up.
+AVX512 uint64_t spike_popcount__avx512(const uint64_t *words, size_t count) {
+    const __m512i ones = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4)), low = _mm512_set1_epi8(15);
+    __m512i sums = _mm512_setzero_si512();
+    for (size_t i = 0; i < count; i += 8) {
+        const __mmask8 some = count - i < 8 ? (__mmask8)((1u << (count - i)) - 1) : 0xff;
+        const __m512i bytes = _mm512_maskz_loadu_epi64(some, words + i);
+        const __m512i first = _mm512_shuffle_epi8(ones, _mm512_and_si512(bytes, low));
+        const __m512i second = _mm512_shuffle_epi8(ones, _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low));
+        sums = _mm512_add_epi64(sums, _mm512_sad_epu8(_mm512_add_epi8(first, second), _mm512_setzero_si512()));
+    }
+    return (uint64_t)_mm512_reduce_add_epi64(sums);
+}
 #else
 typedef int spike_avx512_lists_are_for_x86_64;
 #endif

@@ -5,13 +5,6 @@
 
 #define TOGETHER 6
 
-// Sums stay in registers: a loop over them that is not unrolled would have them in memory.
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED
-#endif
-
 INLINE_AVX512 __m512i four_of(const void *numbers) {
     int32_t four;
     memcpy(&four, numbers, 4);

@@ -23,6 +23,10 @@
     void spike_##name##__##neon(job *);
 SPIKE_KERNELS(SPIKE_DECLARE)
 
+#if defined(__x86_64__)
+uint64_t spike_popcount__avx512(const uint64_t *words, size_t count);
+#endif
+
 /// Points of an axis, `step` apart, as far as they lie in an input: point `place` at coordinate `at` is the next, `end` is behind the
 /// last. Where none does, place is end, and `at` 0.
 typedef struct {

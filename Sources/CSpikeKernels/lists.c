@@ -51,6 +51,7 @@ static uint64_t popcount_plainly(const uint64_t *words, size_t count) SPIKE_POPC
 
 uint64_t spike_popcount(const uint64_t *words, size_t count) {
 #if defined(__x86_64__)
+    if (spike_isa_supported(SPIKE_ISA_AVX512)) return spike_popcount__avx512(words, count);
     if (__builtin_cpu_supports("popcnt")) return popcount_by_instruction(words, count);
 #endif
     return popcount_plainly(words, count);

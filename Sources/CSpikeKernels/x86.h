@@ -8,6 +8,13 @@
 #define AVX512 __attribute__((target("avx2,fma,popcnt,bmi,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
 #define INLINE_AVX512 SPIKE_INLINE AVX512
 
+// Sums stay in registers: a loop over them that is not unrolled would have them in memory.
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED
+#endif
+
 /// A run of a list, and what is needed to find the weights of its entries.
 typedef struct {
     const char *weights;

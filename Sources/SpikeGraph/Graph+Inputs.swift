@@ -15,10 +15,6 @@ extension Graph {
         // The first open axis decides. Where no input has one, the network's own first axis is the batch.
         let open = zip(inputs, tensors).lazy.compactMap { $0.type.openBatch(of: $1) }.first
         let batch = open ?? fixedBatch ?? 1
-        let asksForNonFinite = nodes.contains { node in
-            if case .unary(let unary) = node.operator { return unary.function == .isNaN || unary.function == .isInf }
-            return false
-        }
         for (input, tensor) in zip(inputs, tensors) {
             guard tensor.elementType == input.type.elementType, tensor.shape == input.type.shape.sizes(batch: batch) else {
                 throw SpikeletError(
@@ -28,7 +24,7 @@ extension Graph {
             guard batch > 0 else {
                 throw SpikeletError(.invalidData, "input '\(input.name)' holds no samples", remedy: "give at least one sample")
             }
-            if !asksForNonFinite, let position = tensor.firstNonFinite {
+            if let position = tensor.firstNonFinite, !asksForNonFinite {
                 throw SpikeletError(
                     .invalidData,
                     "input '\(input.name)' holds \(tensor.floats[position]) in sample \(position * batch / max(1, tensor.count))",
@@ -36,6 +32,13 @@ extension Graph {
             }
         }
         return batch
+    }
+
+    private var asksForNonFinite: Bool {
+        nodes.contains { node in
+            if case .unary(let unary) = node.operator { return unary.function == .isNaN || unary.function == .isInf }
+            return false
+        }
     }
 
     /// What to do about a tensor of the wrong type.

@@ -17,6 +17,7 @@ import Testing
             case "gather_fire_i8": try checkGatherFire(table, &random)
             case "dense_i8": checkDense(table, &random)
             case "numbers_u8": checkNumbers(table, &random)
+            case "layer_u8": checkLayer(table, &random)
             case "weighted_i16": checkWeighted(table, &random)
             case "counted_f32": checkCounted(table, &random)
             case "masked_f32": checkMasked(table, isFloat: true, &random)

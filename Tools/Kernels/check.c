@@ -219,6 +219,47 @@ static void check_digits(const char *name, void (*kernel)(const spike_digits *),
     expect_same(name, "numbers", found[0], found[1], (size_t)words * 64, seed);
 }
 
+static void check_layer(const char *name, void (*kernel)(const spike_layer *), void (*plain)(const spike_layer *), int seed) {
+    const int channels = 8 * between(1, 9), lanes = (channels + 15) / 16 * 16, width = between(1, 11), height = between(1, 5);
+    const int dense = between(0, 2), count = dense + between(0, 2), largest_read = (1 << between(1, 7)) - 1, shift = between(0, 4);
+    spike_layer_branch branches[4];
+    for (int b = 0; b < count; b++) {
+        spike_layer_branch *branch = branches + b;
+        const int groups = b < dense ? between(1, 12) : 0, stride = between(1, 2);
+        const int rows = between(1, 3), columns = between(1, 3), runs = rows * columns;
+        const size_t pixel = (size_t)(groups ? 4 * groups : lanes), row = pixel * (size_t)(width * stride + columns);
+        const size_t room = row * (size_t)(height * stride + rows) + 64;
+        *branch = (spike_layer_branch){
+            .image = bytes(room, largest_read + 1), .row = (size_t)stride * row, .pixel = (size_t)stride * pixel, .run_rows = rows,
+            .run_columns = columns, .run_row = row, .run_column = pixel, .groups = groups, .lane_end = lanes,
+            .shift = groups ? shift : between(0, 4)};
+        if (groups) {
+            int8_t *weights = zeros((size_t)(4 * groups * runs * lanes));
+            for (int i = 0; i < 4 * groups * runs * lanes; i++) weights[i] = (int8_t)between(-127, 127);
+            branch->weights = weights;
+        } else {
+            int16_t *weights = zeros((size_t)(runs * lanes) * 2);
+            for (int i = 0; i < runs * lanes; i++) weights[i] = (int16_t)between(-3000, 3000);
+            branch->weights = weights;
+        }
+    }
+    spike_layer job = {
+        .branches = branches, .dense_count = dense, .branch_count = count, .row_begin = between(0, height - 1), .row_end = height, .width = width,
+        .lanes = lanes, .lane_begin = 32 * between(0, (lanes - 1) / 32), .lane_end = lanes, .start = numbers(0, lanes, -4000, 40000), .added_row = (size_t)(width * lanes), .added_pixel = (size_t)lanes,
+        .threshold = numbers(0, lanes, 1, 1 << between(1, 20)), .largest = (1 << between(1, 7)) - 1, .largest_read = largest_read,
+        .target_row = (size_t)(width * channels), .target_pixel = (size_t)channels, .channels = channels};
+    job.added = seed % 2 ? numbers(0, height * width * lanes, -100000, 100000) : NULL;
+    float *inverse = zeros((size_t)lanes * 4);
+    for (int i = 0; i < lanes; i++) inverse[i] = 1 / (float)job.threshold[i];
+    job.inverse = inverse;
+    void *found[2];
+    for (int k = 0; k < 2; k++) {
+        job.target = found[k] = zeros((size_t)(height * width * channels));
+        RUN(k, &job);
+    }
+    expect_same(name, "numbers", found[0], found[1], (size_t)(height * width * channels), seed);
+}
+
 static void check_weighted(const char *name, void (*kernel)(const spike_weighted *), void (*plain)(const spike_weighted *), int seed) {
     const int tile = 8 << between(0, 4), count = between(0, 9);
     const uint8_t *values = bytes((size_t)(count * tile), 128);
@@ -611,6 +652,7 @@ static void check_depthwise(const char *name, void (*kernel)(const spike_depthwi
         void (*)(const spike_gather *): check_gather, void (*)(const spike_gather_fire *): check_gather_fire,           \
         void (*)(const spike_scatter *): check_scatter, void (*)(const spike_masked *): check_masked,                   \
         void (*)(const spike_dense *): check_dense, void (*)(const spike_digits *): check_digits,                       \
+        void (*)(const spike_layer *): check_layer,                                                                    \
         void (*)(const spike_weighted *): check_weighted, void (*)(const spike_counted *): check_counted,               \
         void (*)(const spike_integrate *): check_integrate, void (*)(const spike_fire *): check_fire,                   \
         void (*)(const spike_pool *): check_pool, void (*)(const spike_pool_sums *): check_pool_sums,                   \

@@ -428,6 +428,61 @@ typedef struct {
     int32_t row_begin, row_end;
 } spike_depthwise;
 
+// ---- Layers of a radix code, in the numbers that spikes are the digits of. ----
+//
+// An image of numbers: bytes [height][width][channels], with so wide a border of zeros that no window leaves it.
+
+/// What a layer reads of an image. Its windows are runs of bytes that follow one another, [run_rows][run_columns] of them.
+typedef struct {
+    /// The first byte of the window of output (0, 0); of synapses from each channel to itself, that of lane 0.
+    const uint8_t *image;
+    /// Bytes from the window of an output row, or pixel, to that of the next.
+    size_t row, pixel;
+    int32_t run_rows, run_columns;
+    /// Bytes from run to run.
+    size_t run_row, run_column;
+    /// Of four bytes in a run. 0: each lane reads its own channel, one byte a run.
+    int32_t groups;
+    /// The lanes it adds to; the weights of others are zeros, and need not be read.
+    int32_t lane_begin, lane_end;
+    /// int8 [lanes / 32][runs][groups][32 lanes][4 channels], of which the last block may have 16 lanes; of a channel to itself int16
+    /// [runs][lanes].
+    const void *weights;
+    /// What sums are shifted left by; the same for all that have groups.
+    int32_t shift;
+} spike_layer_branch;
+
+/// Places of the output that are worked on together.
+#define SPIKE_LAYER_PLACES 8
+
+/// number = min(largest, max(0, ⌊(start + added + Σ weights · numbers) / threshold⌋)) for the rows [row_begin, row_end) of a layer: what a radix
+/// neuron's spikes say in all steps together. Sums stay within 32 bits, thresholds are above 0.
+typedef struct {
+    /// Those with groups come first.
+    const spike_layer_branch *branches;
+    int32_t dense_count, branch_count;
+    int32_t row_begin, row_end, width;
+    /// A multiple of 16.
+    int32_t lanes;
+    /// Of them those that are computed, from a multiple of 32 on to another, or to the end.
+    int32_t lane_begin, lane_end;
+    /// [lanes]
+    const int32_t *start;
+    /// [row][pixel][lanes], or NULL.
+    const int32_t *added;
+    size_t added_row, added_pixel;
+    /// [lanes], and 1 / threshold.
+    const int32_t *threshold;
+    const float *inverse;
+    int32_t largest;
+    /// The largest number that those with groups read, 127 at most.
+    int32_t largest_read;
+    /// An image; of each pixel so many bytes are written.
+    uint8_t *target;
+    size_t target_row, target_pixel;
+    int32_t channels;
+} spike_layer;
+
 #include "kernels.def"
 
 /// One function for each kernel; ``spike_table`` fills it.
@@ -613,6 +668,43 @@ typedef struct {
 } spike_unrolling;
 
 void spike_unroll_rows(const spike_unrolling *job, int32_t first, int32_t count, void *target);
+
+// ---- Layers of a radix code, in numbers: around them. ----
+
+/// The maximum, or the sum, of the bytes of windows, [row_begin, row_end) of an image of `width` pixels. Sums stay below 256. Up to eight bytes
+/// behind a window's last channel may be read.
+typedef struct {
+    const uint8_t *image;
+    /// Bytes from the window of an output row, or pixel, to that of the next; from place to place in a window.
+    size_t row, pixel, place_row, place_column;
+    int32_t places_y, places_x;
+    bool sums;
+    int32_t row_begin, row_end, width;
+    uint8_t *target;
+    size_t target_row, target_pixel;
+    /// A multiple of 8.
+    int32_t channels;
+} spike_image_pool;
+
+void spike_pool_image(const spike_image_pool *given);
+
+/// A layer, or a pool.
+typedef struct {
+    bool is_pool;
+    spike_image_pool pool;
+    spike_layer layer;
+    /// Whether what is added comes from an image of real values: it is made some rows before it is read.
+    bool is_analog;
+    spike_analog analog;
+} spike_layer_step;
+
+/// One after the other. Counts what analog jobs limited.
+void spike_run_layers(spike_layer_step *steps, int32_t count, const spike_kernel_table *table);
+
+/// The steps of numbers, digits with the most significant first: what spike_digits makes numbers of. bytes: of a step's bits, 8 numbers each.
+void spike_digits_of(const uint8_t *numbers, size_t bytes, int32_t steps, uint8_t *bits, size_t step_bytes);
+/// counts[channel][pixel] += the ones among the digits of an image of numbers.
+void spike_count_digits(const uint8_t *image, size_t row, size_t pixel, int32_t height, int32_t width, int32_t channels, float *counts);
 
 // ---- Threads that work on a layer together. ----
 

@@ -236,10 +236,12 @@ struct Assembly {
             for view in stage.branches.compactMap(\.view) { readers[view] = (readers[view]?.lowerBound ?? index)...index }
         }
         for (view, range) in readers { views[view].readers = range }
-        return Program(
+        var program = Program(
             graph: graph, precision: precision, spikingDescription: description, stages: ordered.map(\.element.stage),
             signals: builder.signals, views: views, stillNodes: stillNodes, densified: densified, outputs: outputStages,
             readout: graph.nodes.filter { readout.contains($0.name) }, lastReads: lastReads, lastValueReads: lastValueReads)
+        program.layers = LayerPlan(program)
+        return program
     }
 }
 

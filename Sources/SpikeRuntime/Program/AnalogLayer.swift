@@ -52,11 +52,29 @@ struct AnalogLayer: Sendable {
     }
 }
 
+extension AnalogLayer {
+    /// The job for one sample, without its image and target.
+    func job(_ lanes: Lanes, limit: Float) -> spike_analog {
+        var job = spike_analog()
+        job.window = window
+        job.channels = Int32(channels)
+        job.row_end = Int32(lanes.layout.height)
+        (job.lanes, job.block) = (Int32(lanes.channelStride), Int32(lanes.block))
+        (job.columns, job.stride) = (Int32(lanes.columns), Int32(lanes.count))
+        job.weights = UnsafePointer(weights.floats)
+        job.bias = UnsafePointer(bias.floats)
+        job.limit = limit
+        return job
+    }
+
+    /// Numbers of an image.
+    var imageSize: Int { channels * Int(window.height) * Int(window.width) }
+}
+
 extension Worker {
     /// The currents of an analog layer for all samples: [samples][steps][blocks][lanes] at `target`, of which this is step `step`.
     func run(_ layer: AnalogLayer, _ stage: NeuronStage, input: Tensor, step: Int, of steps: Int, to target: UnsafeMutablePointer<Int32>) {
         let lanes = stage.lanes
-        let size = layer.channels * Int(layer.window.height) * Int(layer.window.width)
         let parts = min(stage.layout.height, max(1, 2 * threads.count / samples))
         nonisolated(unsafe) let target = target
         nonisolated(unsafe) var limited = [UInt64](repeating: 0, count: samples * parts)
@@ -66,16 +84,10 @@ extension Worker {
                 threads.forEach(samples * parts) { piece, _ in
                     let (sample, part) = (piece / parts, piece % parts)
                     guard let start = values.baseAddress else { return }
-                    var job = spike_analog()
-                    job.image = start + sample * size
-                    job.window = layer.window
-                    job.channels = Int32(layer.channels)
+                    var job = layer.job(lanes, limit: stage.offsetLimit)
+                    job.image = start + sample * layer.imageSize
                     job.row_begin = Int32(part * stage.layout.height / parts)
                     job.row_end = Int32((part + 1) * stage.layout.height / parts)
-                    (job.lanes, job.block) = (Int32(lanes.channelStride), Int32(lanes.block))
-                    (job.columns, job.stride) = (Int32(lanes.columns), Int32(lanes.count))
-                    (job.weights, job.bias) = (UnsafePointer(layer.weights.floats), UnsafePointer(layer.bias.floats))
-                    job.limit = stage.offsetLimit
                     job.target = target + (sample * steps + step) * lanes.blocks * lanes.count
                     table.pointee.analog_i32?(&job)
                     limited[piece] = job.limited

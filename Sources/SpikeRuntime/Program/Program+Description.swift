@@ -69,7 +69,10 @@ extension Program: CustomStringConvertible {
         return stages.reduce(0) { sum, stage in
             guard case .neurons(let stage) = stage else { return sum }
             return sum + (stage.analog?.weights.count ?? 0)
-                + stage.branches.reduce(0) { $0 + $1.weights.count + ($1.dense?.weights.count ?? 0) }
+                + stage.branches.reduce(0) { sum, branch in
+                    let numbers = branch.numbers.map { $0.weights === branch.dense?.weights ? 0 : $0.weights.count }
+                    return sum + branch.weights.count + (branch.dense?.weights.count ?? 0) + (numbers ?? 0)
+                }
         }
     }
 
@@ -96,6 +99,11 @@ extension Program: CustomStringConvertible {
             generic.isEmpty
                 ? "everything is \(numbers == nil ? "fused" : "on the engine, each layer's spikes as the numbers that they say")"
                 : "\(generic.count) nodes run on the reference path" + (numbers == nil ? ", step by step" : ""))
+        if let layers {
+            lines.append(
+                "where single steps are not recorded, numbers go from layer to layer in the place of spikes: "
+                    + "\(layers.images.count) images, \(layers.images.reduce(0) { $0 + $1.byteCount } / 1024) KiB a sample")
+        }
         for stage in floatStages { lines.append("float32 in spite of int8: \(stage.node) (\(stage.reason))") }
         return lines.map { $0.visible + "\n" }.joined() + "\(memoryPlan(steps: spikingDescription.steps ?? 32))"
     }

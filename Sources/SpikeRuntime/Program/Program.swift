@@ -112,6 +112,8 @@ struct Branch: Sendable {
     var readsNumbers = false
     /// Masked, int8: what sums are still shifted by to be in the stage's unit.
     var shift = 0
+    /// A radix code, int8: the same synapses where all layers are numbers (``LayerPlan``).
+    var numbers: NumberSynapses?
 
     /// The lists that it reads.
     var view: Int? {
@@ -320,6 +322,8 @@ public struct Program: Sendable {
     let lastValueReads: [String: Int]
     /// What is run instead of stages, for a network of digit neurons.
     var numbers: NumberProgram?
+    /// What is run instead of stages where single steps are not to be seen, for a radix code in whole numbers.
+    var layers: LayerPlan?
 
     var schedule: SpikingDescription.Schedule { spikingDescription.schedule }
     var code: SpikeCode { spikingDescription.code }

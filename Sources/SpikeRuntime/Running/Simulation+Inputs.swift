@@ -10,8 +10,8 @@ extension Simulation {
     func check(_ inputs: [Tensor], steps: Int, timeVarying: Bool, exitConfidence: Float?) throws -> Int {
         try program.code.check(steps: steps)
         let isStreaming = program.schedule == .streaming
-        let digits = program.mostDigits ?? Limits.radixSteps
-        if program.mostDigits != nil || program.code.kind == .radix, steps > digits {
+        let digits = mostDigits ?? Limits.radixSteps
+        if mostDigits != nil || program.code.kind == .radix, steps > digits {
             let code = "\(program.code.kind.rawValue) code"
             throw SpikeletError(.invalidOption, "\(steps) steps for a \(code) of \(digits)", remedy: "simulate \(digits) steps")
         }
@@ -38,10 +38,10 @@ extension Simulation {
 
     /// Whether running sums of pools have room for so many steps.
     func checkSums(_ steps: Int) throws {
-        guard steps > program.mostSteps else { return }
+        guard steps > mostSteps else { return }
         throw SpikeletError(
             .invalidOption, "\(steps) steps of a network with max pooling",
-            remedy: "the engine simulates up to \(program.mostSteps) of this one before a reset")
+            remedy: "the engine simulates up to \(mostSteps) of this one before a reset")
     }
 
     /// Some samples of [T, N, …].

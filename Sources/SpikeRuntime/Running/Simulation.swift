@@ -78,6 +78,10 @@ public final class Simulation {
 
     private lazy var crew = Threads.Crew(count: threads)
 
+    /// ``Program/mostDigits`` and ``Program/mostSteps``, which look through all stages.
+    private(set) lazy var mostDigits = program.mostDigits
+    private(set) lazy var mostSteps = program.mostSteps
+
     /// How many pieces a sample of each value lies in.
     private lazy var pieces = program.graph.piecesOfSamples()
 
@@ -385,7 +389,8 @@ public final class Simulation {
 
     /// Sums as outputs.
     private func read(_ sums: [String: [Float]], stepsOf samples: [Int]) throws -> [Tensor] {
-        var values = program.graph.constants
+        var values: [String: Tensor] = [:]
+        func value(_ name: String) -> Tensor? { values[name] ?? program.graph.constants[name] }
         for (name, sum) in sums {
             let size = sum.count / max(1, samples.count)
             let divisors = samples.map { program.spikingDescription.divisor(after: $0) }
@@ -395,9 +400,9 @@ public final class Simulation {
         }
         for node in program.readout {
             values[node.outputs[0]] = try ReferenceExecutor.evaluate(
-                node.operator, node.inputs.compactMap { values[$0] }, batch: samples.count)[0]
+                node.operator, node.inputs.compactMap(value), batch: samples.count)[0]
         }
-        return program.graph.outputs.compactMap { values[$0.value] }
+        return program.graph.outputs.compactMap { value($0.value) }
     }
 
     /// How sure the network was of each sample after each step of the last run, `[step][sample]`, if ``recording`` asked for the

@@ -64,6 +64,11 @@ final class Worker {
     ///   - isWhole: the block is the whole simulation; no state has to outlast it.
     func advance(_ count: Int, inputs: [[Tensor]], isSameInput: Bool, isWhole: Bool) throws {
         let block = Block(steps: count, isFirst: steps == 0, isWhole: isWhole && steps == 0, variesInTime: inputs.count > 1)
+        if let plan = plan(block) {
+            try run(plan, inputs: inputs[0], block)
+            end(block)
+            return
+        }
         if !(isSameInput && steps > 0) { try computeStill(inputs, block) }
         for (index, stage) in program.stages.enumerated() {
             try Cancellation.check()

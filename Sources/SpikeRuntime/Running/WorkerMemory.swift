@@ -27,6 +27,9 @@ final class WorkerMemory {
     /// then zeros for one pixel.
     var numbers: [Int: Buffer] = [:]
 
+    /// Of a program that runs in numbers.
+    var layers: LayerMemory?
+
     private var free: [Buffer] = []
     private let scratch: [Buffer]
     /// The most that was in use, in bytes.
@@ -62,7 +65,7 @@ final class WorkerMemory {
     func release(after stage: Int, in program: Program) {
         let lasting = [membranes, memories, offsets, poolSums, records].flatMap(\.values) + Array(counts.values)
         let passing = [trains, numbers].flatMap(\.values) + lists.values.flatMap { [$0.entries, $0.starts] } + scratch + free
-        peakBytes = max(peakBytes, (lasting + passing).reduce(0) { $0 + $1.capacity })
+        peakBytes = max(peakBytes, (lasting + passing).reduce(layers?.byteCount ?? 0) { $0 + $1.capacity })
         for (view, list) in lists where program.views[view].readers.upperBound <= stage {
             free += [list.entries, list.starts]
             lists[view] = nil
