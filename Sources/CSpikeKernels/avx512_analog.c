@@ -46,10 +46,12 @@ INLINE_AVX512 void pixels_by_lanes(
         }
         UNROLLED
         for (int v = 0; v < vectors; v++) {
-            const __m512 value = sum[p * vectors + v];
-            const __mmask16 over = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_NLE_UQ);
-            if (over) job->limited += (uint64_t)_mm_popcnt_u32(over);
-            const __m512 kept = _mm512_max_ps(_mm512_min_ps(value, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
+            __m512 kept = sum[p * vectors + v];
+            const __mmask16 over = _mm512_cmp_ps_mask(_mm512_abs_ps(kept), limit, _CMP_NLE_UQ);
+            if (__builtin_expect(over, 0)) {
+                job->limited += (uint64_t)_mm_popcnt_u32(over);
+                kept = _mm512_max_ps(_mm512_min_ps(kept, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
+            }
             // Halves away from zero.
             const __m512 sign = _mm512_and_ps(kept, _mm512_set1_ps(-0.0f));
             const __m512i whole = _mm512_cvttps_epi32(_mm512_add_ps(kept, _mm512_or_ps(sign, half)));

@@ -80,10 +80,13 @@ SPIKE_INLINE void pool_rows(const spike_image_pool *job, int places_y, int place
 void spike_pool_image(const spike_image_pool *given) {
     // A copy: bytes that are written could be part of the job, which would be read again for each of them.
     const spike_image_pool job = *given;
-    if (job.sums) {
-        pool_rows(&job, job.places_y, job.places_x, true);
-    } else if (job.places_y == 2 && job.places_x == 2) {
+    const bool is_usual = job.places_y == 2 && job.places_x == 2;
+    if (is_usual && job.sums) {
+        pool_rows(&job, 2, 2, true);
+    } else if (is_usual) {
         pool_rows(&job, 2, 2, false);
+    } else if (job.sums) {
+        pool_rows(&job, job.places_y, job.places_x, true);
     } else {
         pool_rows(&job, job.places_y, job.places_x, false);
     }

@@ -67,6 +67,31 @@ import Testing
         for samples in [1, 2, 9, 20] { try compare(program, random.uniform([samples, 3, 11, 13], -1...2), threads: [1, 2, 5], "\(samples) samples") }
     }
 
+    /// Lists have weights of 32 bits for it, where masks have 16.
+    @Test(arguments: [4, 5])
+    func `each channel to itself, out of line or behind a mean`(digits: Int) throws {
+        var random = SeededGenerator(digits)
+        var network = NetworkSketch(input: [2, 10, 10])
+        func layer(_ x: NetworkSketch.Value, _ features: Int, groups: Int = 1) throws -> NetworkSketch.Value {
+            let depth = x.shape[0] / groups
+            let spread = 4 / Float(depth * 9).squareRoot()
+            return try network.conv(
+                x, random.uniform([features, depth, 3, 3], -spread...spread), bias: random.uniform([features], -1...2), pads: [1, 1])
+        }
+        let neuron = try RadixNeuron(digits: digits)
+        let a = network.fire(try layer(network.input, 12), neuron)
+        let b = network.fire(try layer(a, 15), neuron)
+        let both = network.add(.concat(Concat(axis: 1)), [a, b], shape: [27, 10, 10])
+        let c = network.fire(network.add(.add(Add()), [try layer(both, 27), both], shape: both.shape), neuron)
+        let mean = try network.pool(c, [2, 2]) { .averagePool(AveragePool(window: $0)) }
+        let d = network.fire(try layer(mean, 27, groups: 27), neuron)
+        let y = network.linear(d, random.uniform([10, d.shape.reduce(1, *)], -0.1...0.1))
+        let code = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
+        let program = try Compiler(precision: .int8)(try network.graph([y], code))
+        #expect(runsInNumbers(program) && program.description.contains("by lists"), "\(program)")
+        try compare(program, random.uniform([40, 2, 10, 10], -4...8), "\(digits) digits")
+    }
+
     /// Weights that the cache does not hold, and layers that are worth sharing.
     @Test func `large layers go layer by layer, in rows and lanes`() throws {
         var random = SeededGenerator(31)

@@ -133,28 +133,17 @@ struct LayerPlan: Sendable {
             case .neurons(let stage):
                 guard var layer = Layer(stage, at: index, of: program, steps: steps, image: images.count) else { return nil }
                 if stage.evaluatesOffset { readsImagesAlone = readsImagesAlone && layer.analog != nil }
-                for branch in stage.branches {
-                    guard let synapses = branch.numbers, var image = trains[synapses.signal] else { return nil }
+                guard stage.branches.allSatisfy({ !$0.numbers.isEmpty }) else { return nil }
+                for synapses in stage.branches.flatMap(\.numbers) {
+                    guard var image = trains[synapses.signal] else { return nil }
+                    var largest = 1 << steps - 1
                     if let window = synapses.pool {
-                        guard Int(window.kernel_height) * Int(window.kernel_width) * (1 << steps - 1) <= 127 else { return nil }
-                        let key = SumKey(image: image, window: window.key)
-                        images[image].widen(for: window)
-                        if let known = sums[key] {
-                            image = known
-                        } else {
-                            items.append(.pool(Pool(source: image, target: images.count, window: window, isSum: true)))
-                            let channels = images[image].layout.channels
-                            image = images.count
-                            sums[key] = image
-                            images.append(
-                                Image(layout: Layout(channels: channels, height: Int(window.out_height), width: Int(window.out_width))))
-                        }
+                        largest *= Int(window.kernel_height) * Int(window.kernel_width)
+                        guard largest <= 127 else { return nil }
+                        image = sum(of: image, window, known: &sums)
                     }
                     images[image].widen(for: synapses.window)
-                    if synapses.groups > 0 {
-                        let places = synapses.pool.map { Int($0.kernel_height) * Int($0.kernel_width) } ?? 1
-                        layer.largestRead = max(layer.largestRead, places * (1 << steps - 1))
-                    }
+                    if synapses.groups > 0 { layer.largestRead = max(layer.largestRead, largest) }
                     layer.synapses.append((synapses, image))
                 }
                 layer.synapses = layer.synapses.filter { $0.synapses.groups > 0 } + layer.synapses.filter { $0.synapses.groups == 0 }
@@ -170,6 +159,18 @@ struct LayerPlan: Sendable {
             }
         }
         guard !outputs.isEmpty, read.allSatisfy({ trains[$0] != nil }) else { return nil }
+    }
+
+    /// The image of an image's sums over a window; made if it is new.
+    private mutating func sum(of image: Int, _ window: spike_window, known: inout [SumKey: Int]) -> Int {
+        let key = SumKey(image: image, window: window.key)
+        images[image].widen(for: window)
+        if let number = known[key] { return number }
+        items.append(.pool(Pool(source: image, target: images.count, window: window, isSum: true)))
+        let layout = Layout(channels: images[image].layout.channels, height: Int(window.out_height), width: Int(window.out_width))
+        images.append(Image(layout: layout))
+        known[key] = images.count - 1
+        return images.count - 1
     }
 
     private struct SumKey: Hashable {

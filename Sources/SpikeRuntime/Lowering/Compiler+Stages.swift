@@ -195,33 +195,41 @@ extension Assembly {
                         .scatter(view: view), window, (units.scatterWeights(weights, term: term, places: window.places), 0))
                 }
             }
-            made.numbers = numberSynapses(term, of: stage, levels: levels, units: units, dense: made.dense?.weights)
+            made.numbers = numberSynapses(term, of: stage, levels: levels, units: units, branch: made)
             stage.branches.append(made)
         }
     }
 
-    /// A term's synapses where numbers come in the place of spikes; `nil` where its neurons are no digits of whole numbers.
-    ///
-    /// - Parameter dense: the weights for the dense kernel, which lie the same way but for blocks of 16 lanes.
-    private func numberSynapses(_ term: Term, of stage: NeuronStage, levels: [Int8], units: Units, dense: Memory?) -> NumberSynapses? {
+    /// A term's synapses where numbers come in the place of spikes, with the weights of the branch; none where its neurons are no digits of
+    /// whole numbers.
+    private func numberSynapses(_ term: Term, of stage: NeuronStage, levels: [Int8], units: Units, branch: Branch) -> [NumberSynapses] {
         guard case .spikes(let number) = term.source, stage.isInteger, stage.rule.exponent != nil, stage.rule.doublings < 8,
             builder.signals[number].encoding == .bits
-        else { return nil }
+        else { return [] }
         let lanes = LayerPlan.lanes(stage.layout)
-        let targets = term.firstTarget..<term.firstTarget + term.targetCount
+        func synapses(_ window: spike_window, groups: Int, _ weights: Memory, shift: Int) -> NumberSynapses {
+            NumberSynapses(
+                signal: number, firstChannel: term.channels.lowerBound, pool: term.pool, window: window, groups: groups,
+                targets: term.firstTarget..<term.firstTarget + term.targetCount, weights: weights, shift: shift)
+        }
         if case .dense(_, _, let window) = term.synapses {
-            let shared = lanes % 32 == 0 ? dense : nil
-            return NumberSynapses(
-                signal: number, firstChannel: term.channels.lowerBound, pool: term.pool, window: window, groups: (term.channels.count + 7) / 8 * 2,
-                targets: targets, weights: shared ?? units.packNumbers(levels, term: term, window: window, lanes: lanes), shift: stage.shift)
+            // What the dense kernel has lies the same way, but for blocks of 16 lanes.
+            let shared = lanes % 32 == 0 ? branch.dense?.weights : nil
+            return [
+                synapses(
+                    window, groups: (term.channels.count + 7) / 8 * 2,
+                    shared ?? units.packNumbers(levels, term: term, window: window, lanes: lanes), shift: stage.shift)
+            ]
         }
         let (weights, window) = diagonal(term, over: term.pool ?? spike_window(identity: builder.signals[number].layout))
-        guard units.fitsMasks(weights, term: term, places: window.places) else { return nil }
-        let packed = units.packDiagonal(
-            weights, term: term, places: window.places, lanes: Lanes(layout: stage.layout, block: 1, tile: lanes))
-        return NumberSynapses(
-            signal: number, firstChannel: term.channels.lowerBound, pool: term.pool, window: window, groups: 0, targets: targets,
-            weights: packed.0, shift: packed.shift)
+        if case .masked = branch.kind {
+            let layer = Lanes(layout: stage.layout, block: 1, tile: lanes)
+            let packed = units.packDiagonal(weights, term: term, places: window.places, lanes: layer)
+            return [synapses(window, groups: 0, packed.0, shift: packed.shift)]
+        }
+        return units.packWhole(branch.weights, term: term, places: window.places, lanes: lanes).map {
+            synapses(window, groups: 0, $0.weights, shift: $0.shift)
+        }
     }
 
     /// Whether synapses can take a radix code's numbers in the place of spikes: they are below 128.

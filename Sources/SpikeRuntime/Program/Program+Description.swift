@@ -70,8 +70,8 @@ extension Program: CustomStringConvertible {
             guard case .neurons(let stage) = stage else { return sum }
             return sum + (stage.analog?.weights.count ?? 0)
                 + stage.branches.reduce(0) { sum, branch in
-                    let numbers = branch.numbers.map { $0.weights === branch.dense?.weights ? 0 : $0.weights.count }
-                    return sum + branch.weights.count + (branch.dense?.weights.count ?? 0) + (numbers ?? 0)
+                    let numbers = branch.numbers.reduce(0) { $0 + ($1.weights === branch.dense?.weights ? 0 : $1.weights.count) }
+                    return sum + branch.weights.count + (branch.dense?.weights.count ?? 0) + numbers
                 }
         }
     }

@@ -113,7 +113,7 @@ struct Branch: Sendable {
     /// Masked, int8: what sums are still shifted by to be in the stage's unit.
     var shift = 0
     /// A radix code, int8: the same synapses where all layers are numbers (``LayerPlan``).
-    var numbers: NumberSynapses?
+    var numbers: [NumberSynapses] = []
 
     /// The lists that it reads.
     var view: Int? {

@@ -67,6 +67,7 @@ public final class Simulation {
         self.program = program
         self.threads = threads
         isa = spike_isa_default()
+        longestBlock = program.longestBlock
     }
 
     /// With the kernels of one instruction set, for tests.
@@ -74,13 +75,15 @@ public final class Simulation {
         self.program = program
         self.threads = threads
         isa = spike_isa(rawValue: isaNumber)
+        longestBlock = program.longestBlock
     }
 
     private lazy var crew = Threads.Crew(count: threads)
 
-    /// ``Program/mostDigits`` and ``Program/mostSteps``, which look through all stages.
+    // What looks through all stages.
     private(set) lazy var mostDigits = program.mostDigits
     private(set) lazy var mostSteps = program.mostSteps
+    private let longestBlock: Int
 
     /// How many pieces a sample of each value lies in.
     private lazy var pieces = program.graph.piecesOfSamples()
@@ -164,13 +167,13 @@ public final class Simulation {
             parts.append(try result.get())
         }
         finished = Finished(
-            sums: joined(parts.map(\.sums)),
-            stepSums: parts[0].stepSums.indices.prefix(parts.map(\.stepSums.count).min() ?? 0).map { step in
+            sums: joined(parts.map { $0.sums }),
+            stepSums: parts[0].stepSums.indices.prefix(parts.map { $0.stepSums.count }.min() ?? 0).map { step in
                 joined(parts.map { $0.stepSums[step] })
             },
-            counts: joinedCounts(parts.map(\.counts)),
-            totals: parts.reduce(into: [:]) { $0.merge($1.totals, uniquingKeysWith: +) },
-            saturations: parts.reduce(0) { $0 + $1.saturations }, peakBytes: peakBytes, stepsUsed: parts.flatMap(\.stepsUsed))
+            counts: joinedCounts(parts.map { $0.counts }),
+            totals: parts.count == 1 ? parts[0].totals : parts.reduce(into: [:]) { $0.merge($1.totals, uniquingKeysWith: +) },
+            saturations: parts.reduce(0) { $0 + $1.saturations }, peakBytes: peakBytes, stepsUsed: parts.flatMap { $0.stepsUsed })
         batch = size
         self.steps = steps
         return try outputs()
@@ -230,8 +233,7 @@ public final class Simulation {
     ) throws -> Finished {
         // Under the layer-synchronous schedule all steps are one block; else blocks bound the memory that spikes take.
         let isStreaming = program.schedule == .streaming
-        let longest = exitConfidence == nil ? program.longestBlock : min(8, program.longestBlock)
-        let length = isStreaming ? min(longest, steps) : steps
+        let length = isStreaming ? min(exitConfidence == nil ? longestBlock : min(8, longestBlock), steps) : steps
         var stepSums: [[String: [Float]]] = []
         let delay = program.spikingDescription.readoutDelay ?? 0
         // What was accumulated before the readout began.

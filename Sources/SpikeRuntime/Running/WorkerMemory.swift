@@ -63,9 +63,21 @@ final class WorkerMemory {
 
     /// Takes back what nothing behind a stage reads.
     func release(after stage: Int, in program: Program) {
-        let lasting = [membranes, memories, offsets, poolSums, records].flatMap(\.values) + Array(counts.values)
-        let passing = [trains, numbers].flatMap(\.values) + lists.values.flatMap { [$0.entries, $0.starts] } + scratch + free
-        peakBytes = max(peakBytes, (lasting + passing).reduce(layers?.byteCount ?? 0) { $0 + $1.capacity })
+        // Nothing is gathered in arrays: a small network takes no longer than some of them.
+        var bytes = layers?.byteCount ?? 0
+        func add(_ buffers: [Int: Buffer]) { for buffer in buffers.values { bytes += buffer.capacity } }
+        add(membranes)
+        add(memories)
+        add(offsets)
+        add(poolSums)
+        add(records)
+        add(trains)
+        add(numbers)
+        for buffer in counts.values { bytes += buffer.capacity }
+        for list in lists.values { bytes += list.entries.capacity + list.starts.capacity }
+        for buffer in scratch { bytes += buffer.capacity }
+        for buffer in free { bytes += buffer.capacity }
+        peakBytes = max(peakBytes, bytes)
         for (view, list) in lists where program.views[view].readers.upperBound <= stage {
             free += [list.entries, list.starts]
             lists[view] = nil
