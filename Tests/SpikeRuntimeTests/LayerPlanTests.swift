@@ -22,7 +22,9 @@ import Testing
                 for recording in [Recording.spikeCounts, []] {
                     numbers.recording = recording
                     // A second run finds the memory of the first.
-                    for _ in 0..<2 { #expect(try numbers.run([input], steps: steps) == expected, "\(seed), set \(set), \(threads) threads\n\(program)") }
+                    for _ in 0..<2 {
+                        #expect(try numbers.run([input], steps: steps) == expected, "\(seed), set \(set), \(threads) threads\n\(program)")
+                    }
                     #expect(numbers.spikeTotals == spikes.spikeTotals && numbers.saturations == spikes.saturations, "\(seed)")
                     #expect(recording.isEmpty || numbers.spikeCounts == spikes.spikeCounts, "\(seed)")
                 }
@@ -34,7 +36,8 @@ import Testing
     func `networks of random shapes`(digits: Int) throws {
         var (count, all) = (0, 0)
         for seed in 0..<30 {
-            let (graph, input, _) = try GridNetwork.make(seed: seed * 12 + digits + 1000, neuron: try RadixNeuron(digits: digits), digits: digits)
+            let (graph, input, _) = try GridNetwork.make(
+                seed: seed * 12 + digits + 1000, neuron: try RadixNeuron(digits: digits), digits: digits)
             let program = try Compiler(precision: .int8)(graph)
             all += 1
             guard runsInNumbers(program) else { continue }
@@ -47,7 +50,8 @@ import Testing
     @Test func `layers of different digits`() throws {
         var count = 0
         for seed in 0..<24 {
-            let (graph, input, _) = try GridNetwork.make(seed: seed + 500, digits: 5) { random in try RadixNeuron(digits: random.int(1...5)) }
+            let (graph, input, _) = try GridNetwork.make(seed: seed + 500, digits: 5) { random in try RadixNeuron(digits: random.int(1...5))
+            }
             let program = try Compiler(precision: .int8)(graph)
             guard runsInNumbers(program) else { continue }
             count += 1
@@ -60,11 +64,14 @@ import Testing
     @Test(arguments: [1, 4, 7])
     func `an ordinary network, in batches of any size`(digits: Int) throws {
         let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: digits))
-        let program = try Compiler(precision: .int8)(try ordinaryNetwork(seed: 8, neuron: try RadixNeuron(digits: digits), spiking: description))
+        let program = try Compiler(precision: .int8)(
+            try ordinaryNetwork(seed: 8, neuron: try RadixNeuron(digits: digits), spiking: description))
         guard digits > 2 else { return #expect(!program.floatStages.isEmpty || runsInNumbers(program)) }
         #expect(runsInNumbers(program), "\(program)")
         var random = SeededGenerator(12)
-        for samples in [1, 2, 9, 20] { try compare(program, random.uniform([samples, 3, 11, 13], -1...2), threads: [1, 2, 5], "\(samples) samples") }
+        for samples in [1, 2, 9, 20] {
+            try compare(program, random.uniform([samples, 3, 11, 13], -1...2), threads: [1, 2, 5], "\(samples) samples")
+        }
     }
 
     /// Lists have weights of 32 bits for it, where masks have 16.
@@ -110,7 +117,9 @@ import Testing
         let y = network.linear(x, random.uniform([10, x.shape.reduce(1, *)], -0.1...0.1))
         let program = try Compiler(precision: .int8)(try network.graph([y], code))
         #expect(runsInNumbers(program), "\(program)")
-        for samples in [1, 3, 9] { try compare(program, random.uniform([samples, 3, 12, 12], 0...8), threads: [1, 2, 3, 7], "\(samples) samples") }
+        for samples in [1, 3, 9] {
+            try compare(program, random.uniform([samples, 3, 12, 12], 0...8), threads: [1, 2, 3, 7], "\(samples) samples")
+        }
     }
 
     @Test func `what single steps say is what spikes say`() throws {

@@ -111,7 +111,8 @@ struct LayerPlan: Sendable {
 
     /// `nil` where a stage reads or sends something else than numbers below 128.
     init?(_ program: Program) {
-        guard program.precision == .int8, program.schedule == .layerSynchronous, program.code.kind == .radix, program.code.constantsComeLast,
+        guard program.precision == .int8, program.schedule == .layerSynchronous, program.code.kind == .radix,
+            program.code.constantsComeLast,
             let steps = program.mostDigits, (1..<8).contains(steps)
         else { return nil }
         self.steps = steps
@@ -181,6 +182,9 @@ struct LayerPlan: Sendable {
     /// Whether one sample after the other goes through all layers: their weights stay in the cache.
     var isSmall: Bool { weightBytes <= 1 << 19 }
 
+    /// Up to how many products a sample is one thread's work: others would take longer to wake than it takes.
+    static let aloneUpTo = 1 << 25
+
     /// From how many products on a layer's rows are shared among threads.
     static let dividedFrom = 1 << 21
 
@@ -191,11 +195,13 @@ struct LayerPlan: Sendable {
 extension LayerPlan.Layer {
     /// `nil` where a stage has other neurons, or currents that are no whole numbers.
     fileprivate init?(_ stage: NeuronStage, at index: Int, of program: Program, steps: Int, image: Int) {
-        guard stage.isInteger, stage.rule.kind == SPIKE_NEURON_IF, stage.reset == nil, stage.rule.growth == 2, let exponent = stage.rule.exponent,
+        guard stage.isInteger, stage.rule.kind == SPIKE_NEURON_IF, stage.reset == nil, stage.rule.growth == 2,
+            let exponent = stage.rule.exponent,
             stage.provenSteps >= steps, let target = stage.target, program.signals[target].encoding == .bits
         else { return nil }
         // Currents of another kind lie as lanes do.
-        guard !stage.evaluatesOffset || stage.analog != nil || stage.lanes.block == 1
+        guard
+            !stage.evaluatesOffset || stage.analog != nil || stage.lanes.block == 1
                 || stage.lanes.tile == stage.lanes.block * stage.lanes.channelStride
         else { return nil }
         (self.stage, self.target, lanes) = (index, image, LayerPlan.lanes(stage.layout))

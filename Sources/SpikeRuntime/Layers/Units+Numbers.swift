@@ -16,7 +16,8 @@ extension Units {
             let start = 4 * (first * places * groups + lane - first)
             for input in 0..<inputs {
                 for place in 0..<places {
-                    levels[start + 4 * width * (place * groups + input / 4) + input % 4] = known[(feature * inputs + input) * places + place]
+                    levels[start + 4 * width * (place * groups + input / 4) + input % 4] =
+                        known[(feature * inputs + input) * places + place]
                 }
             }
         }
@@ -27,7 +28,9 @@ extension Units {
     /// hold them.
     func packWhole(_ whole: Memory, term: Term, places: Int, lanes: Int) -> [(weights: Memory, shift: Int)] {
         let entryStride = (term.channels.count + 7) / 8 * 8
-        let weights = (0..<places).flatMap { place in term.channels.indices.map { whole.integers[place * entryStride + $0 - term.channels.lowerBound] } }
+        let weights = (0..<places).flatMap { place in
+            term.channels.indices.map { whole.integers[place * entryStride + $0 - term.channels.lowerBound] }
+        }
         func packed(_ part: (Int32) -> Int32) -> Memory {
             let memory = Memory(count: places * lanes * 2)
             let words = memory.start.assumingMemoryBound(to: Int16.self)

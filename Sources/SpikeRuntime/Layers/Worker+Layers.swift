@@ -4,7 +4,8 @@ internal import SpikeGraph
 extension Worker {
     /// The plan of numbers, where nothing is to be seen of single steps.
     func plan(_ block: Block) -> LayerPlan? {
-        guard let plan = program.layers, block.isWhole, !block.variesInTime, block.steps == plan.steps, !recording.keepsSteps, forcing == nil,
+        guard let plan = program.layers, block.isWhole, !block.variesInTime, block.steps == plan.steps, !recording.keepsSteps,
+            forcing == nil,
             denseCrossover == nil
         else { return nil }
         return plan
@@ -21,7 +22,7 @@ extension Worker {
         }
         try withFloats(of: inputs[...]) { images in
             layers.read(images)
-            if plan.isSmall && samples >= threads.count || samples == 1 && threads.count == 1 {
+            if plan.isSmall && (samples >= threads.count || plan.products <= LayerPlan.aloneUpTo) || samples == 1 && threads.count == 1 {
                 // One sample's images stay in the cache from layer to layer.
                 threads.forEach(samples) { sample, _ in spike_run_layers(layers.steps(sample: sample), Int32(layers.count), table) }
             } else {

@@ -34,7 +34,7 @@ package struct NetworkBenchmark: Codable, Sendable {
     /// The most memory that the process held so far, with everything it read and compiled.
     package var processBytes: Int
 
-    /// Measures `runs` runs or more: short ones are repeated for half a second, up to a hundred times.
+    /// Measures `runs` runs or more: short ones are repeated for half a second, up to ten thousand times.
     ///
     /// - Parameter batches: the inputs; runs take them in turn, since time depends on the spikes that samples cause. All have
     ///   the same number of samples.
@@ -49,12 +49,15 @@ package struct NetworkBenchmark: Codable, Sendable {
         var spikes = 0
         var peak = 0
         _ = try simulation.run(first, steps: steps)
-        while walls.count < max(1, runs) || walls.count < 100 && walls.reduce(0, +) * samples < 0.5 {
+        var elapsed = 0.0
+        while walls.count < max(1, runs) || walls.count < 10_000 && elapsed < 0.5 {
             let inputs = batches[walls.count % batches.count]
             let (wall, processor) = (DispatchTime.now().uptimeNanoseconds, Self.processorSeconds())
             _ = try simulation.run(inputs, steps: steps)
             processors += (Self.processorSeconds() - processor) / samples
-            walls.append(Double(DispatchTime.now().uptimeNanoseconds - wall) / 1e9 / samples)
+            let seconds = Double(DispatchTime.now().uptimeNanoseconds - wall) / 1e9
+            elapsed += seconds
+            walls.append(seconds / samples)
             spikes += simulation.spikeTotals.values.reduce(0, +)
             peak = max(peak, simulation.peakBytes)
         }

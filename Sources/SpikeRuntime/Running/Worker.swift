@@ -135,8 +135,9 @@ final class Worker {
         let signal = program.signals[view.signal]
         let startCount = block.steps * view.startCount
         // Room for as many entries as there are spikes, and for what vectors write behind the last. Steps are split where there are too
-        // few samples for all threads.
-        let parts = threads.parts(of: block.steps, samples: samples)
+        // few samples for all threads, and so many neurons that it is worth it.
+        let isWorth = signal.layout.count * block.steps >= 1 << 14
+        let parts = isWorth ? threads.parts(of: block.steps, samples: samples) : [0..<block.steps]
         var begins: [Int] = []
         var stride = 0
         for sample in 0..<samples {
