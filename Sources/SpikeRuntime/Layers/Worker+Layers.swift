@@ -5,14 +5,14 @@ extension Worker {
     /// The plan of numbers, where nothing is to be seen of single steps.
     func plan(_ block: Block) -> LayerPlan? {
         guard let plan = program.layers, block.isWhole, !block.variesInTime, block.steps == plan.steps, !recording.keepsSteps,
-            forcing == nil,
-            denseCrossover == nil
+            forcing == nil, denseCrossover == nil
         else { return nil }
         return plan
     }
 
     /// All layers, in numbers, then the outputs.
     func run(_ plan: LayerPlan, inputs: [Tensor], _ block: Block) throws {
+        try Cancellation.check()
         if !plan.readsImagesAlone { try computeStill([inputs], block) }
         let layers = memory.layers ?? LayerMemory(plan, of: program, samples: samples)
         memory.layers = layers
