@@ -28,7 +28,7 @@ QUICK = {
     ("cnn", "instantaneous"): ("99.9%", 16), ("vgg", "instantaneous"): ("1/4", 4), ("resnet", "instantaneous"): ("1/3", 8),
     ("vgg", "running-maximum"): ("1/4", 4),
 }
-# Another processor adds up in another order, which moves a spike here and there: one image of 1,000 in one cell of 40, by what was seen.
+# Another processor adds up in another order, which moves a spike here and there: single images of 1,000 in single cells, by what was seen.
 IMAGES = 2
 
 Row = namedtuple("Row", "network pooling ann mode steps theirs ours difference")
