@@ -122,6 +122,20 @@ import Testing
         }
     }
 
+    /// Its border of zeros would take 80 GB.
+    @Test func `a window that reaches far beyond an image reads spikes`() throws {
+        var random = SeededGenerator(17)
+        var network = NetworkSketch(input: [2, 4, 4])
+        let neuron = try RadixNeuron(digits: 4)
+        let a = network.fire(try network.conv(network.input, random.uniform([5, 2, 1, 1], -2...2)), neuron)
+        let far = try network.conv(a, random.uniform([6, 5, 3, 3], -1...1), pads: [50_000, 50_000], dilation: 50_000)
+        let y = network.linear(network.fire(far, neuron), random.uniform([3, 96], -1...1))
+        let code = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 4))
+        let program = try Compiler(precision: .int8)(try network.graph([y], code))
+        #expect(!runsInNumbers(program) && program.floatStages.isEmpty, "\(program)")
+        try compare(program, random.uniform([2, 2, 4, 4], 0...8), "far")
+    }
+
     @Test func `what single steps say is what spikes say`() throws {
         let description = SpikingDescription(recipe: "test", schedule: .layerSynchronous, code: .radix(digits: 4))
         let program = try Compiler(precision: .int8)(try ordinaryNetwork(seed: 9, neuron: try RadixNeuron(digits: 4), spiking: description))

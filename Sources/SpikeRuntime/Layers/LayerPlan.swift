@@ -40,6 +40,12 @@ struct LayerPlan: Sendable {
         /// Where a pixel lies; its coordinates may be in the border.
         func offset(y: Int, x: Int) -> Int { (top + y) * rowBytes + (left + x) * pixelBytes }
 
+        /// Whether its border, which is filled with zeros, is no more than a few times its numbers: windows may reach 2^30 pixels beyond.
+        var hasFittingBorder: Bool {
+            let (rows, columns) = (Double(top + layout.height + bottom), Double(left + layout.width + right))
+            return rows * columns * Double(pixelBytes) <= 4 * Double(layout.pixels * pixelBytes) + 65_536
+        }
+
         mutating func widen(for window: spike_window) {
             /// How far windows reach beyond the end of an axis.
             func overhang(_ size: Int32, _ out: Int32, _ stride: Int32, _ kernel: Int32, _ dilation: Int32, _ pad: Int32) -> Int {
@@ -112,8 +118,7 @@ struct LayerPlan: Sendable {
     /// `nil` where a stage reads or sends something else than numbers below 128.
     init?(_ program: Program) {
         guard program.precision == .int8, program.schedule == .layerSynchronous, program.code.kind == .radix,
-            program.code.constantsComeLast,
-            let steps = program.mostDigits, (1..<8).contains(steps)
+            program.code.constantsComeLast, let steps = program.mostDigits, (1..<8).contains(steps)
         else { return nil }
         self.steps = steps
         readsImagesAlone = program.stillNodes.isEmpty
@@ -132,7 +137,7 @@ struct LayerPlan: Sendable {
                 readsImagesAlone = readsImagesAlone && !stage.evaluatesOffset
                 read.formUnion(Stage.neurons(stage).reads(program.views, densified: program.densified).signals)
             case .neurons(let stage):
-                guard var layer = Layer(stage, at: index, of: program, steps: steps, image: images.count) else { return nil }
+                guard let target = stage.target, var layer = Layer(stage, at: index, of: program, steps: steps) else { return nil }
                 if stage.evaluatesOffset { readsImagesAlone = readsImagesAlone && layer.analog != nil }
                 guard stage.branches.allSatisfy({ !$0.numbers.isEmpty }) else { return nil }
                 for synapses in stage.branches.flatMap(\.numbers) {
@@ -149,7 +154,7 @@ struct LayerPlan: Sendable {
                 }
                 layer.synapses = layer.synapses.filter { $0.synapses.groups > 0 } + layer.synapses.filter { $0.synapses.groups == 0 }
                 layer.target = images.count
-                if let target = stage.target { trains[target] = images.count }
+                trains[target] = images.count
                 layer.products = layer.synapses.reduce(0) { sum, each in
                     sum + stage.layout.pixels * layer.lanes * each.synapses.window.places * max(1, 4 * each.synapses.groups)
                 }
@@ -159,7 +164,7 @@ struct LayerPlan: Sendable {
                 images.append(Image(layout: stage.layout))
             }
         }
-        guard !outputs.isEmpty, read.allSatisfy({ trains[$0] != nil }) else { return nil }
+        guard !outputs.isEmpty, read.allSatisfy({ trains[$0] != nil }), images.allSatisfy(\.hasFittingBorder) else { return nil }
     }
 
     /// The image of an image's sums over a window; made if it is new.
@@ -194,17 +199,17 @@ struct LayerPlan: Sendable {
 
 extension LayerPlan.Layer {
     /// `nil` where a stage has other neurons, or currents that are no whole numbers.
-    fileprivate init?(_ stage: NeuronStage, at index: Int, of program: Program, steps: Int, image: Int) {
+    /// Its synapses and image are still to be given.
+    fileprivate init?(_ stage: NeuronStage, at index: Int, of program: Program, steps: Int) {
         guard stage.isInteger, stage.rule.kind == SPIKE_NEURON_IF, stage.reset == nil, stage.rule.growth == 2,
-            let exponent = stage.rule.exponent,
-            stage.provenSteps >= steps, let target = stage.target, program.signals[target].encoding == .bits
+            let exponent = stage.rule.exponent, stage.provenSteps >= steps
         else { return nil }
         // Currents of another kind lie as lanes do.
         guard
             !stage.evaluatesOffset || stage.analog != nil || stage.lanes.block == 1
                 || stage.lanes.tile == stage.lanes.block * stage.lanes.channelStride
         else { return nil }
-        (self.stage, self.target, lanes) = (index, image, LayerPlan.lanes(stage.layout))
+        (self.stage, target, lanes) = (index, 0, LayerPlan.lanes(stage.layout))
         (synapses, products, largest, largestRead) = ([], 0, 1 << (exponent + 1) - 1, 0)
         if let layer = stage.analog, let input = program.graph.inputs.firstIndex(where: { $0.name == layer.input }) {
             analog = LayerPlan.Analog(layer: layer, input: input, limit: stage.offsetLimit)
